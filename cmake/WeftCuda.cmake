@@ -1,0 +1,15 @@
+# Looks for the CUDA compiler. This version has no CUDA module yet, so what is found is only reported; a machine without
+# CUDA configures and builds the same libweft.
+if(WEFT_CUDA STREQUAL "OFF")
+    message(STATUS "Weft: CUDA off")
+    return()
+endif()
+find_program(WEFT_NVCC nvcc HINTS $ENV{CUDACXX} $ENV{CUDA_PATH}/bin $ENV{CUDA_HOME}/bin /usr/local/cuda/bin)
+mark_as_advanced(WEFT_NVCC)
+if(WEFT_NVCC)
+    message(STATUS "Weft: found ${WEFT_NVCC}; the CUDA module is not part of this version")
+elseif(WEFT_CUDA STREQUAL "ON")
+    message(WARNING "Weft: WEFT_CUDA is ON but nvcc was not found; put it on the PATH or set CUDA_HOME")
+else()
+    message(STATUS "Weft: nvcc not found, no CUDA")
+endif()

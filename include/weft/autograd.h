@@ -1,0 +1,138 @@
+/* autograd.h - gradients: the tape, backward, higher orders, checks, operations of your own.
+ *
+ * An operation whose input requires a gradient appends a node to the context's tape and its result requires one too.
+ * A leaf is a tensor that requires a gradient and was made by no recorded operation: a parameter. Nodes live as long as a
+ * tensor that was computed from them, so popping the scope of a training step frees its graph.
+ *
+ * Part of the public API; include <weft/weft.h>. */
+#ifndef WEFT_AUTOGRAD_H
+#define WEFT_AUTOGRAD_H
+
+#include <weft/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- What gets a gradient ---- */
+
+/* Makes t (floating dtype, no recorded history) a leaf, or an ordinary tensor again. Returns t. */
+WEFT_API weft_tensor *weft_set_requires_grad(weft_tensor *t, bool on);
+WEFT_API bool weft_requires_grad(const weft_tensor *t);
+
+/* Keep, require a gradient, name: what one does to a new parameter. Release it with weft_release. name may be NULL. */
+WEFT_API weft_tensor *weft_param(weft_tensor *t, const char *name);
+
+/* Whether operations are recorded (true at first). Returns the former value, so that a region is
+ * `bool was = weft_set_grad_enabled(ctx, false); ... weft_set_grad_enabled(ctx, was);` */
+WEFT_API bool weft_set_grad_enabled(weft_ctx *ctx, bool on);
+WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
+
+/* ---- Backward ---- */
+
+/* Adds d loss / d leaf to the gradient of every leaf that loss (one element) depends on. A loss that depends on none is
+ * the error WEFT_E_NO_GRADIENT, which names the operation that cut the path. Leaves that were used since the last
+ * backward but are not reached are reported by weft_unreached and to the log. May be called more than once. */
+WEFT_API weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss);
+
+/* The same for n results at once with given cotangents (gradients of the unknown loss with respect to them, shapes equal);
+ * cotangents may be NULL where every result has one element: ones. */
+WEFT_API weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
+                                        int n);
+
+/* The gradient gathered in leaf t, of t's shape and dtype; NULL if there is none (yet): not an error. Owned by t; its
+ * address stays the same until weft_zero_grad. */
+WEFT_API weft_tensor *weft_grad_of(weft_tensor *t);
+
+/* Drops the gradients of n leaves. */
+WEFT_API weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n);
+
+enum {
+    WEFT_CREATE_GRAPH = 1, /* record the computation of the gradients, so that they can be differentiated again */
+    WEFT_ALLOW_UNUSED = 2  /* an input that is not reached gets NULL instead of an error */
+};
+
+/* gradients[j] = sum over i of d results[i] / d inputs[j] applied to cotangents[i]; leaves' own gradients are untouched.
+ * inputs may be leaves or intermediate results. cotangents as above. The gradients belong to the innermost scope. */
+WEFT_API weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
+                               int n_results, weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs,
+                               int flags);
+
+/* The leaves that the last weft_backward did not reach although they had been used since the backward before: calls
+ * report (may be NULL) for each with a sentence that names the leaf and the operation that cut it off. Returns their number. */
+WEFT_API int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why),
+                                void *user);
+
+/* Calls hook with each gradient that arrives at t (complete, before it is used further). It may return another tensor of
+ * the same shape to take its place, or NULL to leave it. Hooks of t run in the order of registration; they die with t. */
+typedef weft_tensor *(*weft_hook)(void *user, weft_tensor *t, weft_tensor *gradient);
+WEFT_API weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user);
+
+/* ---- Checks ---- */
+
+/* A function under test: one result from n inputs. */
+typedef weft_tensor *(*weft_function)(weft_ctx *ctx, weft_tensor *const *inputs, int n, void *user);
+
+typedef struct weft_gradcheck_options {
+    double eps;  /* step of the central difference; 0: 1e-6 */
+    double atol; /* 0: 1e-5 */
+    double rtol; /* 0: 1e-3 */
+} weft_gradcheck_options;
+
+/* Compares the gradients of f with central differences, every element of every input that requires a gradient, all of
+ * which must be f64. WEFT_E_MISMATCH names input, element and both values. options may be NULL. */
+WEFT_API weft_status weft_gradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+                                    const weft_gradcheck_options *options);
+
+/* The same for second derivatives: checks the gradient of (the gradient of f along a random cotangent). */
+WEFT_API weft_status weft_gradgradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+                                        const weft_gradcheck_options *options);
+
+/* ---- Operations of your own ---- */
+
+/* A tensor's memory as a callback sees it: contiguous, row-major. */
+typedef struct weft_array {
+    void *data;
+    weft_dtype dtype;
+    int ndim;
+    const int64_t *shape;
+    int64_t count;
+} weft_array;
+
+typedef struct weft_custom_op {
+    size_t struct_size; /* sizeof(weft_custom_op) */
+    const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
+
+    /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as input 0.
+     * Any status but WEFT_OK becomes the context's error; record a message with weft_ctx_fail first. */
+    weft_status (*infer)(weft_ctx *ctx, const weft_array *inputs, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
+                         void *user);
+
+    /* Fills output on the CPU. Required. */
+    weft_status (*forward)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *user);
+
+    /* Fills output on CUDA: data are device pointers, stream is a cudaStream_t. NULL: not available there. */
+    weft_status (*forward_cuda)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
+                                void *user);
+
+    /* Sets gradients[k] (NULL: none) from the gradient of the output, by any operations, other custom ones included; what
+     * it uses is recorded when a graph of the gradient is asked for. NULL: not differentiable. */
+    weft_status (*backward)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_tensor *output,
+                            weft_tensor *gradient, weft_tensor **gradients, void *user);
+    void *user;
+} weft_custom_op;
+
+/* Runs op on n >= 1 inputs (at most 16). */
+WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef WEFT_NO_CALL_SITES
+#define weft_backward(...) (WEFT_HERE, weft_backward(__VA_ARGS__))
+#define weft_backward_with(...) (WEFT_HERE, weft_backward_with(__VA_ARGS__))
+#define weft_grad(...) (WEFT_HERE, weft_grad(__VA_ARGS__))
+#define weft_custom(...) (WEFT_HERE, weft_custom(__VA_ARGS__))
+#endif
+#endif

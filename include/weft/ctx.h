@@ -1,0 +1,145 @@
+/* ctx.h - contexts, errors, scopes and memory.
+ *
+ * A context owns everything that is made in it: tensors, the gradient tape, the memory cache, the random stream, the
+ * worker threads. One thread uses a context at a time; different threads use different contexts without any locking.
+ *
+ * Part of the public API; include <weft/weft.h>. */
+#ifndef WEFT_CTX_H
+#define WEFT_CTX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weft/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_ctx weft_ctx;
+typedef struct weft_tensor weft_tensor;
+
+typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } weft_log_level;
+
+/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. */
+typedef struct weft_options {
+    size_t struct_size; /* 0, or sizeof(weft_options): lets a later library know which fields you have */
+    const char *device; /* NULL or "cpu" */
+    int threads;        /* CPU threads an operation may use, the caller included. 0: 1. -1: as many as cores. Results do
+                             not depend on it. No thread is started before an operation is large enough to need one */
+    uint64_t seed;      /* of the random stream; the same seed gives the same numbers on every device */
+    size_t memory_budget; /* most bytes of tensor data, cached blocks included; 0: no limit */
+    bool nan_watch;       /* check every result, forward and backward: the first operation that makes a NaN or infinity
+                             from finite inputs becomes the error WEFT_E_NOT_FINITE. Slow: for debugging */
+
+    /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger only
+     * for large blocks). free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
+     * shared tensors, may call them at the same time. */
+    void *(*alloc)(void *user, size_t bytes, size_t alignment);
+    void (*free)(void *user, void *block, size_t bytes);
+    void *alloc_user;
+
+    /* Messages worth reading (a leak at close, an ignored setting, an unreached parameter). NULL: none. The library never
+     * prints by itself. The message is valid during the call. */
+    void (*log)(void *user, weft_log_level level, const char *message);
+    void *log_user;
+} weft_options;
+
+/* Opens a context. options may be NULL. On failure *out is NULL, the status says why (WEFT_E_INVALID, WEFT_E_NOMEM,
+ * WEFT_E_DEVICE) and the log callback gets the message. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_ctx_open(const weft_options *options, weft_ctx **out);
+
+/* Frees the context with everything in it, kept tensors too (each is logged as a leak). NULL is fine. Pointers to its
+ * tensors are dead afterwards; shared tensors (weft_share) live on. */
+WEFT_API void weft_ctx_close(weft_ctx *ctx);
+
+/* ---- Errors ----
+ * The first error of a context sticks: it is kept with its message, and until weft_ctx_clear every operation of that
+ * context does nothing and returns NULL (or the status). Operations given a NULL tensor return NULL. So a long
+ * expression needs one check, at its end: weft_scope_pop, weft_backward, weft_read ... return the first error. */
+
+WEFT_API weft_status
+weft_ctx_status(const weft_ctx *ctx); /* the sticking error, or WEFT_OK. NULL ctx: WEFT_E_NULL_ARGUMENT */
+WEFT_API const char *
+weft_ctx_message(const weft_ctx *ctx);              /* its message, "" if none; valid until the next error or clear */
+WEFT_API weft_status weft_ctx_clear(weft_ctx *ctx); /* forgets the error and returns what it was */
+
+/* Records an error of your own, printf style, as an operation would; the first one wins. Returns status. */
+WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* ---- Scopes ----
+ * A new tensor belongs to the innermost open scope and dies when that scope is popped, unless somebody else still holds
+ * it (weft_keep, or the graph of a tensor that lives). A context has a root scope, which lasts until it is closed.
+ *
+ *     int mark = weft_scope_push(ctx);
+ *     ... temporaries ...
+ *     return weft_scope_pop(ctx, mark);
+ *
+ * Pop takes the mark and closes every scope opened since, so that an early return or longjmp in between loses nothing. */
+
+WEFT_API int weft_scope_push(weft_ctx *ctx); /* the mark for weft_scope_pop; -1 after an error of memory (recorded) */
+WEFT_API WEFT_MUST_CHECK weft_status weft_scope_pop(weft_ctx *ctx,
+                                                    int mark); /* the context's first error, or WEFT_OK */
+
+/* Makes the caller an owner beside the scope: t lives until as many weft_release calls. Returns t; NULL gives NULL. */
+WEFT_API weft_tensor *weft_keep(weft_tensor *t);
+
+/* Gives up one weft_keep. NULL is fine. Releasing what was not kept is an error of the context (WEFT_E_STATE). */
+WEFT_API void weft_release(weft_tensor *t);
+
+/* Moves t from its scope to the enclosing one: the way to return a tensor from a function that has a scope. Returns t. */
+WEFT_API weft_tensor *weft_escape(weft_tensor *t);
+
+/* ---- Memory ---- */
+
+typedef struct weft_memory_info {
+    size_t live_bytes;    /* tensor data in use */
+    size_t peak_bytes;    /* the most that live_bytes has been since the context was opened or weft_memory_reset_peak */
+    size_t cached_bytes;  /* freed blocks kept for reuse */
+    size_t host_bytes;    /* everything taken from the allocator at present: data, cache, headers, tape */
+    int64_t live_tensors; /* tensor headers in use, internal ones included */
+    int64_t live_nodes;   /* operations on the tape */
+} weft_memory_info;
+
+WEFT_API weft_memory_info weft_memory(const weft_ctx *ctx);
+WEFT_API void weft_memory_reset_peak(weft_ctx *ctx);
+WEFT_API void weft_memory_trim(weft_ctx *ctx); /* gives cached blocks back to the allocator */
+
+/* Host memory through the context's hooks, for code that lives beside the library (64-byte aligned, not zeroed). NULL with
+ * the error recorded when out of memory. weft_ctx_free takes the size that was asked for; NULL is fine. */
+WEFT_API void *weft_ctx_alloc(weft_ctx *ctx, size_t bytes);
+WEFT_API void weft_ctx_free(weft_ctx *ctx, void *block, size_t bytes);
+
+/* One tensor that the caller still keeps. Strings are valid during the call. */
+typedef struct weft_leak {
+    const char *op;   /* the operation that made it */
+    const char *file; /* where that was called, or NULL if unknown (call sites are recorded by the macros of ops.h) */
+    int line;
+    const char *name; /* weft_set_name, or "" */
+    const char *text; /* all of it in one line: "f32 [64, 784] by weft_randn at train.c:31, 200704 bytes, kept 1x" */
+    size_t bytes;
+} weft_leak;
+
+/* Calls report (may be NULL) for each tensor with an unreleased weft_keep and returns their number. */
+WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
+
+/* ---- Random stream ----
+ * Philox4x32-10, keyed by the seed; each random call of the context draws from a stream of its own, numbered from 0. */
+WEFT_API void weft_seed(weft_ctx *ctx, uint64_t seed); /* sets the seed and restarts the numbering */
+
+/* ---- Call sites ----
+ * The macros at the end of ops.h and tensor.h record the caller's file and line just before each call, so that errors and leaks can name
+ * them. file must live as long as the program. Define WEFT_NO_CALL_SITES before including to leave it out. */
+WEFT_API void weft_call_site(const char *file, int line);
+
+/* Version of the library that is linked, as "major.minor.patch". */
+WEFT_API const char *weft_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,525 @@
+/* ops.h - every operation. GENERATED from src/core/ops.def (target update_ops): do not edit.
+ *
+ * Every operation returns a new tensor of the innermost scope, or NULL after an error (recorded in the context).
+ * Inputs are not consumed. A NULL input gives NULL. docs/ops.md has formulas and derivatives.
+ *
+ * Part of the public API; include <weft/weft.h>. */
+#ifndef WEFT_OPS_H
+#define WEFT_OPS_H
+
+#include <weft/params.h>
+#include <weft/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Elementwise, one operand ----
+ * The result has x's shape. NUM rows keep an integer dtype; FLT rows turn integers into f32. */
+
+/* -x. */
+WEFT_API weft_tensor *weft_neg(weft_tensor *x);
+
+/* |x|; derivative 0 at 0. */
+WEFT_API weft_tensor *weft_abs(weft_tensor *x);
+
+/* -1, 0 or 1; keeps -0 and NaN. */
+WEFT_API weft_tensor *weft_sign(weft_tensor *x);
+
+/* e^x. */
+WEFT_API weft_tensor *weft_exp(weft_tensor *x);
+
+/* e^x - 1, exact near 0. */
+WEFT_API weft_tensor *weft_expm1(weft_tensor *x);
+
+/* natural logarithm; -inf at 0, NaN below. */
+WEFT_API weft_tensor *weft_log(weft_tensor *x);
+
+/* log(1 + x), exact near 0. */
+WEFT_API weft_tensor *weft_log1p(weft_tensor *x);
+
+/* base-2 logarithm. */
+WEFT_API weft_tensor *weft_log2(weft_tensor *x);
+
+/* square root; NaN below 0. */
+WEFT_API weft_tensor *weft_sqrt(weft_tensor *x);
+
+/* 1 / sqrt(x). */
+WEFT_API weft_tensor *weft_rsqrt(weft_tensor *x);
+
+/* 1 / x. */
+WEFT_API weft_tensor *weft_reciprocal(weft_tensor *x);
+
+/* x * x. */
+WEFT_API weft_tensor *weft_square(weft_tensor *x);
+
+/* sine, x in radians. */
+WEFT_API weft_tensor *weft_sin(weft_tensor *x);
+
+/* cosine, x in radians. */
+WEFT_API weft_tensor *weft_cos(weft_tensor *x);
+
+/* tangent, x in radians. */
+WEFT_API weft_tensor *weft_tan(weft_tensor *x);
+
+/* hyperbolic tangent. */
+WEFT_API weft_tensor *weft_tanh(weft_tensor *x);
+
+/* 1 / (1 + e^-x). */
+WEFT_API weft_tensor *weft_sigmoid(weft_tensor *x);
+
+/* max(x, 0); NaN stays NaN; derivative 0 at 0. */
+WEFT_API weft_tensor *weft_relu(weft_tensor *x);
+
+/* x * Phi(x), Phi the normal distribution function (by erfc). */
+WEFT_API weft_tensor *weft_gelu(weft_tensor *x);
+
+/* GELU by its tanh approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+WEFT_API weft_tensor *weft_gelu_tanh(weft_tensor *x);
+
+/* x * sigmoid(x), also called swish. */
+WEFT_API weft_tensor *weft_silu(weft_tensor *x);
+
+/* log(1 + e^x), without overflow. */
+WEFT_API weft_tensor *weft_softplus(weft_tensor *x);
+
+/* error function. */
+WEFT_API weft_tensor *weft_erf(weft_tensor *x);
+
+/* largest integer <= x; derivative 0. */
+WEFT_API weft_tensor *weft_floor(weft_tensor *x);
+
+/* smallest integer >= x; derivative 0. */
+WEFT_API weft_tensor *weft_ceil(weft_tensor *x);
+
+/* nearest integer, halves to even; derivative 0. */
+WEFT_API weft_tensor *weft_round(weft_tensor *x);
+
+/* ---- Elementwise, one operand and numbers ----
+ * As above; the numbers are converted to the dtype that is computed in. */
+
+/* x limited to [lo, hi]; NaN stays NaN; derivative 1 inside and at the limits. */
+WEFT_API weft_tensor *weft_clamp(weft_tensor *x, double lo, double hi);
+
+/* x + s. */
+WEFT_API weft_tensor *weft_add_scalar(weft_tensor *x, double s);
+
+/* x * s. */
+WEFT_API weft_tensor *weft_mul_scalar(weft_tensor *x, double s);
+
+/* x^s. */
+WEFT_API weft_tensor *weft_pow_scalar(weft_tensor *x, double s);
+
+/* x, or slope * x below 0. */
+WEFT_API weft_tensor *weft_leaky_relu(weft_tensor *x, double slope);
+
+/* x, or alpha * (e^x - 1) at and below 0. */
+WEFT_API weft_tensor *weft_elu(weft_tensor *x, double alpha);
+
+/* ---- Questions ----
+ * The result is bool, of x's shape. */
+
+/* true where x is NaN. */
+WEFT_API weft_tensor *weft_isnan(weft_tensor *x);
+
+/* true where x is +inf or -inf. */
+WEFT_API weft_tensor *weft_isinf(weft_tensor *x);
+
+/* true where x is neither NaN nor infinite. */
+WEFT_API weft_tensor *weft_isfinite(weft_tensor *x);
+
+/* true where x is 0. */
+WEFT_API weft_tensor *weft_logical_not(weft_tensor *x);
+
+/* ---- Elementwise, two operands ----
+ * Shapes broadcast as in NumPy; dtypes are promoted (dtype.h); FLT rows turn integers into f32. */
+
+/* a + b. */
+WEFT_API weft_tensor *weft_add(weft_tensor *a, weft_tensor *b);
+
+/* a - b. */
+WEFT_API weft_tensor *weft_sub(weft_tensor *a, weft_tensor *b);
+
+/* a * b. */
+WEFT_API weft_tensor *weft_mul(weft_tensor *a, weft_tensor *b);
+
+/* a / b, true division: integers give f32. */
+WEFT_API weft_tensor *weft_div(weft_tensor *a, weft_tensor *b);
+
+/* a^b; integers wrap, a negative integer power is 0 unless |a| = 1. */
+WEFT_API weft_tensor *weft_pow(weft_tensor *a, weft_tensor *b);
+
+/* smaller of a and b; NaN wins; a tie shares the gradient. */
+WEFT_API weft_tensor *weft_min(weft_tensor *a, weft_tensor *b);
+
+/* larger of a and b; NaN wins; a tie shares the gradient. */
+WEFT_API weft_tensor *weft_max(weft_tensor *a, weft_tensor *b);
+
+/* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0. */
+WEFT_API weft_tensor *weft_mod(weft_tensor *a, weft_tensor *b);
+
+/* angle of the point (b, a), in (-pi, pi]. */
+WEFT_API weft_tensor *weft_atan2(weft_tensor *a, weft_tensor *b);
+
+/* ---- Comparisons ----
+ * Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne. */
+
+/* a == b. */
+WEFT_API weft_tensor *weft_eq(weft_tensor *a, weft_tensor *b);
+
+/* a != b. */
+WEFT_API weft_tensor *weft_ne(weft_tensor *a, weft_tensor *b);
+
+/* a < b. */
+WEFT_API weft_tensor *weft_lt(weft_tensor *a, weft_tensor *b);
+
+/* a <= b. */
+WEFT_API weft_tensor *weft_le(weft_tensor *a, weft_tensor *b);
+
+/* a > b. */
+WEFT_API weft_tensor *weft_gt(weft_tensor *a, weft_tensor *b);
+
+/* a >= b. */
+WEFT_API weft_tensor *weft_ge(weft_tensor *a, weft_tensor *b);
+
+/* both nonzero. */
+WEFT_API weft_tensor *weft_logical_and(weft_tensor *a, weft_tensor *b);
+
+/* at least one nonzero. */
+WEFT_API weft_tensor *weft_logical_or(weft_tensor *a, weft_tensor *b);
+
+/* exactly one nonzero. */
+WEFT_API weft_tensor *weft_logical_xor(weft_tensor *a, weft_tensor *b);
+
+/* ---- Choice ----
+ * All three shapes broadcast. */
+
+/* a where the condition holds, else b; the condition is bool, or nonzero of another dtype. */
+WEFT_API weft_tensor *weft_where(weft_tensor *c, weft_tensor *a, weft_tensor *b);
+
+/* ---- Reductions ----
+ * Over the n_dims dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1. */
+
+/* sum; bool and integers add up in i64. */
+WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* arithmetic mean; NaN over no elements. */
+WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* product; 1 over no elements. */
+WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* largest element; NaN wins; ties share the gradient; no elements is an error. */
+WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* smallest element; NaN wins; ties share the gradient; no elements is an error. */
+WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* log of the sum of e^x, without overflow; -inf over no elements or all -inf. */
+WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* Euclidean norm, sqrt of the sum of squares; derivative 0 at 0. */
+WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* index of the first largest element, counted row-major over the reduced dims; NaN wins; i64. */
+WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* index of the first smallest element, counted row-major over the reduced dims; NaN wins; i64. */
+WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* true if an element is nonzero (NaN counts as nonzero); false over no elements. */
+WEFT_API weft_tensor *weft_any(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* true if every element is nonzero; true over no elements. */
+WEFT_API weft_tensor *weft_all(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* ---- Views ----
+ * The result shares x's storage; no data moves. */
+
+/* the same elements in row-major order under a new shape; one entry may be -1 (inferred); copies only where strides cannot express it. */
+WEFT_API weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim);
+
+/* swaps two dims; negative dims count from the end. */
+WEFT_API weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1);
+
+/* reorders dims: result dim i is x's dim dims[i]. */
+WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int *dims, int ndim);
+
+/* broadcasts dims of size 1 (and new leading dims) to shape without copying; -1 keeps a size. */
+WEFT_API weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim);
+
+/* drops the named dims, which must have size 1; n_dims 0: every dim of size 1. */
+WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int *dims, int n_dims);
+
+/* inserts a dim of size 1 before dim; -1 appends. */
+WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int dim);
+
+/* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped; step >= 1. */
+WEFT_API weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, int64_t step);
+
+/* the slice at index along dim, with that dim dropped; a negative index counts from the end. */
+WEFT_API weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index);
+
+/* the same data, cut from the graph: no gradient flows through. */
+WEFT_API weft_tensor *weft_detach(weft_tensor *x);
+
+/* ---- Made of other operations ----
+ * Derivatives of every order and all devices come with the parts. */
+
+/* joins dims first_dim to last_dim into one. */
+WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim);
+
+/* joins tensors of one shape along a new dim. */
+WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim);
+
+/* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
+WEFT_API weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out);
+
+/* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
+WEFT_API weft_tensor *weft_var(weft_tensor *x, const int *dims, int n_dims, bool keepdim, double correction);
+
+/* mean of (prediction - target)^2; shapes broadcast. */
+WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
+
+/* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target. */
+WEFT_API weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta);
+
+/* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]. */
+WEFT_API weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target);
+
+/* mean of -log_probs[i, target[i]]; log_probs [..., C], integer target [...]; target -100 is ignored. */
+WEFT_API weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target);
+
+/* cross_entropy_with(logits, target, -100, 0, WEFT_MEAN). */
+WEFT_API weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target);
+
+/* a copy with storage of its own, contiguous; gradients flow through. */
+WEFT_API weft_tensor *weft_clone(weft_tensor *x);
+
+/* x itself if it is contiguous, else a copy that is. */
+WEFT_API weft_tensor *weft_contiguous(weft_tensor *x);
+
+/* ---- Everything else ---- */
+
+/* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; gradients flow between floating types. */
+WEFT_API weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype);
+
+/* matrix product of the last two dims, a [..., M, K] by b [..., K, N], leading dims broadcast; a 1-d operand is a vector, as in NumPy. */
+WEFT_API weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b);
+
+/* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N]. */
+WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b);
+
+/* joins tensors along dim; other dims must agree; dtypes are promoted. */
+WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
+
+/* adds before[i] and after[i] >= 0 elements of value around dim i. */
+WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value);
+
+/* reverses the order along the named dims. */
+WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int *dims, int n_dims);
+
+/* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other dims. */
+WEFT_API weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index);
+
+/* a copy of x with src[i, j, k] added at [i, index[i, j, k], k] for dim 1 and likewise; index and src of one shape. */
+WEFT_API weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src);
+
+/* the slices of x along dim named by the 1-d index. */
+WEFT_API weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index);
+
+/* a copy of x with slice j of src added to slice index[j], along dim; index 1-d. */
+WEFT_API weft_tensor *weft_index_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src);
+
+/* rows of weight [V, D] named by index [...]: result [..., D]. */
+WEFT_API weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index);
+
+/* e^x / sum of e^x along dim; a slice of all -inf gives zeros. */
+WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int dim);
+
+/* x - logsumexp(x) along dim; a slice of all -inf gives -inf. */
+WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int dim);
+
+/* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], integer target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
+WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
+
+/* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b may be NULL, both NULL: the last dim. */
+WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps);
+
+/* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w has; w NULL: the last dim, not scaled. */
+WEFT_API weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps);
+
+/* normalises x [N, C, ...] per channel C. Training: by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL; running_* may be NULL when training. */
+WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean, weft_tensor *running_var, bool training, double momentum, double eps);
+
+/* training: zeroes elements with probability p and scales the others by 1 / (1 - p); else x itself. */
+WEFT_API weft_tensor *weft_dropout(weft_tensor *x, double p, bool training);
+
+/* cross-correlation: x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL; result [N, K, H', W'], H' = (H + 2 padding - dilation (R - 1) - 1) / stride + 1; params NULL: stride 1, no padding. */
+WEFT_API weft_tensor *weft_conv2d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params);
+
+/* transpose (input gradient) of conv2d: x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL; H' = (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1. */
+WEFT_API weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params);
+
+/* weight gradient of conv2d as an operation: x [N, C, H, W], g [N, K, H', W'], kernel {R, S}; result [K, C/groups, R, S]. */
+WEFT_API weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *kernel, const weft_conv2d_params *params);
+
+/* largest element of each window of x [N, C, H, W]; NaN wins; padding counts as -inf; the first of equals takes the gradient. */
+WEFT_API weft_tensor *weft_max_pool2d(weft_tensor *x, const weft_pool2d_params *params);
+
+/* mean of each window of x [N, C, H, W]; padding counts as 0 and is counted. */
+WEFT_API weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *params);
+
+/* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W]. */
+WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params);
+
+/* x += y in place; y broadcasts to x; returns x. */
+WEFT_API weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y);
+
+/* x -= y in place; y broadcasts to x; returns x. */
+WEFT_API weft_tensor *weft_sub_(weft_tensor *x, weft_tensor *y);
+
+/* x *= y in place; y broadcasts to x; returns x. */
+WEFT_API weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y);
+
+/* x /= y in place; y broadcasts to x; floating dtypes; returns x. */
+WEFT_API weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y);
+
+/* x = y in place, converting the dtype; y broadcasts to x; returns x. */
+WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
+
+/* x = value in place; returns x. */
+WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
+
+/* one SGD step over n parameters in one pass (see optim.h); velocity may be NULL when momentum is 0; entries with a NULL gradient are left alone. */
+WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *velocity, int n, const weft_sgd_params *hyper);
+
+/* one Adam or AdamW step over n parameters in one pass (see optim.h); step counts from 1; entries with a NULL gradient are left alone. */
+WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m, weft_tensor *const *v, int n, const weft_adam_params *hyper, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* Each call records its place in the source, for error messages and leak reports. */
+#ifndef WEFT_NO_CALL_SITES
+#define weft_neg(...) (WEFT_HERE, weft_neg(__VA_ARGS__))
+#define weft_abs(...) (WEFT_HERE, weft_abs(__VA_ARGS__))
+#define weft_sign(...) (WEFT_HERE, weft_sign(__VA_ARGS__))
+#define weft_exp(...) (WEFT_HERE, weft_exp(__VA_ARGS__))
+#define weft_expm1(...) (WEFT_HERE, weft_expm1(__VA_ARGS__))
+#define weft_log(...) (WEFT_HERE, weft_log(__VA_ARGS__))
+#define weft_log1p(...) (WEFT_HERE, weft_log1p(__VA_ARGS__))
+#define weft_log2(...) (WEFT_HERE, weft_log2(__VA_ARGS__))
+#define weft_sqrt(...) (WEFT_HERE, weft_sqrt(__VA_ARGS__))
+#define weft_rsqrt(...) (WEFT_HERE, weft_rsqrt(__VA_ARGS__))
+#define weft_reciprocal(...) (WEFT_HERE, weft_reciprocal(__VA_ARGS__))
+#define weft_square(...) (WEFT_HERE, weft_square(__VA_ARGS__))
+#define weft_sin(...) (WEFT_HERE, weft_sin(__VA_ARGS__))
+#define weft_cos(...) (WEFT_HERE, weft_cos(__VA_ARGS__))
+#define weft_tan(...) (WEFT_HERE, weft_tan(__VA_ARGS__))
+#define weft_tanh(...) (WEFT_HERE, weft_tanh(__VA_ARGS__))
+#define weft_sigmoid(...) (WEFT_HERE, weft_sigmoid(__VA_ARGS__))
+#define weft_relu(...) (WEFT_HERE, weft_relu(__VA_ARGS__))
+#define weft_gelu(...) (WEFT_HERE, weft_gelu(__VA_ARGS__))
+#define weft_gelu_tanh(...) (WEFT_HERE, weft_gelu_tanh(__VA_ARGS__))
+#define weft_silu(...) (WEFT_HERE, weft_silu(__VA_ARGS__))
+#define weft_softplus(...) (WEFT_HERE, weft_softplus(__VA_ARGS__))
+#define weft_erf(...) (WEFT_HERE, weft_erf(__VA_ARGS__))
+#define weft_floor(...) (WEFT_HERE, weft_floor(__VA_ARGS__))
+#define weft_ceil(...) (WEFT_HERE, weft_ceil(__VA_ARGS__))
+#define weft_round(...) (WEFT_HERE, weft_round(__VA_ARGS__))
+#define weft_clamp(...) (WEFT_HERE, weft_clamp(__VA_ARGS__))
+#define weft_add_scalar(...) (WEFT_HERE, weft_add_scalar(__VA_ARGS__))
+#define weft_mul_scalar(...) (WEFT_HERE, weft_mul_scalar(__VA_ARGS__))
+#define weft_pow_scalar(...) (WEFT_HERE, weft_pow_scalar(__VA_ARGS__))
+#define weft_leaky_relu(...) (WEFT_HERE, weft_leaky_relu(__VA_ARGS__))
+#define weft_elu(...) (WEFT_HERE, weft_elu(__VA_ARGS__))
+#define weft_isnan(...) (WEFT_HERE, weft_isnan(__VA_ARGS__))
+#define weft_isinf(...) (WEFT_HERE, weft_isinf(__VA_ARGS__))
+#define weft_isfinite(...) (WEFT_HERE, weft_isfinite(__VA_ARGS__))
+#define weft_logical_not(...) (WEFT_HERE, weft_logical_not(__VA_ARGS__))
+#define weft_add(...) (WEFT_HERE, weft_add(__VA_ARGS__))
+#define weft_sub(...) (WEFT_HERE, weft_sub(__VA_ARGS__))
+#define weft_mul(...) (WEFT_HERE, weft_mul(__VA_ARGS__))
+#define weft_div(...) (WEFT_HERE, weft_div(__VA_ARGS__))
+#define weft_pow(...) (WEFT_HERE, weft_pow(__VA_ARGS__))
+#define weft_min(...) (WEFT_HERE, weft_min(__VA_ARGS__))
+#define weft_max(...) (WEFT_HERE, weft_max(__VA_ARGS__))
+#define weft_mod(...) (WEFT_HERE, weft_mod(__VA_ARGS__))
+#define weft_atan2(...) (WEFT_HERE, weft_atan2(__VA_ARGS__))
+#define weft_eq(...) (WEFT_HERE, weft_eq(__VA_ARGS__))
+#define weft_ne(...) (WEFT_HERE, weft_ne(__VA_ARGS__))
+#define weft_lt(...) (WEFT_HERE, weft_lt(__VA_ARGS__))
+#define weft_le(...) (WEFT_HERE, weft_le(__VA_ARGS__))
+#define weft_gt(...) (WEFT_HERE, weft_gt(__VA_ARGS__))
+#define weft_ge(...) (WEFT_HERE, weft_ge(__VA_ARGS__))
+#define weft_logical_and(...) (WEFT_HERE, weft_logical_and(__VA_ARGS__))
+#define weft_logical_or(...) (WEFT_HERE, weft_logical_or(__VA_ARGS__))
+#define weft_logical_xor(...) (WEFT_HERE, weft_logical_xor(__VA_ARGS__))
+#define weft_where(...) (WEFT_HERE, weft_where(__VA_ARGS__))
+#define weft_sum(...) (WEFT_HERE, weft_sum(__VA_ARGS__))
+#define weft_mean(...) (WEFT_HERE, weft_mean(__VA_ARGS__))
+#define weft_prod(...) (WEFT_HERE, weft_prod(__VA_ARGS__))
+#define weft_max_over(...) (WEFT_HERE, weft_max_over(__VA_ARGS__))
+#define weft_min_over(...) (WEFT_HERE, weft_min_over(__VA_ARGS__))
+#define weft_logsumexp(...) (WEFT_HERE, weft_logsumexp(__VA_ARGS__))
+#define weft_norm(...) (WEFT_HERE, weft_norm(__VA_ARGS__))
+#define weft_argmax(...) (WEFT_HERE, weft_argmax(__VA_ARGS__))
+#define weft_argmin(...) (WEFT_HERE, weft_argmin(__VA_ARGS__))
+#define weft_any(...) (WEFT_HERE, weft_any(__VA_ARGS__))
+#define weft_all(...) (WEFT_HERE, weft_all(__VA_ARGS__))
+#define weft_reshape(...) (WEFT_HERE, weft_reshape(__VA_ARGS__))
+#define weft_transpose(...) (WEFT_HERE, weft_transpose(__VA_ARGS__))
+#define weft_permute(...) (WEFT_HERE, weft_permute(__VA_ARGS__))
+#define weft_expand(...) (WEFT_HERE, weft_expand(__VA_ARGS__))
+#define weft_squeeze(...) (WEFT_HERE, weft_squeeze(__VA_ARGS__))
+#define weft_unsqueeze(...) (WEFT_HERE, weft_unsqueeze(__VA_ARGS__))
+#define weft_slice(...) (WEFT_HERE, weft_slice(__VA_ARGS__))
+#define weft_select(...) (WEFT_HERE, weft_select(__VA_ARGS__))
+#define weft_detach(...) (WEFT_HERE, weft_detach(__VA_ARGS__))
+#define weft_flatten(...) (WEFT_HERE, weft_flatten(__VA_ARGS__))
+#define weft_stack(...) (WEFT_HERE, weft_stack(__VA_ARGS__))
+#define weft_split(...) (WEFT_HERE, weft_split(__VA_ARGS__))
+#define weft_var(...) (WEFT_HERE, weft_var(__VA_ARGS__))
+#define weft_mse(...) (WEFT_HERE, weft_mse(__VA_ARGS__))
+#define weft_huber(...) (WEFT_HERE, weft_huber(__VA_ARGS__))
+#define weft_bce_with_logits(...) (WEFT_HERE, weft_bce_with_logits(__VA_ARGS__))
+#define weft_nll(...) (WEFT_HERE, weft_nll(__VA_ARGS__))
+#define weft_cross_entropy(...) (WEFT_HERE, weft_cross_entropy(__VA_ARGS__))
+#define weft_clone(...) (WEFT_HERE, weft_clone(__VA_ARGS__))
+#define weft_contiguous(...) (WEFT_HERE, weft_contiguous(__VA_ARGS__))
+#define weft_cast(...) (WEFT_HERE, weft_cast(__VA_ARGS__))
+#define weft_matmul(...) (WEFT_HERE, weft_matmul(__VA_ARGS__))
+#define weft_linear(...) (WEFT_HERE, weft_linear(__VA_ARGS__))
+#define weft_concat(...) (WEFT_HERE, weft_concat(__VA_ARGS__))
+#define weft_pad(...) (WEFT_HERE, weft_pad(__VA_ARGS__))
+#define weft_flip(...) (WEFT_HERE, weft_flip(__VA_ARGS__))
+#define weft_gather(...) (WEFT_HERE, weft_gather(__VA_ARGS__))
+#define weft_scatter_add(...) (WEFT_HERE, weft_scatter_add(__VA_ARGS__))
+#define weft_index_select(...) (WEFT_HERE, weft_index_select(__VA_ARGS__))
+#define weft_index_add(...) (WEFT_HERE, weft_index_add(__VA_ARGS__))
+#define weft_embedding(...) (WEFT_HERE, weft_embedding(__VA_ARGS__))
+#define weft_softmax(...) (WEFT_HERE, weft_softmax(__VA_ARGS__))
+#define weft_log_softmax(...) (WEFT_HERE, weft_log_softmax(__VA_ARGS__))
+#define weft_cross_entropy_with(...) (WEFT_HERE, weft_cross_entropy_with(__VA_ARGS__))
+#define weft_layer_norm(...) (WEFT_HERE, weft_layer_norm(__VA_ARGS__))
+#define weft_rms_norm(...) (WEFT_HERE, weft_rms_norm(__VA_ARGS__))
+#define weft_batch_norm(...) (WEFT_HERE, weft_batch_norm(__VA_ARGS__))
+#define weft_dropout(...) (WEFT_HERE, weft_dropout(__VA_ARGS__))
+#define weft_conv2d(...) (WEFT_HERE, weft_conv2d(__VA_ARGS__))
+#define weft_conv2d_transpose(...) (WEFT_HERE, weft_conv2d_transpose(__VA_ARGS__))
+#define weft_conv2d_weight(...) (WEFT_HERE, weft_conv2d_weight(__VA_ARGS__))
+#define weft_max_pool2d(...) (WEFT_HERE, weft_max_pool2d(__VA_ARGS__))
+#define weft_avg_pool2d(...) (WEFT_HERE, weft_avg_pool2d(__VA_ARGS__))
+#define weft_avg_unpool2d(...) (WEFT_HERE, weft_avg_unpool2d(__VA_ARGS__))
+#define weft_add_(...) (WEFT_HERE, weft_add_(__VA_ARGS__))
+#define weft_sub_(...) (WEFT_HERE, weft_sub_(__VA_ARGS__))
+#define weft_mul_(...) (WEFT_HERE, weft_mul_(__VA_ARGS__))
+#define weft_div_(...) (WEFT_HERE, weft_div_(__VA_ARGS__))
+#define weft_copy_(...) (WEFT_HERE, weft_copy_(__VA_ARGS__))
+#define weft_fill_(...) (WEFT_HERE, weft_fill_(__VA_ARGS__))
+#define weft_sgd_step(...) (WEFT_HERE, weft_sgd_step(__VA_ARGS__))
+#define weft_adam_step(...) (WEFT_HERE, weft_adam_step(__VA_ARGS__))
+#endif
+#endif

@@ -1,0 +1,59 @@
+/* params.h - plain structs that operations take by pointer. A zero field means its default.
+ *
+ * Part of the public API; include <weft/weft.h>. */
+#ifndef WEFT_PARAMS_H
+#define WEFT_PARAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a loss does with its per-row values. */
+typedef enum weft_reduction { WEFT_NONE, WEFT_MEAN, WEFT_SUM } weft_reduction;
+
+/* Two-dimensional convolution; pairs are {height, width}. */
+typedef struct weft_conv2d_params {
+    int64_t stride[2];         /* 0: 1 */
+    int64_t padding[2];        /* zeros added on both sides; 0: none */
+    int64_t dilation[2];       /* distance between kernel taps; 0: 1 */
+    int64_t output_padding[2]; /* conv2d_transpose only: extra rows and columns at the end; less than the stride */
+    int64_t groups;            /* 0: 1; must divide the channels of input and output */
+} weft_conv2d_params;
+
+/* Two-dimensional pooling; pairs are {height, width}. */
+typedef struct weft_pool2d_params {
+    int64_t kernel[2];  /* required */
+    int64_t stride[2];  /* 0: the kernel size */
+    int64_t padding[2]; /* at most half the kernel */
+} weft_pool2d_params;
+
+/* v <- momentum v + (1 - dampening) g, with v = g at the first step; p <- p - lr v. Nesterov: p <- p - lr (g + momentum v).
+ * g includes weight_decay p. Source: Sutskever et al. 2013, in the form used by PyTorch. */
+typedef struct weft_sgd_params {
+    double lr;
+    double momentum;
+    double dampening;
+    double weight_decay;
+    bool nesterov;
+    bool first_step; /* velocity holds nothing yet: set it to g */
+} weft_sgd_params;
+
+/* m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+ * Coupled (Adam, Kingma & Ba 2015): g includes weight_decay p. Decoupled (AdamW, Loshchilov & Hutter 2019):
+ * p <- p (1 - lr weight_decay) first. */
+typedef struct weft_adam_params {
+    double lr;
+    double beta1;
+    double beta2;
+    double eps;
+    double weight_decay;
+    bool decoupled;
+} weft_adam_params;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,158 @@
+/* tensor.h - making tensors, looking at them, getting data in and out.
+ *
+ * A tensor is a typed block of up to 8 dims; strides are counted in elements, and views share storage. 0-d tensors
+ * (scalars) and tensors with a dim of size 0 are ordinary. Shapes are a pointer and a length everywhere; WEFT_DIMS(64, 784)
+ * writes both arguments at once, as do WEFT_AXES(0, -1) for lists of dims and WEFT_ALL for "all dims".
+ * Negative dims count from the end.
+ *
+ * Every maker returns a tensor of the innermost scope, or NULL with the error recorded in the context.
+ *
+ * Part of the public API; include <weft/weft.h>. */
+#ifndef WEFT_TENSOR_H
+#define WEFT_TENSOR_H
+
+#include <stdio.h>
+#include <weft/ctx.h>
+#include <weft/dtype.h>
+
+#define WEFT_MAX_DIMS 8
+#define WEFT_ALL NULL, 0
+#define WEFT_SCALAR NULL, 0 /* the shape of a 0-d tensor */
+
+#ifdef __cplusplus
+#include <cstddef>
+#include <initializer_list>
+namespace weft_detail
+{
+template <class T> struct list {
+    T items[32] = {};
+    list(std::initializer_list<T> from)
+    {
+        std::size_t n = 0;
+        for (T item : from)
+            if (n < 32)
+                items[n++] = item;
+    }
+};
+} // namespace weft_detail
+#define WEFT_DIMS(...)                                                                                                 \
+    ::weft_detail::list<int64_t>({__VA_ARGS__}).items,                                                                 \
+        static_cast<int>(std::initializer_list<int64_t>{__VA_ARGS__}.size())
+#define WEFT_AXES(...)                                                                                                 \
+    ::weft_detail::list<int>({__VA_ARGS__}).items, static_cast<int>(std::initializer_list<int>{__VA_ARGS__}.size())
+extern "C" {
+#else
+#define WEFT_DIMS(...) (const int64_t[]){__VA_ARGS__}, (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#define WEFT_AXES(...) (const int[]){__VA_ARGS__}, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+#endif
+
+/* ---- Making ---- */
+
+/* Copies count elements of dtype from data, row-major. data may be NULL only when the shape has no elements. */
+WEFT_API weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data);
+
+/* Uses data in place, without a copy. It must stay valid and unmoved until release(user, data) is called (release may be
+ * NULL), which happens once, when nothing uses it any more, and at once if the call fails. */
+WEFT_API weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
+                                void (*release)(void *user, void *data), void *user);
+
+WEFT_API weft_tensor *weft_zeros(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
+WEFT_API weft_tensor *weft_ones(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
+WEFT_API weft_tensor *weft_full(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value);
+WEFT_API weft_tensor *weft_scalar(weft_ctx *ctx, weft_dtype dtype, double value); /* 0-d */
+WEFT_API weft_tensor *weft_zeros_like(weft_tensor *x);                            /* x's shape and dtype */
+WEFT_API weft_tensor *weft_full_like(weft_tensor *x, double value);
+
+/* start, start + step, ... before stop: ceil((stop - start) / step) elements; step may be negative, not 0. */
+WEFT_API weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step);
+/* n >= 0 values from start to stop, both included; floating dtypes. */
+WEFT_API weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double stop, int64_t n);
+/* [rows, columns] with ones on the diagonal. */
+WEFT_API weft_tensor *weft_eye(weft_ctx *ctx, weft_dtype dtype, int64_t rows, int64_t columns);
+
+/* Random values; the same seed and order of calls give the same values on every device and for any thread count. */
+WEFT_API weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double lo,
+                                double hi); /* uniform in [lo, hi); floating */
+WEFT_API weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double mean,
+                                 double std); /* normal; floating */
+WEFT_API weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, int64_t lo,
+                                   int64_t hi); /* uniform integers in [lo, hi); any dtype but bool */
+WEFT_API weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
+                                     double p); /* 1 with probability p, else 0; any dtype */
+
+/* ---- Looking ---- (NULL gives 0, NULL, false or WEFT_F32: check the tensor first if that matters) */
+
+WEFT_API int weft_ndim(const weft_tensor *t);
+WEFT_API const int64_t *weft_shape(const weft_tensor *t);   /* ndim sizes; valid as long as t */
+WEFT_API const int64_t *weft_strides(const weft_tensor *t); /* ndim strides in elements */
+WEFT_API int64_t weft_size(const weft_tensor *t,
+                           int dim); /* one size; negative dims count from the end; -1 if there is no such dim */
+WEFT_API int64_t weft_count(const weft_tensor *t); /* number of elements */
+WEFT_API weft_dtype weft_dtype_of(const weft_tensor *t);
+WEFT_API bool weft_is_contiguous(const weft_tensor *t); /* row-major without gaps */
+WEFT_API weft_ctx *weft_ctx_of(const weft_tensor *t);   /* NULL for a shared tensor */
+
+/* A name for messages and reports; copied, cut to 47 bytes. Returns t. */
+WEFT_API weft_tensor *weft_set_name(weft_tensor *t, const char *name);
+WEFT_API const char *weft_name(const weft_tensor *t); /* "" if it has none */
+
+/* ---- Data in and out ---- */
+
+/* Copies all elements, row-major, to out; bytes must be count * weft_dtype_size. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes);
+
+/* Overwrites all elements from data, row-major; the same rules as for in-place operations (ops.h: copy_). */
+WEFT_API weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t bytes);
+
+/* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need weft_item_i64. */
+WEFT_API double weft_item(weft_ctx *ctx, weft_tensor *t);
+WEFT_API int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t); /* integer and bool dtypes */
+
+/* The first element's address, for reading and writing host memory in place; strides apply. Owned by the tensor.
+ * After writing through it, a gradient that saved the old values is not detected: prefer weft_write. NULL for NULL. */
+WEFT_API void *weft_data(weft_tensor *t);
+
+/* Writes t as NumPy prints an array (8 digits at most, long dims summarised) into buffer, cut to size bytes with the
+ * terminator. Returns the length of the whole text without terminator, as snprintf does; -1 after an error. */
+WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size);
+
+/* The same to a stream, with a final newline. */
+WEFT_API weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t);
+
+/* ---- Sharing between threads ----
+ * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as
+ * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context from
+ * its other inputs; where there is none, weft_borrow gives a view that belongs to ctx. The caller owns the result:
+ * weft_release frees it once the last context that uses it has let go. The allocator hooks of t's context must outlive
+ * it and be safe to call from any thread. */
+WEFT_API weft_tensor *weft_share(weft_tensor *t);
+WEFT_API weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *shared);
+
+#ifdef __cplusplus
+}
+#endif
+
+#ifndef WEFT_NO_CALL_SITES
+#define WEFT_HERE weft_call_site(__FILE__, __LINE__)
+#define weft_from_data(...) (WEFT_HERE, weft_from_data(__VA_ARGS__))
+#define weft_wrap(...) (WEFT_HERE, weft_wrap(__VA_ARGS__))
+#define weft_zeros(...) (WEFT_HERE, weft_zeros(__VA_ARGS__))
+#define weft_ones(...) (WEFT_HERE, weft_ones(__VA_ARGS__))
+#define weft_full(...) (WEFT_HERE, weft_full(__VA_ARGS__))
+#define weft_scalar(...) (WEFT_HERE, weft_scalar(__VA_ARGS__))
+#define weft_zeros_like(...) (WEFT_HERE, weft_zeros_like(__VA_ARGS__))
+#define weft_full_like(...) (WEFT_HERE, weft_full_like(__VA_ARGS__))
+#define weft_arange(...) (WEFT_HERE, weft_arange(__VA_ARGS__))
+#define weft_linspace(...) (WEFT_HERE, weft_linspace(__VA_ARGS__))
+#define weft_eye(...) (WEFT_HERE, weft_eye(__VA_ARGS__))
+#define weft_rand(...) (WEFT_HERE, weft_rand(__VA_ARGS__))
+#define weft_randn(...) (WEFT_HERE, weft_randn(__VA_ARGS__))
+#define weft_randint(...) (WEFT_HERE, weft_randint(__VA_ARGS__))
+#define weft_bernoulli(...) (WEFT_HERE, weft_bernoulli(__VA_ARGS__))
+#define weft_read(...) (WEFT_HERE, weft_read(__VA_ARGS__))
+#define weft_write(...) (WEFT_HERE, weft_write(__VA_ARGS__))
+#define weft_item(...) (WEFT_HERE, weft_item(__VA_ARGS__))
+#define weft_share(...) (WEFT_HERE, weft_share(__VA_ARGS__))
+#define weft_borrow(...) (WEFT_HERE, weft_borrow(__VA_ARGS__))
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* weft.h - Weft, a tensor and autograd engine for C programs: includes everything, and is the manual's first page.
+ *
+ * The parts
+ *   status.h    status codes                     ctx.h       contexts, errors, scopes, memory
+ *   dtype.h     element types, promotion         tensor.h    making tensors, data in and out
+ *   ops.h       every operation (generated)      params.h    structs that operations take
+ *   autograd.h  gradients, custom operations     optim.h     optimisers
+ *
+ * A step of training
+ *
+ *     weft_status train_step(weft_ctx *c, mlp *m, weft_tensor *x, weft_tensor *y, double *loss)
+ *     {
+ *         int mark = weft_scope_push(c);
+ *         weft_tensor *h = weft_relu(weft_linear(x, m->w1, m->b1));
+ *         weft_tensor *l = weft_cross_entropy(weft_linear(h, m->w2, m->b2), y);
+ *         weft_backward(c, l);
+ *         weft_optim_step(c, m->opt);
+ *         weft_optim_zero_grad(c, m->opt);
+ *         *loss = weft_item(c, l);             // NAN after an error
+ *         return weft_scope_pop(c, mark);      // frees temporaries; returns the first error
+ *     }
+ *
+ * Ownership: a new tensor belongs to the innermost scope. weft_keep adds an owner, weft_escape moves it one scope out.
+ * Inputs are never consumed. What a function hands back belongs to the scope unless its comment says otherwise.
+ *
+ * Errors: the first one sticks in the context with a message that names operation, shapes, dtypes and remedy; NULL in
+ * gives NULL out; everything after an error does nothing until weft_ctx_clear. The library never prints, exits or
+ * aborts. Environment: WEFT_TRAP=1 raises SIGTRAP at the first error, for a debugger; WEFT_ISA=avx512, avx2 or plain
+ * chooses the CPU's instruction set.
+ *
+ * Threads: one thread uses a context at a time; contexts are independent. weft_share makes read-only tensors for all.
+ *
+ * Repeatability: the same seed, device and build give the same bits, for any number of threads. */
+#ifndef WEFT_H
+#define WEFT_H
+
+#include <weft/status.h>
+#include <weft/dtype.h>
+#include <weft/params.h>
+#include <weft/ctx.h>
+#include <weft/tensor.h>
+#include <weft/ops.h>
+#include <weft/autograd.h>
+#include <weft/optim.h>
+
+#endif

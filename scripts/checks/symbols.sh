@@ -1,0 +1,27 @@
+#!/bin/sh
+# symbols.sh NM SHARED STATIC: the shared library exports weft_ names only (none of the internal weft__), so does the
+# static one, and neither calls what ends the process or writes to the standard streams.
+set -u
+nm=$1 shared=$2 static=$3
+bad=0
+complain() { # text, names
+    [ -z "$2" ] && return 0
+    echo "$1"
+    echo "$2" | sed 's/^/  /'
+    bad=1
+}
+# 'name address' or 'name type ...' lines of nm -P, without symbol versions.
+exported=$("$nm" -D -P --defined-only "$shared" | awk '{ sub(/@.*/, "", $1); print $1 }' | sort -u)
+[ -n "$exported" ] || {
+    echo "$shared exports nothing"
+    exit 1
+}
+complain "exported by the shared library, but not public names:" \
+    "$(echo "$exported" | grep -vE '^weft_[a-z0-9]' | grep -vE '^(_init|_fini)$')"
+complain "visible in the static library, but not public names:" \
+    "$("$nm" -P -g --defined-only "$static" | awk 'NF > 2 { print $1 }' | sort -u | grep -vE '^weft_[a-z0-9]')"
+forbidden='^(exit|_exit|_Exit|quick_exit|abort|__assert_fail|__assert|printf|vprintf|fprintf|vfprintf|puts|fputs|putchar|putc|fputc|perror|psignal|syslog|stdout|stderr|__stack_chk_fail_local|__(v|vf|f)?printf_chk)$'
+complain "the library must not end the process or print:" \
+    "$("$nm" -D -P --undefined-only "$shared" | awk '{ sub(/@.*/, "", $1); print $1 }' | grep -E "$forbidden")"
+[ $bad = 0 ] && echo "symbols: fine, $(echo "$exported" | wc -l) exported"
+exit $bad

@@ -1,0 +1,76 @@
+#!/bin/sh
+# test.sh: builds Weft and runs its tests: everything in release, then part of it under AddressSanitizer with
+# UndefinedBehaviorSanitizer, and the threaded part under ThreadSanitizer. Installs what is missing (Debian). The exit
+# status is 0 only if all passed.
+#
+#   sh scripts/test.sh            all of it
+#   sh scripts/test.sh release    one or two of release, asan, tsan
+set -u
+cd "$(dirname "$0")/.." || exit 1
+. scripts/lib.sh
+
+need cc=gcc c++=g++ /usr/include/stdio.h=libc6-dev cmake=cmake ninja=ninja-build /usr/include/gtest/gtest.h=libgtest-dev \
+    pkg-config=pkg-config clang-format=clang-format nm=binutils
+
+# GoogleTest filters of the sanitized runs: what they are good at, in bounded time.
+asan_tests='*'
+tsan_tests='*Thread*:*thread*:*Pool*:*Parallel*:*Share*'
+
+failed=
+summary=
+
+# run PRESET COMMAND...: runs COMMAND (ctest with its options) and keeps its summary line.
+run() {
+    preset=$1
+    shift
+    say "$preset: testing"
+    log=$(preset_dir "$preset")/test.log
+    "$@" --preset "$preset" -j "$(jobs)" >"$log" 2>&1
+    status=$?
+    cat "$log"
+    line=$(grep 'tests passed,' "$log" | tail -n 1)
+    cases=$(awk '/\[  PASSED  \]/ { n += $4 } END { print n + 0 }' "$(preset_dir "$preset")/Testing/Temporary/LastTest.log")
+    summary="$summary$preset: ${line:-no tests ran}; $cases cases
+"
+    total=$((total + cases))
+    [ $status = 0 ] || failed="$failed $preset"
+}
+
+preset_dir() {
+    case $1 in
+    release) echo build ;;
+    *) echo "build-$1" ;;
+    esac
+}
+
+total=0
+for preset in ${*:-release asan tsan}; do
+    if ! build "$preset"; then
+        failed="$failed $preset"
+        summary="$summary$preset: the build failed
+"
+        continue
+    fi
+    case $preset in
+    release) run release ctest ;;
+    asan)
+        GTEST_FILTER=$asan_tests ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 run asan ctest -LE house
+        ;;
+    tsan)
+        # ThreadSanitizer of gcc 12 cannot place its shadow where addresses are randomised by more than 28 bits.
+        fixed=
+        setarch "$(uname -m)" -R true 2>/dev/null && fixed="setarch $(uname -m) -R"
+        # shellcheck disable=SC2086 # words
+        GTEST_FILTER=$tsan_tests TSAN_OPTIONS=halt_on_error=1 run tsan $fixed ctest -L 'unit|api'
+        ;;
+    *) die "unknown: $preset (release, asan, tsan)" ;;
+    esac
+done
+
+say "summary"
+printf '%s' "$summary"
+if [ -n "$failed" ]; then
+    echo "FAILED:$failed"
+    exit 1
+fi
+echo "$total tests passed"

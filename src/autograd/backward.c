@@ -1,0 +1,311 @@
+/* backward.c - the public functions of autograd.h around the pass of walk.c. */
+#include <string.h>
+#include "walk.h"
+
+/* ---- What gets a gradient ---- */
+
+weft_tensor *weft_set_requires_grad(weft_tensor *t, bool on)
+{
+    weft_ctx *ctx = weft__enter_named("set_requires_grad", NULL, &t, 1, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *result = NULL;
+    if (on && !weft_dtype_is_float((weft_dtype)t->a.dtype)) {
+        weft__fail_named(ctx, "set_requires_grad", WEFT_E_DTYPE, "%s is not of a floating dtype, so it has no gradient",
+                         weft__describe(t).s);
+    } else if (t->node) {
+        if (on)
+            result = t; /* it has one already */
+        else
+            weft__fail_named(ctx, "set_requires_grad", WEFT_E_STATE,
+                             "%s was computed from tensors that require a gradient; weft_detach cuts it off",
+                             weft__describe(t).s);
+    } else if (!on) {
+        t->flags &= (uint8_t)~WEFT__REQUIRES_GRAD;
+        result = t;
+    } else if (weft__leaf_of(t)) {
+        t->flags |= WEFT__REQUIRES_GRAD;
+        t->cut_op = WEFT_OP_COUNT;
+        result = t;
+    }
+    weft__leave(ctx);
+    return result;
+}
+
+bool weft_requires_grad(const weft_tensor *t)
+{
+    return weft__requires(t);
+}
+
+weft_tensor *weft_param(weft_tensor *t, const char *name)
+{
+    if (!weft_set_requires_grad(t, true))
+        return NULL;
+    return weft_keep(name ? weft_set_name(t, name) : t);
+}
+
+bool weft_set_grad_enabled(weft_ctx *ctx, bool on)
+{
+    if (!ctx)
+        return false;
+    bool was = ctx->grad_enabled;
+    ctx->grad_enabled = on;
+    return was;
+}
+
+bool weft_grad_enabled(const weft_ctx *ctx)
+{
+    return ctx && ctx->grad_enabled;
+}
+
+/* ---- Gradients of leaves ---- */
+
+weft_tensor *weft_grad_of(weft_tensor *t)
+{
+    return t && t->magic == WEFT__LIVE && t->leaf ? t->leaf->grad : NULL;
+}
+
+weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (!params && n > 0)
+        return weft__fail_named(ctx, "zero_grad", WEFT_E_NULL_ARGUMENT, "params is NULL");
+    for (int k = 0; k < n; k++) {
+        if (!params[k])
+            return weft__fail_named(ctx, "zero_grad", WEFT_E_NULL_ARGUMENT, "parameter %d is NULL", k);
+        if (params[k]->leaf && params[k]->leaf->grad) {
+            weft_tensor *grad = params[k]->leaf->grad;
+            params[k]->leaf->grad = NULL;
+            weft__unref(grad);
+        }
+    }
+    return ctx->status;
+}
+
+/* Adds the pass's gradient to the leaf's own. A gradient that nobody else sees is taken as it is; one whose memory is
+ * shared (an addition hands the same one to both operands) is copied. */
+static void accumulate(weft_ctx *ctx, weft__leaf *leaf, bool create_graph)
+{
+    weft_tensor *g = leaf->pass;
+    if (leaf->grad && !create_graph && !leaf->grad->node) {
+        bool was = weft_set_grad_enabled(ctx, false);
+        weft_add_(leaf->grad, g);
+        weft_set_grad_enabled(ctx, was);
+        return;
+    }
+    weft_tensor *total;
+    if (leaf->grad)
+        total = weft_add(leaf->grad, g);
+    else if (g->refs == 1 && g->storage->refs == 1 && g->a.contiguous && !g->in_scope)
+        total = g;
+    else
+        total = weft_clone(g);
+    if (!total)
+        return;
+    weft__ref(total);
+    weft__scope_remove(total);
+    if (leaf->grad)
+        weft__unref(leaf->grad);
+    leaf->grad = total;
+}
+
+static weft_status no_path(weft_ctx *ctx, const char *function, const weft_tensor *t)
+{
+    if (t->cut_op == WEFT_OP_COUNT)
+        return weft__fail_named(ctx, function, WEFT_E_NO_GRADIENT,
+                                "%s made by weft_%s does not depend on any tensor that requires a gradient; mark the "
+                                "parameters with weft_param or weft_set_requires_grad before they are used%s",
+                                weft__describe(t).s, t->maker, ctx->grad_enabled ? "" : " (recording is switched off)");
+    const char *why = weft__ops[t->cut_op].no_grad_reason;
+    return weft__fail_named(ctx, function, WEFT_E_NO_GRADIENT,
+                            "%s does not lead back to a parameter: the path was cut by weft_%s at %s (%s)",
+                            weft__describe(t).s, weft__ops[t->cut_op].name, weft__site_text(t->cut_site).s,
+                            why ? why : "recording was switched off");
+}
+
+static bool any_path(weft_tensor *const *results, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (weft__requires(results[k]))
+            return true;
+    return false;
+}
+
+/* "w2 (f32 [10, 256]) was used, but ..." */
+static void explain(const weft__leaf *leaf, char *text, size_t size)
+{
+    if (leaf->cut_op == WEFT_OP_COUNT) {
+        snprintf(text, size, "%s was used, but nothing computed from it leads to the loss",
+                 weft__describe(leaf->owner).s);
+        return;
+    }
+    const char *why = weft__ops[leaf->cut_op].no_grad_reason;
+    snprintf(text, size, "%s was used, but no gradient reaches it: the path was cut by weft_%s at %s (%s)",
+             weft__describe(leaf->owner).s, weft__ops[leaf->cut_op].name, weft__site_text(leaf->cut_site).s,
+             why ? why : "recording was switched off");
+}
+
+int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user)
+{
+    int64_t n = 0;
+    for (weft__leaf *leaf = ctx ? ctx->leaf_list : NULL; leaf; leaf = leaf->next) {
+        if (!leaf->unreached)
+            continue;
+        n++;
+        char text[512];
+        explain(leaf, text, sizeof text);
+        if (report)
+            report(user, leaf->owner, text);
+    }
+    return n;
+}
+
+static void log_unreached(void *user, weft_tensor *leaf, const char *why)
+{
+    (void)leaf;
+    weft__log(user, WEFT_LOG_WARNING, "weft_backward: %s", why);
+}
+
+weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (ctx->status != WEFT_OK)
+        return ctx->status;
+    if (!results || n < 1)
+        return weft__fail_named(ctx, "backward", WEFT_E_NULL_ARGUMENT, "needs at least one result");
+    if (!weft__enter_named("backward", ctx, results, n, 0))
+        return ctx->status;
+    weft__walk w = {.ctx = ctx};
+    if (!any_path(results, n)) {
+        no_path(ctx, "backward", results[0]);
+    } else if (weft__walk_run(&w, results, cotangents, n) == WEFT_OK) {
+        ctx->backward_count++;
+        for (weft__leaf *leaf = w.touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
+            leaf->reached_epoch = ctx->backward_count;
+            accumulate(ctx, leaf, false);
+        }
+        weft__note_unreached(ctx);
+        if (ctx->options.log)
+            weft_unreached(ctx, log_unreached, ctx);
+    }
+    weft__walk_end(&w);
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
+weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss)
+{
+    if (ctx && ctx->status == WEFT_OK && !loss)
+        return weft__fail_named(ctx, "backward", WEFT_E_NULL_ARGUMENT,
+                                "the loss is NULL; the call that made it may have failed");
+    return weft_backward_with(ctx, &loss, NULL, 1);
+}
+
+/* ---- Gradients as values ---- */
+
+static bool all_found(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *inputs,
+                      weft_tensor *const *gradients, int n)
+{
+    for (int k = 0; k < n; k++) {
+        if (gradients[k])
+            continue;
+        weft__fail_named(ctx, "grad", WEFT_E_NO_GRADIENT,
+                         "input %d (%s) is not reached from the results (first: %s made by weft_%s); pass "
+                         "WEFT_ALLOW_UNUSED if that is meant",
+                         k, weft__describe(inputs[k]).s, weft__describe(results[0]).s, results[0]->maker);
+        return false;
+    }
+    return true;
+}
+
+static void hand_over(weft_ctx *ctx, weft_tensor **gradients, int n, bool keep)
+{
+    for (int k = 0; k < n; k++) {
+        if (!gradients[k])
+            continue;
+        if (keep)
+            weft__adopt(ctx, gradients[k]);
+        else
+            weft__unref(gradients[k]), gradients[k] = NULL;
+    }
+}
+
+static void grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
+                 weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
+{
+    bool allow_unused = flags & WEFT_ALLOW_UNUSED;
+    for (int k = 0; k < n_inputs; k++) {
+        if (!weft__requires(inputs[k])) {
+            weft__fail_named(ctx, "grad", WEFT_E_NO_GRADIENT,
+                             "input %d (%s) does not require a gradient; use weft_set_requires_grad before it is used",
+                             k, weft__describe(inputs[k]).s);
+            return;
+        }
+    }
+    if (!any_path(results, n_results)) {
+        if (!allow_unused)
+            no_path(ctx, "grad", results[0]);
+        return;
+    }
+    weft__walk w = {.ctx = ctx,
+                    .create_graph = flags & WEFT_CREATE_GRAPH,
+                    .inputs = inputs,
+                    .captured = gradients,
+                    .n_inputs = n_inputs};
+    weft__walk_run(&w, results, cotangents, n_results);
+    weft__walk_end(&w);
+    bool fine = ctx->status == WEFT_OK && (allow_unused || all_found(ctx, results, inputs, gradients, n_inputs));
+    hand_over(ctx, gradients, n_inputs, fine);
+}
+
+weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
+                      weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (ctx->status != WEFT_OK)
+        return ctx->status;
+    if (!results || !inputs || !gradients || n_results < 1 || n_inputs < 1)
+        return weft__fail_named(ctx, "grad", WEFT_E_NULL_ARGUMENT, "needs results, inputs and room for the gradients");
+    memset(gradients, 0, sizeof *gradients * (size_t)n_inputs);
+    if (!weft__enter_named("grad", ctx, results, n_results, 0))
+        return ctx->status;
+    if (weft__enter_named("grad", ctx, inputs, n_inputs, 0)) {
+        grad(ctx, results, cotangents, n_results, inputs, gradients, n_inputs, flags);
+        weft__leave(ctx);
+    }
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
+weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user)
+{
+    if (!t || !hook)
+        return WEFT_E_NULL_ARGUMENT;
+    weft_ctx *ctx = weft__enter_named("add_hook", NULL, &t, 1, 0);
+    if (!ctx)
+        return t->ctx ? t->ctx->status : WEFT_E_STATE;
+    weft_status status = WEFT_OK;
+    weft__leaf *leaf = NULL;
+    if (!weft__requires(t))
+        status = weft__fail_named(ctx, "add_hook", WEFT_E_NO_GRADIENT, "%s does not require a gradient",
+                                  weft__describe(t).s);
+    else if (!(leaf = weft__leaf_of(t)))
+        status = ctx->status;
+    weft__hook_entry *entry = leaf ? weft__host_alloc(ctx, sizeof *entry) : NULL;
+    if (leaf && !entry)
+        status = weft__fail_named(ctx, "add_hook", WEFT_E_NOMEM, "out of memory for a hook");
+    if (entry) {
+        *entry = (weft__hook_entry){.hook = hook, .user = user};
+        weft__hook_entry **last = &leaf->hooks;
+        while (*last)
+            last = &(*last)->next;
+        *last = entry;
+    }
+    weft__leave(ctx);
+    return status;
+}

@@ -1,0 +1,87 @@
+/* custom.c - operations defined by the user's callbacks. */
+#include <string.h>
+#include "core/core.h"
+
+static weft_array outside_view(const weft__array *a, bool with_data)
+{
+    return (weft_array){.data = with_data ? a->data : NULL,
+                        .dtype = (weft_dtype)a->dtype,
+                        .ndim = a->ndim,
+                        .shape = a->shape,
+                        .count = a->count};
+}
+
+static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_dtype *dtype,
+                         int64_t *shape, int *ndim)
+{
+    weft_array views[WEFT__MAX_CUSTOM_INPUTS];
+    *dtype = (weft_dtype)in[0]->a.dtype;
+    *ndim = in[0]->a.ndim;
+    memcpy(shape, in[0]->a.shape, sizeof in[0]->a.shape);
+    if (!op->infer)
+        return WEFT_OK;
+    for (int k = 0; k < n; k++)
+        views[k] = outside_view(&in[k]->a, false);
+    weft_status status = op->infer(ctx, views, n, dtype, shape, ndim, op->user);
+    if (status != WEFT_OK)
+        return weft__fail_named(ctx, op->name, status, "its shape rule refused %s%s", weft__describe(in[0]).s,
+                                n > 1 ? " and the other operands" : "");
+    if (*ndim < 0 || *ndim > WEFT__MAX_DIMS || (unsigned)*dtype >= WEFT_DTYPE_COUNT)
+        return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its shape rule gave %d dims and dtype %d", *ndim,
+                                (int)*dtype);
+    return WEFT_OK;
+}
+
+static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
+{
+    weft_array views[WEFT__MAX_CUSTOM_INPUTS];
+    for (int k = 0; k < n; k++) {
+        weft_tensor *dense = weft__dense(ctx, in[k]);
+        if (!dense)
+            return ctx->status;
+        views[k] = outside_view(&dense->a, true);
+    }
+    weft_array result = outside_view(&out->a, true);
+    if (!ctx->backend->host_memory)
+        return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED, "it has no implementation for the device \"%s\"",
+                                ctx->backend->name);
+    weft_status status = op->forward(ctx, views, n, &result, op->user);
+    if (status == WEFT_OK)
+        return ctx->status;
+    return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its forward callback returned %s",
+                            weft_status_name(status));
+}
+
+static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n)
+{
+    weft_dtype dtype;
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    if (infer(ctx, op, in, n, &dtype, shape, &ndim) != WEFT_OK)
+        return NULL;
+    weft_tensor *out = weft__new(ctx, -1, dtype, shape, ndim);
+    if (!out || forward(ctx, op, in, n, out) != WEFT_OK)
+        return NULL;
+    return weft__record_custom(ctx, op, in, n, out) ? out : NULL;
+}
+
+weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n)
+{
+    if (!op || !inputs || n < 1)
+        return NULL;
+    weft_ctx *ctx = weft__enter_named(op->name ? op->name : "custom", NULL, inputs, n, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
+    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward || op->struct_size != sizeof *op) {
+        weft__fail_named(
+            ctx, "custom", WEFT_E_INVALID,
+            "needs struct_size (%zu, is %zu), a name, a forward callback and at most %d operands (%d given)",
+            sizeof *op, op->struct_size, WEFT__MAX_CUSTOM_INPUTS, n);
+    } else {
+        memcpy(in, inputs, sizeof *in * (size_t)n);
+        out = weft__localise(ctx, in, n) ? run(ctx, op, in, n) : NULL;
+    }
+    weft__leave(ctx);
+    return out;
+}

@@ -1,0 +1,176 @@
+/* gradcheck.c - derivatives against central differences. */
+#include <math.h>
+#include <string.h>
+#include "core/core.h"
+
+typedef struct check {
+    weft_ctx *ctx;
+    weft_function f;
+    void *user;
+    weft_tensor *const *inputs;
+    int n;
+    weft_gradcheck_options o;
+    uint64_t call; /* random stream of the cotangent, and of f: the same at every evaluation */
+} check;
+
+static weft_status prepare(check *c, weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+                           const weft_gradcheck_options *options)
+{
+    *c = (check){.ctx = ctx, .f = f, .user = user, .inputs = inputs, .n = n};
+    if (options)
+        c->o = *options;
+    c->o.eps = c->o.eps > 0 ? c->o.eps : 1e-6;
+    c->o.atol = c->o.atol > 0 ? c->o.atol : 1e-5;
+    c->o.rtol = c->o.rtol > 0 ? c->o.rtol : 1e-3;
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (ctx->status != WEFT_OK)
+        return ctx->status;
+    if (!f || !inputs || n < 1)
+        return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "needs a function and at least one input");
+    bool any = false;
+    for (int k = 0; k < n; k++) {
+        if (!inputs[k])
+            return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "input %d is NULL", k);
+        if (!weft__requires(inputs[k]))
+            continue;
+        any = true;
+        if (inputs[k]->a.dtype != WEFT_F64 || inputs[k]->node)
+            return weft__fail_named(ctx, "gradcheck", WEFT_E_DTYPE,
+                                    "input %d is %s; inputs that require a gradient must be f64 leaves", k,
+                                    weft__describe(inputs[k]).s);
+    }
+    if (!any)
+        return weft__fail_named(ctx, "gradcheck", WEFT_E_NO_GRADIENT, "no input requires a gradient");
+    c->call = ctx->random_call;
+    return WEFT_OK;
+}
+
+/* sum(f(inputs) * cotangent), the cotangent fixed and random, so that errors of opposite sign cannot cancel. */
+static weft_tensor *scalar(check *c)
+{
+    weft_ctx *ctx = c->ctx;
+    ctx->random_call = c->call + 1;
+    weft_tensor *y = c->f(ctx, c->inputs, c->n, c->user);
+    if (!y)
+        return NULL;
+    uint64_t after = ctx->random_call;
+    ctx->random_call = c->call;
+    weft_tensor *cotangent = weft_rand(ctx, WEFT_F64, y->a.shape, y->a.ndim, 0.5, 1.5);
+    ctx->random_call = after;
+    return weft_sum(weft_mul(y, cotangent), WEFT_ALL, false);
+}
+
+static double value_at(check *c, int k, double *data, size_t bytes, int64_t element, double x)
+{
+    double was = data[element];
+    data[element] = x;
+    weft_write(c->ctx, c->inputs[k], data, bytes);
+    data[element] = was;
+    int mark = weft_scope_push(c->ctx);
+    bool grad = weft_set_grad_enabled(c->ctx, false);
+    double value = weft_item(c->ctx, scalar(c));
+    weft_set_grad_enabled(c->ctx, grad);
+    return weft_scope_pop(c->ctx, mark) == WEFT_OK ? value : (double)NAN;
+}
+
+static weft_status compare(check *c, int k, double *data, const double *analytic, const char *order)
+{
+    weft_tensor *t = c->inputs[k];
+    size_t bytes = (size_t)t->a.count * sizeof *data;
+    weft_status status = weft_read(c->ctx, t, data, bytes);
+    for (int64_t e = 0; e < t->a.count && status == WEFT_OK; e++) {
+        double h = c->o.eps * fmax(1, fabs(data[e]));
+        double numeric =
+            (value_at(c, k, data, bytes, e, data[e] + h) - value_at(c, k, data, bytes, e, data[e] - h)) / (2 * h);
+        if (c->ctx->status != WEFT_OK)
+            status = c->ctx->status;
+        else if (!(fabs(numeric - analytic[e]) <= c->o.atol + c->o.rtol * fabs(numeric)))
+            status =
+                weft__fail_named(c->ctx, "gradcheck", WEFT_E_MISMATCH,
+                                 "%s derivative by input %d (%s), element %lld: %.12g, but the differences give %.12g",
+                                 order, k, weft__describe(t).s, (long long)e, analytic[e], numeric);
+    }
+    weft_status error = c->ctx->status; /* put the input back in any case */
+    c->ctx->status = WEFT_OK;
+    weft_write(c->ctx, t, data, bytes);
+    if (error != WEFT_OK)
+        c->ctx->status = error;
+    return status;
+}
+
+static weft_status check_input(check *c, int k, const char *order)
+{
+    weft_ctx *ctx = c->ctx;
+    weft_tensor *t = c->inputs[k];
+    size_t bytes = (size_t)t->a.count * sizeof(double);
+    if (bytes == 0)
+        return WEFT_OK;
+    double *data = weft__host_alloc(ctx, 2 * bytes), *analytic = data ? data + t->a.count : NULL;
+    if (!data)
+        return weft__fail_named(ctx, "gradcheck", WEFT_E_NOMEM, "out of memory for %zu bytes", 2 * bytes);
+    int mark = weft_scope_push(ctx);
+    weft_tensor *y = scalar(c), *g = NULL;
+    weft_status status = y ? weft_grad(ctx, &y, NULL, 1, &t, &g, 1, WEFT_ALLOW_UNUSED) : ctx->status;
+    memset(analytic, 0, bytes);
+    if (status == WEFT_OK && g)
+        status = weft_read(ctx, g, analytic, bytes);
+    if (weft_scope_pop(ctx, mark) == WEFT_OK && status == WEFT_OK)
+        status = y ? compare(c, k, data, analytic, order)
+                   : weft__fail_named(ctx, "gradcheck", WEFT_E_CALLBACK, "the function returned NULL");
+    weft__host_free(ctx, data, 2 * bytes);
+    return status;
+}
+
+static weft_status check_all(check *c, const char *order)
+{
+    bool grad = weft_set_grad_enabled(c->ctx, true);
+    weft_status status = WEFT_OK;
+    for (int k = 0; k < c->n && status == WEFT_OK; k++)
+        if (weft__requires(c->inputs[k]))
+            status = check_input(c, k, order);
+    weft_set_grad_enabled(c->ctx, grad);
+    return status;
+}
+
+weft_status weft_gradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+                           const weft_gradcheck_options *options)
+{
+    check c;
+    weft_status status = prepare(&c, ctx, f, user, inputs, n, options);
+    return status == WEFT_OK ? check_all(&c, "first") : status;
+}
+
+/* The gradient of f along random directions, as a function to be checked in turn. */
+static weft_tensor *gradient_of(weft_ctx *ctx, weft_tensor *const *inputs, int n, void *user)
+{
+    check *inner = user;
+    bool grad = weft_set_grad_enabled(ctx, true); /* needed for its value, even where differences are taken */
+    weft_tensor *y = scalar(inner), *total = NULL;
+    for (int k = 0; k < n && y; k++) {
+        weft_tensor *g = NULL;
+        if (!weft__requires(inputs[k]))
+            continue;
+        if (weft_grad(ctx, &y, NULL, 1, &inputs[k], &g, 1, WEFT_CREATE_GRAPH | WEFT_ALLOW_UNUSED) != WEFT_OK)
+            break;
+        if (!g)
+            continue;
+        weft_tensor *direction = weft_rand(ctx, WEFT_F64, g->a.shape, g->a.ndim, 0.5, 1.5);
+        weft_tensor *part = weft_sum(weft_mul(g, direction), WEFT_ALL, false);
+        total = total ? weft_add(total, part) : part;
+    }
+    weft_set_grad_enabled(ctx, grad);
+    return total || ctx->status != WEFT_OK ? total : weft_scalar(ctx, WEFT_F64, 0);
+}
+
+weft_status weft_gradgradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+                               const weft_gradcheck_options *options)
+{
+    check inner, outer;
+    weft_status status = prepare(&inner, ctx, f, user, inputs, n, options);
+    if (status != WEFT_OK)
+        return status;
+    inner.call += 1000; /* streams of its own, apart from the outer check's */
+    prepare(&outer, ctx, gradient_of, &inner, inputs, n, options);
+    return check_all(&outer, "second");
+}

@@ -1,0 +1,56 @@
+/* vjp.h - vector-Jacobian products: what a derivative rule is given and what it returns. */
+#ifndef WEFT_AUTOGRAD_VJP_H
+#define WEFT_AUTOGRAD_VJP_H
+
+#include "core/core.h"
+
+typedef struct weft__vjp {
+    weft_ctx *ctx;
+    const weft__node *node;
+    weft_tensor *g;            /* gradient of the result, of its shape and dtype */
+    weft_tensor *const *in;    /* the operands; optional ones may be NULL */
+    weft_tensor *y;            /* the result, where weft__record kept it; with history when create_graph is set */
+    weft_tensor *const *extra; /* further outputs */
+    const int64_t *i;          /* attributes */
+    const double *f;
+    bool create_graph; /* compose from public operations, so that the gradient can be differentiated */
+    weft_tensor **out; /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
+                                 operand where that was broadcast, and of another dtype: the caller sums and casts */
+} weft__vjp;
+
+typedef void (*weft__vjp_fn)(weft__vjp *v);
+
+/* One rule for each differentiable row, by name; a missing one does not link. */
+#define VJP_YES(name) void weft__vjp_##name(weft__vjp *v);
+#define VJP_NONE(name)
+#define VJP_NO(why) VJP_NONE
+#define WEFT_UNARY(ID, name, ...) VJP_YES(name)
+#define WEFT_UNARY_P(ID, name, ...) VJP_YES(name)
+#define WEFT_BINARY(ID, name, ...) VJP_YES(name)
+#define WEFT_TERNARY(ID, name, ...) VJP_YES(name)
+#define WEFT_REDUCE(ID, name, cls, result, grad, doc) VJP_##grad(name)
+#define WEFT_VIEW(ID, name, ...) VJP_YES(name)
+#define WEFT_CUSTOM(ID, name, result, params, grad, doc) VJP_##grad(name)
+#include "core/ops.def"
+#undef VJP_YES
+#undef VJP_NONE
+#undef VJP_NO
+
+extern const weft__vjp_fn weft__vjps[WEFT_OP_COUNT];
+
+/* Does operand k want a gradient? */
+static inline bool weft__wants(const weft__vjp *v, int k)
+{
+    return weft__requires(v->in[k]);
+}
+
+/* A 0-d constant in g's dtype. */
+static inline weft_tensor *weft__constant(const weft__vjp *v, double value)
+{
+    return weft_scalar(v->ctx, (weft_dtype)v->g->a.dtype, value);
+}
+
+/* Runs a KERNEL row (a fused first-order gradient) on arrays; outputs that are not wanted are NULL. */
+weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out);
+
+#endif

@@ -1,0 +1,310 @@
+/* vjp_layers.c - derivatives of products, convolutions, pooling, softmax, normalisation, losses. Where a fused kernel
+ * exists it runs for the first order; the composition from public operations serves gradients of gradients. */
+#include "vjp.h"
+
+weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out)
+{
+    const weft__array *arrays[8];
+    weft__array *outs[WEFT__MAX_OUT];
+    for (int k = 0; k < n_in; k++)
+        arrays[k] = in[k] ? &in[k]->a : NULL;
+    for (int k = 0; k < n_out; k++)
+        outs[k] = out[k] ? &out[k]->a : NULL;
+    weft__attrs attrs;
+    attrs.ni = v->node->ni;
+    attrs.nf = v->node->nf;
+    for (int k = 0; k < attrs.ni; k++)
+        attrs.i[k] = v->i[k];
+    for (int k = 0; k < attrs.nf; k++)
+        attrs.f[k] = v->f[k];
+    return weft__run_kernel(v->ctx, op, arrays, n_in, outs, n_out, &attrs);
+}
+
+/* An uninitialised tensor like operand k, if its gradient is wanted. */
+static weft_tensor *room_for(weft__vjp *v, int k)
+{
+    if (!weft__wants(v, k))
+        return NULL;
+    const weft__array *a = &v->in[k]->a;
+    return v->out[k] = weft__new(v->ctx, (int)v->node->op, (weft_dtype)a->dtype, a->shape, a->ndim);
+}
+
+static void drop_all(weft__vjp *v)
+{
+    for (int k = 0; k < v->node->n_in; k++)
+        v->out[k] = NULL;
+}
+
+/* ---- Products ---- */
+
+/* [..., n] as [rows, n] */
+static weft_tensor *as_rows(weft_tensor *t)
+{
+    int64_t n = t->a.ndim > 0 ? t->a.shape[t->a.ndim - 1] : 1, rows = 1;
+    for (int d = 0; d + 1 < t->a.ndim; d++)
+        rows *= t->a.shape[d];
+    return weft_reshape(t, (const int64_t[]){rows, n}, 2);
+}
+
+void weft__vjp_matmul(weft__vjp *v)
+{
+    weft_tensor *a = v->in[0], *b = v->in[1], *g = v->g;
+    if (weft__wants(v, 0))
+        v->out[0] = weft_matmul(g, weft_transpose(b, -1, -2));
+    if (!weft__wants(v, 1))
+        return;
+    if (b->a.ndim == 2 && a->a.ndim > 2) /* one large product instead of a batch to be summed */
+        v->out[1] = weft_matmul(weft_transpose(as_rows(a), 0, 1), as_rows(g));
+    else
+        v->out[1] = weft_matmul(weft_transpose(a, -1, -2), g);
+}
+
+void weft__vjp_linear(weft__vjp *v)
+{
+    weft_tensor *rows = as_rows(v->g);
+    if (weft__wants(v, 0))
+        v->out[0] = weft_reshape(weft_matmul(rows, v->in[1]), v->in[0]->a.shape, v->in[0]->a.ndim);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_matmul(weft_transpose(rows, 0, 1), as_rows(v->in[0]));
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(rows, WEFT_AXES(0), false);
+}
+
+/* ---- Convolution: the three operations are each other's derivatives ---- */
+
+static weft_conv2d_params conv_params(const weft__vjp *v)
+{
+    return (weft_conv2d_params){.stride = {v->i[WEFT__CONV_STRIDE], v->i[WEFT__CONV_STRIDE + 1]},
+                                .padding = {v->i[WEFT__CONV_PADDING], v->i[WEFT__CONV_PADDING + 1]},
+                                .dilation = {v->i[WEFT__CONV_DILATION], v->i[WEFT__CONV_DILATION + 1]},
+                                .groups = v->i[WEFT__CONV_GROUPS]};
+}
+
+/* The transpose of a convolution that saw an image of x's size: output_padding restores rows that the stride skipped. */
+static weft_tensor *back_to_image(const weft__vjp *v, weft_tensor *g, weft_tensor *w, const weft__array *x)
+{
+    weft_conv2d_params p = conv_params(v);
+    for (int d = 0; d < 2; d++)
+        p.output_padding[d] = x->shape[2 + d] - ((g->a.shape[2 + d] - 1) * p.stride[d] - 2 * p.padding[d] +
+                                                 p.dilation[d] * (w->a.shape[2 + d] - 1) + 1);
+    return weft_conv2d_transpose(g, w, NULL, &p);
+}
+
+void weft__vjp_conv2d(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *w = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = back_to_image(v, v->g, w, &x->a);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d_weight(x, v->g, w->a.shape + 2, &p);
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+}
+
+void weft__vjp_conv2d_transpose(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *w = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = weft_conv2d(v->g, w, NULL, &p);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d_weight(v->g, x, w->a.shape + 2, &p);
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+}
+
+void weft__vjp_conv2d_weight(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *g = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = back_to_image(v, g, v->g, &x->a);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d(x, v->g, NULL, &p);
+}
+
+/* ---- Pooling ---- */
+
+static weft_pool2d_params pool_params(const weft__vjp *v)
+{
+    return (weft_pool2d_params){.kernel = {v->i[WEFT__POOL_KERNEL], v->i[WEFT__POOL_KERNEL + 1]},
+                                .stride = {v->i[WEFT__POOL_STRIDE], v->i[WEFT__POOL_STRIDE + 1]},
+                                .padding = {v->i[WEFT__POOL_PADDING], v->i[WEFT__POOL_PADDING + 1]}};
+}
+
+void weft__vjp_max_pool2d(weft__vjp *v)
+{
+    const weft__array *x = &v->in[0]->a, *g = &v->g->a;
+    if (!v->create_graph) {
+        weft_tensor *dx = room_for(v, 0), *in[] = {v->g, v->extra[0]};
+        if (dx && weft__run_fused(v, WEFT_OP_MAX_POOL2D_GRAD, in, 2, &dx, 1) != WEFT_OK)
+            drop_all(v);
+        return;
+    }
+    int64_t planes = x->shape[0] * x->shape[1];
+    const int64_t *pooled = (const int64_t[]){planes, g->shape[2] * g->shape[3]};
+    weft_tensor *zeros =
+        weft_zeros(v->ctx, (weft_dtype)g->dtype, (const int64_t[]){planes, x->shape[2] * x->shape[3]}, 2);
+    weft_tensor *index = weft_reshape(v->extra[0], pooled, 2);
+    v->out[0] = weft_reshape(weft_scatter_add(zeros, 1, index, weft_reshape(v->g, pooled, 2)), x->shape, 4);
+}
+
+void weft__vjp_avg_pool2d(weft__vjp *v)
+{
+    weft_pool2d_params p = pool_params(v);
+    v->out[0] = weft_avg_unpool2d(v->g, v->in[0]->a.shape + 2, &p);
+}
+
+void weft__vjp_avg_unpool2d(weft__vjp *v)
+{
+    weft_pool2d_params p = pool_params(v);
+    v->out[0] = weft_avg_pool2d(v->g, &p);
+}
+
+/* ---- Softmax and dropout ---- */
+
+static void softmax_fused(weft__vjp *v, int op)
+{
+    weft_tensor *dx = room_for(v, 0), *in[] = {v->y, v->g};
+    if (dx && weft__run_fused(v, op, in, 2, &dx, 1) != WEFT_OK)
+        drop_all(v);
+}
+
+void weft__vjp_softmax(weft__vjp *v)
+{
+    if (!v->create_graph) {
+        softmax_fused(v, WEFT_OP_SOFTMAX_GRAD);
+        return;
+    }
+    weft_tensor *inner = weft_sum(weft_mul(v->g, v->y), WEFT_AXES((int)v->i[0]), true);
+    v->out[0] = weft_mul(v->y, weft_sub(v->g, inner));
+}
+
+void weft__vjp_log_softmax(weft__vjp *v)
+{
+    if (!v->create_graph) {
+        softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
+        return;
+    }
+    weft_tensor *total = weft_sum(v->g, WEFT_AXES((int)v->i[0]), true);
+    v->out[0] = weft_sub(v->g, weft_mul(weft_exp(v->y), total));
+}
+
+void weft__vjp_dropout(weft__vjp *v)
+{
+    weft_tensor *mask = v->extra[0];
+    if (v->create_graph) {
+        weft_tensor *scale = weft_mul_scalar(weft_cast(mask, (weft_dtype)v->g->a.dtype), 1 / (1 - v->f[0]));
+        v->out[0] = weft_mul(v->g, scale);
+        return;
+    }
+    weft__attrs attrs = {.nf = 1, .f = {v->f[0]}};
+    weft_tensor *dx = room_for(v, 0);
+    if (dx && weft__run_kernel(v->ctx, WEFT_OP_DROPOUT_GRAD, (const weft__array *[]){&v->g->a, &mask->a}, 2,
+                               (weft__array *[]){&dx->a}, 1, &attrs) != WEFT_OK)
+        drop_all(v);
+}
+
+/* ---- Cross entropy: (softmax(x) - q) times the row's weight ---- */
+
+void weft__vjp_cross_entropy_with(weft__vjp *v)
+{
+    weft_tensor *x = v->in[0], *target = v->in[1];
+    if (!v->create_graph) {
+        weft_tensor *dx = room_for(v, 0), *in[] = {x, target, v->extra[0], v->g};
+        if (dx && weft__run_fused(v, WEFT_OP_CROSS_ENTROPY_GRAD, in, 4, &dx, 1) != WEFT_OK)
+            drop_all(v);
+        return;
+    }
+    weft_dtype dtype = (weft_dtype)x->a.dtype;
+    double smoothing = v->f[0], classes = (double)x->a.shape[x->a.ndim - 1];
+    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->i[WEFT__CE_IGNORE]));
+    weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
+    weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
+    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), -1, chosen,
+                                      weft_mul_scalar(ones, 1 - smoothing));
+    weft_tensor *weight = weft_cast(counts, dtype);
+    if (v->i[WEFT__CE_REDUCTION] == WEFT_MEAN)
+        weight = weft_div(weight, weft_clamp(weft_sum(weight, WEFT_ALL, false), 1, 9e15));
+    weight = weft_unsqueeze(weft_mul(weight, v->g), -1);
+    v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weight);
+}
+
+/* ---- Normalisation ----
+ * With h = (x - mean) r, r = 1 / sqrt(var + eps) and u = g w:  dx = r (u - mean(u) - h mean(u h)), dw = sum g h, db = sum g,
+ * means over what is normalised together. Source: Ioffe & Szegedy 2015, Ba et al. 2016; RMS norm lacks the mean terms. */
+
+typedef struct norm_shape {
+    int mean_dims[WEFT__MAX_DIMS], n_mean; /* normalised together */
+    int sum_dims[WEFT__MAX_DIMS], n_sum;   /* share w and b */
+    bool centred;
+} norm_shape;
+
+static void compose_norm(weft__vjp *v, weft_tensor *x, weft_tensor *g, weft_tensor *w, const norm_shape *s, double eps)
+{
+    weft_tensor *c = s->centred ? weft_sub(x, weft_mean(x, s->mean_dims, s->n_mean, true)) : x;
+    weft_tensor *r = weft_rsqrt(weft_add_scalar(weft_mean(weft_square(c), s->mean_dims, s->n_mean, true), eps));
+    weft_tensor *h = weft_mul(c, r), *u = w ? weft_mul(g, w) : g;
+    weft_tensor *inner = weft_sub(u, weft_mul(h, weft_mean(weft_mul(u, h), s->mean_dims, s->n_mean, true)));
+    if (s->centred)
+        inner = weft_sub(inner, weft_mean(u, s->mean_dims, s->n_mean, true));
+    if (weft__wants(v, 0))
+        v->out[0] = weft_reshape(weft_mul(r, inner), v->in[0]->a.shape, v->in[0]->a.ndim);
+    if (weft__wants(v, 1))
+        v->out[1] =
+            weft_reshape(weft_sum(weft_mul(g, h), s->sum_dims, s->n_sum, false), v->in[1]->a.shape, v->in[1]->a.ndim);
+    if (v->node->n_in > 2 && weft__wants(v, 2))
+        v->out[2] = weft_reshape(weft_sum(g, s->sum_dims, s->n_sum, false), v->in[2]->a.shape, v->in[2]->a.ndim);
+}
+
+static void compose_row_norm(weft__vjp *v, bool centred)
+{
+    int64_t n = v->i[0], rows = n ? v->in[0]->a.count / n : 0;
+    const int64_t shape[] = {rows, n};
+    norm_shape s = {.mean_dims = {1}, .n_mean = 1, .sum_dims = {0}, .n_sum = 1, .centred = centred};
+    weft_tensor *w = v->in[1] ? weft_reshape(v->in[1], shape + 1, 1) : NULL;
+    compose_norm(v, weft_reshape(v->in[0], shape, 2), weft_reshape(v->g, shape, 2), w, &s, v->f[0]);
+}
+
+void weft__vjp_layer_norm(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_row_norm(v, true);
+        return;
+    }
+    weft_tensor *out[] = {room_for(v, 0), room_for(v, 1), room_for(v, 2)};
+    weft_tensor *in[] = {v->g, v->in[0], v->in[1], v->extra[0], v->extra[1]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_LAYER_NORM_GRAD, in, 5, out, 3) != WEFT_OK)
+        drop_all(v);
+}
+
+void weft__vjp_rms_norm(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_row_norm(v, false);
+        return;
+    }
+    weft_tensor *out[] = {room_for(v, 0), room_for(v, 1)};
+    weft_tensor *in[] = {v->g, v->in[0], v->in[1], v->extra[0]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_RMS_NORM_GRAD, in, 4, out, 2) != WEFT_OK)
+        drop_all(v);
+}
+
+void weft__vjp_batch_norm(weft__vjp *v)
+{
+    weft_tensor *x = v->in[0];
+    if (v->create_graph) {
+        norm_shape s = {.centred = true};
+        for (int d = 0; d < x->a.ndim; d++)
+            if (d != 1)
+                s.mean_dims[s.n_mean++] = s.sum_dims[s.n_sum++] = d;
+        const int64_t channel[WEFT__MAX_DIMS] = {1, x->a.shape[1], 1, 1, 1, 1, 1, 1};
+        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s, v->f[0]);
+        return;
+    }
+    weft_tensor *out[] = {room_for(v, 0), room_for(v, 1), room_for(v, 2)};
+    weft_tensor *in[] = {v->g, x, v->in[1], v->extra[0], v->extra[1]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_BATCH_NORM_GRAD, in, 5, out, 3) != WEFT_OK)
+        drop_all(v);
+}

@@ -1,0 +1,388 @@
+/* walk.c - the backward pass: gradients travel from results to leaves, latest operation first. */
+#include <string.h>
+#include "vjp.h"
+#include "walk.h"
+
+/* ---- Fitting a gradient to its tensor ---- */
+
+/* Sums what was broadcast and casts, so that g has t's shape and dtype. */
+static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
+{
+    if (!weft__same_shape(&g->a, &t->a)) {
+        int dims[WEFT__MAX_DIMS], n = 0, lead = g->a.ndim - t->a.ndim;
+        for (int d = 0; d < g->a.ndim; d++)
+            if (d < lead || (t->a.shape[d - lead] == 1 && g->a.shape[d] != 1))
+                dims[n++] = d;
+        g = weft_sum(g, dims, n, true);
+        g = weft_reshape(g, t->a.shape, t->a.ndim);
+    }
+    return g && g->a.dtype != t->a.dtype ? weft_cast(g, (weft_dtype)t->a.dtype) : g;
+}
+
+/* *slot += g, holding a reference. */
+static void gather(weft_tensor **slot, weft_tensor *g)
+{
+    weft_tensor *sum = *slot ? weft_add(*slot, g) : g;
+    if (!sum)
+        return;
+    weft__ref(sum);
+    if (*slot)
+        weft__unref(*slot);
+    *slot = sum;
+}
+
+static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
+{
+    g = fit(g, t);
+    if (!g)
+        return;
+    if (t->node) {
+        if (!t->node->pending) {
+            t->node->refs++;
+            w->pending++;
+        }
+        gather(&t->node->pending, g);
+        return;
+    }
+    weft__leaf *leaf = weft__leaf_of(t);
+    if (!leaf)
+        return;
+    if (!leaf->touched) {
+        leaf->touched = true;
+        leaf->next_touched = w->touched;
+        w->touched = leaf;
+        weft__ref(t); /* a hook may let go of it */
+    }
+    gather(&leaf->pass, g);
+}
+
+/* ---- One node ---- */
+
+static bool unchanged(weft__walk *w, const weft__node *node)
+{
+    const char *name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
+    for (int k = 0; k <= node->n_in; k++) {
+        const weft_tensor *t = k < node->n_in ? node->in[k] : node->y;
+        uint32_t then = k < node->n_in ? node->versions[k] : node->y_version;
+        if (!t || then == UINT32_MAX || t->storage->version == then)
+            continue;
+        weft__text where = k < node->n_in ? (weft__text){""} : (weft__text){"the result of "};
+        weft__fail_named(
+            w->ctx, "backward", WEFT_E_OVERWRITTEN,
+            "%sweft_%s (called at %s)%s: %s was changed in place after it was used, and the gradient needs "
+            "the old values; change a weft_clone instead, or after the backward pass",
+            where.s, name, weft__site_text(node->site).s, k < node->n_in ? " needs an operand" : "",
+            weft__describe(t).s);
+        return false;
+    }
+    return true;
+}
+
+/* The saved result; with its history when the gradient itself is to be differentiated. */
+static weft_tensor *saved_result(weft__walk *w, weft__node *node)
+{
+    if (!node->y || !w->create_graph)
+        return node->y;
+    if (node->output)
+        return node->output;
+    weft_tensor *y = weft__alias(w->ctx, node->op, node->y);
+    if (y) {
+        y->node = node;
+        y->flags |= WEFT__REQUIRES_GRAD;
+        node->refs++;
+    }
+    return y;
+}
+
+/* The fused formula of the row: one kernel for all operands, at the result's shape. */
+static void fused_elementwise(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out)
+{
+    const weft__op_info *info = &weft__ops[node->op];
+    bool one = info->family == WEFT__UNARY || info->family == WEFT__UNARY_P, three = info->family == WEFT__TERNARY;
+    int first = three ? 1 : 0, n_out = one ? 1 : 2, n = 0, n_wanted = 0;
+    const bool passes[2] = {info->gradient_is_g, info->gradient_b_is_g};
+    weft__array expanded[2], *outs[2] = {NULL, NULL};
+    const weft__array *arrays[4];
+    for (int k = 0; k < n_out; k++) {
+        if (!weft__requires(node->in[first + k]))
+            continue;
+        out[first + k] = passes[k] ? g : weft__new(w->ctx, node->op, (weft_dtype)g->a.dtype, g->a.shape, g->a.ndim);
+        if (passes[k])
+            continue;
+        if (!out[first + k])
+            return;
+        outs[k] = &out[first + k]->a;
+        n_wanted++;
+    }
+    if (n_wanted == 0)
+        return;
+    for (int k = 0; k < (one ? 1 : three ? 1 : 2); k++) {
+        bool read = three || (info->saves >> k & 1);
+        expanded[k] = weft__expanded(&node->in[k]->a, g->a.shape, g->a.ndim);
+        arrays[n++] = read ? &expanded[k] : NULL;
+    }
+    if (!three)
+        arrays[n++] = info->saves & WEFT__SAVES_Y ? &node->y->a : NULL;
+    arrays[n++] = &g->a;
+    weft__attrs attrs;
+    attrs.ni = 0;
+    attrs.nf = node->nf;
+    for (int k = 0; k < node->nf; k++)
+        attrs.f[k] = node->f[k];
+    weft__run_grad(w->ctx, node->op, arrays, n, outs, n_out, &attrs);
+}
+
+static bool is_elementwise(const weft__node *node)
+{
+    if (node->is_custom)
+        return false;
+    weft__family family = weft__ops[node->op].family;
+    return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
+}
+
+static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+{
+    weft_status status = node->custom->backward(w->ctx, node->in, node->n_in, y, g, out, node->custom->user);
+    if (status != WEFT_OK)
+        weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
+                         weft_status_name(status));
+    for (int k = 0; k < node->n_in && w->ctx->status == WEFT_OK; k++) {
+        int64_t shape[WEFT__MAX_DIMS];
+        int ndim;
+        if (!out[k])
+            continue;
+        if (out[k]->ctx != w->ctx || !weft__broadcast(&out[k]->a, &node->in[k]->a, shape, &ndim))
+            weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK,
+                             "its backward callback gave %s as the gradient of operand %d, which is %s",
+                             weft__describe(out[k]).s, k + 1, weft__describe(node->in[k]).s);
+    }
+}
+
+static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out)
+{
+    if (is_elementwise(node) && !w->create_graph) {
+        fused_elementwise(w, node, g, out);
+        return;
+    }
+    weft_tensor *y = saved_result(w, node);
+    if (node->y && !y)
+        return;
+    if (node->is_custom) {
+        custom_backward(w, node, g, y, out);
+        return;
+    }
+    weft__vjp v = {.ctx = w->ctx,
+                   .node = node,
+                   .g = g,
+                   .in = node->in,
+                   .y = y,
+                   .extra = node->extra,
+                   .i = node->i,
+                   .f = node->f,
+                   .create_graph = w->create_graph,
+                   .out = out};
+    weft__vjps[node->op](&v);
+}
+
+static void watch(weft__walk *w, const weft__node *node, const weft_tensor *g, weft_tensor *const *out)
+{
+    weft_ctx *ctx = w->ctx;
+    if (!ctx->options.nan_watch || ctx->status != WEFT_OK || weft__count_nonfinite(ctx, &g->a))
+        return;
+    for (int k = 0; k < node->n_in; k++)
+        if (out[k] && weft__count_nonfinite(ctx, &out[k]->a)) {
+            weft__fail_named(
+                ctx, "backward", WEFT_E_NOT_FINITE,
+                "the derivative of weft_%s (called at %s) made NaN or infinite elements in the gradient of "
+                "operand %d (%s) from a finite gradient",
+                node->is_custom ? node->custom->name : weft__ops[node->op].name, weft__site_text(node->site).s, k + 1,
+                weft__describe(node->in[k]).s);
+            return;
+        }
+}
+
+static weft_tensor *run_hooks(weft_ctx *ctx, weft_tensor *t, weft_tensor *g)
+{
+    if (!t || !t->leaf)
+        return g;
+    for (weft__hook_entry *h = t->leaf->hooks; h && ctx->status == WEFT_OK; h = h->next) {
+        weft_tensor *other = h->hook(h->user, t, g);
+        if (!other)
+            continue;
+        if (other->ctx != ctx || !weft__same_shape(&other->a, &g->a)) {
+            weft__fail_named(ctx, "backward", WEFT_E_CALLBACK, "a hook of %s returned %s, which is not of its shape",
+                             weft__describe(t).s, weft__describe(other).s);
+            break;
+        }
+        g = other;
+    }
+    return g;
+}
+
+static void capture(weft__walk *w, const weft__node *node, weft_tensor *g)
+{
+    for (int k = 0; k < w->n_inputs; k++)
+        if (w->inputs[k]->node == node)
+            gather(&w->captured[k], g);
+}
+
+static void process(weft__walk *w, weft__node *node)
+{
+    weft_ctx *ctx = w->ctx;
+    weft_tensor *g = node->pending, *few[8] = {NULL}, **out = few;
+    size_t bytes = sizeof *out * (size_t)node->n_in;
+    node->pending = NULL;
+    int mark = weft_scope_push(ctx);
+    if (mark < 0 || ctx->status != WEFT_OK || !unchanged(w, node))
+        goto done;
+    if (node->n_in > 8) {
+        out = weft__host_alloc(ctx, bytes);
+        if (!out) {
+            weft__fail_named(ctx, "backward", WEFT_E_NOMEM, "out of memory for %d gradients", node->n_in);
+            goto done;
+        }
+        memset(out, 0, bytes);
+    }
+    weft_tensor *seen = run_hooks(ctx, node->output, g);
+    capture(w, node, seen);
+    if (ctx->status == WEFT_OK)
+        differentiate(w, node, seen, out);
+    watch(w, node, seen, out);
+    for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++)
+        if (out[k] && weft__requires(node->in[k]))
+            deliver(w, node->in[k], out[k]);
+    if (out != few)
+        weft__host_free(ctx, out, bytes);
+done:
+    weft__unref(g);
+    if (mark >= 0 && weft_scope_pop(ctx, mark) != WEFT_OK)
+        return; /* the status is in the context */
+}
+
+/* ---- The pass ---- */
+
+static void seed(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
+{
+    weft_ctx *ctx = w->ctx;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *t = results[k], *g = cotangents ? cotangents[k] : NULL;
+        if (!weft__requires(t))
+            continue;
+        if (g && !weft__same_shape(&g->a, &t->a)) {
+            weft__fail_named(ctx, "backward", WEFT_E_SHAPE, "cotangent %d is %s, its result %s; shapes must be equal",
+                             k, weft__describe(g).s, weft__describe(t).s);
+            return;
+        }
+        if (!g && t->a.count != 1) {
+            weft__fail_named(ctx, "backward", WEFT_E_SHAPE,
+                             "result %s has %lld elements; reduce it to one (weft_mean, weft_sum) or give a cotangent "
+                             "(weft_backward_with)",
+                             weft__describe(t).s, (long long)t->a.count);
+            return;
+        }
+        if (!g)
+            g = weft_full_like(t, 1);
+        if (g)
+            deliver(w, t, g);
+    }
+}
+
+static weft__node *last_of(weft_tensor *const *results, int n)
+{
+    /* Nodes are in the order of execution, so the latest result is found by walking back from the tape's end. */
+    for (weft__node *node = results[0]->ctx->tape_last; node; node = node->prev)
+        for (int k = 0; k < n; k++)
+            if (results[k]->node == node)
+                return node;
+    return NULL;
+}
+
+weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
+{
+    weft_ctx *ctx = w->ctx;
+    bool was = ctx->grad_enabled;
+    ctx->grad_enabled = w->create_graph;
+    int mark = weft_scope_push(ctx);
+    weft__node *node = last_of(results, n); /* before seeding, which may record nodes of its own */
+    if (mark >= 0)
+        seed(w, results, cotangents, n);
+    while (node && w->pending > 0) { /* after an error too, to let go of what waits */
+        weft__node *before = node->prev;
+        if (node->pending) {
+            w->pending--;
+            process(w, node);
+            before = node->prev;
+            weft__node_unref(ctx, node);
+        }
+        node = before;
+    }
+    for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
+        weft_tensor *g = run_hooks(ctx, leaf->owner, leaf->pass);
+        if (g != leaf->pass) {
+            weft__ref(g);
+            weft__unref(leaf->pass);
+            leaf->pass = g;
+        }
+    }
+    for (int k = 0; k < w->n_inputs && ctx->status == WEFT_OK; k++)
+        if (!w->inputs[k]->node && w->inputs[k]->leaf && w->inputs[k]->leaf->touched)
+            gather(&w->captured[k], w->inputs[k]->leaf->pass);
+    weft_status status = mark >= 0 ? weft_scope_pop(ctx, mark) : ctx->status;
+    ctx->grad_enabled = was;
+    return status;
+}
+
+void weft__walk_end(weft__walk *w)
+{
+    while (w->touched) {
+        weft__leaf *leaf = w->touched;
+        w->touched = leaf->next_touched;
+        leaf->touched = false;
+        weft_tensor *pass = leaf->pass;
+        leaf->pass = NULL;
+        if (pass)
+            weft__unref(pass);
+        weft__unref(leaf->owner);
+    }
+}
+
+/* ---- What was not reached ---- */
+
+static void cut_here(weft__leaf *leaf, const weft_tensor *t)
+{
+    if (leaf->cut_op != WEFT_OP_COUNT || t->cut_op == WEFT_OP_COUNT || t->cut_epoch != t->ctx->backward_count)
+        return;
+    leaf->cut_op = t->cut_op;
+    leaf->cut_site = t->cut_site;
+}
+
+/* Follows the leaf forward over the live tape until something cut the path. */
+static void find_cut(weft_ctx *ctx, weft__leaf *leaf)
+{
+    uint32_t visit = ++ctx->visit;
+    leaf->cut_op = WEFT_OP_COUNT;
+    cut_here(leaf, leaf->owner);
+    for (weft__node *node = ctx->tape_first; node && leaf->cut_op == WEFT_OP_COUNT; node = node->next) {
+        for (int k = 0; k < node->n_in; k++) {
+            const weft_tensor *t = node->in[k];
+            if (!t || (t != leaf->owner && !(t->node && t->node->visit == visit)))
+                continue;
+            node->visit = visit;
+            if (node->output)
+                cut_here(leaf, node->output);
+            break;
+        }
+    }
+}
+
+void weft__note_unreached(weft_ctx *ctx)
+{
+    for (weft__leaf *leaf = ctx->leaf_list; leaf; leaf = leaf->next) {
+        leaf->unreached = false;
+        if (!weft__requires(leaf->owner) || leaf->owner->node || leaf->used_epoch != ctx->backward_count ||
+            leaf->reached_epoch == ctx->backward_count)
+            continue;
+        leaf->unreached = true;
+        find_cut(ctx, leaf);
+    }
+}

@@ -1,0 +1,109 @@
+/* attrs.h - the attributes of an operation as plain data, and the contract of every kernel that is found by name.
+ *
+ * An operation's record is (op, attributes, inputs, outputs). Attributes are integers i[] and reals f[]; which is which
+ * stands here, once, for the front end, the backends and whoever replays a tape. */
+#ifndef WEFT_CORE_ATTRS_H
+#define WEFT_CORE_ATTRS_H
+
+#include <stdint.h>
+
+#define WEFT__MAX_INT_ATTRS 24
+#define WEFT__MAX_REAL_ATTRS 8
+
+typedef struct weft__attrs {
+    int32_t ni, nf; /* how many of i and f are set */
+    int64_t i[WEFT__MAX_INT_ATTRS];
+    double f[WEFT__MAX_REAL_ATTRS];
+} weft__attrs;
+
+/* Kernel contracts. in[k] may be NULL where "or NULL" is said; out[k] likewise (not wanted). Shapes are already checked
+ * and outputs allocated; outputs hold garbage. "any" = any strides; everything else arrives contiguous. Unless said
+ * otherwise data is f32 or f64 (the backend's driver converts half types to f32 before and after) and all floating
+ * arrays of one call share a dtype; index arrays are i64. M, N ... are read off the arrays' shapes.
+ *
+ * UNARY, PREDICATE      in x any                     out y            f: {p, q} for UNARY_P
+ *  its gradient         in x|NULL, y|NULL, g any     out dx           (NULL where the row does not save it)
+ * BINARY, COMPARE       in a, b any (broadcast by stride 0 to out's shape)   out y
+ *  its gradient         in a|NULL, b|NULL, y|NULL, g any   out da|NULL, db|NULL, both of the full (broadcast) shape
+ * TERNARY               in c (bool), a, b any        out y
+ *  its gradient         in c, g any                  out da|NULL, db|NULL
+ * REDUCE                in x any; f32, f64 or (NUM) i64   out y       i[RED_MASK] bit d set: dim d is reduced
+ *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
+ * CAST, COPY            in x any, any dtype          out y any (same shape), any dtype: converts
+ * FILL                  out y any, any dtype         f[0] value, i[0] the value for integer dtypes
+ * ARANGE                out y [n], any dtype         f[0] start, f[1] step, i[0] 1: the last element is f[2] exactly;
+ *                                                    integer dtypes: i[1] start, i[2] step
+ * RAND, RANDN           out y, f32 f64 f16 bf16      i[RNG_SEED], i[RNG_CALL]; f: RAND {lo, hi}, RANDN {mean, std}
+ * RANDINT               out y, any dtype             i[RNG_SEED], i[RNG_CALL], i[2] lo, i[3] hi (exclusive)
+ * BERNOULLI             out y, any dtype             i[RNG_SEED], i[RNG_CALL]; f[0] p
+ * COUNT_NONFINITE       in x any, f32 or f64         out y i64 []
+ * MATMUL                in a [..., M, K] any, b [..., K, N] any (batch dims already broadcast by stride 0)  out [..., M, N]
+ * LINEAR                in x [..., K], w [N, K] any, b [N] or NULL          out [..., N]
+ * CONCAT                n inputs any, any dtype      out y            i[0] dim
+ * PAD                   in x any, any dtype          out y            i[d] before, i[8 + d] after, i[16] value for integers, f[0] value
+ * FLIP                  in x any, any dtype          out y            i[0] mask of dims
+ * GATHER                in x, index  (any dtype x)   out y (index's shape)   i[0] dim
+ * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   i[0] dim
+ * INDEX_SELECT          in x, index [n] (any dtype x)    out y        i[0] dim
+ * INDEX_ADD             in x, index [n], src (f32 f64 i64)   out y    i[0] dim
+ * EMBEDDING             in weight [V, D], index (any dtype weight)   out y
+ * SOFTMAX, LOG_SOFTMAX  in x                         out y            i[0] dim
+ * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;   dx = y (g - sum(g y))
+ * LOG_SOFTMAX_GRAD      in y, g                      out dx           i[0] dim;   dx = g - e^y sum(g)
+ * CROSS_ENTROPY_WITH    in x [..., C], target [...]  out loss ([] or [...] for reduction none), lse [...]
+ *                                                    i[CE_REDUCTION] weft_reduction, i[CE_IGNORE], f[0] label smoothing
+ * CROSS_ENTROPY_GRAD    in x, target, lse, g (loss's shape)   out dx     attributes as above
+ * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]      i[0] N (elements normalised), f[0] eps
+ * LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL  i[0] N
+ * RMS_NORM              in x, w|NULL                       out y, rstd [M]                i[0] N, f[0] eps
+ * RMS_NORM_GRAD         in g, x, w|NULL, rstd              out dx|NULL, dw|NULL           i[0] N
+ * BATCH_NORM            in x [N, C, S..], w|NULL, b|NULL   out y, mean [C], rstd [C], var [C] (biased)   f[0] eps
+ * BATCH_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL
+ * DROPOUT               in x                         out y, mask (bool)      i[RNG_SEED], i[RNG_CALL], f[0] p
+ * DROPOUT_GRAD          in g, mask                   out dx                  f[0] p
+ * CONV2D                in x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL   out y [N, K, H', W']    i[CONV_*]
+ * CONV2D_TRANSPOSE      in x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL   out y [N, K, H', W'] (size given by out)
+ * CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                  i[CONV_*]
+ * MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    i[POOL_*]
+ * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]
+ * AVG_POOL2D            in x                         out y                   i[POOL_*]
+ * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     i[POOL_*]
+ * SGD_STEP              in params[n], grads[n] (or NULL), velocity[n] (or NULL)   changed in place   i[0] n, i[1] nesterov,
+ *                       i[2] first step (velocity is unset), f: SGD_*
+ * ADAM_STEP             in params[n], grads[n] (or NULL), m[n], v[n]   changed in place   i[0] n, i[1] decoupled, i[2] step, f: ADAM_*
+ *                       (both: every tensor f32 or f64 by itself; half types are the driver's business)
+ *
+ * An index outside its dim, or a class outside [0, C), is reported by exec->host->fail with WEFT_E_INVALID naming the
+ * position and the value. In-place rows (add_ ...) run the out-of-place kernel with out = in[0]. */
+enum {
+    WEFT__RED_MASK = 0,
+    WEFT__RED_KEEPDIM = 1,
+
+    WEFT__RNG_SEED = 0, /* Philox key, 64 bits */
+    WEFT__RNG_CALL = 1, /* number of the random call in the context */
+
+    WEFT__CE_REDUCTION = 0,
+    WEFT__CE_IGNORE = 1,
+
+    WEFT__CONV_STRIDE = 0, /* two entries each: height, width */
+    WEFT__CONV_PADDING = 2,
+    WEFT__CONV_DILATION = 4,
+    WEFT__CONV_GROUPS = 6,
+
+    WEFT__POOL_KERNEL = 0,
+    WEFT__POOL_STRIDE = 2,
+    WEFT__POOL_PADDING = 4,
+
+    WEFT__SGD_LR = 0, /* real attributes of sgd_step: v = momentum v + (1 - dampening) g, see optim.h */
+    WEFT__SGD_MOMENTUM = 1,
+    WEFT__SGD_DAMPENING = 2,
+    WEFT__SGD_WEIGHT_DECAY = 3,
+
+    WEFT__ADAM_LR = 0,
+    WEFT__ADAM_BETA1 = 1,
+    WEFT__ADAM_BETA2 = 2,
+    WEFT__ADAM_EPS = 3,
+    WEFT__ADAM_WEIGHT_DECAY = 4,
+};
+
+#endif

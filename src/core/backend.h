@@ -1,0 +1,67 @@
+/* backend.h - the interface between the core and a device: plain tables of functions in both directions.
+ *
+ * A backend fills weft__backend; the core fills weft__host. Nothing else crosses the border, so that a backend can be a
+ * module that imports no symbol of the library. */
+#ifndef WEFT_CORE_BACKEND_H
+#define WEFT_CORE_BACKEND_H
+
+#include <stddef.h>
+#include <weft/status.h>
+#include "array.h"
+#include "attrs.h"
+#include "op_table.h"
+
+typedef struct weft__exec weft__exec;
+
+/* Services of the core to a running kernel. */
+typedef struct weft__host {
+    size_t struct_size; /* checked when a module is opened, as is WEFT__OPS_HASH */
+    /* Records "<op>: <message>" as the context's error and returns status, so that a kernel can return it. */
+    weft_status (*fail)(const weft__exec *e, weft_status status, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+    /* 64-byte aligned memory of the executing device until the kernel returns; NULL (error already recorded) when out of
+     * memory: return WEFT_E_NOMEM then. Not to be called from inside a parallel region. */
+    void *(*scratch)(const weft__exec *e, size_t bytes);
+} weft__host;
+
+/* One operation to run. */
+struct weft__exec {
+    weft_op op;
+    int32_t n_in, n_out;
+    const weft__array *const *in; /* entries may be NULL where the contract (attrs.h) says so */
+    weft__array *const *out;
+    const weft__attrs *attrs;
+    const weft__host *host;
+    void *device; /* the backend's own state for this context: thread pool, stream ... */
+    void *core;   /* the core's own */
+};
+
+typedef weft_status (*weft__kernel)(const weft__exec *e);
+
+typedef struct weft__device_options {
+    int threads;                                                /* CPU: worker threads including the caller; >= 1 */
+    void *(*alloc)(void *user, size_t bytes, size_t alignment); /* host memory hooks of the context */
+    void (*free)(void *user, void *block, size_t bytes);
+    void *user;
+} weft__device_options;
+
+typedef struct weft__backend {
+    const char *name; /* "cpu", "cuda" */
+    bool host_memory; /* the host may read and write its memory directly */
+    /* A context's state on this device; error text goes to message (at most size bytes). */
+    weft_status (*open)(const weft__device_options *options, void **device, char *message, size_t size);
+    void (*close)(void *device);
+    /* Device memory, 64-byte aligned (256 on CUDA); NULL when out of memory. The core caches blocks above this. */
+    void *(*alloc)(void *device, size_t bytes);
+    void (*free)(void *device, void *block, size_t bytes);
+    /* Copies between this device and the host; both return when the host side may be reused or read. */
+    weft_status (*to_host)(void *device, void *host, const void *block, size_t bytes);
+    weft_status (*from_host)(void *device, void *block, const void *host, size_t bytes);
+    weft_status (*synchronize)(void *device);
+    weft__kernel run[WEFT_OP_COUNT];  /* NULL for VIEW and COMPOSITE rows */
+    weft__kernel grad[WEFT_OP_COUNT]; /* fused first-order gradients of UNARY(_P), BINARY and TERNARY rows */
+} weft__backend;
+
+const weft__backend *weft__cpu_backend(void);
+
+#endif

@@ -1,0 +1,233 @@
+/* composite.c - operations written in terms of others: derivatives and devices come with the parts. */
+#include "core.h"
+
+#define ENTER(OP, tensors, n)                                                                                          \
+    weft_ctx *ctx = weft__enter(WEFT_OP_##OP, tensors, n, 0);                                                          \
+    if (!ctx)                                                                                                          \
+        return NULL;                                                                                                   \
+    if (!weft__localise(ctx, tensors, n))                                                                              \
+    return leave_with(ctx, NULL)
+
+static weft_tensor *leave_with(weft_ctx *ctx, weft_tensor *y)
+{
+    weft__leave(ctx);
+    return y;
+}
+
+weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
+{
+    ENTER(FLATTEN, &x, 1);
+    if (x->a.ndim == 0)
+        return leave_with(ctx, weft_reshape(x, (const int64_t[]){1}, 1));
+    int first = weft__dim(ctx, WEFT_OP_FLATTEN, x, first_dim);
+    int last = first < 0 ? -1 : weft__dim(ctx, WEFT_OP_FLATTEN, x, last_dim);
+    if (first >= 0 && last >= 0 && first > last)
+        last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %d comes after dim %d", first_dim, last_dim), -1);
+    if (last < 0)
+        return leave_with(ctx, NULL);
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim = 0;
+    for (int d = 0; d < x->a.ndim; d++) {
+        if (d > first && d <= last)
+            shape[ndim - 1] *= x->a.shape[d];
+        else
+            shape[ndim++] = x->a.shape[d];
+    }
+    return leave_with(ctx, weft_reshape(x, shape, ndim));
+}
+
+weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
+{
+    enum { FEW = 64 };
+    if (!tensors || n < 1)
+        return NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_STACK, tensors, n, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *few[FEW], **raised = few, *y = NULL;
+    if (n > FEW && !(raised = weft__host_alloc(ctx, sizeof *raised * (size_t)n))) {
+        weft__fail(ctx, WEFT_OP_STACK, WEFT_E_NOMEM, "out of memory for %d operands", n);
+        return leave_with(ctx, NULL);
+    }
+    bool fine = true;
+    for (int k = 0; fine && k < n; k++) {
+        raised[k] = tensors[k];
+        fine = weft__localise(ctx, &raised[k], 1);
+        if (fine && !weft__same_shape(&tensors[k]->a, &tensors[0]->a)) {
+            weft__fail(ctx, WEFT_OP_STACK, WEFT_E_SHAPE, "operand %d is %s, operand 1 is %s; shapes must be equal",
+                       k + 1, weft__describe(tensors[k]).s, weft__describe(tensors[0]).s);
+            fine = false;
+        }
+        fine = fine && (raised[k] = weft_unsqueeze(raised[k], dim));
+    }
+    if (fine)
+        y = weft_concat(raised, n, dim < 0 ? dim + raised[0]->a.ndim : dim);
+    if (raised != few)
+        weft__host_free(ctx, raised, sizeof *raised * (size_t)n);
+    return leave_with(ctx, y);
+}
+
+static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes, int n)
+{
+    int64_t total = 0;
+    for (int k = 0; k < n; k++) {
+        if (sizes[k] < 0 || __builtin_add_overflow(total, sizes[k], &total)) {
+            weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_INVALID, "size %d is %lld", k, (long long)sizes[k]);
+            return false;
+        }
+    }
+    if (total != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_SHAPE, "the %d sizes add up to %lld, but dim %d of %s has %lld", n,
+                   (long long)total, d, weft__describe(x).s, (long long)x->a.shape[d]);
+    return total == x->a.shape[d];
+}
+
+weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_SPLIT, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = -1;
+    if (!sizes || !out || n < 1)
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_NULL_ARGUMENT, "needs sizes and out for at least one part");
+    else
+        d = weft__dim(ctx, WEFT_OP_SPLIT, x, dim);
+    if (d >= 0 && sizes_fit(ctx, x, d, sizes, n)) {
+        int64_t at = 0;
+        for (int k = 0; k < n && ctx->status == WEFT_OK; at += sizes[k++])
+            out[k] = weft_slice(x, d, at, at + sizes[k], 1);
+        for (int k = 0; ctx->status != WEFT_OK && k < n; k++)
+            out[k] = NULL;
+    }
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
+weft_tensor *weft_var(weft_tensor *x, const int *dims, int n_dims, bool keepdim, double correction)
+{
+    ENTER(VAR, &x, 1);
+    x = weft__as_class(x, WEFT__FLT);
+    int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, n_dims) : -1;
+    if (mask < 0)
+        return leave_with(ctx, NULL);
+    int64_t n = 1;
+    for (int d = 0; d < x->a.ndim; d++)
+        n *= mask >> d & 1 ? x->a.shape[d] : 1;
+    weft_tensor *centred = weft_sub(x, weft_mean(x, dims, n_dims, true));
+    weft_tensor *sum = weft_sum(weft_square(centred), dims, n_dims, keepdim);
+    double divisor = (double)n - correction;
+    return leave_with(ctx, weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)));
+}
+
+/* ---- Losses ---- */
+
+static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in)
+{
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    if (!weft__broadcast(&in[0]->a, &in[1]->a, shape, &ndim)) {
+        weft__fail(ctx, op, WEFT_E_SHAPE, "prediction %s and target %s do not broadcast; they usually have one shape",
+                   weft__describe(in[0]).s, weft__describe(in[1]).s);
+        return false;
+    }
+    return weft__need_float(ctx, op, "the prediction", in[0]);
+}
+
+weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER(MSE, in, 2);
+    if (!two_floats(ctx, WEFT_OP_MSE, in))
+        return leave_with(ctx, NULL);
+    return leave_with(ctx, weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false));
+}
+
+weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER(HUBER, in, 2);
+    if (!(delta > 0))
+        return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
+               leave_with(ctx, NULL);
+    if (!two_floats(ctx, WEFT_OP_HUBER, in))
+        return leave_with(ctx, NULL);
+    /* With c = |d| limited to delta, both branches are c (|d| - c/2). */
+    weft_tensor *distance = weft_abs(weft_sub(in[0], in[1]));
+    weft_tensor *limited = weft_clamp(distance, 0, delta);
+    weft_tensor *loss = weft_mul(limited, weft_sub(distance, weft_mul_scalar(limited, 0.5)));
+    return leave_with(ctx, weft_mean(loss, WEFT_ALL, false));
+}
+
+weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER(BCE_WITH_LOGITS, in, 2);
+    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in))
+        return leave_with(ctx, NULL);
+    return leave_with(ctx, weft_mean(weft_sub(weft_softplus(in[0]), weft_mul(in[1], in[0])), WEFT_ALL, false));
+}
+
+static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
+{
+    if (!weft__need_float(ctx, op, "operand 1", rows) || !weft__need_index(ctx, op, "the target", target) ||
+        !weft__need_rank(ctx, op, "operand 1", rows, 1, WEFT__MAX_DIMS))
+        return false;
+    weft__array lead = rows->a;
+    lead.ndim--;
+    if (weft__same_shape(&lead, &target->a))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "%s needs a target of shape %s (one class for each row; the last dim holds the classes), not %s",
+               weft__describe(rows).s, weft__shape_text(lead.shape, lead.ndim).s, weft__describe(target).s);
+    return false;
+}
+
+weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
+{
+    enum { IGNORED = -100 };
+    weft_tensor *in[] = {log_probs, target};
+    ENTER(NLL, in, 2);
+    if (!classes_fit(ctx, WEFT_OP_NLL, in[0], in[1]))
+        return leave_with(ctx, NULL);
+    weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
+    weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
+    weft_tensor *picked = weft_squeeze(weft_gather(in[0], -1, weft_unsqueeze(chosen, -1)), WEFT_AXES(-1));
+    weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
+    weft_tensor *n = weft_cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
+    return leave_with(ctx, weft_neg(weft_div(total, n)));
+}
+
+weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER(CROSS_ENTROPY, in, 2);
+    return leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_MEAN));
+}
+
+weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
+                                     double label_smoothing, weft_reduction reduction)
+{
+    enum { OP = WEFT_OP_CROSS_ENTROPY_WITH };
+    weft_tensor *in[] = {logits, target};
+    ENTER(CROSS_ENTROPY_WITH, in, 2);
+    if (!classes_fit(ctx, OP, in[0], in[1]))
+        return leave_with(ctx, NULL);
+    if (!(label_smoothing >= 0 && label_smoothing <= 1) || (unsigned)reduction > WEFT_SUM)
+        return weft__fail(ctx, OP, WEFT_E_INVALID,
+                          "label_smoothing %g must be in [0, 1] and reduction %d one of weft_reduction",
+                          label_smoothing, (int)reduction),
+               leave_with(ctx, NULL);
+    if (in[0]->a.shape[in[0]->a.ndim - 1] == 0 && in[1]->a.count > 0)
+        return weft__fail(ctx, OP, WEFT_E_SHAPE, "%s has no classes", weft__describe(in[0]).s), leave_with(ctx, NULL);
+    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
+    weft__attrs attrs = {.ni = 2, .nf = 1, .i = {reduction, ignore_index}, .f = {label_smoothing}};
+    weft_tensor *loss = weft__new(ctx, OP, dtype, in[1]->a.shape, reduction == WEFT_NONE ? in[1]->a.ndim : 0);
+    weft_tensor *lse = weft__new(ctx, OP, dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32, in[1]->a.shape, in[1]->a.ndim);
+    if (!loss || !lse)
+        return leave_with(ctx, NULL);
+    weft__call call = {.op = OP, .ctx = ctx, .in = in, .n_in = 2, .out = {loss, lse}, .n_out = 2, .attrs = &attrs};
+    return leave_with(ctx, weft__run(&call));
+}

@@ -1,0 +1,325 @@
+/* core.h - the core's own structs and functions: context, storage, tensor, node. Internal to core and autograd. */
+#ifndef WEFT_CORE_CORE_H
+#define WEFT_CORE_CORE_H
+
+#ifndef WEFT_NO_CALL_SITES
+#define WEFT_NO_CALL_SITES
+#endif
+#include <stdatomic.h>
+#include <weft/weft.h>
+#include "backend.h"
+
+#ifdef NDEBUG
+#define WEFT__DEBUG 0
+#else
+#define WEFT__DEBUG 1
+#endif
+
+#define WEFT__MESSAGE_SIZE 1024
+#define WEFT__NAME_SIZE 48
+#define WEFT__MAX_OUT 4
+#define WEFT__NODE_INPUTS 5 /* kept inside a node; more go to a block of their own */
+#define WEFT__NODE_INTS 4
+#define WEFT__NODE_REALS 2
+#define WEFT__SIZE_CLASSES 200
+#define WEFT__QUARANTINE 4096 /* freed headers that a debug build holds back before it uses them again */
+#define WEFT__MAX_CUSTOM_INPUTS 16
+
+typedef struct weft__storage weft__storage;
+typedef struct weft__node weft__node;
+typedef struct weft__leaf weft__leaf;
+
+typedef struct weft__site {
+    const char *file; /* NULL: unknown */
+    int line;
+} weft__site;
+
+/* ---- Slabs: fixed-size objects from chunks that live as long as the context ---- */
+
+typedef struct weft__slab {
+    size_t object_size;
+    void *free_list; /* linked through the objects' first word */
+    void *chunks;    /* linked through the chunks' first word */
+    int64_t in_use;
+} weft__slab;
+
+/* ---- Storage: a block of device memory, reference counted, cached by size class when free ---- */
+
+struct weft__storage {
+    weft__storage *next; /* in the cache */
+    void *data;
+    size_t bytes; /* capacity */
+    int32_t refs;
+    uint32_t version;                        /* counts in-place changes */
+    int32_t size_class;                      /* -1: wrapped, not ours to free */
+    bool frozen;                             /* shared memory: never written */
+    void (*release)(void *user, void *data); /* wrapped memory */
+    void *release_user;
+};
+
+/* ---- Tensor ---- */
+
+#define WEFT__LIVE 0x57454654u /* "WEFT" */
+#define WEFT__DEAD 0xDEADDEADu
+
+enum { WEFT__REQUIRES_GRAD = 1, WEFT__IS_SHARED = 2 };
+
+struct weft_tensor {
+    weft__array a;
+    uint32_t magic;
+    uint16_t op; /* weft_op that made it; WEFT_OP_COUNT for makers, see maker */
+    uint8_t flags;
+    uint8_t in_scope; /* linked in a scope's list, which owns one reference */
+    int32_t refs;     /* for shared tensors shared_refs counts instead */
+    int32_t kept;     /* references that belong to weft_keep */
+    int32_t scope;    /* index of the scope it was made in, for messages */
+    uint16_t
+        cut_op;    /* requires_grad: an operation that used it without recording; else: the one that cut its history */
+    weft_ctx *ctx; /* NULL for shared tensors */
+    weft__storage *storage;
+    weft__node *node;                      /* what made it, strong; NULL for leaves and constants */
+    weft__leaf *leaf;                      /* gradient, hooks, name: only where needed */
+    weft_tensor *scope_next, **scope_link; /* list of its scope; scope_next also links the list of the dying */
+    const char *maker;                     /* name of the function or operation that made it */
+    weft__site site;
+    weft__site cut_site;
+    uint32_t cut_epoch; /* ctx->backward_count when it was cut */
+    atomic_int shared_refs;
+};
+
+typedef struct weft__hook_entry {
+    struct weft__hook_entry *next;
+    weft_hook hook;
+    void *user;
+} weft__hook_entry;
+
+/* Side data of a tensor that is a parameter, has hooks or a name. */
+struct weft__leaf {
+    weft__leaf *next, **link; /* the context's list of all */
+    weft_tensor *owner;
+    weft_tensor *grad;        /* strong */
+    weft_tensor *pass;        /* what the backward pass in progress has gathered, strong */
+    weft__leaf *next_touched; /* in that pass */
+    weft__hook_entry *hooks;
+    bool unreached; /* by the last backward, though used */
+    bool touched;
+    uint16_t cut_op; /* then: what cut it off, or WEFT_OP_COUNT */
+    weft__site cut_site;
+    uint32_t used_epoch;    /* ctx->backward_count + 1 when an operation last recorded it */
+    uint32_t reached_epoch; /* ctx->backward_count + 1 when backward last reached it */
+    char name[WEFT__NAME_SIZE];
+};
+
+/* ---- Tape ---- */
+
+/* One recorded operation: plain data. Only output 0 is differentiable. */
+struct weft__node {
+    weft__node *prev, *next; /* the context's tape, in order of execution */
+    int32_t refs;
+    int32_t n_in;
+    uint16_t op;
+    uint8_t n_extra;
+    uint8_t ni, nf;
+    bool is_custom;
+    uint32_t visit;     /* scratch for walks */
+    weft_tensor **in;   /* strong; entries may be NULL; points to in_place or a block of its own */
+    uint32_t *versions; /* of in[k]'s storage when recorded */
+    weft_tensor *y;     /* detached alias of output 0 where the derivative reads it, strong */
+    uint32_t y_version;
+    weft_tensor *extra[WEFT__MAX_OUT - 1]; /* further outputs, kept for the derivative, strong */
+    weft_tensor *pending;                  /* gradient gathered for output 0 during backward, strong */
+    weft_tensor *output;                   /* weak: output 0 while it lives (for hooks and captures), else NULL */
+    int64_t *i;
+    double *f;
+    const weft_custom_op *custom;
+    weft__site site;
+    int64_t i_in_place[WEFT__NODE_INTS];
+    double f_in_place[WEFT__NODE_REALS];
+    weft_tensor *in_in_place[WEFT__NODE_INPUTS];
+    uint32_t versions_in_place[WEFT__NODE_INPUTS];
+};
+
+/* ---- Context ---- */
+
+typedef struct weft__scope {
+    weft_tensor *first;
+} weft__scope;
+
+typedef struct weft__scratch {
+    struct weft__scratch *next;
+    size_t bytes;
+} weft__scratch;
+
+struct weft_ctx {
+    uint64_t alive; /* WEFT__LIVE while open */
+    weft_options options;
+    const weft__backend *backend;
+    void *device;
+
+    weft_status status;
+    char message[WEFT__MESSAGE_SIZE];
+    bool trap;
+
+    /* The call in progress. */
+    int depth;    /* nesting of public operations: composites and derivatives call others */
+    int outer_op; /* the outermost one, for messages; -1: none */
+    const char *outer_name;
+    weft__site site;       /* where it was called */
+    atomic_uintptr_t busy; /* debug: the thread inside */
+
+    bool grad_enabled;
+    uint32_t backward_count;
+
+    weft__scope *scopes;
+    int n_scopes, scope_room;
+
+    weft__slab tensors, storages, nodes, leaves;
+    weft__leaf *leaf_list;
+    weft_tensor *quarantine_first, **quarantine_last;
+    int64_t quarantined;
+    weft_tensor *dying; /* headers waiting to be torn down, so that release never recurses */
+    bool tearing_down;
+
+    weft__storage *cache[WEFT__SIZE_CLASSES];
+    size_t live_bytes, peak_bytes, cached_bytes, host_bytes;
+
+    weft__node *tape_first, *tape_last;
+    uint32_t visit; /* last mark given out for weft__node.visit */
+
+    uint64_t seed, random_call;
+};
+
+/* ---- Errors (error.c) ---- */
+
+/* Records the first error: "weft_<op>: <message> [file:line]". Returns status. ctx NULL: only returns. */
+weft_status weft__fail(weft_ctx *ctx, int op, weft_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "f32 [64, 784]" and "[64, 784]", in one of a few buffers of the calling frame. */
+typedef struct weft__text {
+    char s[160];
+} weft__text;
+weft__text weft__describe(const weft_tensor *t);
+weft__text weft__shape_text(const int64_t *shape, int ndim);
+weft__text weft__site_text(weft__site site); /* "train.c:31" or "an unknown place" */
+
+/* The call site that the macros recorded for this thread; taken once. */
+weft__site weft__take_site(void);
+
+/* ---- Entering a public function (enter.c) ---- */
+
+/* Checks the context and n inputs for an operation: NULL, dead, mixed contexts, earlier errors. Returns the context to
+ * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be NULL. */
+weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
+weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
+void weft__leave(weft_ctx *ctx);
+
+/* ---- Memory (memory.c) ---- */
+
+void *weft__host_alloc(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, nothing recorded */
+void weft__host_free(weft_ctx *ctx, void *block, size_t bytes);
+void weft__slab_init(weft__slab *slab, size_t object_size);
+void *weft__slab_get(weft_ctx *ctx, weft__slab *slab);
+void weft__slab_put(weft__slab *slab, void *object);
+void weft__slab_close(weft_ctx *ctx, weft__slab *slab);
+weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, error not recorded */
+weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes);
+void weft__storage_release(weft_ctx *ctx, weft__storage *s);
+void weft__cache_trim(weft_ctx *ctx);
+
+/* ---- Shapes (shape.c) ---- */
+
+/* Product of the sizes; -1 on overflow or a negative size. */
+int64_t weft__count_of(const int64_t *shape, int ndim);
+void weft__set_contiguous(weft__array *a); /* strides, count and flag from shape and ndim */
+void weft__refresh(weft__array *a);        /* count and flag from shape and strides */
+bool weft__same_shape(const weft__array *a, const weft__array *b);
+/* Joint shape by NumPy's rule; false if they do not fit. */
+bool weft__broadcast(const weft__array *a, const weft__array *b, int64_t *shape, int *ndim);
+/* a as seen under shape: stride 0 where it is repeated. The caller has checked that it fits. */
+weft__array weft__expanded(const weft__array *a, const int64_t *shape, int ndim);
+/* dim in [-ndim, ndim) made nonnegative, or -1 with the error recorded. */
+int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int dim);
+/* Set of dims as a bit mask; n == 0: all. -1 with the error recorded (out of range, twice). */
+int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int *dims, int n);
+
+/* ---- Tensors (tensor.c) ---- */
+
+/* A header in the innermost scope with storage, or with a given storage (one more reference). NULL: error recorded. */
+weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim);
+weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage);
+/* The same data without history, in the innermost scope. */
+weft_tensor *weft__alias(weft_ctx *ctx, int op, weft_tensor *t);
+void weft__ref(weft_tensor *t);
+void weft__unref(weft_tensor *t);
+void weft__shared_unref(weft_tensor *t);         /* share.c */
+void weft__adopt(weft_ctx *ctx, weft_tensor *t); /* hands the caller's reference to the innermost scope */
+void weft__scope_remove(weft_tensor *t);         /* takes the scope's reference away */
+weft__leaf *weft__leaf_of(weft_tensor *t);       /* made on demand; NULL: out of memory, recorded */
+void weft__node_unref(weft_ctx *ctx, weft__node *node);
+static inline bool weft__requires(const weft_tensor *t)
+{
+    return t && (t->flags & WEFT__REQUIRES_GRAD);
+}
+
+/* ---- Running (dispatch.c) ---- */
+
+/* One operation on its way: filled by the front end of a row, run by weft__run. */
+typedef struct weft__call {
+    int op;
+    int n_in, n_out;
+    weft_ctx *ctx;
+    weft_tensor *const *in;
+    const weft__array *const *arrays; /* what the kernel gets for in[]; NULL: in[]'s own arrays */
+    weft_tensor *out[WEFT__MAX_OUT];
+    weft__attrs *attrs;
+    bool no_record;
+} weft__call;
+
+/* Runs the kernel of call->op on the outputs, then records. Returns out[0], or NULL. */
+weft_tensor *weft__run(weft__call *call);
+/* Only the kernel: no recording, no NaN watch. */
+weft_status weft__run_kernel(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
+                             int n_out, const weft__attrs *attrs);
+weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
+                           int n_out, const weft__attrs *attrs);
+
+/* How many elements are NaN or infinite; 0 for integers. */
+int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a);
+
+weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q);
+weft_tensor *weft__predicate(int op, weft_tensor *x);
+weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b);
+weft_tensor *weft__compare(int op, weft_tensor *a, weft_tensor *b);
+weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *b);
+weft_tensor *weft__reduce(int op, weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+
+/* ---- Helpers of front ends (front.c) ---- */
+
+/* x in the dtype that an operation of this class computes on: FLT turns integers into f32, NUM turns bool into i64. */
+weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls);
+/* Replaces shared tensors by views that belong to ctx; false: error recorded. */
+bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n);
+/* Checks that dtype is floating, records the error otherwise. */
+bool weft__need_float(weft_ctx *ctx, int op, const char *what, const weft_tensor *t);
+bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor *t);
+bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor *t, int lo, int hi);
+/* Contiguous data of t: t itself or a copy outside the tape; NULL: error recorded. */
+weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t);
+weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to);
+weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value);
+
+/* ---- Recording (record.c) ---- */
+
+/* Appends a node for out[0] if gradients are on and an input requires one; else marks the cut. False: out of memory. */
+bool weft__record(weft__call *call);
+bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out);
+void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out);
+
+extern const char weft__version_text[];
+
+#endif

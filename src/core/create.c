@@ -1,0 +1,267 @@
+/* create.c - makers of tensors: from data, constant, ramps, random. */
+#include <math.h>
+#include <string.h>
+#include "core.h"
+
+static bool check_shape(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    if ((unsigned)dtype >= WEFT_DTYPE_COUNT) {
+        weft__fail_named(ctx, name, WEFT_E_DTYPE, "%d is not a dtype", (int)dtype);
+        return false;
+    }
+    if (ndim < 0 || ndim > WEFT__MAX_DIMS || (ndim > 0 && !shape)) {
+        weft__fail_named(ctx, name, WEFT_E_SHAPE, "a shape of %d dims at %s: between 0 and %d dims are possible", ndim,
+                         shape ? "an address" : "NULL", WEFT__MAX_DIMS);
+        return false;
+    }
+    return true;
+}
+
+/* Enters, checks and allocates; the caller fills and leaves. NULL: already left. */
+static weft_tensor *blank(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    if (!weft__enter_named(name, ctx, NULL, 0, 0))
+        return NULL;
+    weft_tensor *t = check_shape(ctx, name, dtype, shape, ndim) ? weft__new(ctx, -1, dtype, shape, ndim) : NULL;
+    if (!t)
+        weft__leave(ctx);
+    return t;
+}
+
+weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data)
+{
+    weft_tensor *t = blank(ctx, "from_data", dtype, shape, ndim);
+    if (!t)
+        return NULL;
+    size_t bytes = (size_t)t->a.count * weft_dtype_size(dtype);
+    weft_status status = WEFT_OK;
+    if (bytes && !data)
+        status = weft__fail_named(ctx, "from_data", WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
+    else if (bytes && (status = ctx->backend->from_host(ctx->device, t->a.data, data, bytes)) != WEFT_OK)
+        weft__fail_named(ctx, "from_data", status, "the copy to the device failed");
+    weft__leave(ctx);
+    return status == WEFT_OK ? t : NULL;
+}
+
+static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data)
+{
+    if (!check_shape(ctx, "wrap", dtype, shape, ndim))
+        return NULL;
+    int64_t count = weft__count_of(shape, ndim);
+    if (count < 0 || (count > 0 && !data)) {
+        weft__fail_named(ctx, "wrap", count < 0 ? WEFT_E_SHAPE : WEFT_E_NULL_ARGUMENT, "%s for shape %s",
+                         count < 0 ? "sizes are negative or too large" : "data is NULL",
+                         weft__shape_text(shape, ndim).s);
+        return NULL;
+    }
+    if ((uintptr_t)data % weft_dtype_size(dtype)) {
+        weft__fail_named(ctx, "wrap", WEFT_E_INVALID, "data must be aligned to its elements (%zu bytes)",
+                         weft_dtype_size(dtype));
+        return NULL;
+    }
+    weft__storage *storage = weft__storage_wrap(ctx, data, (size_t)count * weft_dtype_size(dtype));
+    if (!storage) {
+        weft__fail_named(ctx, "wrap", WEFT_E_NOMEM, "out of memory for a header");
+        return NULL;
+    }
+    weft__array a = {.data = data, .dtype = (int32_t)dtype, .ndim = ndim};
+    memcpy(a.shape, shape ? shape : a.shape, sizeof *shape * (size_t)ndim);
+    weft__set_contiguous(&a);
+    weft_tensor *t = weft__new_on(ctx, -1, &a, storage);
+    weft__storage_release(ctx, storage); /* the tensor holds it now, or nobody does */
+    return t;
+}
+
+weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
+                       void (*release)(void *user, void *data), void *user)
+{
+    weft_tensor *t = NULL;
+    if (weft__enter_named("wrap", ctx, NULL, 0, 0)) {
+        if (!ctx->backend->host_memory)
+            weft__fail_named(ctx, "wrap", WEFT_E_UNSUPPORTED,
+                             "the device \"%s\" cannot use host memory in place; use "
+                             "weft_from_data",
+                             ctx->backend->name);
+        else
+            t = wrap(ctx, dtype, shape, ndim, data);
+        weft__leave(ctx);
+    }
+    if (t) {
+        t->storage->release = release;
+        t->storage->release_user = user;
+    } else if (release) {
+        release(user, data);
+    }
+    return t;
+}
+
+static weft_tensor *filled(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
+                           double value)
+{
+    weft_tensor *t = blank(ctx, name, dtype, shape, ndim);
+    if (!t)
+        return NULL;
+    weft_status status = weft__fill_array(ctx, &t->a, value);
+    weft__leave(ctx);
+    return status == WEFT_OK ? t : NULL;
+}
+
+weft_tensor *weft_full(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value)
+{
+    return filled(ctx, "full", dtype, shape, ndim, value);
+}
+
+weft_tensor *weft_zeros(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    return filled(ctx, "zeros", dtype, shape, ndim, 0);
+}
+
+weft_tensor *weft_ones(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    return filled(ctx, "ones", dtype, shape, ndim, 1);
+}
+
+weft_tensor *weft_scalar(weft_ctx *ctx, weft_dtype dtype, double value)
+{
+    return filled(ctx, "scalar", dtype, NULL, 0, value);
+}
+
+static weft_tensor *filled_like(const char *name, weft_tensor *x, double value)
+{
+    weft_ctx *ctx = weft__enter_named(name, NULL, &x, 1, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *t = filled(ctx, name, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim, value);
+    weft__leave(ctx);
+    return t;
+}
+
+weft_tensor *weft_zeros_like(weft_tensor *x)
+{
+    return filled_like("zeros_like", x, 0);
+}
+
+weft_tensor *weft_full_like(weft_tensor *x, double value)
+{
+    return filled_like("full_like", x, value);
+}
+
+/* ---- Ramps ---- */
+
+static weft_tensor *run_maker(weft_ctx *ctx, int op, weft_tensor *t, const weft__attrs *attrs)
+{
+    if (t && weft__run_kernel(ctx, op, NULL, 0, (weft__array *[]){&t->a}, 1, attrs) != WEFT_OK)
+        t = NULL;
+    weft__leave(ctx);
+    return t;
+}
+
+weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step)
+{
+    if (!weft__enter_named("arange", ctx, NULL, 0, 0))
+        return NULL;
+    double n = ceil((stop - start) / step);
+    weft_tensor *t = NULL;
+    weft__attrs attrs = {.ni = 3, .nf = 3};
+    if (!(step != 0 && isfinite(start) && isfinite(n) && n < 9e15) || dtype == WEFT_BOOL) {
+        weft__fail_named(
+            ctx, "arange", WEFT_E_INVALID,
+            "cannot count from %g to %g by %g in %s; step must not be 0, the ends finite, the dtype a number", start,
+            stop, step, weft_dtype_name(dtype));
+    } else if (check_shape(ctx, "arange", dtype, NULL, 0)) {
+        int64_t count = n > 0 ? (int64_t)n : 0;
+        attrs.f[0] = start;
+        attrs.f[1] = step;
+        attrs.i[1] = (int64_t)start;
+        attrs.i[2] = (int64_t)step;
+        t = weft__new(ctx, -1, dtype, &count, 1);
+    }
+    return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
+}
+
+weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double stop, int64_t n)
+{
+    if (!weft__enter_named("linspace", ctx, NULL, 0, 0))
+        return NULL;
+    weft_tensor *t = NULL;
+    weft__attrs attrs = {.ni = 3, .nf = 3};
+    if (n < 0 || !weft_dtype_is_float(dtype)) {
+        weft__fail_named(ctx, "linspace", WEFT_E_INVALID, "needs n >= 0 (is %lld) and a floating dtype (is %s)",
+                         (long long)n, weft_dtype_name(dtype));
+    } else {
+        attrs.f[0] = start;
+        attrs.f[1] = n > 1 ? (stop - start) / (double)(n - 1) : 0;
+        attrs.f[2] = n > 1 ? stop : start;
+        attrs.i[0] = 1;
+        t = weft__new(ctx, -1, dtype, &n, 1);
+    }
+    return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
+}
+
+weft_tensor *weft_eye(weft_ctx *ctx, weft_dtype dtype, int64_t rows, int64_t columns)
+{
+    weft_tensor *t = filled(ctx, "eye", dtype, (const int64_t[]){rows, columns}, 2, 0);
+    if (!t || t->a.count == 0)
+        return t;
+    weft__array diagonal = {.data = t->a.data, .dtype = t->a.dtype, .ndim = 1};
+    diagonal.shape[0] = rows < columns ? rows : columns;
+    diagonal.strides[0] = columns + 1;
+    weft__refresh(&diagonal);
+    return weft__fill_array(ctx, &diagonal, 1) == WEFT_OK ? t : NULL;
+}
+
+/* ---- Random ---- */
+
+static weft_tensor *random_values(weft_ctx *ctx, const char *name, int op, weft_dtype dtype, const int64_t *shape,
+                                  int ndim, weft__attrs *attrs)
+{
+    weft_tensor *t = blank(ctx, name, dtype, shape, ndim);
+    if (!t)
+        return NULL;
+    attrs->i[WEFT__RNG_SEED] = (int64_t)ctx->seed;
+    attrs->i[WEFT__RNG_CALL] = (int64_t)ctx->random_call++;
+    return run_maker(ctx, op, t, attrs);
+}
+
+static weft_tensor *bad_arguments(weft_ctx *ctx, const char *name, const char *rule, weft_dtype dtype)
+{
+    weft__site site = weft__take_site();
+    if (ctx && ctx->depth == 0)
+        ctx->site = site;
+    weft__fail_named(ctx, name, WEFT_E_INVALID, "%s; the dtype is %s", rule, weft_dtype_name(dtype));
+    return NULL;
+}
+
+weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double lo, double hi)
+{
+    if (!weft_dtype_is_float(dtype) || !(lo <= hi) || !isfinite(hi - lo))
+        return bad_arguments(ctx, "rand", "needs finite lo <= hi and a floating dtype (weft_randint makes integers)",
+                             dtype);
+    weft__attrs attrs = {.ni = 2, .nf = 2, .f = {lo, hi}};
+    return random_values(ctx, "rand", WEFT_OP_RAND, dtype, shape, ndim, &attrs);
+}
+
+weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double mean, double std)
+{
+    if (!weft_dtype_is_float(dtype) || !isfinite(mean) || !(std >= 0) || !isfinite(std))
+        return bad_arguments(ctx, "randn", "needs a finite mean, a finite std >= 0 and a floating dtype", dtype);
+    weft__attrs attrs = {.ni = 2, .nf = 2, .f = {mean, std}};
+    return random_values(ctx, "randn", WEFT_OP_RANDN, dtype, shape, ndim, &attrs);
+}
+
+weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, int64_t lo, int64_t hi)
+{
+    if (dtype == WEFT_BOOL || lo >= hi)
+        return bad_arguments(ctx, "randint", "needs lo < hi and a dtype other than bool (weft_bernoulli makes that)",
+                             dtype);
+    weft__attrs attrs = {.ni = 4, .i = {0, 0, lo, hi}};
+    return random_values(ctx, "randint", WEFT_OP_RANDINT, dtype, shape, ndim, &attrs);
+}
+
+weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double p)
+{
+    if (!(p >= 0 && p <= 1))
+        return bad_arguments(ctx, "bernoulli", "needs a probability in [0, 1]", dtype);
+    weft__attrs attrs = {.ni = 2, .nf = 1, .f = {p}};
+    return random_values(ctx, "bernoulli", WEFT_OP_BERNOULLI, dtype, shape, ndim, &attrs);
+}

@@ -1,0 +1,246 @@
+/* ctx.c - opening and closing contexts, scopes, leaks, the random stream's bookkeeping. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "core.h"
+#include "host_memory.h"
+
+const char weft__version_text[] = WEFT_VERSION;
+
+const char *weft_version(void)
+{
+    return weft__version_text;
+}
+
+static weft_status refuse(const weft_options *options, weft_status status, const char *message)
+{
+    if (options->log)
+        options->log(options->log_user, WEFT_LOG_ERROR, message);
+    return status;
+}
+
+static weft_status check_options(weft_options *o)
+{
+    if (o->struct_size > sizeof *o)
+        return refuse(o, WEFT_E_INVALID,
+                      "weft_ctx_open: struct_size is larger than this library's weft_options; zero it, "
+                      "or link the library that the program was built for");
+    if (!o->alloc != !o->free)
+        return refuse(o, WEFT_E_INVALID, "weft_ctx_open: alloc and free must be set together or both be NULL");
+    if (o->threads < -1 || o->threads > 1024)
+        return refuse(o, WEFT_E_INVALID, "weft_ctx_open: threads must be -1 (all cores), 0 (one) or 1 to 1024");
+    if (o->device && strcmp(o->device, "cpu") != 0)
+        return refuse(o, WEFT_E_DEVICE, "weft_ctx_open: this library has only the device \"cpu\"");
+    if (o->threads == 0)
+        o->threads = 1;
+    if (o->threads == -1) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        o->threads = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
+    }
+    if (!o->alloc) {
+        o->alloc = weft__default_alloc;
+        o->free = weft__default_free;
+    }
+    return WEFT_OK;
+}
+
+static weft_status open_device(weft_ctx *ctx)
+{
+    const weft_options *o = &ctx->options;
+    char message[256] = "";
+    weft__device_options device = {.threads = o->threads, .alloc = o->alloc, .free = o->free, .user = o->alloc_user};
+    ctx->backend = weft__cpu_backend();
+    weft_status status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
+    if (message[0])
+        weft__log(ctx, status == WEFT_OK ? WEFT_LOG_WARNING : WEFT_LOG_ERROR, "weft_ctx_open: %s", message);
+    return status;
+}
+
+static bool open_root_scope(weft_ctx *ctx)
+{
+    ctx->scope_room = 16;
+    ctx->scopes = weft__host_alloc(ctx, sizeof *ctx->scopes * (size_t)ctx->scope_room);
+    if (!ctx->scopes)
+        return false;
+    ctx->scopes[0].first = NULL;
+    ctx->n_scopes = 1;
+    return true;
+}
+
+weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
+{
+    if (!out)
+        return WEFT_E_NULL_ARGUMENT;
+    *out = NULL;
+    weft_options o = {0};
+    if (options)
+        memcpy(&o, options, options->struct_size && options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    weft_status status = check_options(&o);
+    if (status != WEFT_OK)
+        return status;
+    weft_ctx *ctx = o.alloc(o.alloc_user, sizeof *ctx, 64);
+    if (!ctx)
+        return refuse(&o, WEFT_E_NOMEM, "weft_ctx_open: out of memory");
+    memset(ctx, 0, sizeof *ctx);
+    ctx->alive = WEFT__LIVE;
+    ctx->options = o;
+    ctx->host_bytes = sizeof *ctx;
+    ctx->outer_op = -1;
+    ctx->grad_enabled = true;
+    ctx->seed = o.seed;
+    const char *trap = getenv("WEFT_TRAP");
+    ctx->trap = trap && strcmp(trap, "1") == 0;
+    ctx->quarantine_last = &ctx->quarantine_first;
+    weft__slab_init(&ctx->tensors, sizeof(weft_tensor));
+    weft__slab_init(&ctx->storages, sizeof(weft__storage));
+    weft__slab_init(&ctx->nodes, sizeof(weft__node));
+    weft__slab_init(&ctx->leaves, sizeof(weft__leaf));
+    if (!open_root_scope(ctx))
+        status = refuse(&o, WEFT_E_NOMEM, "weft_ctx_open: out of memory");
+    else if ((status = open_device(ctx)) != WEFT_OK)
+        weft__host_free(ctx, ctx->scopes, sizeof *ctx->scopes * (size_t)ctx->scope_room);
+    if (status != WEFT_OK) {
+        o.free(o.alloc_user, ctx, sizeof *ctx);
+        return status;
+    }
+    *out = ctx;
+    return WEFT_OK;
+}
+
+/* Visits every header in use. */
+static void each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *arg), void *arg)
+{
+    for (void *chunk = ctx->tensors.chunks; chunk; memcpy(&chunk, chunk, sizeof chunk)) {
+        for (int k = 0; k < 64; k++) {
+            weft_tensor *t = (weft_tensor *)((char *)chunk + 64 + (size_t)k * ctx->tensors.object_size);
+            if (t->magic == WEFT__LIVE)
+                visit(t, arg);
+        }
+    }
+}
+
+typedef struct leak_visit {
+    void (*report)(void *user, const weft_leak *leak);
+    void *user;
+    int64_t n;
+} leak_visit;
+
+static void visit_leak(weft_tensor *t, void *arg)
+{
+    leak_visit *v = arg;
+    if (t->kept == 0)
+        return;
+    v->n++;
+    if (!v->report)
+        return;
+    char text[512];
+    size_t bytes = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype);
+    snprintf(text, sizeof text, "%s made by weft_%s at %s, %zu bytes, kept %dx", weft__describe(t).s, t->maker,
+             weft__site_text(t->site).s, bytes, (int)t->kept);
+    v->report(v->user, &(weft_leak){.op = t->maker,
+                                    .file = t->site.file,
+                                    .line = t->site.line,
+                                    .name = weft_name(t),
+                                    .text = text,
+                                    .bytes = bytes});
+}
+
+int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user)
+{
+    if (!ctx)
+        return 0;
+    leak_visit v = {report, user, 0};
+    each_tensor(ctx, visit_leak, &v);
+    return v.n;
+}
+
+static void log_leak(void *user, const weft_leak *leak)
+{
+    weft__log(user, WEFT_LOG_WARNING, "weft_ctx_close: never released: %s", leak->text);
+}
+
+static void drop_kept(weft_tensor *t, void *arg)
+{
+    (void)arg;
+    while (t->magic == WEFT__LIVE && t->kept > 0) {
+        t->kept--;
+        weft__unref(t);
+    }
+}
+
+static void pop_to(weft_ctx *ctx, int mark)
+{
+    while (ctx->n_scopes > mark) {
+        weft__scope *scope = &ctx->scopes[ctx->n_scopes - 1];
+        while (scope->first)
+            weft__scope_remove(scope->first);
+        ctx->n_scopes--;
+    }
+}
+
+void weft_ctx_close(weft_ctx *ctx)
+{
+    if (!ctx || ctx->alive != WEFT__LIVE)
+        return;
+    if (ctx->options.log)
+        weft_leaks(ctx, log_leak, ctx);
+    pop_to(ctx, 0);
+    each_tensor(ctx, drop_kept, NULL);
+    weft__cache_trim(ctx);
+    ctx->backend->close(ctx->device);
+    weft__slab_close(ctx, &ctx->tensors);
+    weft__slab_close(ctx, &ctx->storages);
+    weft__slab_close(ctx, &ctx->nodes);
+    weft__slab_close(ctx, &ctx->leaves);
+    weft__host_free(ctx, ctx->scopes, sizeof *ctx->scopes * (size_t)ctx->scope_room);
+    ctx->alive = 0;
+    ctx->options.free(ctx->options.alloc_user, ctx, sizeof *ctx);
+}
+
+/* ---- Scopes ---- */
+
+int weft_scope_push(weft_ctx *ctx)
+{
+    if (!ctx)
+        return -1;
+    if (ctx->n_scopes == ctx->scope_room) {
+        int room = ctx->scope_room * 2;
+        weft__scope *more = weft__host_alloc(ctx, sizeof *more * (size_t)room);
+        if (!more) {
+            weft__fail_named(ctx, "scope_push", WEFT_E_NOMEM, "out of memory for scope %d", ctx->n_scopes);
+            return -1;
+        }
+        memcpy(more, ctx->scopes, sizeof *more * (size_t)ctx->n_scopes);
+        for (int k = 0; k < ctx->n_scopes; k++) /* the first tensor of each list points back at its head */
+            if (more[k].first)
+                more[k].first->scope_link = &more[k].first;
+        weft__host_free(ctx, ctx->scopes, sizeof *more * (size_t)ctx->scope_room);
+        ctx->scopes = more;
+        ctx->scope_room = room;
+    }
+    ctx->scopes[ctx->n_scopes].first = NULL;
+    return ctx->n_scopes++;
+}
+
+weft_status weft_scope_pop(weft_ctx *ctx, int mark)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (mark < 0 && ctx->status != WEFT_OK)
+        return ctx->status; /* its push failed */
+    if (mark < 1 || mark >= ctx->n_scopes)
+        return weft__fail_named(
+            ctx, "scope_pop", WEFT_E_STATE,
+            "scope %d is not open (%d are); pop each mark of weft_scope_push once, inner ones first", mark,
+            ctx->n_scopes - 1);
+    pop_to(ctx, mark);
+    return ctx->status;
+}
+
+void weft_seed(weft_ctx *ctx, uint64_t seed)
+{
+    if (!ctx)
+        return;
+    ctx->seed = seed;
+    ctx->random_call = 0;
+}

@@ -1,0 +1,182 @@
+/* error.c - status texts, the sticking error, messages, call sites. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "core.h"
+
+const char *weft_status_name(weft_status status)
+{
+    switch (status) {
+#define NAME_CASE(name, value, text)                                                                                   \
+    case WEFT_E_##name:                                                                                                \
+        return #name;
+        WEFT_STATUS_LIST(NAME_CASE)
+#undef NAME_CASE
+    }
+    return "UNKNOWN";
+}
+
+const char *weft_status_text(weft_status status)
+{
+    switch (status) {
+#define TEXT_CASE(name, value, text)                                                                                   \
+    case WEFT_E_##name:                                                                                                \
+        return text;
+        WEFT_STATUS_LIST(TEXT_CASE)
+#undef TEXT_CASE
+    }
+    return "not a status code of Weft";
+}
+
+weft_status weft_ctx_status(const weft_ctx *ctx)
+{
+    return ctx ? ctx->status : WEFT_E_NULL_ARGUMENT;
+}
+
+const char *weft_ctx_message(const weft_ctx *ctx)
+{
+    return ctx ? ctx->message : "";
+}
+
+weft_status weft_ctx_clear(weft_ctx *ctx)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    weft_status was = ctx->status;
+    ctx->status = WEFT_OK;
+    ctx->message[0] = '\0';
+    return was;
+}
+
+/* Appends to the context's message; what does not fit is cut. */
+static void append(weft_ctx *ctx, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void append_list(weft_ctx *ctx, const char *format, va_list args)
+{
+    size_t used = strlen(ctx->message);
+    vsnprintf(ctx->message + used, sizeof ctx->message - used, format, args);
+}
+
+static void append(weft_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    append_list(ctx, format, args);
+    va_end(args);
+}
+
+/* The message names the call that the user wrote first, then the operation inside it that failed. */
+static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, weft_status status, const char *format,
+                          va_list args)
+{
+    if (!ctx || status == WEFT_OK || ctx->status != WEFT_OK)
+        return status;
+    ctx->status = status;
+    ctx->message[0] = '\0';
+    const char *outer = ctx->depth > 0 ? ctx->outer_name : NULL;
+    weft__site site = ctx->depth > 0 ? ctx->site : weft__take_site();
+    if (outer && strcmp(outer, name) != 0)
+        append(ctx, "weft_%s: in %s%s: ", outer, prefix, name);
+    else if (name[0])
+        append(ctx, "%s%s: ", prefix, name);
+    append_list(ctx, format, args);
+    if (site.file)
+        append(ctx, " [%s:%d]", site.file, site.line);
+    weft__log(ctx, WEFT_LOG_ERROR, "%s", ctx->message);
+    if (ctx->trap)
+        raise(SIGTRAP);
+    return status;
+}
+
+weft_status weft__fail(weft_ctx *ctx, int op, weft_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(ctx, "weft_", op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : "operation", status, format, args);
+    va_end(args);
+    return status;
+}
+
+weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(ctx, "weft_", function, status, format, args);
+    va_end(args);
+    return status;
+}
+
+weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    bool inside = ctx && ctx->depth > 0 && ctx->outer_name;
+    record(ctx, inside ? "weft_" : "", inside ? ctx->outer_name : "", status, format, args);
+    va_end(args);
+    return status;
+}
+
+void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ...)
+{
+    if (!ctx->options.log)
+        return;
+    char text[WEFT__MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    ctx->options.log(ctx->options.log_user, level, text);
+}
+
+weft__text weft__shape_text(const int64_t *shape, int ndim)
+{
+    weft__text text;
+    int used = snprintf(text.s, sizeof text.s, "[");
+    for (int d = 0; d < ndim && used < (int)sizeof text.s - 24; d++)
+        used += snprintf(text.s + used, sizeof text.s - (size_t)used, "%s%lld", d ? ", " : "", (long long)shape[d]);
+    snprintf(text.s + used, sizeof text.s - (size_t)used, "]");
+    return text;
+}
+
+weft__text weft__describe(const weft_tensor *t)
+{
+    weft__text text;
+    if (!t) {
+        snprintf(text.s, sizeof text.s, "NULL");
+        return text;
+    }
+    weft__text shape = weft__shape_text(t->a.shape, t->a.ndim);
+    const char *name = t->leaf && t->leaf->name[0] ? t->leaf->name : NULL;
+    snprintf(text.s, sizeof text.s, "%.47s%s%s %.90s", name ? name : "", name ? " " : "",
+             weft_dtype_name((weft_dtype)t->a.dtype), shape.s);
+    return text;
+}
+
+weft__text weft__site_text(weft__site site)
+{
+    weft__text text;
+    if (!site.file) {
+        snprintf(text.s, sizeof text.s, "an unknown place");
+        return text;
+    }
+    size_t length = strlen(site.file);
+    snprintf(text.s, sizeof text.s, "%s:%d", length > 120 ? site.file + length - 120 : site.file, site.line);
+    return text;
+}
+
+/* A thread's next call: a hint for messages, never read for anything else. */
+static _Thread_local weft__site pending_site;
+
+void weft_call_site(const char *file, int line)
+{
+    pending_site.file = file;
+    pending_site.line = line;
+}
+
+weft__site weft__take_site(void)
+{
+    weft__site site = pending_site;
+    pending_site.file = NULL;
+    return site;
+}

@@ -1,0 +1,73 @@
+/* front.c - small checks and conversions that the front ends of operations share. */
+#include "core.h"
+
+weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls)
+{
+    weft_dtype dtype = (weft_dtype)x->a.dtype;
+    if (weft_dtype_is_float(dtype))
+        return x;
+    if (cls == WEFT__FLT)
+        return weft_cast(x, WEFT_F32);
+    return dtype == WEFT_BOOL ? weft_cast(x, WEFT_I64) : x;
+}
+
+bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (in[k] && (in[k]->flags & WEFT__IS_SHARED) && !(in[k] = weft_borrow(ctx, in[k])))
+            return false;
+    return true;
+}
+
+bool weft__need_float(weft_ctx *ctx, int op, const char *what, const weft_tensor *t)
+{
+    if (weft_dtype_is_float((weft_dtype)t->a.dtype))
+        return true;
+    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be of a floating dtype; use weft_cast", what,
+               weft__describe(t).s);
+    return false;
+}
+
+bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor *t)
+{
+    if (t->a.dtype == WEFT_I64 || t->a.dtype == WEFT_I32)
+        return true;
+    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be i64 or i32; use weft_cast", what, weft__describe(t).s);
+    return false;
+}
+
+bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor *t, int lo, int hi)
+{
+    if (t->a.ndim >= lo && t->a.ndim <= hi)
+        return true;
+    if (lo == hi)
+        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d dims; use weft_reshape or weft_unsqueeze", what,
+                   weft__describe(t).s, lo);
+    else
+        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d to %d dims", what, weft__describe(t).s, lo, hi);
+    return false;
+}
+
+weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to)
+{
+    return weft__run_kernel(ctx, WEFT_OP_COPY, (const weft__array *[]){from}, 1, (weft__array *[]){to}, 1, NULL);
+}
+
+weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
+{
+    weft__attrs attrs;
+    attrs.ni = attrs.nf = 1;
+    attrs.f[0] = value;
+    attrs.i[0] = value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? (int64_t)value : 0;
+    return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
+}
+
+weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)
+{
+    if (t->a.contiguous)
+        return t;
+    weft_tensor *copy = weft__new(ctx, WEFT_OP_CONTIGUOUS, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
+    if (!copy || weft__copy_array(ctx, &t->a, &copy->a) != WEFT_OK)
+        return NULL;
+    return copy;
+}

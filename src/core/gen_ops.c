@@ -1,0 +1,157 @@
+/* gen_ops.c - prints include/weft/ops.h (argument "header") or docs/ops.md ("docs") from the table, its only input. */
+#include <stdio.h>
+#include <string.h>
+
+typedef struct row {
+    const char *name, *family, *result, *params, *doc, *formula, *gradient, *gradient_b, *note;
+} row;
+
+#define YES ""
+#define NO(why) why
+#define TENSOR "weft_tensor *"
+
+/* Parameters of UNARY_P rows come as "(double lo, double hi)": the tensor goes in front when printed. */
+static const row rows[] = {
+#define WEFT_UNARY(ID, name, cls, saves, f, dx, lo, hi, kink, doc)                                                     \
+    {#name, "unary", TENSOR, "(weft_tensor *x)", doc, #f, #dx, NULL, #cls},
+#define WEFT_UNARY_P(ID, name, cls, saves, params, args, f, dx, lo, hi, kink, doc)                                     \
+    {#name, "unary_p", TENSOR, #params, doc, #f, #dx, NULL, #cls},
+#define WEFT_PREDICATE(ID, name, f, doc) {#name, "predicate", TENSOR, "(weft_tensor *x)", doc, #f, NULL, NULL, "NUM"},
+#define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
+    {#name, "binary", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, #cls},
+#define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
+    {#name, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, "NUM"},
+#define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
+    {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM"},
+#define WEFT_REDUCE(ID, name, cls, result, grad, doc)                                                                  \
+    {#name, "reduce", TENSOR, "(weft_tensor *x, const int *dims, int n_dims, bool keepdim)", doc, NULL,                \
+     NULL,  NULL,     #cls},
+#define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, ""},
+#define WEFT_COMPOSITE(ID, name, result, params, doc) {#name, "composite", #result, #params, doc, NULL, NULL, NULL, ""},
+#define WEFT_CUSTOM(ID, name, result, params, grad, doc)                                                               \
+    {#name, "custom", #result, #params, doc, NULL, NULL, NULL, grad},
+#define WEFT_KERNEL(ID, name, doc)
+#include "ops.def"
+};
+#define N_ROWS (sizeof rows / sizeof rows[0])
+
+static const struct {
+    const char *family, *title, *text;
+} families[] = {
+    {"unary", "Elementwise, one operand",
+     "The result has x's shape. NUM rows keep an integer dtype; FLT rows turn integers into f32."},
+    {"unary_p", "Elementwise, one operand and numbers",
+     "As above; the numbers are converted to the dtype that is computed in."},
+    {"predicate", "Questions", "The result is bool, of x's shape."},
+    {"binary", "Elementwise, two operands",
+     "Shapes broadcast as in NumPy; dtypes are promoted (dtype.h); FLT rows turn integers into f32."},
+    {"compare", "Comparisons",
+     "Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne."},
+    {"ternary", "Choice", "All three shapes broadcast."},
+    {"reduce", "Reductions",
+     "Over the n_dims dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1."},
+    {"view", "Views", "The result shares x's storage; no data moves."},
+    {"composite", "Made of other operations", "Derivatives of every order and all devices come with the parts."},
+    {"custom", "Everything else", ""},
+};
+#define N_FAMILIES (sizeof families / sizeof families[0])
+
+static void print_prototype(const row *r, const char *prefix)
+{
+    const char *star = strchr(r->result, '*');
+    int plain = star ? (int)(star - r->result) : (int)strlen(r->result);
+    printf("%s%.*s%sweft_%s", prefix, plain, r->result, star ? "*" : " ", r->name);
+    if (strcmp(r->family, "unary_p") == 0)
+        printf("(weft_tensor *x, %s", r->params + 1);
+    else
+        fputs(r->params, stdout);
+}
+
+static void print_header(void)
+{
+    puts("/* ops.h - every operation. GENERATED from src/core/ops.def (target update_ops): do not edit.\n"
+         " *\n"
+         " * Every operation returns a new tensor of the innermost scope, or NULL after an error (recorded in the "
+         "context).\n"
+         " * Inputs are not consumed. A NULL input gives NULL. docs/ops.md has formulas and derivatives.\n"
+         " *\n"
+         " * Part of the public API; include <weft/weft.h>. */\n"
+         "#ifndef WEFT_OPS_H\n#define WEFT_OPS_H\n\n"
+         "#include <weft/params.h>\n#include <weft/tensor.h>\n\n"
+         "#ifdef __cplusplus\nextern \"C\" {\n#endif");
+    for (size_t f = 0; f < N_FAMILIES; f++) {
+        printf("\n/* ---- %s ----%s%s */\n", families[f].title, families[f].text[0] ? "\n * " : "", families[f].text);
+        for (size_t i = 0; i < N_ROWS; i++) {
+            if (strcmp(rows[i].family, families[f].family) != 0)
+                continue;
+            printf("\n/* %s. */\n", rows[i].doc);
+            print_prototype(&rows[i], "WEFT_API ");
+            puts(";");
+        }
+    }
+    puts("\n#ifdef __cplusplus\n}\n#endif\n\n"
+         "/* Each call records its place in the source, for error messages and leak reports. */\n"
+         "#ifndef WEFT_NO_CALL_SITES");
+    for (size_t i = 0; i < N_ROWS; i++)
+        printf("#define weft_%s(...) (WEFT_HERE, weft_%s(__VA_ARGS__))\n", rows[i].name, rows[i].name);
+    puts("#endif\n#endif");
+}
+
+/* A formula in a Markdown table cell: bars would end the cell. */
+static void print_code(const char *text)
+{
+    putchar('`');
+    for (; *text; text++) {
+        if (*text == '|')
+            putchar('\\');
+        putchar(*text);
+    }
+    putchar('`');
+}
+
+static void print_docs(void)
+{
+    puts("# Operations\n\nGenerated from `src/core/ops.def` (target `update_ops`): do not edit. In formulas `M(f)` is "
+         "the math\n"
+         "function f for the dtype, `K(c)` a constant of it, `p` and `q` the operation's numbers, `y` its result, `g` "
+         "the\n"
+         "gradient that arrives.");
+    for (size_t f = 0; f < N_FAMILIES; f++) {
+        printf("\n## %s\n\n%s%s", families[f].title, families[f].text, families[f].text[0] ? "\n" : "");
+        for (size_t i = 0; i < N_ROWS; i++) {
+            const row *r = &rows[i];
+            if (strcmp(r->family, families[f].family) != 0)
+                continue;
+            printf("\n### weft_%s\n\n```c\n", r->name);
+            print_prototype(r, "");
+            printf(";\n```\n\n%s.\n", r->doc);
+            if (r->formula) {
+                fputs("\n- class ", stdout);
+                printf("%s\n- value: ", r->note);
+                print_code(r->formula);
+                if (r->gradient) {
+                    fputs(r->gradient_b ? "\n- gradient of a: " : "\n- gradient: ", stdout);
+                    print_code(r->gradient);
+                }
+                if (r->gradient_b) {
+                    fputs("\n- gradient of b: ", stdout);
+                    print_code(r->gradient_b);
+                }
+                putchar('\n');
+            } else if (strcmp(r->family, "custom") == 0 && r->note[0]) {
+                printf("\nNot differentiable: %s.\n", r->note);
+            }
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "header") == 0)
+        print_header();
+    else if (argc == 2 && strcmp(argv[1], "docs") == 0)
+        print_docs();
+    else
+        return fputs("usage: weft_gen_ops header|docs\n", stderr), 2;
+    return 0;
+}

@@ -1,0 +1,239 @@
+/* memory.c - host memory through the context's hooks, slabs for headers, device blocks cached by size class. */
+#include <string.h>
+#include "core.h"
+
+enum { CHUNK_OBJECTS = 64, SMALL_ALIGNMENT = 64 };
+
+void *weft__host_alloc(weft_ctx *ctx, size_t bytes)
+{
+    void *block = ctx->options.alloc(ctx->options.alloc_user, bytes, SMALL_ALIGNMENT);
+    if (block)
+        ctx->host_bytes += bytes;
+    return block;
+}
+
+void weft__host_free(weft_ctx *ctx, void *block, size_t bytes)
+{
+    if (!block)
+        return;
+    ctx->host_bytes -= bytes;
+    ctx->options.free(ctx->options.alloc_user, block, bytes);
+}
+
+void *weft_ctx_alloc(weft_ctx *ctx, size_t bytes)
+{
+    if (!ctx || ctx->status != WEFT_OK)
+        return NULL;
+    void *block = weft__host_alloc(ctx, bytes ? bytes : 1);
+    if (!block)
+        weft__fail_named(ctx, "ctx_alloc", WEFT_E_NOMEM, "out of memory for %zu bytes", bytes);
+    return block;
+}
+
+void weft_ctx_free(weft_ctx *ctx, void *block, size_t bytes)
+{
+    if (ctx)
+        weft__host_free(ctx, block, bytes ? bytes : 1);
+}
+
+/* ---- Slabs ---- */
+
+static size_t chunk_bytes(const weft__slab *slab)
+{
+    return SMALL_ALIGNMENT + CHUNK_OBJECTS * slab->object_size;
+}
+
+void weft__slab_init(weft__slab *slab, size_t object_size)
+{
+    memset(slab, 0, sizeof *slab);
+    slab->object_size = (object_size + 15) & ~(size_t)15;
+}
+
+static bool grow(weft_ctx *ctx, weft__slab *slab)
+{
+    char *chunk = weft__host_alloc(ctx, chunk_bytes(slab));
+    if (!chunk)
+        return false;
+    memset(chunk, 0, chunk_bytes(slab)); /* so that an object never used does not look alive */
+    memcpy(chunk, &slab->chunks, sizeof slab->chunks);
+    slab->chunks = chunk;
+    for (int k = CHUNK_OBJECTS - 1; k >= 0; k--) {
+        void *object = chunk + SMALL_ALIGNMENT + (size_t)k * slab->object_size;
+        *(void **)object = slab->free_list;
+        slab->free_list = object;
+    }
+    return true;
+}
+
+void *weft__slab_get(weft_ctx *ctx, weft__slab *slab)
+{
+    if (!slab->free_list && !grow(ctx, slab))
+        return NULL;
+    void *object = slab->free_list;
+    slab->free_list = *(void **)object;
+    slab->in_use++;
+    return object;
+}
+
+void weft__slab_put(weft__slab *slab, void *object)
+{
+    *(void **)object = slab->free_list;
+    slab->free_list = object;
+    slab->in_use--;
+}
+
+void weft__slab_close(weft_ctx *ctx, weft__slab *slab)
+{
+    while (slab->chunks) {
+        void *chunk = slab->chunks;
+        memcpy(&slab->chunks, chunk, sizeof slab->chunks);
+        weft__host_free(ctx, chunk, chunk_bytes(slab));
+    }
+    slab->free_list = NULL;
+}
+
+/* ---- Device blocks ----
+ * Classes: 64 bytes, then four per octave (64, 80, 96, 112, 128, 160 ...), so that at most a fifth is lost. */
+
+static int class_of(size_t bytes)
+{
+    if (bytes <= 64)
+        return 0;
+    int octave = 63 - __builtin_clzll((unsigned long long)(bytes - 1)); /* 2^octave < bytes <= 2^(octave+1) */
+    size_t quarter = (size_t)1 << (octave - 2);
+    size_t above = bytes - ((size_t)1 << octave);
+    return (octave - 6) * 4 + (int)((above + quarter - 1) / quarter);
+}
+
+static size_t class_bytes(int size_class)
+{
+    int octave = 6 + size_class / 4;
+    return ((size_t)1 << octave) + (size_t)(size_class % 4) * ((size_t)1 << (octave - 2));
+}
+
+static bool over_budget(const weft_ctx *ctx, size_t more)
+{
+    size_t budget = ctx->options.memory_budget;
+    return budget && (more > budget || ctx->live_bytes + ctx->cached_bytes > budget - more);
+}
+
+static void free_block(weft_ctx *ctx, weft__storage *s)
+{
+    ctx->backend->free(ctx->device, s->data, s->bytes);
+    if (ctx->backend->host_memory)
+        ctx->host_bytes -= s->bytes;
+    weft__slab_put(&ctx->storages, s);
+}
+
+void weft__cache_trim(weft_ctx *ctx)
+{
+    for (int k = 0; k < WEFT__SIZE_CLASSES; k++) {
+        while (ctx->cache[k]) {
+            weft__storage *s = ctx->cache[k];
+            ctx->cache[k] = s->next;
+            ctx->cached_bytes -= s->bytes;
+            free_block(ctx, s);
+        }
+    }
+}
+
+static void *block_alloc(weft_ctx *ctx, size_t bytes)
+{
+    if (over_budget(ctx, bytes)) {
+        weft__cache_trim(ctx);
+        if (over_budget(ctx, bytes))
+            return NULL;
+    }
+    void *data = ctx->backend->alloc(ctx->device, bytes);
+    if (data || ctx->cached_bytes == 0)
+        return data;
+    weft__cache_trim(ctx);
+    return ctx->backend->alloc(ctx->device, bytes);
+}
+
+static void count_live(weft_ctx *ctx, size_t bytes)
+{
+    ctx->live_bytes += bytes;
+    if (ctx->live_bytes > ctx->peak_bytes)
+        ctx->peak_bytes = ctx->live_bytes;
+}
+
+weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes)
+{
+    if (bytes > (size_t)1 << 55)
+        return NULL;
+    int size_class = class_of(bytes);
+    weft__storage *s = ctx->cache[size_class];
+    if (s) {
+        ctx->cache[size_class] = s->next;
+        ctx->cached_bytes -= s->bytes;
+    } else {
+        s = weft__slab_get(ctx, &ctx->storages);
+        if (!s)
+            return NULL;
+        s->bytes = class_bytes(size_class);
+        s->size_class = size_class;
+        s->release = NULL;
+        s->frozen = false;
+        s->data = block_alloc(ctx, s->bytes);
+        if (!s->data) {
+            weft__slab_put(&ctx->storages, s);
+            return NULL;
+        }
+        if (ctx->backend->host_memory)
+            ctx->host_bytes += s->bytes;
+    }
+    s->refs = 1;
+    s->version = 0;
+    count_live(ctx, s->bytes);
+    return s;
+}
+
+weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes)
+{
+    weft__storage *s = weft__slab_get(ctx, &ctx->storages);
+    if (!s)
+        return NULL;
+    *s = (weft__storage){.data = data, .bytes = bytes, .refs = 1, .size_class = -1};
+    return s;
+}
+
+void weft__storage_release(weft_ctx *ctx, weft__storage *s)
+{
+    if (--s->refs > 0)
+        return;
+    if (s->size_class < 0) {
+        if (s->release)
+            s->release(s->release_user, s->data);
+        weft__slab_put(&ctx->storages, s);
+        return;
+    }
+    ctx->live_bytes -= s->bytes;
+    ctx->cached_bytes += s->bytes;
+    s->next = ctx->cache[s->size_class];
+    ctx->cache[s->size_class] = s;
+}
+
+weft_memory_info weft_memory(const weft_ctx *ctx)
+{
+    if (!ctx)
+        return (weft_memory_info){0};
+    return (weft_memory_info){.live_bytes = ctx->live_bytes,
+                              .peak_bytes = ctx->peak_bytes,
+                              .cached_bytes = ctx->cached_bytes,
+                              .host_bytes = ctx->host_bytes,
+                              .live_tensors = ctx->tensors.in_use - ctx->quarantined,
+                              .live_nodes = ctx->nodes.in_use};
+}
+
+void weft_memory_reset_peak(weft_ctx *ctx)
+{
+    if (ctx)
+        ctx->peak_bytes = ctx->live_bytes;
+}
+
+void weft_memory_trim(weft_ctx *ctx)
+{
+    if (ctx)
+        weft__cache_trim(ctx);
+}

@@ -1,0 +1,172 @@
+/* ops.c - what the table expands to: the info table and the public functions of the elementwise and reduce families. */
+#include <math.h>
+#include "core.h"
+
+#define NONE NAN
+#define STEP INFINITY
+#define PARAM INFINITY
+#define EQUAL INFINITY
+#define MULTIPLE INFINITY
+#define YES NULL
+#define NO(why) why
+#define IS_G(text) (sizeof(text) == 2 && (text)[0] == 'g')
+
+const weft__op_info weft__ops[WEFT_OP_COUNT] = {
+#define WEFT_UNARY(ID, nm, c, s, f, dx, l, h, k, d)                                                                    \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__UNARY,                                                                           \
+                      .cls = WEFT__##c,                                                                                \
+                      .saves = WEFT__SAVES_##s,                                                                        \
+                      .differentiable = true,                                                                          \
+                      .formula = #f,                                                                                   \
+                      .gradient = #dx,                                                                                 \
+                      .gradient_is_g = IS_G(#dx),                                                                      \
+                      .lo = l,                                                                                         \
+                      .hi = h,                                                                                         \
+                      .kink = (double)(k)},
+#define WEFT_UNARY_P(ID, nm, c, s, ps, as, f, dx, l, h, k, d)                                                          \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__UNARY_P,                                                                         \
+                      .cls = WEFT__##c,                                                                                \
+                      .saves = WEFT__SAVES_##s,                                                                        \
+                      .differentiable = true,                                                                          \
+                      .formula = #f,                                                                                   \
+                      .gradient = #dx,                                                                                 \
+                      .gradient_is_g = IS_G(#dx),                                                                      \
+                      .lo = l,                                                                                         \
+                      .hi = h,                                                                                         \
+                      .kink = (double)(k)},
+#define WEFT_PREDICATE(ID, nm, f, d)                                                                                   \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__PREDICATE,                                                                       \
+                      .formula = #f,                                                                                   \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN,                                                                                     \
+                      .no_grad_reason = "a truth value has no derivative"},
+#define WEFT_BINARY(ID, nm, c, s, f, da, db, l, h, k, d)                                                               \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__BINARY,                                                                          \
+                      .cls = WEFT__##c,                                                                                \
+                      .saves = WEFT__SAVES_##s,                                                                        \
+                      .differentiable = true,                                                                          \
+                      .formula = #f,                                                                                   \
+                      .gradient = #da,                                                                                 \
+                      .gradient_b = #db,                                                                               \
+                      .gradient_is_g = IS_G(#da),                                                                      \
+                      .gradient_b_is_g = IS_G(#db),                                                                    \
+                      .lo = l,                                                                                         \
+                      .hi = h,                                                                                         \
+                      .kink = (double)(k)},
+#define WEFT_COMPARE(ID, nm, f, d)                                                                                     \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__COMPARE,                                                                         \
+                      .formula = #f,                                                                                   \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN,                                                                                     \
+                      .no_grad_reason = "a truth value has no derivative"},
+#define WEFT_TERNARY(ID, nm, f, da, db, d)                                                                             \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__TERNARY,                                                                         \
+                      .differentiable = true,                                                                          \
+                      .formula = #f,                                                                                   \
+                      .gradient = #da,                                                                                 \
+                      .gradient_b = #db,                                                                               \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#define WEFT_REDUCE(ID, nm, c, r, g, d)                                                                                \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__REDUCE,                                                                          \
+                      .cls = WEFT__##c,                                                                                \
+                      .result = WEFT__##r,                                                                             \
+                      .differentiable = !(g),                                                                          \
+                      .no_grad_reason = g,                                                                             \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#define WEFT_VIEW(ID, nm, ps, d)                                                                                       \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__VIEW,                                                                            \
+                      .differentiable = WEFT_OP_##ID != WEFT_OP_DETACH,                                                \
+                      .no_grad_reason = WEFT_OP_##ID == WEFT_OP_DETACH ? "that is its purpose" : NULL,                 \
+                      .params = #ps,                                                                                   \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#define WEFT_COMPOSITE(ID, nm, r, ps, d)                                                                               \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__COMPOSITE,                                                                       \
+                      .differentiable = true,                                                                          \
+                      .params = #ps,                                                                                   \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#define WEFT_CUSTOM(ID, nm, r, ps, g, d)                                                                               \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__CUSTOM,                                                                          \
+                      .differentiable = !(g),                                                                          \
+                      .no_grad_reason = g,                                                                             \
+                      .params = #ps,                                                                                   \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#define WEFT_KERNEL(ID, nm, d)                                                                                         \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__KERNEL,                                                                          \
+                      .no_grad_reason = "a step of another operation",                                                 \
+                      .lo = -4,                                                                                        \
+                      .hi = 4,                                                                                         \
+                      .kink = NAN},
+#include "ops.def"
+};
+
+#define UNPACK(...) __VA_ARGS__
+#define WEFT_UNARY(ID, name, ...)                                                                                      \
+    weft_tensor *weft_##name(weft_tensor *x)                                                                           \
+    {                                                                                                                  \
+        return weft__unary(WEFT_OP_##ID, x, 0, 0);                                                                     \
+    }
+#define WEFT_UNARY_P(ID, name, cls, saves, params, args, ...)                                                          \
+    weft_tensor *weft_##name(weft_tensor *x, UNPACK params)                                                            \
+    {                                                                                                                  \
+        return weft__unary(WEFT_OP_##ID, x, UNPACK args);                                                              \
+    }
+#define WEFT_PREDICATE(ID, name, ...)                                                                                  \
+    weft_tensor *weft_##name(weft_tensor *x)                                                                           \
+    {                                                                                                                  \
+        return weft__predicate(WEFT_OP_##ID, x);                                                                       \
+    }
+#define WEFT_BINARY(ID, name, ...)                                                                                     \
+    weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
+    {                                                                                                                  \
+        return weft__binary(WEFT_OP_##ID, a, b);                                                                       \
+    }
+#define WEFT_COMPARE(ID, name, ...)                                                                                    \
+    weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
+    {                                                                                                                  \
+        return weft__compare(WEFT_OP_##ID, a, b);                                                                      \
+    }
+#define WEFT_TERNARY(ID, name, ...)                                                                                    \
+    weft_tensor *weft_##name(weft_tensor *c, weft_tensor *a, weft_tensor *b)                                           \
+    {                                                                                                                  \
+        return weft__ternary(WEFT_OP_##ID, c, a, b);                                                                   \
+    }
+#define WEFT_REDUCE(ID, name, ...)                                                                                     \
+    weft_tensor *weft_##name(weft_tensor *x, const int *dims, int n_dims, bool keepdim)                                \
+    {                                                                                                                  \
+        return weft__reduce(WEFT_OP_##ID, x, dims, n_dims, keepdim);                                                   \
+    }
+#include "ops.def"

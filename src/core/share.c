@@ -1,0 +1,105 @@
+/* share.c - frozen tensors that belong to no context and may be read by many threads. */
+#include <string.h>
+#include "core.h"
+
+/* One block holds it all; only the count changes after it is made. */
+typedef struct shared {
+    weft_tensor t; /* first, so that a pointer to one is a pointer to the other */
+    weft__storage storage;
+    size_t bytes; /* of the whole block */
+    void (*free)(void *user, void *block, size_t bytes);
+    void *user;
+} shared;
+
+enum { DATA_OFFSET = (sizeof(shared) + 63) / 64 * 64 };
+
+static shared *freeze(weft_ctx *ctx, weft_tensor *t)
+{
+    size_t data = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype), bytes = DATA_OFFSET + data;
+    shared *s = ctx->options.alloc(ctx->options.alloc_user, bytes, 64);
+    if (!s) {
+        weft__fail_named(ctx, "share", WEFT_E_NOMEM, "out of memory for a copy of %s", weft__describe(t).s);
+        return NULL;
+    }
+    memset(s, 0, sizeof *s);
+    s->bytes = bytes;
+    s->free = ctx->options.free;
+    s->user = ctx->options.alloc_user;
+    s->t.a = t->a;
+    s->t.a.data = (char *)s + DATA_OFFSET;
+    weft__set_contiguous(&s->t.a);
+    if (weft_read(ctx, t, s->t.a.data, data) != WEFT_OK) {
+        s->free(s->user, s, bytes);
+        return NULL;
+    }
+    return s;
+}
+
+weft_tensor *weft_share(weft_tensor *t)
+{
+    if (t && (t->flags & WEFT__IS_SHARED))
+        return weft_keep(t);
+    weft_ctx *ctx = weft__enter_named("share", NULL, &t, 1, 0);
+    if (!ctx)
+        return NULL;
+    shared *s = NULL;
+    if (!ctx->backend->host_memory)
+        weft__fail_named(ctx, "share", WEFT_E_UNSUPPORTED, "only host tensors are shared; the device is \"%s\"",
+                         ctx->backend->name);
+    else
+        s = freeze(ctx, t);
+    if (s) {
+        s->storage = (weft__storage){
+            .data = s->t.a.data, .bytes = s->bytes - DATA_OFFSET, .refs = 1, .size_class = -1, .frozen = true};
+        s->t.magic = WEFT__LIVE;
+        s->t.op = t->op;
+        s->t.flags = WEFT__IS_SHARED;
+        s->t.cut_op = WEFT_OP_COUNT;
+        s->t.storage = &s->storage;
+        s->t.maker = "share";
+        s->t.site = ctx->site;
+        atomic_init(&s->t.shared_refs, 1);
+    }
+    weft__leave(ctx);
+    return s ? &s->t : NULL;
+}
+
+void weft__shared_unref(weft_tensor *t)
+{
+    if (atomic_fetch_sub_explicit(&t->shared_refs, 1, memory_order_acq_rel) > 1)
+        return;
+    shared *s = (shared *)t;
+    t->magic = WEFT__DEAD;
+    s->free(s->user, s, s->bytes);
+}
+
+static void let_go(void *user, void *data)
+{
+    (void)data;
+    weft__unref(user);
+}
+
+weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *t)
+{
+    if (!ctx || !weft__enter_named("borrow", ctx, &t, 1, 0))
+        return NULL;
+    weft_tensor *view = NULL;
+    if (!(t->flags & WEFT__IS_SHARED)) {
+        weft__fail_named(ctx, "borrow", WEFT_E_STATE, "%s is not shared; make it so with weft_share",
+                         weft__describe(t).s);
+    } else {
+        weft__storage *storage = weft__storage_wrap(ctx, t->a.data, t->storage->bytes);
+        if (!storage) {
+            weft__fail_named(ctx, "borrow", WEFT_E_NOMEM, "out of memory for a header");
+        } else {
+            weft__ref(t);
+            storage->release = let_go;
+            storage->release_user = t;
+            storage->frozen = true;
+            view = weft__new_on(ctx, -1, &t->a, storage);
+            weft__storage_release(ctx, storage);
+        }
+    }
+    weft__leave(ctx);
+    return view;
+}

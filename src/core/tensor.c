@@ -1,0 +1,302 @@
+/* tensor.c - tensor headers: making, counting references, tearing down without recursion; side data of leaves. */
+#include <string.h>
+#include "core.h"
+
+static void link_into_scope(weft_ctx *ctx, weft_tensor *t, int scope)
+{
+    weft_tensor **head = &ctx->scopes[scope].first;
+    t->scope_next = *head;
+    t->scope_link = head;
+    if (*head)
+        (*head)->scope_link = &t->scope_next;
+    *head = t;
+    t->in_scope = 1;
+    t->scope = scope;
+}
+
+static void unlink_from_scope(weft_tensor *t)
+{
+    *t->scope_link = t->scope_next;
+    if (t->scope_next)
+        t->scope_next->scope_link = t->scope_link;
+    t->in_scope = 0;
+}
+
+/* A header without data; refs 1 for the scope. */
+static weft_tensor *header(weft_ctx *ctx, int op)
+{
+    weft_tensor *t = weft__slab_get(ctx, &ctx->tensors);
+    if (!t)
+        return NULL;
+    t->magic = WEFT__LIVE;
+    t->op = (uint16_t)op;
+    t->flags = 0;
+    t->refs = 1;
+    t->kept = 0;
+    t->cut_op = WEFT_OP_COUNT;
+    t->ctx = ctx;
+    t->storage = NULL;
+    t->node = NULL;
+    t->leaf = NULL;
+    t->maker = op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : ctx->outer_name ? ctx->outer_name : "tensor";
+    t->site = ctx->site;
+    t->cut_epoch = 0;
+    link_into_scope(ctx, t, ctx->n_scopes - 1);
+    return t;
+}
+
+static weft_tensor *no_memory(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim, size_t bytes)
+{
+    weft__text budget = {""};
+    if (ctx->options.memory_budget)
+        snprintf(budget.s, sizeof budget.s, " of a budget of %zu", ctx->options.memory_budget);
+    const char *name = op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name
+                       : ctx->outer_name             ? ctx->outer_name
+                                                     : "tensor";
+    weft__fail_named(ctx, name, WEFT_E_NOMEM,
+                     "out of memory for %s %s (%zu bytes); %zu bytes are in use%s; pop scopes sooner, use smaller "
+                     "batches or raise the budget",
+                     weft_dtype_name(dtype), weft__shape_text(shape, ndim).s, bytes, ctx->live_bytes, budget.s);
+    return NULL;
+}
+
+weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    int64_t count = weft__count_of(shape, ndim);
+    size_t bytes;
+    if (count < 0 || __builtin_mul_overflow((size_t)count, weft_dtype_size(dtype), &bytes) || bytes > PTRDIFF_MAX) {
+        weft__fail_named(ctx, op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : ctx->outer_name, WEFT_E_SHAPE,
+                         "the size of %s %s is negative or too large to address", weft_dtype_name(dtype),
+                         weft__shape_text(shape, ndim).s);
+        return NULL;
+    }
+    weft__storage *storage = weft__storage_new(ctx, bytes);
+    weft_tensor *t = storage ? header(ctx, op) : NULL;
+    if (!t) {
+        if (storage)
+            weft__storage_release(ctx, storage);
+        return no_memory(ctx, op, dtype, shape, ndim, bytes);
+    }
+    t->storage = storage;
+    t->a.data = storage->data;
+    t->a.dtype = (int32_t)dtype;
+    t->a.ndim = ndim;
+    t->a.count = count;
+    t->a.contiguous = true;
+    int64_t stride = 1;
+    for (int d = ndim - 1; d >= 0; d--) {
+        t->a.shape[d] = shape[d];
+        t->a.strides[d] = stride;
+        stride *= shape[d] > 0 ? shape[d] : 1;
+    }
+    return t;
+}
+
+weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage)
+{
+    weft_tensor *t = header(ctx, op);
+    if (!t)
+        return no_memory(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim, 0);
+    t->a = *a;
+    t->storage = storage;
+    storage->refs++;
+    return t;
+}
+
+weft_tensor *weft__alias(weft_ctx *ctx, int op, weft_tensor *t)
+{
+    return weft__new_on(ctx, op, &t->a, t->storage);
+}
+
+/* ---- References ---- */
+
+void weft__ref(weft_tensor *t)
+{
+    if (t->flags & WEFT__IS_SHARED)
+        atomic_fetch_add_explicit(&t->shared_refs, 1, memory_order_relaxed);
+    else
+        t->refs++;
+}
+
+static void leaf_free(weft_ctx *ctx, weft__leaf *leaf)
+{
+    *leaf->link = leaf->next;
+    if (leaf->next)
+        leaf->next->link = leaf->link;
+    while (leaf->hooks) {
+        weft__hook_entry *hook = leaf->hooks;
+        leaf->hooks = hook->next;
+        weft__host_free(ctx, hook, sizeof *hook);
+    }
+    if (leaf->grad)
+        weft__unref(leaf->grad);
+    if (leaf->pass)
+        weft__unref(leaf->pass);
+    weft__slab_put(&ctx->leaves, leaf);
+}
+
+void weft__node_unref(weft_ctx *ctx, weft__node *node)
+{
+    if (--node->refs > 0)
+        return;
+    *(node->prev ? &node->prev->next : &ctx->tape_first) = node->next;
+    *(node->next ? &node->next->prev : &ctx->tape_last) = node->prev;
+    for (int k = 0; k < node->n_in; k++)
+        if (node->in[k])
+            weft__unref(node->in[k]);
+    for (int k = 0; k < node->n_extra; k++)
+        if (node->extra[k])
+            weft__unref(node->extra[k]);
+    if (node->y)
+        weft__unref(node->y);
+    if (node->pending)
+        weft__unref(node->pending);
+    if (node->in != node->in_in_place)
+        weft__host_free(ctx, node->in, (sizeof *node->in + sizeof *node->versions) * (size_t)node->n_in);
+    if (node->i != node->i_in_place)
+        weft__host_free(ctx, node->i, sizeof *node->i * node->ni);
+    if (node->f != node->f_in_place)
+        weft__host_free(ctx, node->f, sizeof *node->f * node->nf);
+    weft__slab_put(&ctx->nodes, node);
+}
+
+#if WEFT__DEBUG
+/* A dead header is held back for a while, so that a use after free is seen as such. */
+static void header_free(weft_ctx *ctx, weft_tensor *t)
+{
+    t->scope_next = NULL;
+    *ctx->quarantine_last = t;
+    ctx->quarantine_last = &t->scope_next;
+    if (++ctx->quarantined <= WEFT__QUARANTINE)
+        return;
+    weft_tensor *oldest = ctx->quarantine_first;
+    ctx->quarantine_first = oldest->scope_next;
+    ctx->quarantined--;
+    weft__slab_put(&ctx->tensors, oldest);
+}
+#else
+static void header_free(weft_ctx *ctx, weft_tensor *t)
+{
+    weft__slab_put(&ctx->tensors, t);
+}
+#endif
+
+/* The last reference is gone. What t held may die too: that queues up, so depth never grows with the graph. */
+static void tear_down(weft_ctx *ctx, weft_tensor *t)
+{
+    t->scope_next = ctx->dying;
+    ctx->dying = t;
+    if (ctx->tearing_down)
+        return;
+    ctx->tearing_down = true;
+    while (ctx->dying) {
+        weft_tensor *dead = ctx->dying;
+        ctx->dying = dead->scope_next;
+        if (dead->node) {
+            if (dead->node->output == dead)
+                dead->node->output = NULL;
+            weft__node_unref(ctx, dead->node);
+        }
+        if (dead->leaf)
+            leaf_free(ctx, dead->leaf);
+        weft__storage_release(ctx, dead->storage);
+        dead->magic = WEFT__DEAD;
+        dead->leaf = NULL;
+        header_free(ctx, dead);
+    }
+    ctx->tearing_down = false;
+}
+
+void weft__unref(weft_tensor *t)
+{
+    if (t->flags & WEFT__IS_SHARED)
+        weft__shared_unref(t);
+    else if (--t->refs == 0)
+        tear_down(t->ctx, t);
+}
+
+void weft__scope_remove(weft_tensor *t)
+{
+    if (!t->in_scope)
+        return;
+    unlink_from_scope(t);
+    weft__unref(t);
+}
+
+void weft__adopt(weft_ctx *ctx, weft_tensor *t)
+{
+    if (t->in_scope || (t->flags & WEFT__IS_SHARED))
+        weft__unref(t);
+    else
+        link_into_scope(ctx, t, ctx->n_scopes - 1);
+}
+
+static bool usable(const weft_tensor *t, const char *function)
+{
+    if (t->magic == WEFT__LIVE)
+        return true;
+    if (t->magic == WEFT__DEAD && t->ctx)
+        weft__fail_named(t->ctx, function, WEFT_E_DEAD_TENSOR,
+                         "the tensor made by weft_%s at %s was already freed with scope %d", t->maker,
+                         weft__site_text(t->site).s, (int)t->scope);
+    return false;
+}
+
+weft_tensor *weft_keep(weft_tensor *t)
+{
+    if (!t || !usable(t, "keep"))
+        return NULL;
+    weft__ref(t);
+    if (!(t->flags & WEFT__IS_SHARED))
+        t->kept++;
+    return t;
+}
+
+void weft_release(weft_tensor *t)
+{
+    if (!t || !usable(t, "release"))
+        return;
+    if (!(t->flags & WEFT__IS_SHARED)) {
+        if (t->kept == 0) {
+            weft__fail_named(
+                t->ctx, "release", WEFT_E_STATE,
+                "%s is not kept: only what weft_keep or weft_param returned is released, once for each call",
+                weft__describe(t).s);
+            return;
+        }
+        t->kept--;
+    }
+    weft__unref(t);
+}
+
+weft_tensor *weft_escape(weft_tensor *t)
+{
+    if (!t || !usable(t, "escape"))
+        return NULL;
+    if (t->in_scope && t->scope > 0) {
+        unlink_from_scope(t);
+        link_into_scope(t->ctx, t, t->scope - 1);
+    }
+    return t;
+}
+
+weft__leaf *weft__leaf_of(weft_tensor *t)
+{
+    if (t->leaf)
+        return t->leaf;
+    weft_ctx *ctx = t->ctx;
+    weft__leaf *leaf = weft__slab_get(ctx, &ctx->leaves);
+    if (!leaf) {
+        weft__fail_named(ctx, ctx->outer_name ? ctx->outer_name : "tensor", WEFT_E_NOMEM,
+                         "out of memory for the side data of %s", weft__describe(t).s);
+        return NULL;
+    }
+    memset(leaf, 0, sizeof *leaf);
+    leaf->owner = t;
+    leaf->next = ctx->leaf_list;
+    leaf->link = &ctx->leaf_list;
+    if (leaf->next)
+        leaf->next->link = &leaf->next;
+    ctx->leaf_list = leaf;
+    return t->leaf = leaf;
+}

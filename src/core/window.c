@@ -1,0 +1,278 @@
+/* window.c - front ends of convolution and pooling. */
+#include "core.h"
+
+/* ---- Convolution ---- */
+
+static bool conv_attrs(weft_ctx *ctx, int op, const weft_conv2d_params *params, weft__attrs *attrs)
+{
+    static const weft_conv2d_params none = {0};
+    const weft_conv2d_params *p = params ? params : &none;
+    attrs->ni = 7;
+    attrs->nf = 0;
+    bool fine = p->groups >= 0;
+    for (int d = 0; d < 2; d++) {
+        fine = fine && p->stride[d] >= 0 && p->padding[d] >= 0 && p->dilation[d] >= 0 && p->output_padding[d] >= 0 &&
+               p->stride[d] < INT32_MAX && p->padding[d] < INT32_MAX && p->dilation[d] < INT32_MAX;
+        attrs->i[WEFT__CONV_STRIDE + d] = p->stride[d] ? p->stride[d] : 1;
+        attrs->i[WEFT__CONV_PADDING + d] = p->padding[d];
+        attrs->i[WEFT__CONV_DILATION + d] = p->dilation[d] ? p->dilation[d] : 1;
+    }
+    attrs->i[WEFT__CONV_GROUPS] = p->groups ? p->groups : 1;
+    if (!fine)
+        weft__fail(ctx, op, WEFT_E_INVALID,
+                   "stride, padding, dilation, output_padding and groups must not be negative or huge");
+    return fine;
+}
+
+/* Output size of a window of r taps over n elements; <= 0 if it does not fit. */
+static int64_t conv_size(const weft__attrs *a, int d, int64_t n, int64_t r)
+{
+    int64_t span = a->i[WEFT__CONV_DILATION + d] * (r - 1) + 1, room = n + 2 * a->i[WEFT__CONV_PADDING + d] - span;
+    return room < 0 ? 0 : room / a->i[WEFT__CONV_STRIDE + d] + 1;
+}
+
+/* x, w (and b) are floats of one dtype with 4 (and 1) dims. */
+static bool conv_operands(weft_ctx *ctx, int op, const char *second, weft_tensor **in)
+{
+    if (!weft__localise(ctx, in, 3) || !weft__need_rank(ctx, op, "x", in[0], 4, 4) ||
+        !weft__need_rank(ctx, op, second, in[1], 4, 4) || (in[2] && !weft__need_rank(ctx, op, "b", in[2], 1, 1)))
+        return false;
+    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
+    for (int k = 0; k < 3; k++) {
+        if (!in[k])
+            continue;
+        if (!weft__need_float(ctx, op, k == 0 ? "x" : k == 1 ? second : "b", in[k]))
+            return false;
+        dtype = weft_promote(dtype, (weft_dtype)in[k]->a.dtype);
+    }
+    for (int k = 0; k < 3; k++)
+        if (in[k] && !(in[k] = weft_cast(in[k], dtype)))
+            return false;
+    return true;
+}
+
+static bool channels_fit(weft_ctx *ctx, int op, weft_tensor *const *in, int64_t channels_in, int64_t per_group,
+                         int64_t channels_out, int64_t groups)
+{
+    bool fits = channels_in % groups == 0 && channels_out % groups == 0 && per_group == channels_in / groups &&
+                (!in[2] || in[2]->a.shape[0] == channels_out);
+    if (!fits)
+        weft__fail(
+            ctx, op, WEFT_E_SHAPE,
+            "channels do not fit: x %s, w %s, b %s, groups %lld; both channel counts must be multiples of groups, w "
+            "holds the channels of one group, b one value for each output channel",
+            weft__describe(in[0]).s, weft__describe(in[1]).s, weft__describe(in[2]).s, (long long)groups);
+    return fits;
+}
+
+static weft_tensor *run_conv(weft_ctx *ctx, int op, weft_tensor *const *in, int n_in, const int64_t *shape,
+                             weft__attrs *attrs)
+{
+    weft_tensor *y = weft__new(ctx, op, (weft_dtype)in[0]->a.dtype, shape, 4);
+    if (!y)
+        return NULL;
+    weft__call call = {.op = op, .ctx = ctx, .in = in, .n_in = n_in, .out = {y}, .n_out = 1, .attrs = attrs};
+    return weft__run(&call);
+}
+
+static weft_tensor *window_too_large(weft_ctx *ctx, int op, weft_tensor *const *in)
+{
+    weft__fail(ctx, op, WEFT_E_SHAPE, "the window of %s does not fit into %s with this padding and dilation",
+               weft__describe(in[1]).s, weft__describe(in[0]).s);
+    return NULL;
+}
+
+static weft_tensor *conv2d(weft_ctx *ctx, weft_tensor **in, const weft_conv2d_params *params)
+{
+    enum { OP = WEFT_OP_CONV2D };
+    weft__attrs attrs;
+    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "w", in))
+        return NULL;
+    const int64_t *x = in[0]->a.shape, *w = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
+    if (!channels_fit(ctx, OP, in, x[1], w[1], w[0], groups))
+        return NULL;
+    int64_t shape[4] = {x[0], w[0], conv_size(&attrs, 0, x[2], w[2]), conv_size(&attrs, 1, x[3], w[3])};
+    if (shape[2] <= 0 || shape[3] <= 0 || w[2] < 1 || w[3] < 1)
+        return window_too_large(ctx, OP, in);
+    return run_conv(ctx, OP, in, 3, shape, &attrs);
+}
+
+weft_tensor *weft_conv2d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params)
+{
+    weft_tensor *in[3] = {x, w, b};
+    weft_ctx *ctx = weft__enter(WEFT_OP_CONV2D, in, 3, 1u << 2);
+    if (!ctx)
+        return NULL;
+    weft_tensor *y = conv2d(ctx, in, params);
+    weft__leave(ctx);
+    return y;
+}
+
+static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft_conv2d_params *params)
+{
+    enum { OP = WEFT_OP_CONV2D_TRANSPOSE };
+    weft__attrs attrs;
+    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "w", in))
+        return NULL;
+    const int64_t *x = in[0]->a.shape, *w = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
+    int64_t out_channels = w[1] * groups, shape[4] = {x[0], out_channels};
+    bool fits = x[1] == w[0] && x[1] % groups == 0 && (!in[2] || in[2]->a.shape[0] == out_channels);
+    if (!fits) {
+        weft__fail(ctx, OP, WEFT_E_SHAPE,
+                   "channels do not fit: x %s, w %s, b %s, groups %lld; w must be [C, K/groups, R, S] for x [N, C, H, "
+                   "W] and b [K]",
+                   weft__describe(in[0]).s, weft__describe(in[1]).s, weft__describe(in[2]).s, (long long)groups);
+        return NULL;
+    }
+    for (int d = 0; d < 2; d++) {
+        int64_t stride = attrs.i[WEFT__CONV_STRIDE + d], extra = params ? params->output_padding[d] : 0;
+        if (extra >= stride && extra > 0) {
+            weft__fail(ctx, OP, WEFT_E_INVALID, "output_padding %lld must be less than the stride %lld",
+                       (long long)extra, (long long)stride);
+            return NULL;
+        }
+        shape[2 + d] = (x[2 + d] - 1) * stride - 2 * attrs.i[WEFT__CONV_PADDING + d] +
+                       attrs.i[WEFT__CONV_DILATION + d] * (w[2 + d] - 1) + extra + 1;
+    }
+    if (shape[2] <= 0 || shape[3] <= 0 || w[2] < 1 || w[3] < 1 || x[2] < 1 || x[3] < 1)
+        return window_too_large(ctx, OP, in);
+    return run_conv(ctx, OP, in, 3, shape, &attrs);
+}
+
+weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params)
+{
+    weft_tensor *in[3] = {x, w, b};
+    weft_ctx *ctx = weft__enter(WEFT_OP_CONV2D_TRANSPOSE, in, 3, 1u << 2);
+    if (!ctx)
+        return NULL;
+    weft_tensor *y = conv2d_transpose(ctx, in, params);
+    weft__leave(ctx);
+    return y;
+}
+
+static weft_tensor *conv2d_weight(weft_ctx *ctx, weft_tensor **in, const int64_t *kernel,
+                                  const weft_conv2d_params *params)
+{
+    enum { OP = WEFT_OP_CONV2D_WEIGHT };
+    weft__attrs attrs;
+    if (!kernel || kernel[0] < 1 || kernel[1] < 1) {
+        weft__fail(ctx, OP, WEFT_E_INVALID, "kernel must hold two sizes of at least 1");
+        return NULL;
+    }
+    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "g", in))
+        return NULL;
+    const int64_t *x = in[0]->a.shape, *g = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
+    if (x[0] != g[0] || x[1] % groups || g[1] % groups || conv_size(&attrs, 0, x[2], kernel[0]) != g[2] ||
+        conv_size(&attrs, 1, x[3], kernel[1]) != g[3]) {
+        weft__fail(ctx, OP, WEFT_E_SHAPE,
+                   "g %s is not the shape of a convolution of x %s with kernel [%lld, %lld] and %lld groups",
+                   weft__describe(in[1]).s, weft__describe(in[0]).s, (long long)kernel[0], (long long)kernel[1],
+                   (long long)groups);
+        return NULL;
+    }
+    return run_conv(ctx, OP, in, 2, (const int64_t[]){g[1], x[1] / groups, kernel[0], kernel[1]}, &attrs);
+}
+
+weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *kernel, const weft_conv2d_params *params)
+{
+    weft_tensor *in[3] = {x, g, NULL};
+    weft_ctx *ctx = weft__enter(WEFT_OP_CONV2D_WEIGHT, in, 2, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *y = conv2d_weight(ctx, in, kernel, params);
+    weft__leave(ctx);
+    return y;
+}
+
+/* ---- Pooling ---- */
+
+static bool pool_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *p, weft__attrs *attrs)
+{
+    attrs->ni = 6;
+    attrs->nf = 0;
+    bool fine = p != NULL;
+    for (int d = 0; fine && d < 2; d++) {
+        fine = p->kernel[d] >= 1 && p->stride[d] >= 0 && p->padding[d] >= 0 && 2 * p->padding[d] <= p->kernel[d] &&
+               p->kernel[d] < INT32_MAX && p->stride[d] < INT32_MAX;
+        attrs->i[WEFT__POOL_KERNEL + d] = p->kernel[d];
+        attrs->i[WEFT__POOL_STRIDE + d] = p->stride[d] ? p->stride[d] : p->kernel[d];
+        attrs->i[WEFT__POOL_PADDING + d] = p->padding[d];
+    }
+    if (!fine)
+        weft__fail(ctx, op, WEFT_E_INVALID,
+                   "params must give kernel sizes >= 1, strides >= 0 and a padding of 0 to half the kernel");
+    return fine;
+}
+
+/* Pooled height and width of a plane; false if no window fits. */
+static bool pooled(const weft__attrs *a, const int64_t *plane, int64_t *out)
+{
+    for (int d = 0; d < 2; d++) {
+        int64_t room = plane[d] + 2 * a->i[WEFT__POOL_PADDING + d] - a->i[WEFT__POOL_KERNEL + d];
+        if (room < 0 || plane[d] < 1)
+            return false;
+        out[d] = room / a->i[WEFT__POOL_STRIDE + d] + 1;
+    }
+    return true;
+}
+
+static weft_tensor *pool2d(int op, weft_tensor *x, const weft_pool2d_params *params, int n_out)
+{
+    weft_ctx *ctx = weft__enter(op, &x, 1, 0);
+    if (!ctx)
+        return NULL;
+    weft__attrs attrs;
+    weft_tensor *y = NULL;
+    int64_t shape[4];
+    if (weft__need_rank(ctx, op, "x", x, 4, 4) && weft__need_float(ctx, op, "x", x) &&
+        pool_attrs(ctx, op, params, &attrs)) {
+        shape[0] = x->a.shape[0];
+        shape[1] = x->a.shape[1];
+        if (!pooled(&attrs, x->a.shape + 2, shape + 2)) {
+            weft__fail(ctx, op, WEFT_E_SHAPE, "a window of %lld x %lld does not fit into %s",
+                       (long long)attrs.i[WEFT__POOL_KERNEL], (long long)attrs.i[WEFT__POOL_KERNEL + 1],
+                       weft__describe(x).s);
+        } else {
+            weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .n_out = n_out, .attrs = &attrs};
+            call.out[0] = weft__new(ctx, op, (weft_dtype)x->a.dtype, shape, 4);
+            if (n_out > 1)
+                call.out[1] = weft__new(ctx, op, WEFT_I64, shape, 4);
+            y = ctx->status == WEFT_OK ? weft__run(&call) : NULL;
+        }
+    }
+    weft__leave(ctx);
+    return y;
+}
+
+weft_tensor *weft_max_pool2d(weft_tensor *x, const weft_pool2d_params *params)
+{
+    return pool2d(WEFT_OP_MAX_POOL2D, x, params, 2);
+}
+
+weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *params)
+{
+    return pool2d(WEFT_OP_AVG_POOL2D, x, params, 1);
+}
+
+weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params)
+{
+    enum { OP = WEFT_OP_AVG_UNPOOL2D };
+    weft_ctx *ctx = weft__enter(OP, &g, 1, 0);
+    if (!ctx)
+        return NULL;
+    weft__attrs attrs;
+    weft_tensor *y = NULL;
+    int64_t plane[2];
+    if (!size || size[0] < 1 || size[1] < 1) {
+        weft__fail(ctx, OP, WEFT_E_INVALID, "size must hold height and width of at least 1");
+    } else if (weft__need_rank(ctx, OP, "g", g, 4, 4) && weft__need_float(ctx, OP, "g", g) &&
+               pool_attrs(ctx, OP, params, &attrs)) {
+        if (!pooled(&attrs, size, plane) || plane[0] != g->a.shape[2] || plane[1] != g->a.shape[3])
+            weft__fail(ctx, OP, WEFT_E_SHAPE, "g is %s, which is not what pooling [.., %lld, %lld] gives",
+                       weft__describe(g).s, (long long)size[0], (long long)size[1]);
+        else
+            y = run_conv(ctx, OP, &g, 1, (const int64_t[]){g->a.shape[0], g->a.shape[1], size[0], size[1]}, &attrs);
+    }
+    weft__leave(ctx);
+    return y;
+}

@@ -1,0 +1,233 @@
+/* heap.cpp - see heap.h */
+#include "heap.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <map>
+#include "block.h"
+#include "checker.h"
+#include "sanitizer.h"
+
+namespace simt {
+namespace {
+
+constexpr size_t reserved_bytes = 1ull << 36;
+constexpr size_t redzone_bytes = 256;
+constexpr size_t alignment = 256;
+constexpr size_t page_bytes = 4096;
+
+struct Allocation {
+    size_t bytes;
+    bool live;
+};
+
+char *heap;
+size_t used;
+size_t live_bytes;
+unsigned open_depth;
+bool guarded = true;
+struct sigaction previous_action;
+
+std::map<char *, Allocation> &allocations()
+{
+    static auto *const map = new std::map<char *, Allocation>; /* outlives static destructors that free memory */
+    return *map;
+}
+
+/* Says who touched what, then lets the fault happen again under the handler that was there before. */
+void on_fault(int, siginfo_t *info, void *)
+{
+    const char *address = static_cast<const char *>(info->si_addr);
+    const bool in_heap = heap && address >= heap && address < heap + reserved_bytes;
+    const bool in_stacks = fiber_all_stacks().holds(address);
+    char text[320];
+    int length = 0;
+    if (block.current)
+        length = snprintf(text, sizeof text, "simt: fault at %p in block (%u,%u,%u), thread (%u,%u,%u): %s\n",
+                          info->si_addr, builtins.block_idx.x, builtins.block_idx.y, builtins.block_idx.z,
+                          builtins.thread_idx.x, builtins.thread_idx.y, builtins.thread_idx.z,
+                          in_heap     ? "far outside any allocation"
+                          : in_stacks ? "local memory overflows the fiber's stack"
+                                      : "not device memory");
+    else if (in_heap)
+        length = snprintf(text, sizeof text, "simt: host-pointer: host code touches device memory at %p\n",
+                          info->si_addr);
+    if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0)
+        _exit(125);
+    sigaction(SIGSEGV, &previous_action, nullptr);
+}
+
+void install_handler()
+{
+    use_signal_stack();
+    struct sigaction action = {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigaction(SIGSEGV, &action, &previous_action);
+}
+
+void reserve()
+{
+    void *memory =
+        mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        perror("simt: no address space for device memory");
+        abort();
+    }
+    heap = static_cast<char *>(memory);
+    install_handler();
+}
+
+size_t round_up(size_t bytes, size_t multiple)
+{
+    return (bytes + multiple - 1) / multiple * multiple;
+}
+
+void protect(int protection)
+{
+    if (used)
+        mprotect(heap, round_up(used, page_bytes), protection);
+}
+
+/* Gives the memory of whole pages back to the system; the addresses stay unused. */
+void drop_pages(char *start, size_t bytes)
+{
+    const size_t first = round_up(static_cast<size_t>(start - heap), page_bytes);
+    const size_t end = (static_cast<size_t>(start - heap) + bytes) / page_bytes * page_bytes;
+    if (end > first)
+        madvise(heap + first, end - first, MADV_DONTNEED);
+}
+
+/* The allocation that begins at or before address; end() if none does. */
+std::map<char *, Allocation>::iterator at_or_before(const void *address)
+{
+    auto next = allocations().upper_bound(static_cast<char *>(const_cast<void *>(address)));
+    return next == allocations().begin() ? allocations().end() : std::prev(next);
+}
+
+} /* namespace */
+
+AddressRange heap_range()
+{
+    if (!heap)
+        reserve();
+    return {heap, reserved_bytes};
+}
+
+void *heap_allocate(size_t bytes)
+{
+    heap_range();
+    const size_t rounded = round_up(bytes, alignment);
+    if (bytes > reserved_bytes || used + redzone_bytes + rounded + redzone_bytes > reserved_bytes)
+        return nullptr;
+    char *start = heap + used + redzone_bytes;
+    used += redzone_bytes + rounded + redzone_bytes;
+    HeapAccess access;
+    protect(PROT_READ | PROT_WRITE); /* the new pages too */
+    poison(start - redzone_bytes, redzone_bytes + rounded + redzone_bytes);
+    unpoison(start, bytes);
+    memset(start, 0xFF, bytes);
+    checker::allocated(start, bytes);
+    allocations()[start] = {bytes, true};
+    live_bytes += bytes;
+    return start;
+}
+
+void heap_release(void *start_)
+{
+    char *start = static_cast<char *>(start_);
+    Allocation &allocation = allocations()[start];
+    HeapAccess access;
+    memset(start, 0xFE, allocation.bytes < page_bytes ? allocation.bytes : page_bytes);
+    drop_pages(start, allocation.bytes);
+    poison(start, round_up(allocation.bytes, alignment));
+    checker::released(start, allocation.bytes);
+    allocation.live = false;
+    live_bytes -= allocation.bytes;
+}
+
+size_t heap_size(const void *start)
+{
+    const auto found = allocations().find(static_cast<char *>(const_cast<void *>(start)));
+    return found == allocations().end() || !found->second.live ? 0 : found->second.bytes;
+}
+
+bool heap_holds(const void *address, size_t bytes)
+{
+    const auto found = at_or_before(address);
+    if (found == allocations().end() || !found->second.live)
+        return false;
+    const size_t offset = static_cast<size_t>(static_cast<const char *>(address) - found->first);
+    return offset <= found->second.bytes && bytes <= found->second.bytes - offset;
+}
+
+std::string heap_describe(const void *address)
+{
+    char text[160];
+    auto found = at_or_before(address);
+    if (found == allocations().end()) {
+        snprintf(text, sizeof text, "%p, before the first allocation", address);
+        return text;
+    }
+    size_t distance = static_cast<size_t>(static_cast<const char *>(address) - found->first);
+    const char *where = "inside";
+    if (distance >= found->second.bytes) {
+        const auto next = std::next(found);
+        const size_t after = distance - found->second.bytes;
+        where = "after";
+        distance = after;
+        if (next != allocations().end() && static_cast<size_t>(next->first - static_cast<const char *>(address)) < after) {
+            where = "before";
+            distance = static_cast<size_t>(next->first - static_cast<const char *>(address));
+            found = next;
+        }
+    }
+    snprintf(text, sizeof text, "%p, %zu bytes %s the %s allocation of %zu bytes at %p", address, distance, where,
+             found->second.live ? "live" : "freed", found->second.bytes, static_cast<void *>(found->first));
+    return text;
+}
+
+size_t heap_live_bytes()
+{
+    return live_bytes;
+}
+
+void heap_set_guard(bool on)
+{
+    guarded = on;
+    protect(on && !open_depth ? PROT_NONE : PROT_READ | PROT_WRITE);
+}
+
+HeapAccess::HeapAccess()
+{
+    if (open_depth++ == 0 && guarded)
+        protect(PROT_READ | PROT_WRITE);
+}
+
+HeapAccess::~HeapAccess()
+{
+    if (--open_depth == 0 && guarded)
+        protect(PROT_NONE);
+}
+
+HostSection::HostSection() : depth(open_depth)
+{
+    if (depth && guarded)
+        protect(PROT_NONE);
+    open_depth = 0;
+}
+
+HostSection::~HostSection()
+{
+    open_depth = depth;
+    if (depth && guarded)
+        protect(PROT_READ | PROT_WRITE);
+}
+
+} /* namespace simt */

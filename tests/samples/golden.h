@@ -1,0 +1,59 @@
+/* golden.h - the records of tests/golden in memory. Format and meaning: tests/golden/gold_format.py. */
+#ifndef WEFT_SAMPLES_GOLDEN_H
+#define WEFT_SAMPLES_GOLDEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <weft/weft.h>
+
+#define GOLD_MAX_IN 24
+#define GOLD_MAX_OUT 12
+
+enum {
+    GOLD_F32 = 1,      /* inputs need f32 */
+    GOLD_F64 = 2,      /* inputs need f64 */
+    GOLD_SPECIAL = 4,  /* NaN, infinities, extremes */
+    GOLD_SIGNZERO = 8, /* the sign of a zero result is checked */
+    GOLD_NOGRAD = 16,  /* no derivative here */
+    GOLD_INPLACE = 32, /* the operation writes inputs: none may be expanded */
+    GOLD_DENSE = 64    /* the operation takes contiguous tensors only */
+};
+
+typedef enum gold_compare { GOLD_EXACT, GOLD_ULP, GOLD_MAG } gold_compare;
+
+typedef struct gold_tensor {
+    char kind;        /* input: v s n x c, or 0 for an absent one; output: F N A D I B T */
+    weft_dtype dtype; /* kind T */
+    int ndim;
+    int64_t shape[WEFT_MAX_DIMS];
+    int64_t count;
+    double *f;   /* [count] floating values, or */
+    int64_t *n;  /* [count] integers */
+    double *mag; /* [count] scales of an output's errors, or NULL */
+} gold_tensor;
+
+typedef struct gold_record gold_record;
+struct gold_record {
+    const char *op, *name;
+    unsigned flags;
+    gold_compare compare;
+    int64_t k; /* length of the reduction */
+    int64_t *i;
+    double *f;
+    int ni, nf, n_in, n_out;
+    bool integer; /* data inputs are integers (kind n) */
+    gold_tensor *in, *out;
+    gold_record *next; /* of the same file */
+};
+
+/* Reads every file once. Returns the records of an operation one after another: pass NULL first, then the last one.
+ * NULL at the end, or when the files could not be read: see gold_error. */
+const gold_record *gold_next(const char *op, const gold_record *last);
+
+/* NULL, or why the files could not be read. */
+const char *gold_error(void);
+
+/* The directory of the sources (WEFT_SOURCE_DIR, or found from __FILE__), without a slash at the end. */
+const char *gold_source_dir(void);
+
+#endif

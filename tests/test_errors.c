@@ -1,0 +1,200 @@
+/* test_errors.c - mistakes: every one is a status and a message that names the operation, the shapes or dtypes, and a
+ * remedy; nothing crashes, and the context works on after weft_ctx_clear. */
+#include <math.h>
+#include <stdio.h>
+
+#include "harness/weft_test.h"
+#include "samples/layout.h"
+
+/* ---- One mistake each, family by family ---- */
+
+static weft_tensor *ones(weft_ctx *c, const int64_t *shape, int ndim)
+{
+    return weft_ones(c, WEFT_F32, shape, ndim);
+}
+
+static weft_tensor *whole(weft_ctx *c, const int64_t *shape, int ndim, double value)
+{
+    return weft_full(c, WEFT_I64, shape, ndim, value);
+}
+
+#define F(...) ones(c, WEFT_DIMS(__VA_ARGS__))
+#define I(value, ...) whole(c, WEFT_DIMS(__VA_ARGS__), value)
+#define MISTAKE(name, call, ...)                                                                                       \
+    static weft_tensor *name(weft_ctx *c)                                                                              \
+    {                                                                                                                  \
+        return call;                                                                                                   \
+    }
+#include "mistakes.def"
+#undef MISTAKE
+
+typedef struct mistake {
+    const char *name;
+    weft_tensor *(*make)(weft_ctx *c);
+    weft_status status;
+    const char *parts[4]; /* what the message must contain */
+} mistake;
+
+static const mistake mistakes[] = {
+#define MISTAKE(name, call, code, ...) {#name, name, WEFT_E_##code, {__VA_ARGS__}},
+#include "mistakes.def"
+#undef MISTAKE
+};
+enum { N_MISTAKES = sizeof mistakes / sizeof mistakes[0] };
+
+static void check_usable(weft_ctx *c, const char *after)
+{
+    weft_ctx_clear(c);
+    double three = weft_item(c, weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2)));
+    if (weft_ctx_status(c) != WEFT_OK || three != 3)
+        WEFT_FAIL("after %s the context does not work: %s", after, weft_ctx_message(c));
+    weft_ctx_clear(c);
+}
+
+static void run_mistake(void *user)
+{
+    const mistake *m = user;
+    test_memory memory;
+    weft_ctx *c = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(c);
+    int mark = weft_scope_push(c);
+    if (m->make(c))
+        WEFT_FAIL("%s returned a tensor", m->name);
+    WEFT_CHECK_STATUS(weft_ctx_status(c), m->status);
+    for (int k = 0; k < 4 && m->parts[k]; k++)
+        WEFT_CHECK_STR_HAS(weft_ctx_message(c), m->parts[k]);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_errors.c:"); /* where it was called */
+    /* The error sticks, and is what the scope returns. */
+    WEFT_CHECK(weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2)) == NULL);
+    WEFT_CHECK_STATUS(weft_scope_pop(c, mark), m->status);
+    check_usable(c, m->name);
+    test_ctx_close(c, &memory);
+}
+
+/* ---- The same mistake with every operation ---- */
+
+static const gold_record *usable_record(const case_row *row)
+{
+    for (const gold_record *record = gold_next(row->name, NULL); record; record = gold_next(row->name, record))
+        if (record_takes(record, WEFT_F32) && !(record->flags & GOLD_SPECIAL))
+            return record;
+    return NULL;
+}
+
+static bool lay_out_first(weft_case *c, weft_ctx *ctx, const case_row *row)
+{
+    const gold_record *record = usable_record(row);
+    if (!record)
+        return false;
+    case_begin(c, ctx, record);
+    return lay_out_all(c, record, WEFT_F32, LAYOUT_CONTIGUOUS);
+}
+
+/* Which operands a row can do without. */
+static bool is_optional(const case_row *row, int operand)
+{
+    static const struct {
+        const char *name;
+        unsigned mask;
+    } optional[] = {{"linear", 4}, {"layer_norm", 6},       {"rms_norm", 2}, {"batch_norm", 30},
+                    {"conv2d", 4}, {"conv2d_transpose", 4}, {"sgd_step", 2}, {"adam_step", 2}};
+    for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)
+        if (strcmp(optional[k].name, row->name) == 0)
+            return optional[k].mask >> operand & 1;
+    return false;
+}
+
+WEFT_TEST(Errors, NullGivesNullWithEveryOperation)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int r = 0; r < case_row_count; r++) {
+        const gold_record *record = usable_record(&case_rows[r]);
+        for (int k = 0; record && k < record->n_in; k++) {
+            weft_case c;
+            int mark = weft_scope_push(ctx);
+            bool made = lay_out_first(&c, ctx, &case_rows[r]);
+            WEFT_CHECK(made);
+            if (is_optional(&case_rows[r], k) || !c.in[k]) {
+                WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+                continue;
+            }
+            c.in[k] = NULL;
+            if (case_run(&case_rows[r], &c))
+                WEFT_FAIL("weft_%s with operand %d NULL has a result", case_rows[r].name, k + 1);
+            if (record->n_in > 1)
+                WEFT_CHECK_STATUS(weft_ctx_status(ctx), WEFT_E_NULL_ARGUMENT);
+            weft_ctx_clear(ctx);
+            WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        }
+        check_usable(ctx, case_rows[r].name);
+    }
+    test_ctx_close(ctx, &memory);
+}
+
+WEFT_TEST(Errors, AnEarlierErrorStopsEveryOperation)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int r = 0; r < case_row_count; r++) {
+        weft_case c;
+        int mark = weft_scope_push(ctx);
+        if (!lay_out_first(&c, ctx, &case_rows[r])) {
+            WEFT_FAIL("no record for %s: %s", case_rows[r].name, weft_ctx_message(ctx));
+            continue;
+        }
+        weft_ctx_fail(ctx, WEFT_E_IO, "planted");
+        if (case_run(&case_rows[r], &c))
+            WEFT_FAIL("weft_%s works after an error", case_rows[r].name);
+        WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "planted");
+        WEFT_CHECK_STATUS(weft_scope_pop(ctx, mark), WEFT_E_IO);
+        check_usable(ctx, case_rows[r].name);
+    }
+    test_ctx_close(ctx, &memory);
+}
+
+WEFT_TEST(Errors, TwoContextsDoNotMixInAnyOperation)
+{
+    test_memory memory, other_memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1), *other = test_ctx_open(&other_memory, 1);
+    WEFT_REQUIRE(ctx && other);
+    for (int r = 0; r < case_row_count; r++) {
+        weft_case c, d;
+        int mark = weft_scope_push(ctx), other_mark = weft_scope_push(other);
+        bool made = lay_out_first(&c, ctx, &case_rows[r]) && lay_out_first(&d, other, &case_rows[r]);
+        WEFT_CHECK(made);
+        if (made && c.n_in > 1 && c.in[1]) {
+            c.in[1] = d.in[1];
+            if (case_run(&case_rows[r], &c))
+                WEFT_FAIL("weft_%s took a tensor of another context", case_rows[r].name);
+            WEFT_CHECK_STATUS(weft_ctx_status(ctx), WEFT_E_MIXED_CONTEXTS);
+            WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), case_rows[r].name);
+        }
+        weft_ctx_clear(ctx);
+        WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        WEFT_CHECK_OK(weft_scope_pop(other, other_mark));
+    }
+    test_ctx_close(ctx, &memory);
+    test_ctx_close(other, &other_memory);
+}
+
+WEFT_TEST(Errors, OperationsWithoutAnyTensorAreHarmless)
+{
+    WEFT_CHECK(weft_add(NULL, NULL) == NULL);
+    WEFT_CHECK(weft_exp(NULL) == NULL);
+    WEFT_CHECK(weft_matmul(NULL, NULL) == NULL);
+    WEFT_CHECK(weft_sum(NULL, WEFT_ALL, false) == NULL);
+    WEFT_CHECK(weft_reshape(NULL, NULL, 0) == NULL);
+    WEFT_CHECK(weft_zeros(NULL, WEFT_F32, WEFT_DIMS(2)) == NULL);
+    WEFT_CHECK(isnan(weft_item(NULL, NULL)));
+    WEFT_CHECK(weft_read(NULL, NULL, NULL, 0) != WEFT_OK);
+    WEFT_CHECK(weft_backward(NULL, NULL) != WEFT_OK);
+}
+
+WEFT_TEST_INIT(errors)
+{
+    for (int k = 0; k < N_MISTAKES; k++)
+        weft_test_add("Mistake", mistakes[k].name, run_mistake, (void *)(uintptr_t)&mistakes[k], __FILE__, __LINE__);
+}
