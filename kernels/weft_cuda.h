@@ -1,4 +1,4 @@
-/* weft_cuda.h - the one CUDA header that kernels/*.cu include.
+/* weft_cuda.h - the one CUDA header that the kernels, kernels/X.cu, include.
  *
  * Under nvcc it is CUDA. Under a host C++ compiler the same, unmodified kernel source is compiled against the emulator
  * in tests/emulator, which runs it on a machine without a GPU. What kernels may use, and the rules that keep them

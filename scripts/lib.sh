@@ -31,8 +31,8 @@ need() {
     say "installing$missing"
     $root apt-get -qq -o Acquire::Retries=3 update || die "apt-get update failed; is there a network?"
     # shellcheck disable=SC2086 # a list of words
-    $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install \
-        --no-install-recommends $missing >/dev/null || die "apt-get install$missing failed"
+    $root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq -y -o Acquire::Retries=3 \
+        -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null || die "apt-get install$missing failed"
 }
 
 jobs() {
@@ -45,7 +45,9 @@ build() {
     shift
     say "$preset: building with $(jobs) jobs"
     launcher=
-    command -v ccache >/dev/null 2>&1 && launcher="-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
+    command -v ccache >/dev/null 2>&1 &&
+        launcher="-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
     # shellcheck disable=SC2086 # two words or none
-    cmake --preset "$preset" $launcher "$@" >/dev/null && cmake --build --preset "$preset" -j "$(jobs)" -- --quiet
+    cmake --preset "$preset" $launcher "$@" >/dev/null &&
+        cmake --build --preset "$preset" -j "$(jobs)" -- --quiet
 }

@@ -54,7 +54,8 @@ for preset in ${*:-release asan tsan}; do
     case $preset in
     release) run release ctest ;;
     asan)
-        GTEST_FILTER=$asan_tests ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 run asan ctest -LE house
+        GTEST_FILTER=$asan_tests ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+            run asan ctest -LE house
         ;;
     tsan)
         # ThreadSanitizer of gcc 12 cannot place its shadow where addresses are randomised by more than 28 bits.

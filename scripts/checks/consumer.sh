@@ -1,8 +1,8 @@
 #!/bin/sh
-# consumer.sh SOURCE CMAKE BUILD CC VERSION WORK LIBDIR: installs the build into a folder and uses it as a stranger would,
-# by find_package, by pkg-config and by a plain compiler call, with the shared and with the static library.
+# consumer.sh SOURCE CMAKE GENERATOR BUILD CC VERSION WORK LIBDIR: installs the build into a folder and uses it as a
+# stranger would, by find_package, by pkg-config and by a plain compiler call, with the shared and the static library.
 set -eu
-source=$1 cmake=$2 build=$3 cc=$4 version=$5 work=$6 libdir=$7
+source=$1 cmake=$2 generator=$3 build=$4 cc=$5 version=$6 work=$7 libdir=$8
 rm -rf "$work"
 mkdir -p "$work"
 "$cmake" --install "$build" --prefix "$work/first" >"$work/install.log"
@@ -24,8 +24,8 @@ run() { # what, command...
     echo "$what: $said"
 }
 
-"$cmake" -S "$source" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" -DWEFT_WANTED="$version" \
-    >"$work/configure.log"
+"$cmake" -G "$generator" -S "$source" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_C_COMPILER="$cc" -DWEFT_WANTED="$version" >"$work/configure.log"
 "$cmake" --build "$work/build" >"$work/build.log"
 run "find_package, shared" "$work/build/consumer"
 run "find_package, static" "$work/build/consumer_static"

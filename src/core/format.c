@@ -1,5 +1,6 @@
 /* format.c - writes tensors as NumPy prints arrays. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core.h"
 #include "half.h"
@@ -98,7 +99,7 @@ static void format_cell(const layout *l, int64_t k, char *cell)
     else if (isinf(x))
         snprintf(cell, CELL, x < 0 ? "-inf" : "inf");
     else if (l->scientific)
-        snprintf(cell, CELL, "%.*e", l->decimals, x);
+        snprintf(cell, CELL, "%#.*e", l->decimals, x);
     else {
         int n = snprintf(cell, CELL, "%.*f", l->decimals, x);
         for (int c = n - 1; c > 0 && cell[c] == '0'; c--) /* NumPy pads the stripped zeros with blanks */
@@ -170,7 +171,7 @@ static void choose(layout *l)
         s.digits = 3;
     if (weft_dtype_is_float((weft_dtype)l->a->dtype)) {
         each_shown(l, 0, 0, scan_range, &s);
-        l->scientific = s.largest >= 1e8 || s.smallest < 1e-4 || s.largest / s.smallest > 1e3 * 1e5;
+        l->scientific = s.largest >= 1e8 || s.smallest < 1e-4 || s.largest / s.smallest > 1e3;
         each_shown(l, 0, 0, scan_decimals, &s);
     }
     each_shown(l, 0, 0, scan_width, &s);
@@ -233,6 +234,40 @@ static void put_block(const layout *l, int dim, int64_t offset, sink *s)
     put(s, "]");
 }
 
+/* x as the dtype would store it. */
+static double rounded(double x, weft_dtype dtype)
+{
+    switch (dtype) {
+    case WEFT_F32:
+        return (double)(float)x;
+    case WEFT_F16:
+        return (double)weft__f16_to_f32(weft__f16_from_f32((float)x));
+    case WEFT_BF16:
+        return (double)weft__bf16_to_f32(weft__bf16_from_f32((float)x));
+    default:
+        return x;
+    }
+}
+
+/* A single number: the fewest digits that give it back, as Python's repr. */
+static void format_scalar(const weft__array *a, char *cell)
+{
+    double x = value_at(a, 0);
+    int digits = 1;
+    for (; digits < 17; digits++) {
+        snprintf(cell, CELL, "%.*e", digits - 1, x);
+        if (rounded(strtod(cell, NULL), (weft_dtype)a->dtype) == x)
+            break;
+    }
+    double size = fabs(x);
+    if (size != 0 && (size < 1e-4 || size >= 1e16)) {
+        snprintf(cell, CELL, "%.*e", digits - 1, x);
+        return;
+    }
+    int decimals = digits - 1 - (size != 0 ? (int)floor(log10(size)) : 0);
+    snprintf(cell, CELL, "%.*f", decimals < 1 ? 1 : decimals, x);
+}
+
 static void put_array(const weft__array *a, sink *s)
 {
     layout l = {.a = a, .summarise = a->count > SUMMARISE_ABOVE};
@@ -251,7 +286,10 @@ static void put_array(const weft__array *a, sink *s)
         return;
     }
     char cell[CELL + 8];
-    format_cell(&l, 0, cell);
+    if (weft_dtype_is_float((weft_dtype)a->dtype) && isfinite(value_at(a, 0)))
+        format_scalar(a, cell);
+    else
+        format_cell(&l, 0, cell);
     put(s, cell);
 }
 

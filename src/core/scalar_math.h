@@ -173,6 +173,12 @@ WEFT_HD float weft__scale_f32(float x, uint32_t k)
     return x * weft__exp2i_f32(half) * weft__exp2i_f32(k - half);
 }
 
+/* The same for -226 <= k <= 27, with less work. */
+WEFT_HD float weft__scale_down_f32(float x, uint32_t k)
+{
+    return x * weft__exp2i_f32(k + 100u) * 0x1p-100f;
+}
+
 /* Splits x = k ln 2 + r, |r| <= ln(2)/2 (a little more by rounding). Adding 1.5 * 2^23 rounds to the nearest integer and
  * leaves it in the low bits. The first part of ln 2 has 9 bits, so its product is exact with and without fma. */
 WEFT_HD float weft__reduce_ln2_f32(float x, uint32_t *k)
@@ -218,12 +224,12 @@ WEFT_HD float weft__m_exp_f32(float x)
     return weft__scale_f32(1 + weft__exp_tail_f32(r), k);
 }
 
-/* y e^(x + low) for x in [-150, 80] and a small correction low; y goes in before the last rounding. */
+/* y e^(x + low) for x in [-150, 18] and a small correction low; y goes in before the last rounding. */
 WEFT_HD float weft__mul_exp_f32(float y, float x, float low)
 {
     uint32_t k;
     float r = weft__reduce_ln2_f32(x, &k) + low;
-    return weft__scale_f32(weft__fma_f32(y, weft__exp_tail_f32(r), y), k);
+    return weft__scale_down_f32(weft__fma_f32(y, weft__exp_tail_f32(r), y), k);
 }
 
 /* With t = 2^(k-1): e^x - 1 = 2 (t (e^r - 1) + (t - 1/2)). The halving keeps k = 128 in range. */
@@ -255,7 +261,10 @@ WEFT_HD float weft__m_tanh_f32(float x)
 /* 1 / (1 + e^-x), or e^x / (1 + e^x) for negative x: the exponential never overflows. */
 WEFT_HD float weft__m_sigmoid_f32(float x)
 {
-    float e = weft__m_exp_f32(-weft__m_fabs_f32(x));
+    uint32_t k;
+    float a = weft__m_fabs_f32(x);
+    float r = weft__reduce_ln2_f32(a > 105.0f ? -105.0f : -a, &k);
+    float e = weft__scale_down_f32(1 + weft__exp_tail_f32(r), k);
     return (x < 0 ? e : 1.0f) / (1 + e);
 }
 
@@ -340,27 +349,24 @@ WEFT_HD float weft__m_log1p_f32(float x)
 WEFT_HD float weft__reduce_pio2_f32(float x, uint32_t *quadrant)
 {
     const double magic = 0x1.8p52; /* rounds to an integer and leaves it in the low bits */
-    const double g0 = 0x1p51, g1 = 0x1p77, g2 = 0x1p103;
     double a = (double)x;
-    double c0 = 0x1.abe8fa9p-79;
-    double c1 = 0x1.4ddc0dbp-108;
-    double c2 = 0x1.8a5664f10e41p-138;
-    c0 = a < g2 ? 0x1.4a7f09cp-54 : c0;
-    c1 = a < g2 ? 0x1.5f47d4dp-82 : c1;
-    c2 = a < g2 ? 0x1.bb81b6c52b328p-113 : c2;
-    c0 = a < g1 ? 0x1.727220ap-27 : c0;
-    c1 = a < g1 ? 0x1.29fc275p-56 : c1;
-    c2 = a < g1 ? 0x1.f47d4d377036ep-86 : c2;
-    c0 = a < g0 ? 0x1.45f306dp-1 : c0;
-    c1 = a < g0 ? 0x1.9391054p-30 : c1;
-    c2 = a < g0 ? 0x1.4fe13abe8fa9ap-59 : c2;
-    double t0, t1, m0, f0, m1, f;
+    double c0 = 0x1.abe8fa9p-79, c1 = 0x1.4ddc0dbp-108, c2 = 0x1.8a5664f10e41p-138;
+    double t0, t1, m0, m1, f;
+    c0 = a < 0x1p103 ? 0x1.4a7f09cp-54 : c0;
+    c1 = a < 0x1p103 ? 0x1.5f47d4dp-82 : c1;
+    c2 = a < 0x1p103 ? 0x1.bb81b6c52b328p-113 : c2;
+    c0 = a < 0x1p77 ? 0x1.727220ap-27 : c0;
+    c1 = a < 0x1p77 ? 0x1.29fc275p-56 : c1;
+    c2 = a < 0x1p77 ? 0x1.f47d4d377036ep-86 : c2;
+    c0 = a < 0x1p51 ? 0x1.45f306dp-1 : c0;
+    c1 = a < 0x1p51 ? 0x1.9391054p-30 : c1;
+    c2 = a < 0x1p51 ? 0x1.4fe13abe8fa9ap-59 : c2;
     t0 = a * c0;
     t1 = a * c1;
     m0 = t0 + magic;
-    f0 = t0 - (m0 - magic);
-    m1 = (f0 + t1) + magic;
-    f = (f0 - (m1 - magic)) + t1; /* exact where it cancels */
+    f = t0 - (m0 - magic);
+    m1 = (f + t1) + magic;
+    f = (f - (m1 - magic)) + t1; /* exact where it cancels */
     f = weft__fma_f64(a, c2, f);
     *quadrant = (uint32_t)weft__bits_f64(m0) + (uint32_t)weft__bits_f64(m1);
     return (float)(f * 0x1.921fb54442d18p0);
@@ -416,15 +422,17 @@ WEFT_HD float weft__m_tan_f32(float x)
 WEFT_HD float weft__m_erf_f32(float x)
 {
     float a = weft__m_fabs_f32(x);
-    float z = x * x;
     float b = a > 3.95f ? 3.95f : a;
+    float z = x * x;
     float p = 0x1.49c748p-14f;
     float q = 0x1.a58542p-13f;
+    float t;
+    uint32_t k;
     p = weft__fma_f32(p, z, -0x1.a4c876p-11f);
     p = weft__fma_f32(p, z, 0x1.54313ep-8f);
     p = weft__fma_f32(p, z, -0x1.b7ff9p-6f);
     p = weft__fma_f32(p, z, 0x1.ce2d5cp-4f);
-    p = weft__fma_f32(p, z, -0x1.812740p-2f);
+    p = weft__fma_f32(p, z, -0x1.81274p-2f);
     p = weft__fma_f32(p, z, 0x1.06eba8p-3f);
     q = weft__fma_f32(q, b, -0x1.95503cp-9f);
     q = weft__fma_f32(q, b, 0x1.6f554p-6f);
@@ -432,7 +440,9 @@ WEFT_HD float weft__m_erf_f32(float x)
     q = weft__fma_f32(q, b, -0x1.46026cp-1f);
     q = weft__fma_f32(q, b, -0x1.20c06cp0f);
     q = weft__fma_f32(q, b, -0x1.182114p-13f);
-    q = weft__copysign_f32(1 - weft__m_exp_f32(q), x);
+    q = weft__exp_tail_f32(weft__reduce_ln2_f32(q, &k));
+    t = weft__exp2i_f32(k);
+    q = weft__copysign_f32(1 - weft__fma_f32(t, q, t), x);
     return a < 0.875f ? weft__fma_f32(p, x, x) : q;
 }
 

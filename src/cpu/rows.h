@@ -108,6 +108,17 @@ typedef int64_t weft__int_f64;
 typedef int32_t weft__ivec_f32 __attribute__((vector_size(WEFT__VEC_BYTES)));
 typedef int64_t weft__ivec_f64 __attribute__((vector_size(WEFT__VEC_BYTES)));
 
+/* a where the mask is set, b elsewhere. */
+WEFT__INLINE weft__vec_f32 weft__vpick_f32(weft__ivec_f32 mask, weft__vec_f32 a, weft__vec_f32 b)
+{
+    return (weft__vec_f32)((mask & (weft__ivec_f32)a) | (~mask & (weft__ivec_f32)b));
+}
+
+WEFT__INLINE weft__vec_f64 weft__vpick_f64(weft__ivec_f64 mask, weft__vec_f64 a, weft__vec_f64 b)
+{
+    return (weft__vec_f64)((mask & (weft__ivec_f64)a) | (~mask & (weft__ivec_f64)b));
+}
+
 /* a > b ? a : b and a < b ? a : b in every lane, so b where either is NaN. */
 #if WEFT__VEC_BYTES == 64
 
@@ -154,16 +165,6 @@ WEFT__INLINE weft__vec_f64 weft__vmin_f64(weft__vec_f64 a, weft__vec_f64 b)
 }
 
 #else
-
-WEFT__INLINE weft__vec_f32 weft__vpick_f32(weft__ivec_f32 mask, weft__vec_f32 a, weft__vec_f32 b)
-{
-    return (weft__vec_f32)((mask & (weft__ivec_f32)a) | (~mask & (weft__ivec_f32)b));
-}
-
-WEFT__INLINE weft__vec_f64 weft__vpick_f64(weft__ivec_f64 mask, weft__vec_f64 a, weft__vec_f64 b)
-{
-    return (weft__vec_f64)((mask & (weft__ivec_f64)a) | (~mask & (weft__ivec_f64)b));
-}
 
 WEFT__INLINE weft__vec_f32 weft__vmax_f32(weft__vec_f32 a, weft__vec_f32 b)
 {

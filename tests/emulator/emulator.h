@@ -68,10 +68,10 @@ void simt_set_memory_limit(size_t bytes);
 /* Off: the host may read and write device memory. On (the default): doing so ends the process with a message. */
 void simt_set_host_guard(int on);
 
-size_t simt_device_bytes(void);  /* allocated on the device now */
-size_t simt_pinned_bytes(void);  /* pinned host memory now */
-long simt_live_handles(void);    /* streams and events that were created and not destroyed */
-long simt_launches(void);        /* kernels launched since the start */
+size_t simt_device_bytes(void); /* allocated on the device now */
+size_t simt_pinned_bytes(void); /* pinned host memory now */
+long simt_live_handles(void);   /* streams and events that were created and not destroyed */
+long simt_launches(void);       /* kernels launched since the start */
 
 /* Forgets that the bytes were ever written, for a caching allocator that hands a block out again. */
 void simt_mark_uninitialised(void *device_memory, size_t bytes);

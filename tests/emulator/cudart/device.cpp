@@ -3,7 +3,8 @@
 #include "../simt/heap.h"
 #include "runtime.h"
 
-namespace {
+namespace
+{
 
 using cudart::Call;
 

@@ -4,8 +4,10 @@
 #include "../simt/block.h"
 #include "runtime.h"
 
-namespace cudart {
-namespace {
+namespace cudart
+{
+namespace
+{
 
 constexpr size_t default_shared = 48 << 10;
 constexpr size_t opt_in_shared = 227 << 10;

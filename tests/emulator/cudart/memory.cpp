@@ -10,9 +10,12 @@
 #include "../simt/heap.h"
 #include "runtime.h"
 
-namespace cudart {
-namespace {
+namespace cudart
+{
+namespace
+{
 
+using simt::report;
 using simt::checker::copied;
 using simt::checker::read_by;
 using simt::checker::written;
@@ -258,8 +261,8 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t handle)
         if (simt::heap_size(memory))
             simt::heap_release(memory);
         else
-            simt::report(SIMT_USE_AFTER_FREE, "cudaFreeAsync of memory that was already freed (%s)",
-                         simt::heap_describe(memory).c_str());
+            report(SIMT_USE_AFTER_FREE, "cudaFreeAsync of memory that was already freed (%s)",
+                   simt::heap_describe(memory).c_str());
     });
     return call.result();
 }

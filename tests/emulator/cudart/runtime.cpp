@@ -7,8 +7,10 @@
 #include "../simt/checker.h"
 #include "../simt/heap.h"
 
-namespace cudart {
-namespace {
+namespace cudart
+{
+namespace
+{
 
 constexpr size_t default_memory = 4ull << 30;
 
@@ -146,7 +148,8 @@ cudaError_t cudaDeviceReset(void)
 void simt_reset(void)
 {
     std::lock_guard<std::recursive_mutex> guard(mutex);
-    const char *order = getenv("WEFT_SIMT_ORDER"), *streams = getenv("WEFT_SIMT_STREAMS"), *seed = getenv("WEFT_SIMT_SEED");
+    const char *order = getenv("WEFT_SIMT_ORDER"), *streams = getenv("WEFT_SIMT_STREAMS"),
+               *seed = getenv("WEFT_SIMT_SEED");
     const uint64_t number = seed ? strtoull(seed, nullptr, 10) : 1;
     simt_set_order(starts_with(order, "rev")    ? SIMT_REVERSE
                    : starts_with(order, "rand") ? SIMT_RANDOM

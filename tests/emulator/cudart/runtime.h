@@ -11,7 +11,8 @@
 #include <vector>
 #include "../emulator.h"
 
-namespace cudart {
+namespace cudart
+{
 
 /* --- streams ------------------------------------------------------------------------------------------------------- */
 
@@ -62,7 +63,7 @@ void reset_streams(simt_streams policy, uint64_t seed);
  * purpose and lets other streams get on. */
 class Call
 {
-public:
+  public:
     explicit Call(const char *function);
 
     /* The call does nothing and returns result(): failure on purpose, sticky error, no device, or inside a host function. */
@@ -73,7 +74,7 @@ public:
     /* What to return, given what the call itself came to. */
     cudaError_t result(cudaError_t error = cudaSuccess);
 
-private:
+  private:
     std::lock_guard<std::recursive_mutex> lock;
     cudaError_t failure = cudaSuccess;
 };

@@ -20,8 +20,10 @@ struct CUevent_st {
     std::shared_ptr<double> milliseconds; /* when the point was reached */
 };
 
-namespace cudart {
-namespace {
+namespace cudart
+{
+namespace
+{
 
 const StreamRef &null_stream()
 {

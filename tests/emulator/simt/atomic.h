@@ -7,7 +7,8 @@
 
 #include "core.h"
 
-namespace simt {
+namespace simt
+{
 
 template <class T> struct identity {
     using type = T;
@@ -15,8 +16,7 @@ template <class T> struct identity {
 template <class T> using identity_t = typename identity<T>::type;
 
 /* Not inlined, so that its return address is the kernel's code. */
-template <class T, class Update>
-SIMT_UNCHECKED __attribute__((noinline)) T read_modify_write(T *address, Update update)
+template <class T, class Update> SIMT_UNCHECKED __attribute__((noinline)) T read_modify_write(T *address, Update update)
 {
     atomic_access(address, sizeof(T), __builtin_return_address(0));
     const T old = *address;

@@ -9,13 +9,14 @@
 #include "fiber.h"
 #include "launch.h"
 
-namespace simt {
+namespace simt
+{
 
 enum class Run : uint8_t { fresh, ready, running, at_barrier, at_warp, done };
 
 struct Thread {
-    uint3 index;         /* threadIdx */
-    unsigned linear;     /* within the block; also its fiber */
+    uint3 index;     /* threadIdx */
+    unsigned linear; /* within the block; also its fiber */
     Run run;
     Site site;           /* where it waits */
     int vote;            /* result of the last barrier */
@@ -32,16 +33,16 @@ struct Warp {
 struct Block {
     Thread threads[max_block_threads];
     Warp warps[max_block_threads / 32];
-    Thread *current;        /* nullptr while no kernel runs */
+    Thread *current; /* nullptr while no kernel runs */
     const Launch *launch;
-    unsigned count, live;   /* threads, and those that have not returned */
-    unsigned arrived;       /* threads at the block barrier */
-    Site barrier_site;      /* where the first of them is */
+    unsigned count, live; /* threads, and those that have not returned */
+    unsigned arrived;     /* threads at the block barrier */
+    Site barrier_site;    /* where the first of them is */
     int vote;
     unsigned barrier_epoch; /* block barriers passed */
     uint64_t index;         /* of the block in its grid */
     uint32_t launch_number;
-    bool failed;            /* the launch ends: deadlock or trap */
+    bool failed; /* the launch ends: deadlock or trap */
 };
 extern Block block;
 
@@ -98,7 +99,7 @@ extern Settings settings;
 /* xorshift64*: small, seeded, the same everywhere. */
 class Random
 {
-public:
+  public:
     explicit Random(uint64_t seed) : state(seed * 0x9E3779B97F4A7C15ull | 1)
     {
     }
@@ -116,7 +117,7 @@ public:
         return static_cast<uint32_t>(next() * limit >> 32);
     }
 
-private:
+  private:
     uint64_t state;
 };
 

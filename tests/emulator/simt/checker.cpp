@@ -17,8 +17,10 @@
 #include "block.h"
 #include "heap.h"
 
-namespace simt::checker {
-namespace {
+namespace simt::checker
+{
+namespace
+{
 
 enum State : uint8_t { nothing, freed, uninitialised, initialised };
 
@@ -27,7 +29,7 @@ enum class Access { read, write, atomic };
 /* Who made an access, packed: valid 1 bit, block 25, thread 10, block barriers 16, warp barriers 11, atomic 1. */
 class Stamp
 {
-public:
+  public:
     Stamp() = default;
     Stamp(const Block &where, bool atomic)
         : bits(1ull << 63 | (where.index & 0x1FFFFFF) << 38 | static_cast<uint64_t>(where.current->linear) << 28 |
@@ -65,7 +67,7 @@ public:
         return !same_warp || (bits >> 1 & 0x7FF) == (other.bits >> 1 & 0x7FF);
     }
 
-private:
+  private:
     uint64_t bits;
 };
 
@@ -99,8 +101,8 @@ extern "C" char __executable_start;
 
 template <class T> T *map_shadow(size_t count)
 {
-    void *memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory =
+        mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("simt: no address space for the access checker");
         abort();
@@ -189,9 +191,9 @@ void check_other_memory(const void *address, size_t bytes, Access access, const 
 void report_state(const Region &region, State state, const void *address, size_t bytes, Access access,
                   const Place &place)
 {
-    const simt_kind kind = state == uninitialised            ? SIMT_UNINITIALISED
+    const simt_kind kind = state == uninitialised                     ? SIMT_UNINITIALISED
                            : state == freed && &region == &regions[0] ? SIMT_USE_AFTER_FREE
-                                                             : SIMT_OUT_OF_BOUNDS;
+                                                                      : SIMT_OUT_OF_BOUNDS;
     if (!first_report(kind)) {
         report(kind, "again");
         return;
@@ -201,8 +203,8 @@ void report_state(const Region &region, State state, const void *address, size_t
            where.empty() ? "" : " (", where.c_str(), where.empty() ? "" : ")");
 }
 
-void report_race(const Region &region, Stamp other, uint32_t other_pc, const void *address, size_t bytes,
-                 Access access, const Place &place)
+void report_race(const Region &region, Stamp other, uint32_t other_pc, const void *address, size_t bytes, Access access,
+                 const Place &place)
 {
     if (!first_report(SIMT_RACE)) {
         report(SIMT_RACE, "again");
@@ -210,8 +212,9 @@ void report_race(const Region &region, Stamp other, uint32_t other_pc, const voi
     }
     const std::string here = place.text();
     const std::string there = other_pc ? std::string(" at ") + source_line(&__executable_start + other_pc) : "";
-    report(SIMT_RACE, "%s of %zu bytes of %s memory at %s (address %p) conflicts with %s%s by block %u, thread %u: no "
-                      "barrier between them",
+    report(SIMT_RACE,
+           "%s of %zu bytes of %s memory at %s (address %p) conflicts with %s%s by block %u, thread %u: no "
+           "barrier between them",
            verb(access), bytes, region.name, here.c_str(), address, other_pc ? "the write" : "an access", there.c_str(),
            other.block_index(), other.thread());
 }

@@ -8,7 +8,8 @@
 #include <cstddef>
 #include "core.h"
 
-namespace simt::checker {
+namespace simt::checker
+{
 
 #if defined(SIMT_CHECKER)
 inline constexpr bool present = true;

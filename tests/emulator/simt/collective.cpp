@@ -7,8 +7,10 @@
 #include "block.h"
 #include "checker.h"
 
-namespace simt {
-namespace {
+namespace simt
+{
+namespace
+{
 
 bool same_line(Site a, Site b)
 {
@@ -51,8 +53,7 @@ bool valid_width(unsigned width)
 
 bool is_shuffle(WarpOp op)
 {
-    return op == WarpOp::shuffle || op == WarpOp::shuffle_up || op == WarpOp::shuffle_down ||
-           op == WarpOp::shuffle_xor;
+    return op == WarpOp::shuffle || op == WarpOp::shuffle_up || op == WarpOp::shuffle_down || op == WarpOp::shuffle_xor;
 }
 
 uint64_t combine(WarpOp op, uint64_t a, uint64_t b)

@@ -12,7 +12,8 @@
 /* The emulator's own accesses in kernel code are checked by hand, not by the compiler's hooks. */
 #define SIMT_UNCHECKED __attribute__((no_sanitize("thread")))
 
-namespace simt {
+namespace simt
+{
 
 /* A place in the kernel's source. As a default argument, here() is the caller's line. */
 struct Site {

@@ -14,8 +14,10 @@
 #include <ucontext.h>
 #endif
 
-namespace simt {
-namespace {
+namespace simt
+{
+namespace
+{
 
 constexpr size_t page_bytes = 4096;
 #if defined(SIMT_ASAN)

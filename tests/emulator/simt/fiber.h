@@ -7,7 +7,8 @@
 
 #include <cstddef>
 
-namespace simt {
+namespace simt
+{
 
 constexpr unsigned max_block_threads = 1024;
 

@@ -14,8 +14,10 @@
 #include "checker.h"
 #include "sanitizer.h"
 
-namespace simt {
-namespace {
+namespace simt
+{
+namespace
+{
 
 constexpr size_t reserved_bytes = 1ull << 36;
 constexpr size_t redzone_bytes = 256;
@@ -56,8 +58,8 @@ void on_fault(int, siginfo_t *info, void *)
                           : in_stacks ? "local memory overflows the fiber's stack"
                                       : "not device memory");
     else if (in_heap)
-        length = snprintf(text, sizeof text, "simt: host-pointer: host code touches device memory at %p\n",
-                          info->si_addr);
+        length =
+            snprintf(text, sizeof text, "simt: host-pointer: host code touches device memory at %p\n", info->si_addr);
     if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0)
         _exit(125);
     sigaction(SIGSEGV, &previous_action, nullptr);
@@ -74,8 +76,7 @@ void install_handler()
 
 void reserve()
 {
-    void *memory =
-        mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         perror("simt: no address space for device memory");
         abort();
@@ -182,7 +183,8 @@ std::string heap_describe(const void *address)
         const size_t after = distance - found->second.bytes;
         where = "after";
         distance = after;
-        if (next != allocations().end() && static_cast<size_t>(next->first - static_cast<const char *>(address)) < after) {
+        if (next != allocations().end() &&
+            static_cast<size_t>(next->first - static_cast<const char *>(address)) < after) {
             where = "before";
             distance = static_cast<size_t>(next->first - static_cast<const char *>(address));
             found = next;

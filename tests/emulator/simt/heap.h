@@ -9,7 +9,8 @@
 #include <string>
 #include "fiber.h"
 
-namespace simt {
+namespace simt
+{
 
 AddressRange heap_range();
 
@@ -31,7 +32,7 @@ void heap_set_guard(bool on);
 /* Device memory can be touched while one of these lives. */
 class HeapAccess
 {
-public:
+  public:
     HeapAccess();
     ~HeapAccess();
     HeapAccess(const HeapAccess &) = delete;
@@ -41,13 +42,13 @@ public:
 /* The opposite, for host code that runs inside queued work. */
 class HostSection
 {
-public:
+  public:
     HostSection();
     ~HostSection();
     HostSection(const HostSection &) = delete;
     HostSection &operator=(const HostSection &) = delete;
 
-private:
+  private:
     unsigned depth;
 };
 

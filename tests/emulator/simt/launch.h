@@ -10,7 +10,8 @@
 #include <vector>
 #include "core.h"
 
-namespace simt {
+namespace simt
+{
 
 /* A kernel with its arguments. invoke calls the kernel once, for the running thread. */
 struct Launch {

@@ -124,7 +124,8 @@ inline double __hiloint2double(int high, int low)
                                    static_cast<unsigned>(low));
 }
 
-namespace simt {
+namespace simt
+{
 
 /* The device's conversions to integers clamp, and give 0 for NaN; C++'s are undefined there. */
 template <class To, class From> inline To clamp_to(From x)

@@ -11,16 +11,18 @@
 #include "checker.h"
 #include "sanitizer.h"
 
-namespace simt {
-namespace {
+namespace simt
+{
+namespace
+{
 
 long counts[SIMT_KINDS];
 char last_text[2048];
 
-const char *const kind_names[SIMT_KINDS] = {"out-of-bounds",  "use-after-free",       "uninitialised-read",
-                                            "data-race",      "host-pointer",         "foreign-local-memory",
-                                            "misaligned",     "barrier-divergence",   "warp-divergence",
-                                            "deadlock",       "shared-memory-limit",  "trap"};
+const char *const kind_names[SIMT_KINDS] = {"out-of-bounds", "use-after-free",      "uninitialised-read",
+                                            "data-race",     "host-pointer",        "foreign-local-memory",
+                                            "misaligned",    "barrier-divergence",  "warp-divergence",
+                                            "deadlock",      "shared-memory-limit", "trap"};
 
 /* One line of addr2line's output, without the newline; "" at its end. */
 std::string read_line(FILE *stream)
@@ -107,10 +109,10 @@ void report(simt_kind kind, const char *format, ...)
         return;
     int used = 0;
     if (block.current)
-        used = snprintf(last_text, sizeof last_text, "simt: %s: %s, block (%u,%u,%u), thread (%u,%u,%u): ",
-                        kind_names[kind], function_name(block.launch->kernel), builtins.block_idx.x,
-                        builtins.block_idx.y, builtins.block_idx.z, builtins.thread_idx.x, builtins.thread_idx.y,
-                        builtins.thread_idx.z);
+        used = snprintf(last_text, sizeof last_text,
+                        "simt: %s: %s, block (%u,%u,%u), thread (%u,%u,%u): ", kind_names[kind],
+                        function_name(block.launch->kernel), builtins.block_idx.x, builtins.block_idx.y,
+                        builtins.block_idx.z, builtins.thread_idx.x, builtins.thread_idx.y, builtins.thread_idx.z);
     else
         used = snprintf(last_text, sizeof last_text, "simt: %s: ", kind_names[kind]);
     va_list arguments;
@@ -125,17 +127,20 @@ void report(simt_kind kind, const char *format, ...)
 
 using simt::settings;
 
-namespace {
+namespace
+{
 
 /* Async-signal-safe: only write and plain variables. */
 void on_time_limit(int)
 {
     char text[256];
-    int length = snprintf(text, sizeof text, "simt: time limit reached%s\n", simt::block.current ? "" : " in host code");
+    int length =
+        snprintf(text, sizeof text, "simt: time limit reached%s\n", simt::block.current ? "" : " in host code");
     if (simt::block.current)
-        length = snprintf(text, sizeof text, "simt: time limit reached: block (%u,%u,%u), thread (%u,%u,%u) is running\n",
-                          simt::builtins.block_idx.x, simt::builtins.block_idx.y, simt::builtins.block_idx.z,
-                          simt::builtins.thread_idx.x, simt::builtins.thread_idx.y, simt::builtins.thread_idx.z);
+        length =
+            snprintf(text, sizeof text, "simt: time limit reached: block (%u,%u,%u), thread (%u,%u,%u) is running\n",
+                     simt::builtins.block_idx.x, simt::builtins.block_idx.y, simt::builtins.block_idx.z,
+                     simt::builtins.thread_idx.x, simt::builtins.thread_idx.y, simt::builtins.thread_idx.z);
     if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0)
         _exit(125);
     _exit(124);

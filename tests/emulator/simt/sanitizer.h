@@ -15,7 +15,8 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace simt {
+namespace simt
+{
 
 inline void poison([[maybe_unused]] const void *start, [[maybe_unused]] size_t bytes)
 {

@@ -9,8 +9,10 @@
 #include "checker.h"
 #include "sanitizer.h"
 
-namespace simt {
-namespace {
+namespace simt
+{
+namespace
+{
 
 constexpr size_t arena_bytes = 1 << 20;
 constexpr size_t redzone_bytes = 64;

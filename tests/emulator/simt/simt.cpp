@@ -1,12 +1,15 @@
 /* simt.cpp - the scheduler: blocks one after the other, the threads of a block as fibers that run from one
  * synchronisation point to the next. */
+#include <vector_functions.h>
+#include <cstdio>
 #include <numeric>
 #include <utility>
 #include <vector>
 #include "block.h"
 #include "checker.h"
 
-namespace simt {
+namespace simt
+{
 
 Builtins builtins;
 Block block;
@@ -19,12 +22,13 @@ WarpThreads warp_of(const Thread &thread)
     return {&block.threads[first], &block.warps[first / 32], count};
 }
 
-namespace {
+namespace
+{
 
 /* The order in which the scheduler visits blocks, warps and lanes. */
 class Visitor
 {
-public:
+  public:
     Visitor() : random(settings.seed)
     {
     }
@@ -48,7 +52,7 @@ public:
         return settings.order != SIMT_RANDOM || random.below(2);
     }
 
-private:
+  private:
     Random random;
 };
 
@@ -112,8 +116,9 @@ void report_deadlock()
 void start_block(const Launch &launch, uint64_t index)
 {
     const dim3 grid = launch.grid, size = launch.block;
-    builtins.block_idx = make_uint3(static_cast<unsigned>(index % grid.x), static_cast<unsigned>(index / grid.x % grid.y),
-                                    static_cast<unsigned>(index / (static_cast<uint64_t>(grid.x) * grid.y)));
+    builtins.block_idx =
+        make_uint3(static_cast<unsigned>(index % grid.x), static_cast<unsigned>(index / grid.x % grid.y),
+                   static_cast<unsigned>(index / (static_cast<uint64_t>(grid.x) * grid.y)));
     block.index = index;
     block.count = block.live = size.x * size.y * size.z;
     block.arrived = 0;

@@ -6,7 +6,8 @@
 #include <type_traits>
 #include "core.h"
 
-namespace simt {
+namespace simt
+{
 
 template <class T> SIMT_UNCHECKED inline uint64_t to_bits(T value)
 {
@@ -25,9 +26,9 @@ template <class T> SIMT_UNCHECKED inline T from_bits(uint64_t bits)
 
 /* The types for which nvcc has shuffles: the arithmetic ones and the half types of cuda_fp16.h and cuda_bf16.h. */
 template <class T>
-inline constexpr bool can_shuffle = std::is_arithmetic_v<T> || std::is_same_v<T, __half> ||
-                                    std::is_same_v<T, __half2> || std::is_same_v<T, __nv_bfloat16> ||
-                                    std::is_same_v<T, __nv_bfloat162>;
+inline constexpr bool can_shuffle =
+    std::is_arithmetic_v<T> || std::is_same_v<T, __half> || std::is_same_v<T, __half2> ||
+    std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __nv_bfloat162>;
 
 template <class T> inline T shuffle(WarpOp op, unsigned mask, T value, unsigned argument, int width, Site site)
 {

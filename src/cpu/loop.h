@@ -1,0 +1,136 @@
+/* loop.h - how elementwise kernels walk their operands: any strides, any dtype, one compiled loop per formula and type.
+ *
+ * A loop works on dense runs of a compute type ("lane"): f32 for f32, f16 and bf16; f64; i64 for integers and bool; bytes for
+ * truth values. The map finds such runs: it merges and reorders dims over all operands, hands out pointers into operands that
+ * are dense and of the lane's own type, and stages the others (strided, broadcast, converted) through blocks of
+ * WEFT__BLOCK elements in the L1 cache. So every element meets the same code whatever its layout. */
+#ifndef WEFT_CPU_LOOP_H
+#define WEFT_CPU_LOOP_H
+
+#include "cpu.h"
+
+/* For a loop whose iterations touch only their own index: in-place operands (out == in) need no check for overlap. */
+#if defined(__clang__)
+#define WEFT__SIMD _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define WEFT__SIMD _Pragma("GCC ivdep")
+#else
+#define WEFT__SIMD
+#endif
+
+enum { WEFT__BLOCK = 512, WEFT__MAP_MAX_IN = 4, WEFT__MAP_MAX_OUT = 2 };
+
+typedef enum weft__lane { WEFT__LANE_F32, WEFT__LANE_F64, WEFT__LANE_I64, WEFT__LANE_BYTE, WEFT__LANES } weft__lane;
+
+/* n elements; in[k] and out are dense and of their lanes' types; out may equal in[k]. */
+typedef void (*weft__loop)(int64_t n, const void *const *in, void *out, const void *param);
+
+/* One elementwise operation. All arrays have one shape (broadcast by stride 0); an input may be NULL if no loop reads it,
+ * an output if it is not wanted. Loop k makes output k; with no outputs at all, loop 0 runs with out NULL. */
+typedef struct weft__map {
+    int n_in, n_out;
+    const weft__array *in[WEFT__MAP_MAX_IN];
+    const weft__array *out[WEFT__MAP_MAX_OUT];
+    weft__lane in_lane[WEFT__MAP_MAX_IN];
+    weft__lane out_lane[WEFT__MAP_MAX_OUT];
+    weft__loop loop[WEFT__MAP_MAX_OUT];
+    const void *param;
+    int64_t grain; /* elements per chunk of parallel work; up to this many run in the caller */
+} weft__map;
+
+#ifdef WEFT_ISA
+
+/* Runs the map. An output must not overlap an input, except as the very same view. */
+void WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
+
+/* n dense elements of a dtype from / to a block of its lane. Integers wrap; bool is nonzero. */
+void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, void *lane);
+void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst);
+
+#endif
+
+static inline weft__lane weft__lane_of(int32_t dtype)
+{
+    switch (dtype) {
+    case WEFT_F32:
+    case WEFT_F16:
+    case WEFT_BF16:
+        return WEFT__LANE_F32;
+    case WEFT_F64:
+        return WEFT__LANE_F64;
+    default:
+        return WEFT__LANE_I64;
+    }
+}
+
+/* An array's elements are stored as the lane has them. */
+static inline bool weft__is_native(int32_t dtype, weft__lane lane)
+{
+    switch (lane) {
+    case WEFT__LANE_F32:
+        return dtype == WEFT_F32;
+    case WEFT__LANE_F64:
+        return dtype == WEFT_F64;
+    case WEFT__LANE_I64:
+        return dtype == WEFT_I64;
+    default:
+        return true;
+    }
+}
+
+static inline int64_t weft__dtype_bytes(int32_t dtype)
+{
+    switch (dtype) {
+    case WEFT_F64:
+    case WEFT_I64:
+        return 8;
+    case WEFT_F32:
+    case WEFT_I32:
+        return 4;
+    case WEFT_F16:
+    case WEFT_BF16:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+/* Several operands' common iteration space, dims merged and ordered so that the first operand is walked through memory
+ * as densely as it allows. Strides in bytes. */
+enum { WEFT__SPACE_MAX = WEFT__MAP_MAX_IN + WEFT__MAP_MAX_OUT };
+
+typedef struct weft__space {
+    int n; /* operands */
+    int ndim;
+    int64_t count;
+    int64_t shape[WEFT__MAX_DIMS];
+    int64_t stride[WEFT__SPACE_MAX][WEFT__MAX_DIMS];
+} weft__space;
+
+/* Sets up *s for n arrays of one shape, at least one; ndim becomes at least 1. */
+void weft__space_init(weft__space *s, int n, const weft__array *const *arrays);
+
+/* Byte offset of operand k at linear index i, whose coordinates go to index. */
+void weft__space_seek(const weft__space *s, int64_t i, int64_t *index);
+
+static inline int64_t weft__space_offset(const weft__space *s, int k, const int64_t *index)
+{
+    int64_t offset = 0;
+    for (int d = 0; d < s->ndim; d++) {
+        offset += index[d] * s->stride[k][d];
+    }
+    return offset;
+}
+
+/* Moves index on by n elements, n at most to the end of the innermost run. */
+static inline void weft__space_advance(const weft__space *s, int64_t *index, int64_t n)
+{
+    int d = s->ndim - 1;
+    index[d] += n;
+    while (d > 0 && index[d] == s->shape[d]) {
+        index[d] = 0;
+        index[--d]++;
+    }
+}
+
+#endif

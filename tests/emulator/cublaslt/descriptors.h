@@ -1,0 +1,66 @@
+/* descriptors.h - what the stand-in keeps inside cuBLASLt's semi-opaque descriptors. */
+#ifndef WEFT_TESTS_CUBLASLT_DESCRIPTORS_H
+#define WEFT_TESTS_CUBLASLT_DESCRIPTORS_H
+
+#include <cublasLt.h>
+#include <cstdint>
+
+namespace cublaslt
+{
+
+struct Operation {
+    int32_t compute, scale, pointer_mode, transpose_a, transpose_b, transpose_c, fill_mode;
+    uint32_t epilogue;
+    void *bias;
+    int64_t bias_batch_stride;
+    void *aux;
+    int64_t aux_ld, aux_batch_stride;
+    int32_t aux_type, bias_type; /* -1: as D */
+};
+
+struct Layout {
+    int32_t type, order;
+    uint64_t rows, cols;
+    int64_t ld;
+    int32_t batch_count;
+    int64_t batch_stride;
+};
+
+struct Preference {
+    uint32_t search_mode;
+    uint32_t reduction_mask;
+    uint64_t max_workspace;
+    uint32_t alignment[4]; /* of A, B, C, D */
+};
+
+/* What an algorithm handle stands for. magic tells one of ours from garbage. */
+struct Algorithm {
+    uint64_t magic;
+    int32_t id, split_k;
+    uint32_t reduction;
+    uint64_t workspace;
+};
+constexpr uint64_t algorithm_magic = 0x77656674616c676full;
+
+static_assert(sizeof(Operation) <= sizeof(cublasLtMatmulDescOpaque_t) &&
+                  sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t) &&
+                  sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t) &&
+                  sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t),
+              "the stand-in's descriptors live in the real ones' storage");
+
+inline Operation *of(cublasLtMatmulDesc_t handle)
+{
+    return reinterpret_cast<Operation *>(handle);
+}
+inline Layout *of(cublasLtMatrixLayout_t handle)
+{
+    return reinterpret_cast<Layout *>(handle);
+}
+inline Preference *of(cublasLtMatmulPreference_t handle)
+{
+    return reinterpret_cast<Preference *>(handle);
+}
+
+} /* namespace cublaslt */
+
+#endif

@@ -1,0 +1,21 @@
+/* test_ctx.h - contexts for tests: an allocator that counts, poisons and can fail on purpose; a log that remembers. */
+#ifndef WEFT_TEST_CTX_H
+#define WEFT_TEST_CTX_H
+
+#include <weft/weft.h>
+
+typedef struct fault_memory {
+    long live_blocks;
+    size_t live_bytes;
+    long calls;     /* allocations so far */
+    long fail_at;   /* the number of the call that fails, from 1; 0: none */
+    bool for_good;  /* every later call fails too */
+    bool mismatch;  /* a block was freed with another size than it was taken with, or twice */
+    char last_log[1024];
+    int logged;
+} fault_memory;
+
+/* Options whose hooks and log callback work on memory. */
+weft_options fault_options(fault_memory *memory);
+
+#endif

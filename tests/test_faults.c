@@ -1,0 +1,178 @@
+/* test_faults.c - every allocation of a scenario fails once, and from there on for good: a clean error, nothing leaked,
+ * the context usable. */
+#include <stdio.h>
+#include "harness/test_ctx.h"
+#include "harness/weft_test.h"
+
+/* Each works in a scope of its own and reports what the library reports. */
+
+static weft_status train_mlp(weft_ctx *c)
+{
+    weft_tensor *w1 = weft_param(weft_full(c, WEFT_F32, WEFT_DIMS(8, 4), 0.1), "w1");
+    weft_tensor *b1 = weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(8)), "b1");
+    weft_tensor *w2 = weft_param(weft_full(c, WEFT_F32, WEFT_DIMS(3, 8), 0.1), "w2");
+    weft_tensor *params[] = {w1, b1, w2};
+    weft_tensor *x = weft_rand(c, WEFT_F32, WEFT_DIMS(5, 4), -1, 1), *y = weft_zeros(c, WEFT_I64, WEFT_DIMS(5));
+    weft_optim *opt = NULL;
+    weft_status status = weft_adam_open(c, params, 3, NULL, &opt);
+    for (int step = 0; step < 3 && status == WEFT_OK; step++) {
+        int mark = weft_scope_push(c);
+        weft_tensor *h = weft_dropout(weft_gelu(weft_linear(x, w1, b1)), 0.2, true);
+        weft_backward(c, weft_cross_entropy(weft_linear(h, w2, NULL), y));
+        weft_clip_grad_norm(c, params, 3, 1);
+        weft_optim_step(c, opt);
+        weft_optim_zero_grad(c, opt);
+        status = weft_scope_pop(c, mark);
+    }
+    weft_optim_close(opt);
+    for (int k = 0; k < 3; k++)
+        weft_release(params[k]);
+    return weft_ctx_status(c);
+}
+
+static weft_status convolve(weft_ctx *c)
+{
+    weft_tensor *w = weft_set_requires_grad(weft_full(c, WEFT_F32, WEFT_DIMS(4, 2, 3, 3), 0.1), true);
+    weft_tensor *gamma = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(4)), true);
+    weft_tensor *mean = weft_zeros(c, WEFT_F32, WEFT_DIMS(4)), *var = weft_ones(c, WEFT_F32, WEFT_DIMS(4));
+    weft_tensor *x = weft_rand(c, WEFT_F16, WEFT_DIMS(2, 2, 8, 8), -1, 1);
+    weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
+    h = weft_relu(weft_batch_norm(h, gamma, NULL, mean, var, true, 0.1, 1e-5));
+    h = weft_max_pool2d(h, &(weft_pool2d_params){.kernel = {2, 2}});
+    return weft_backward(c, weft_mean(weft_square(h), WEFT_ALL, false));
+}
+
+static weft_status second_order(weft_ctx *c)
+{
+    weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3, 4), 0.5, 1), true), *g = NULL;
+    weft_tensor *y = weft_sum(weft_mul(weft_tanh(x), weft_log_softmax(x, 1)), WEFT_ALL, false);
+    weft_grad(c, &y, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH);
+    weft_backward(c, weft_sum(weft_square(g), WEFT_ALL, false));
+    return weft_ctx_status(c);
+}
+
+static weft_status shapes(weft_ctx *c)
+{
+    weft_tensor *x = weft_set_requires_grad(weft_arange(c, WEFT_F32, 0, 24, 1), true);
+    weft_tensor *t = weft_transpose(weft_reshape(x, WEFT_DIMS(2, 3, 4)), 0, 2);
+    weft_tensor *parts[] = {weft_contiguous(t), weft_flip(t, WEFT_AXES(1)), weft_slice(weft_concat(&t, 1, 0), 0, 0, 4, 1)};
+    weft_tensor *index = weft_from_data(c, WEFT_I64, WEFT_DIMS(2), (const int64_t[]){1, 0});
+    t = weft_index_select(weft_stack(parts, 3, 0), 1, index);
+    weft_tensor *halves[2];
+    weft_split(t, 1, (const int64_t[]){1, 1}, 2, halves);
+    return weft_backward(c, weft_sum(weft_mul(halves[0], halves[1]), WEFT_ALL, false));
+}
+
+static weft_status many_inputs(weft_ctx *c)
+{
+    enum { N = 100 };
+    weft_tensor *parts[N];
+    for (int k = 0; k < N; k++)
+        parts[k] = weft_set_requires_grad(weft_scalar(c, WEFT_F32, k), true);
+    return weft_backward(c, weft_sum(weft_stack(parts, N, 0), WEFT_ALL, false));
+}
+
+static weft_status text(weft_ctx *c)
+{
+    char buffer[256];
+    weft_tensor *x = weft_rand(c, WEFT_BF16, WEFT_DIMS(5, 5), 0, 1);
+    weft_tensor *shared = weft_share(x);
+    weft_format(c, weft_borrow(c, shared), buffer, sizeof buffer);
+    weft_release(shared);
+    weft_set_name(x, "x");
+    weft_tensor *product = weft_matmul(weft_cast(x, WEFT_F32), weft_eye(c, WEFT_F32, 5, 5));
+    weft_format(c, product, buffer, sizeof buffer);
+    return weft_ctx_status(c);
+}
+
+static weft_tensor *cubed(weft_ctx *c, weft_tensor *const *in, int n, void *user)
+{
+    (void)c, (void)n, (void)user;
+    return weft_mul(weft_square(in[0]), in[0]);
+}
+
+static weft_status checked(weft_ctx *c)
+{
+    weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(2), 0.5, 1), true);
+    weft_gradcheck(c, cubed, NULL, &x, 1, NULL);
+    return weft_gradgradcheck(c, cubed, NULL, &x, 1, NULL);
+}
+
+static const struct {
+    const char *name;
+    weft_status (*run)(weft_ctx *c);
+} scenarios[] = {{"train_mlp", train_mlp}, {"convolve", convolve},       {"second_order", second_order},
+                 {"shapes", shapes},       {"many_inputs", many_inputs}, {"text", text},
+                 {"gradcheck", checked}};
+
+static void fail_each_allocation(weft_status (*run)(weft_ctx *c), const char *name, bool for_good)
+{
+    long failures = 0;
+    for (long nth = 1; nth < 5000; nth++) {
+        fault_memory m = {.fail_at = nth, .for_good = for_good};
+        weft_options o = fault_options(&m);
+        o.threads = 2;
+        weft_ctx *c = NULL;
+        weft_status opened = weft_ctx_open(&o, &c);
+        weft_status status = opened;
+        if (c) {
+            int mark = weft_scope_push(c);
+            status = run(c);
+            weft_status popped = mark < 0 ? weft_ctx_status(c) : weft_scope_pop(c, mark);
+            if (popped != status)
+                WEFT_FAIL("%s, allocation %ld: returned %s, but the scope says %s", name, nth, weft_status_name(status),
+                          weft_status_name(popped));
+            if (status != WEFT_OK && status != WEFT_E_NOMEM)
+                WEFT_FAIL("%s, allocation %ld: %s: %s", name, nth, weft_status_name(status), weft_ctx_message(c));
+            m.fail_at = 0;
+            weft_ctx_clear(c);
+            mark = weft_scope_push(c);
+            if (status != WEFT_OK && run(c) != WEFT_OK)
+                WEFT_FAIL("%s, allocation %ld: the context does not recover: %s", name, nth, weft_ctx_message(c));
+            if (weft_scope_pop(c, mark) != WEFT_OK || weft_leaks(c, NULL, NULL) != 0)
+                WEFT_FAIL("%s, allocation %ld: something is still kept", name, nth);
+            if (weft_memory(c).live_bytes != 0 || weft_memory(c).live_nodes != 0)
+                WEFT_FAIL("%s, allocation %ld: %zu bytes and %lld nodes stay", name, nth, weft_memory(c).live_bytes,
+                          (long long)weft_memory(c).live_nodes);
+            weft_ctx_close(c);
+        } else if (opened != WEFT_E_NOMEM) {
+            WEFT_FAIL("%s, allocation %ld: opening gave %s", name, nth, weft_status_name(opened));
+        }
+        if (m.live_blocks || m.mismatch)
+            WEFT_FAIL("%s, allocation %ld: %ld blocks leaked%s", name, nth, m.live_blocks,
+                      m.mismatch ? ", one freed with a wrong size" : "");
+        if (status == WEFT_OK)
+            break; /* the whole scenario ran before its nth allocation */
+        failures++;
+        if (weft_test_failures() > 5)
+            break;
+    }
+    if (failures < 5)
+        WEFT_FAIL("%s: only %ld allocations failed; the scenario tests nothing", name, failures);
+    weft_test_property("allocations_failed", failures);
+}
+
+static void once(void *user)
+{
+    size_t k = *(const size_t *)user;
+    fail_each_allocation(scenarios[k].run, scenarios[k].name, false);
+}
+
+static void for_good(void *user)
+{
+    size_t k = *(const size_t *)user;
+    fail_each_allocation(scenarios[k].run, scenarios[k].name, true);
+}
+
+WEFT_TEST_INIT(faults)
+{
+    static size_t numbers[sizeof scenarios / sizeof scenarios[0]];
+    for (size_t k = 0; k < sizeof scenarios / sizeof scenarios[0]; k++) {
+        char name[64];
+        numbers[k] = k;
+        snprintf(name, sizeof name, "%s_once", scenarios[k].name);
+        weft_test_add("Faults", name, once, &numbers[k], __FILE__, __LINE__);
+        snprintf(name, sizeof name, "%s_for_good", scenarios[k].name);
+        weft_test_add("Faults", name, for_good, &numbers[k], __FILE__, __LINE__);
+    }
+}
