@@ -189,7 +189,8 @@ WEFT_TEST(Cut, AnUnreachedParameterIsReportedWithTheOperation)
 {
     fault_memory m = {0};
     weft_ctx *c = open_ctx(&m);
-    weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 2), "w1"), *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
+    weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 2), "w1"),
+                *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
     weft_tensor *params[] = {w1, w2};
     weft_optim *opt;
     WEFT_CHECK_OK(weft_sgd_open(c, params, 2, NULL, &opt));
@@ -381,8 +382,11 @@ WEFT_TEST(Gradcheck, FindsASignAndAFactor)
     static const double factors[] = {1, -1, 1.01};
     for (int k = 0; k < 3; k++) {
         double factor = factors[k];
-        weft_custom_op op = {.struct_size = sizeof op, .name = "my_square", .forward = wrong_forward,
-                             .backward = scaled_backward, .user = &factor};
+        weft_custom_op op = {.struct_size = sizeof op,
+                             .name = "my_square",
+                             .forward = wrong_forward,
+                             .backward = scaled_backward,
+                             .user = &factor};
         int mark = weft_scope_push(c);
         WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), k ? WEFT_E_MISMATCH : WEFT_OK);
         if (k)
@@ -421,7 +425,8 @@ static weft_status fail_forward(weft_ctx *c, const weft_array *in, int n, weft_a
     return weft_ctx_fail(c, WEFT_E_IO, "no such table");
 }
 
-static weft_status outer_shape(weft_ctx *c, const weft_array *in, int n, weft_dtype *dtype, int64_t *shape, int *ndim, void *user)
+static weft_status outer_shape(weft_ctx *c, const weft_array *in, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
+                               void *user)
 {
     (void)c, (void)user;
     if (n != 2 || in[0].ndim != 1 || in[1].ndim != 1)
@@ -438,7 +443,8 @@ static weft_status outer_forward(weft_ctx *c, const weft_array *in, int n, weft_
     (void)c, (void)n, (void)user;
     for (int64_t i = 0; i < out->shape[0]; i++)
         for (int64_t j = 0; j < out->shape[1]; j++)
-            ((double *)out->data)[i * out->shape[1] + j] = ((const double *)in[0].data)[i] * ((const double *)in[1].data)[j];
+            ((double *)out->data)[i * out->shape[1] + j] =
+                ((const double *)in[0].data)[i] * ((const double *)in[1].data)[j];
     return WEFT_OK;
 }
 
@@ -455,7 +461,11 @@ WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
 {
     fault_memory m = {0};
     weft_ctx *c = open_ctx(&m);
-    weft_custom_op op = {.struct_size = sizeof op, .name = "outer", .infer = outer_shape, .forward = outer_forward, .backward = outer_backward};
+    weft_custom_op op = {.struct_size = sizeof op,
+                         .name = "outer",
+                         .infer = outer_shape,
+                         .forward = outer_forward,
+                         .backward = outer_backward};
     weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
                          weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1), true)};
     WEFT_CHECK_OK(weft_gradcheck(c, apply_custom, &op, in, 2, NULL));

@@ -63,7 +63,7 @@ static void run_mistake(void *user)
     WEFT_CHECK_STATUS(weft_ctx_status(c), m->status);
     for (int k = 0; k < 4 && m->parts[k]; k++)
         WEFT_CHECK_STR_HAS(weft_ctx_message(c), m->parts[k]);
-    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_errors.c:"); /* where it was called */
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "mistakes.def:"); /* where it was called */
     /* The error sticks, and is what the scope returns. */
     WEFT_CHECK(weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2)) == NULL);
     WEFT_CHECK_STATUS(weft_scope_pop(c, mark), m->status);

@@ -1,8 +1,14 @@
+#define _POSIX_C_SOURCE 200809L /* setenv */
 /* test_golden.c - every public operation x dtype x memory layout against golden values made without Weft's formulas.
  *
  * One GoogleTest case is one operation at one dtype ("Golden.exp/f32"); its records and layouts loop inside. Fresh
- * memory is full of NaN, so an output element that is not written shows. */
+ * memory is full of NaN, so an output element that is not written shows. The suite "Golden" runs on the instruction set
+ * that a user gets; "GoldenPlain" and the like force each of the others that this processor has. */
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "cpu/isa.h"
 
 #include "harness/weft_test.h"
 #include "samples/compare.h"
@@ -18,6 +24,7 @@ typedef struct golden_case {
     const case_row *row;
     weft_dtype dtype;
     int64_t samples;
+    const char *isa; /* forced, or NULL */
 } golden_case;
 
 /* Samples are (record, layout) pairs. */
@@ -57,11 +64,29 @@ static void run_sample(const golden_case *g, weft_ctx *ctx, const gold_record *r
     weft_memory_trim(ctx); /* so that the next sample gets fresh, poisoned memory */
 }
 
+/* A context on the case's instruction set, which the environment names while it is opened. */
+static weft_ctx *open_on(const golden_case *g, test_memory *memory)
+{
+    enum { THREADS = 2 };
+    if (!g->isa)
+        return test_ctx_open(memory, THREADS);
+    const char *was = getenv("WEFT_ISA");
+    char *copy = was ? strdup(was) : NULL;
+    setenv("WEFT_ISA", g->isa, 1);
+    weft_ctx *ctx = test_ctx_open(memory, THREADS);
+    if (copy)
+        setenv("WEFT_ISA", copy, 1);
+    else
+        unsetenv("WEFT_ISA");
+    free(copy);
+    return ctx;
+}
+
 static void run_case(void *user)
 {
     const golden_case *g = user;
     test_memory memory;
-    weft_ctx *ctx = test_ctx_open(&memory, 2);
+    weft_ctx *ctx = open_on(g, &memory);
     WEFT_REQUIRE(ctx);
     int64_t samples = 0;
     for (const gold_record *record = gold_next(g->row->name, NULL); record; record = gold_next(g->row->name, record))
@@ -75,10 +100,10 @@ static void run_case(void *user)
     test_ctx_close(ctx, &memory);
 }
 
-static golden_case cases[256 * N_DTYPES];
+static golden_case cases[(int)WEFT__MAX_ISAS * 256 * N_DTYPES];
 static int n_cases;
 
-WEFT_TEST_INIT(golden)
+static void add_suite(const char *suite, const char *isa)
 {
     for (int r = 0; r < case_row_count; r++)
         for (int d = 0; d < N_DTYPES; d++) {
@@ -86,11 +111,24 @@ WEFT_TEST_INIT(golden)
             if (!samples || n_cases == (int)(sizeof cases / sizeof cases[0]))
                 continue;
             golden_case *g = &cases[n_cases++];
-            *g = (golden_case){.row = &case_rows[r], .dtype = dtypes[d], .samples = samples};
+            *g = (golden_case){.row = &case_rows[r], .dtype = dtypes[d], .samples = samples, .isa = isa};
             char name[96];
             snprintf(name, sizeof name, "%s/%s", g->row->name, weft_dtype_name(g->dtype));
-            weft_test_add("Golden", name, run_case, g, __FILE__, __LINE__);
+            weft_test_add(suite, name, run_case, g, __FILE__, __LINE__);
         }
+}
+
+WEFT_TEST_INIT(golden)
+{
+    add_suite("Golden", NULL);
+    const weft__cpu_table *tables[WEFT__MAX_ISAS];
+    int n = weft__cpu_isas(tables);
+    for (int k = 0; k < n; k++) {
+        char suite[64];
+        snprintf(suite, sizeof suite, "Golden%c%s", toupper(tables[k]->isa[0]), tables[k]->isa + 1);
+        if (tables[k] != weft__cpu_isa_choose())
+            add_suite(suite, tables[k]->isa);
+    }
 }
 
 WEFT_TEST(GoldenFiles, CanBeRead)
@@ -110,12 +148,13 @@ WEFT_TEST(GoldenFiles, EveryOperationHasRecordsAtEveryFloatingDtype)
 WEFT_TEST(GoldenFiles, HoldEnoughSamples)
 {
     int64_t samples = 0, floating = 0;
-    for (int k = 0; k < n_cases; k++) {
+    int n = 0;
+    for (int k = 0; k < n_cases && !cases[k].isa; k++, n++) {
         samples += cases[k].samples;
         floating += weft_dtype_is_float(cases[k].dtype) ? cases[k].samples : 0;
     }
     printf("golden samples (operation x dtype x record x layout): %lld, of them %lld floating, in %d cases\n",
-           (long long)samples, (long long)floating, n_cases);
+           (long long)samples, (long long)floating, n);
     weft_test_property("samples", samples);
     if (samples < FEWEST_SAMPLES)
         WEFT_FAIL("only %lld samples", (long long)samples);
@@ -144,7 +183,7 @@ static void check_pair(weft_ctx *ctx, const case_row *row, weft_dtype da, weft_d
     weft_case c;
     gold_record empty = {.op = row->name};
     case_begin(&c, ctx, &empty);
-    double a = da == WEFT_BOOL ? 1 : 3, b = db == WEFT_BOOL ? 1 : 2;
+    double a = da == WEFT_BOOL ? 1 : 3, b = da == WEFT_BOOL || db == WEFT_BOOL ? 1 : 2;
     c.in[0] = weft_scalar(ctx, da, a);
     c.in[1] = weft_scalar(ctx, db, b);
     weft_dtype want = promoted(da, db);

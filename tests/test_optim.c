@@ -63,7 +63,8 @@ WEFT_TEST(Optim, EveryKindFindsTheMinimum)
     for (int k = 0; k < 8; k++) {
         fault_memory m = {0};
         weft_ctx *c = open_ctx(&m);
-        weft_tensor *xy[] = {weft_param(weft_scalar(c, dtypes[k % 2], 0), "x"), weft_param(weft_scalar(c, dtypes[k % 2], 0), "y")};
+        weft_tensor *xy[] = {weft_param(weft_scalar(c, dtypes[k % 2], 0), "x"),
+                             weft_param(weft_scalar(c, dtypes[k % 2], 0), "y")};
         weft_optim *opt = NULL;
         WEFT_CHECK_OK(openers[k / 2](c, xy, 2, &opt));
         WEFT_CHECK_NEAR(descend(c, xy, opt, 300), 0, 2e-3);
@@ -109,7 +110,8 @@ WEFT_TEST(Optim, StateRestoredContinuesBitForBit)
     fault_memory m = {0};
     weft_ctx *c = open_ctx(&m);
     double x0, saved[3], straight;
-    weft_tensor *p[] = {weft_param(weft_scalar(c, WEFT_F64, 5), "x"), weft_param(weft_scalar(c, WEFT_F64, 5), "y")}, *state[4];
+    weft_tensor *p[] = {weft_param(weft_scalar(c, WEFT_F64, 5), "x"), weft_param(weft_scalar(c, WEFT_F64, 5), "y")},
+                *state[4];
     weft_optim *opt = NULL;
     WEFT_CHECK_OK(weft_adam_open(c, p, 2, NULL, &opt));
     descend(c, p, opt, 10);
@@ -164,9 +166,11 @@ WEFT_TEST(Clip, NormAndValue)
 {
     fault_memory m = {0};
     weft_ctx *c = open_ctx(&m);
-    weft_tensor *p[] = {weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), NULL), weft_param(weft_ones(c, WEFT_F64, WEFT_DIMS(1)), NULL),
+    weft_tensor *p[] = {weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), NULL),
+                        weft_param(weft_ones(c, WEFT_F64, WEFT_DIMS(1)), NULL),
                         weft_param(weft_scalar(c, WEFT_F32, 0), "unused")};
-    weft_backward(c, weft_add(weft_sum(weft_mul_scalar(p[0], 2), WEFT_ALL, false), weft_sum(weft_mul_scalar(p[1], 1), WEFT_ALL, false)));
+    weft_backward(c, weft_add(weft_sum(weft_mul_scalar(p[0], 2), WEFT_ALL, false),
+                              weft_sum(weft_mul_scalar(p[1], 1), WEFT_ALL, false)));
     WEFT_CHECK_NEAR(weft_clip_grad_norm(c, p, 3, 100), 3, 1e-6); /* sqrt(4 + 4 + 1): nothing to clip */
     WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(p[1])), 1, 0);
     WEFT_CHECK_NEAR(weft_clip_grad_norm(c, p, 3, 1.5), 3, 1e-6);

@@ -25,12 +25,14 @@ static void *work(void *arg)
     j->status = weft_ctx_open(&o, &c);
     if (j->status != WEFT_OK)
         return NULL;
-    weft_tensor *w = weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 32), 0, 0.3), "w"), *x = weft_randn(c, WEFT_F32, WEFT_DIMS(64, 48), 0, 1);
+    weft_tensor *w = weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 32), 0, 0.3), "w"),
+                *x = weft_randn(c, WEFT_F32, WEFT_DIMS(64, 48), 0, 1);
     weft_optim *opt = NULL;
     j->status = weft_adam_open(c, &w, 1, NULL, &opt);
     for (int k = 0; k < STEPS && j->status == WEFT_OK; k++) {
         int mark = weft_scope_push(c);
-        weft_tensor *y = weft_softmax(weft_matmul(weft_tanh(weft_linear(x, j->weights, NULL)), weft_transpose(w, 0, 1)), 1);
+        weft_tensor *y =
+            weft_softmax(weft_matmul(weft_tanh(weft_linear(x, j->weights, NULL)), weft_transpose(w, 0, 1)), 1);
         weft_backward(c, weft_mean(weft_square(y), WEFT_ALL, false));
         weft_optim_step(c, opt);
         weft_optim_zero_grad(c, opt);
@@ -80,13 +82,18 @@ static void *run_model(int threads, size_t *bytes)
     weft_tensor *v = weft_set_requires_grad(weft_randn(c, WEFT_F32, WEFT_DIMS(200, 3136), 0, 0.02), true);
     weft_tensor *g = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(16)), true);
     weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
-    h = weft_max_pool2d(weft_gelu(weft_batch_norm(h, g, NULL, NULL, NULL, true, 0.1, 1e-5)), &(weft_pool2d_params){.kernel = {2, 2}});
+    h = weft_max_pool2d(weft_gelu(weft_batch_norm(h, g, NULL, NULL, NULL, true, 0.1, 1e-5)),
+                        &(weft_pool2d_params){.kernel = {2, 2}});
     h = weft_layer_norm(weft_linear(weft_flatten(h, 1, -1), v, NULL), NULL, NULL, 1e-5);
     weft_tensor *loss = weft_add(weft_logsumexp(h, WEFT_ALL, false), weft_mean(weft_softmax(h, 0), WEFT_ALL, false));
     weft_backward(c, loss);
-    weft_tensor *parts[] = {weft_flatten(weft_grad_of(w), 0, -1), weft_flatten(weft_grad_of(v), 0, -1), weft_grad_of(g),
-                            weft_flatten(h, 0, -1), weft_unsqueeze(loss, 0),
-                            weft_flatten(weft_sum(x, WEFT_AXES(0, 2), false), 0, -1), weft_flatten(weft_dropout(x, 0.5, true), 0, -1)};
+    weft_tensor *parts[] = {weft_flatten(weft_grad_of(w), 0, -1),
+                            weft_flatten(weft_grad_of(v), 0, -1),
+                            weft_grad_of(g),
+                            weft_flatten(h, 0, -1),
+                            weft_unsqueeze(loss, 0),
+                            weft_flatten(weft_sum(x, WEFT_AXES(0, 2), false), 0, -1),
+                            weft_flatten(weft_dropout(x, 0.5, true), 0, -1)};
     weft_tensor *all = weft_concat(parts, 7, 0);
     *bytes = (size_t)weft_count(all) * sizeof(float);
     void *result = malloc(*bytes ? *bytes : 1);

@@ -130,9 +130,9 @@ WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *
 #endif
 
 #ifndef WEFT_NO_CALL_SITES
-#define weft_backward(...) (WEFT_HERE, weft_backward(__VA_ARGS__))
-#define weft_backward_with(...) (WEFT_HERE, weft_backward_with(__VA_ARGS__))
-#define weft_grad(...) (WEFT_HERE, weft_grad(__VA_ARGS__))
-#define weft_custom(...) (WEFT_HERE, weft_custom(__VA_ARGS__))
+#define weft_backward(...) (WEFT_HERE("backward"), weft_backward(__VA_ARGS__))
+#define weft_backward_with(...) (WEFT_HERE("backward"), weft_backward_with(__VA_ARGS__))
+#define weft_grad(...) (WEFT_HERE("grad"), weft_grad(__VA_ARGS__))
+#define weft_custom(...) (WEFT_HERE("custom"), weft_custom(__VA_ARGS__))
 #endif
 #endif

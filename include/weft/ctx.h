@@ -133,8 +133,9 @@ WEFT_API void weft_seed(weft_ctx *ctx, uint64_t seed); /* sets the seed and rest
 
 /* ---- Call sites ----
  * The macros at the end of ops.h and tensor.h record the caller's file and line just before each call, so that errors and leaks can name
- * them. file must live as long as the program. Define WEFT_NO_CALL_SITES before including to leave it out. */
-WEFT_API void weft_call_site(const char *file, int line);
+ * them. file and
+ * function (without the weft_ prefix) must live as long as the program. Define WEFT_NO_CALL_SITES before including to leave it out. */
+WEFT_API void weft_call_site(const char *file, int line, const char *function);
 
 /* Version of the library that is linked, as "major.minor.patch". */
 WEFT_API const char *weft_version(void);

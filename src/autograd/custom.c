@@ -69,9 +69,11 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
 {
     if (!op || !inputs || n < 1)
         return NULL;
-    weft_ctx *ctx = weft__enter_named(op->name ? op->name : "custom", NULL, inputs, n, 0);
+    weft_ctx *ctx = weft__enter_named("custom", NULL, inputs, n, 0);
     if (!ctx)
         return NULL;
+    if (ctx->depth == 1 && op->name)
+        ctx->outer_name = op->name;
     weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
     if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward || op->struct_size != sizeof *op) {
         weft__fail_named(

@@ -207,8 +207,9 @@ weft__text weft__describe(const weft_tensor *t);
 weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__site_text(weft__site site); /* "train.c:31" or "an unknown place" */
 
-/* The call site that the macros recorded for this thread; taken once. */
-weft__site weft__take_site(void);
+/* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may have
+ * left notes of calls behind that never began. */
+weft__site weft__take_site(const char *function, bool outermost);
 
 /* ---- Entering a public function (enter.c) ---- */
 

@@ -225,9 +225,6 @@ static weft_tensor *random_values(weft_ctx *ctx, const char *name, int op, weft_
 
 static weft_tensor *bad_arguments(weft_ctx *ctx, const char *name, const char *rule, weft_dtype dtype)
 {
-    weft__site site = weft__take_site();
-    if (ctx && ctx->depth == 0)
-        ctx->site = site;
     weft__fail_named(ctx, name, WEFT_E_INVALID, "%s; the dtype is %s", rule, weft_dtype_name(dtype));
     return NULL;
 }

@@ -44,11 +44,26 @@ static weft_status check_options(weft_options *o)
     return WEFT_OK;
 }
 
+/* The device's own memory is counted like everything else. */
+static void *counted_alloc(void *user, size_t bytes, size_t alignment)
+{
+    weft_ctx *ctx = user;
+    void *block = ctx->options.alloc(ctx->options.alloc_user, bytes, alignment);
+    if (block)
+        ctx->host_bytes += bytes;
+    return block;
+}
+
+static void counted_free(void *user, void *block, size_t bytes)
+{
+    weft__host_free(user, block, bytes);
+}
+
 static weft_status open_device(weft_ctx *ctx)
 {
     const weft_options *o = &ctx->options;
     char message[256] = "";
-    weft__device_options device = {.threads = o->threads, .alloc = o->alloc, .free = o->free, .user = o->alloc_user};
+    weft__device_options device = {.threads = o->threads, .alloc = counted_alloc, .free = counted_free, .user = ctx};
     ctx->backend = weft__cpu_backend();
     weft_status status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
     if (message[0])

@@ -32,10 +32,11 @@ static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
 {
     if (!claim(ctx, name))
         return NULL;
+    weft__site site = weft__take_site(name, ctx->depth == 0);
     if (ctx->depth++ == 0) {
         ctx->outer_op = op;
         ctx->outer_name = name;
-        ctx->site = weft__take_site();
+        ctx->site = site;
     }
     if (ctx->status != WEFT_OK) {
         weft__leave(ctx);
@@ -111,7 +112,7 @@ weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional)
 {
     weft_ctx *ctx = find_ctx(in, n);
     if (!ctx) {
-        weft__take_site();
+        weft__take_site(weft__ops[op].name, true);
         return NULL; /* all NULL or all shared: there is no context to tell */
     }
     if (!begin(ctx, op, weft__ops[op].name))
@@ -124,7 +125,7 @@ weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *co
     if (!ctx)
         ctx = find_ctx(in, n);
     if (!ctx) {
-        weft__take_site();
+        weft__take_site(function, true);
         return NULL;
     }
     if (!begin(ctx, -1, function))

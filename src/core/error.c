@@ -75,7 +75,7 @@ static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, w
     ctx->status = status;
     ctx->message[0] = '\0';
     const char *outer = ctx->depth > 0 ? ctx->outer_name : NULL;
-    weft__site site = ctx->depth > 0 ? ctx->site : weft__take_site();
+    weft__site site = ctx->depth > 0 ? ctx->site : weft__take_site(name, true);
     if (outer && strcmp(outer, name) != 0)
         append(ctx, "weft_%s: in %s%s: ", outer, prefix, name);
     else if (name[0])
@@ -165,18 +165,32 @@ weft__text weft__site_text(weft__site site)
     return text;
 }
 
-/* A thread's next call: a hint for messages, never read for anything else. */
-static _Thread_local weft__site pending_site;
+/* The calls of this thread whose place the macros have noted and which have not begun: an inner call notes its place after
+ * the outer one, and begins before it. A hint for messages, never read for anything else. */
+enum { MAX_SITES = 16 };
+static _Thread_local struct {
+    unsigned top;
+    weft__site sites[MAX_SITES];
+    const char *names[MAX_SITES];
+} noted;
 
-void weft_call_site(const char *file, int line)
+void weft_call_site(const char *file, int line, const char *function)
 {
-    pending_site.file = file;
-    pending_site.line = line;
+    unsigned at = noted.top++ % MAX_SITES;
+    noted.sites[at] = (weft__site){file, line};
+    noted.names[at] = function;
 }
 
-weft__site weft__take_site(void)
+weft__site weft__take_site(const char *function, bool outermost)
 {
-    weft__site site = pending_site;
-    pending_site.file = NULL;
-    return site;
+    unsigned oldest = noted.top > MAX_SITES ? noted.top - MAX_SITES : 0;
+    for (unsigned k = noted.top; k-- > oldest;) {
+        if (strcmp(noted.names[k % MAX_SITES], function) == 0) {
+            noted.top = k; /* what was noted later never began */
+            return noted.sites[k % MAX_SITES];
+        }
+        if (!outermost)
+            break;
+    }
+    return (weft__site){NULL, 0};
 }

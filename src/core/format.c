@@ -61,25 +61,32 @@ static long long integer_at(const weft__array *a, int64_t k)
     }
 }
 
-/* Decimals that x needs, at most 8: digits that a 32- or 16-bit format cannot tell apart are not printed. */
-static int decimals_of(double x, bool scientific, int digits)
+/* x as the dtype would store it. */
+static double rounded(double x, weft_dtype dtype)
 {
-    char text[64];
-    if (scientific)
-        snprintf(text, sizeof text, "%.*e", digits - 1 < DIGITS ? digits - 1 : DIGITS, x);
-    else {
-        int before = fabs(x) >= 1 ? (int)floor(log10(fabs(x))) + 1 : 0;
-        int room = digits - before;
-        snprintf(text, sizeof text, "%.*f", room < 0 ? 0 : room > DIGITS ? DIGITS : room, x);
+    switch (dtype) {
+    case WEFT_F32:
+        return (double)(float)x;
+    case WEFT_F16:
+        return (double)weft__f16_to_f32(weft__f16_from_f32((float)x));
+    case WEFT_BF16:
+        return (double)weft__bf16_to_f32(weft__bf16_from_f32((float)x));
+    default:
+        return x;
     }
-    char *point = strchr(text, '.');
-    if (!point)
-        return 0;
-    int last = 0;
-    for (int k = 1; point[k] >= '0' && point[k] <= '9'; k++)
-        if (point[k] != '0')
-            last = k;
-    return last;
+}
+
+/* Decimals that x needs to be told apart from its neighbours in the dtype, at most 8. */
+static int decimals_of(double x, bool scientific, weft_dtype dtype)
+{
+    char text[400];
+    int n = 0;
+    for (; n < DIGITS; n++) {
+        snprintf(text, sizeof text, scientific ? "%.*e" : "%.*f", n, x);
+        if (rounded(strtod(text, NULL), dtype) == x)
+            break;
+    }
+    return n;
 }
 
 static void format_cell(const layout *l, int64_t k, char *cell)
@@ -128,7 +135,6 @@ static void each_shown(const layout *l, int dim, int64_t offset, void (*visit)(v
 typedef struct scan {
     layout *l;
     double largest, smallest;
-    int digits;
 } scan;
 
 static void scan_range(void *arg, int64_t k)
@@ -145,7 +151,7 @@ static void scan_decimals(void *arg, int64_t k)
 {
     scan *s = arg;
     double x = value_at(s->l->a, k);
-    int n = isfinite(x) ? decimals_of(x, s->l->scientific, s->digits) : 0;
+    int n = isfinite(x) ? decimals_of(x, s->l->scientific, (weft_dtype)s->l->a->dtype) : 0;
     if (n > s->l->decimals)
         s->l->decimals = n;
 }
@@ -162,13 +168,7 @@ static void scan_width(void *arg, int64_t k)
 
 static void choose(layout *l)
 {
-    scan s = {.l = l, .smallest = INFINITY, .digits = 17};
-    if (l->a->dtype == WEFT_F32)
-        s.digits = 8;
-    else if (l->a->dtype == WEFT_F16)
-        s.digits = 4;
-    else if (l->a->dtype == WEFT_BF16)
-        s.digits = 3;
+    scan s = {.l = l, .smallest = INFINITY};
     if (weft_dtype_is_float((weft_dtype)l->a->dtype)) {
         each_shown(l, 0, 0, scan_range, &s);
         l->scientific = s.largest >= 1e8 || s.smallest < 1e-4 || s.largest / s.smallest > 1e3;
@@ -192,7 +192,7 @@ static void put_row(const layout *l, int dim, int64_t offset, sink *s)
         bool gap = l->summarise && n > 2 * EDGE && k == EDGE;
         format_cell(l, offset + k * l->a->strides[dim], cell);
         int need = gap ? 4 : l->width + 1;
-        if (k && s->length - s->line_start + need > LINE) {
+        if (k && s->length - s->line_start + need > LINE - l->a->ndim) {
             put(s, "\n");
             put_blanks(s, dim + 1);
         } else if (k) {
@@ -232,21 +232,6 @@ static void put_block(const layout *l, int dim, int64_t offset, sink *s)
         put_block(l, dim + 1, offset + k * a->strides[dim], s);
     }
     put(s, "]");
-}
-
-/* x as the dtype would store it. */
-static double rounded(double x, weft_dtype dtype)
-{
-    switch (dtype) {
-    case WEFT_F32:
-        return (double)(float)x;
-    case WEFT_F16:
-        return (double)weft__f16_to_f32(weft__f16_from_f32((float)x));
-    case WEFT_BF16:
-        return (double)weft__bf16_to_f32(weft__bf16_from_f32((float)x));
-    default:
-        return x;
-    }
 }
 
 /* A single number: the fewest digits that give it back, as Python's repr. */

@@ -93,7 +93,8 @@ static void print_header(void)
          "/* Each call records its place in the source, for error messages and leak reports. */\n"
          "#ifndef WEFT_NO_CALL_SITES");
     for (size_t i = 0; i < N_ROWS; i++)
-        printf("#define weft_%s(...) (WEFT_HERE, weft_%s(__VA_ARGS__))\n", rows[i].name, rows[i].name);
+        printf("#define weft_%s(...) (WEFT_HERE(\"%s\"), weft_%s(__VA_ARGS__))\n", rows[i].name, rows[i].name,
+               rows[i].name);
     puts("#endif\n#endif");
 }
 

@@ -120,8 +120,6 @@ static bool over_budget(const weft_ctx *ctx, size_t more)
 static void free_block(weft_ctx *ctx, weft__storage *s)
 {
     ctx->backend->free(ctx->device, s->data, s->bytes);
-    if (ctx->backend->host_memory)
-        ctx->host_bytes -= s->bytes;
     weft__slab_put(&ctx->storages, s);
 }
 
@@ -180,8 +178,6 @@ weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes)
             weft__slab_put(&ctx->storages, s);
             return NULL;
         }
-        if (ctx->backend->host_memory)
-            ctx->host_bytes += s->bytes;
     }
     s->refs = 1;
     s->version = 0;

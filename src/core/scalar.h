@@ -7,9 +7,6 @@
 #ifndef WEFT_CORE_SCALAR_H
 #define WEFT_CORE_SCALAR_H
 
-#ifndef __CUDACC_RTC__
-#include <stdbool.h>
-#endif
 #include "scalar_math.h"
 
 /* Remainder with the sign of b, as in Python; a zero remainder too takes b's sign. */

@@ -16,6 +16,7 @@
 
 #ifndef __CUDACC_RTC__
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #endif
@@ -532,17 +533,18 @@ WEFT_HD float weft__exp2_wide_f32(double t)
     return weft__scale_f32(1 + weft__exp_tail_f32((float)t), (uint32_t)weft__bits_f64(m));
 }
 
-/* a^b = 2^(b log2|a|), negative for negative a and odd b; special cases as in C (F.10.4.4). */
+/* a^b = 2^(b log2|a|), negative for negative a and odd b; special cases as in C (F.10.4.4). No choice rests on b alone: in
+ * a loop with constant b that would be a branch that GCC does not vectorise. */
 WEFT_HD float weft__m_pow_f32(float a, float b)
 {
     const float inf = weft__from_bits_f32(0x7f800000u);
-    float c = b < -1e30f ? -1e30f : b > 1e30f ? 1e30f : b; /* 0 * inf must not arise where |a| = 1 */
-    float y = weft__exp2_wide_f32(weft__log2_wide_f32((double)weft__m_fabs_f32(a)) * (double)c);
-    int is_int = weft__m_rint_f32(b) == b;
-    int is_odd = is_int & (weft__m_rint_f32(0.5f * b) != 0.5f * b);
-    y = weft__from_bits_f32(weft__bits_f32(y) ^ (is_odd ? weft__bits_f32(a) & 0x80000000u : 0u));
+    double l = weft__log2_wide_f32((double)weft__m_fabs_f32(a));
+    float y = weft__exp2_wide_f32(l == 0 ? 0 : l * (double)b); /* |a| = 1: also for infinite b */
+    bool is_int = weft__m_rint_f32(b) == b;
+    uint32_t is_odd = (uint32_t)is_int & (uint32_t)(weft__m_rint_f32(0.5f * b) != 0.5f * b);
+    y = weft__from_bits_f32(weft__bits_f32(y) ^ (weft__bits_f32(a) & (is_odd << 31)));
     y = ((a < 0) & (a > -inf) & !is_int) ? weft__from_bits_f32(0x7fc00000u) : y;
-    y = ((a != a) | (b != b)) ? a + b : y;
+    y = a != a ? a : y;
     return ((b == 0) | (a == 1)) ? 1.0f : y;
 }
 

@@ -6,24 +6,29 @@
  *
  * Statistics are f64 sums per channel. Where a plane [S] is long, sums run along planes, in blocks of images; where it is
  * short (S 1 after a linear layer), x is a matrix [N, C S] that is summed down its columns in blocks of rows. Block borders
- * follow from the shape alone. */
+ * follow from the shape alone. A first mean serves as centre and is corrected as in layer_norm. */
 #include "rows.h"
 
-enum { LONG_PLANE = 32, PIECES = 64, GROUP = 4 };
+enum { LONG_PLANE = 32, PIECES = 64 };
 
 typedef struct batch_norm {
     const void *x, *g;
     void *y;
     void *center; /* [C], subtracted from x; NULL: nothing */
-    double *partial; /* sums of every block: [blocks, C] along planes, [blocks, C S] down columns */
+    double *first, *second; /* sums of every block: [blocks, C] along planes, [blocks, C S] down columns */
     const void *scale, *slope, *offset; /* [C], or [C S] down columns; y = scale g + slope x' + offset, x' = x - center */
     int64_t n, c, s;
     bool planes;
     int64_t block, blocks; /* images a block */
 } batch_norm;
 
-/* What is summed: x, (x - center)^2, g, g (x - center). */
-typedef enum what { SUM_X, SUM_SPREAD, SUM_G, SUM_PRODUCT } what;
+/* What is summed: x alone; x' and x'^2; g and g x'. */
+typedef enum what { SUM_X, SUM_SPREAD, SUM_PRODUCT } what;
+
+/* Two sums at once; SUM_X leaves the second 0. */
+typedef struct sums {
+    double first, second;
+} sums;
 
 static batch_norm shape_of(const weft__array *x)
 {
@@ -32,7 +37,7 @@ static batch_norm shape_of(const weft__array *x)
         t.s *= x->shape[d];
     t.planes = t.s >= LONG_PLANE;
     const int64_t blocks = t.planes ? weft__ceil_div(PIECES, weft__most(1, t.c)) : PIECES / 2;
-    t.block = weft__most(t.planes ? 1 : 4 * GROUP, weft__ceil_div(t.n, blocks));
+    t.block = weft__most(t.planes ? 1 : 16, weft__ceil_div(t.n, blocks));
     t.blocks = weft__ceil_div(t.n, t.block);
     return t;
 }

@@ -11,6 +11,7 @@
 
 /* For a loop whose iterations touch only their own index: in-place operands (out == in) need no check for overlap. */
 #if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* loops that call the C library stay scalar */
 #define WEFT__SIMD _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)
 #define WEFT__SIMD _Pragma("GCC ivdep")
@@ -20,13 +21,13 @@
 
 enum { WEFT__BLOCK = 512, WEFT__MAP_MAX_IN = 4, WEFT__MAP_MAX_OUT = 2 };
 
-typedef enum weft__lane { WEFT__LANE_F32, WEFT__LANE_F64, WEFT__LANE_I64, WEFT__LANE_BYTE, WEFT__LANES } weft__lane;
+typedef enum weft__lane { WEFT__LANE_F32, WEFT__LANE_F64, WEFT__LANE_I64, WEFT__LANE_BYTE } weft__lane;
 
 /* n elements; in[k] and out are dense and of their lanes' types; out may equal in[k]. */
 typedef void (*weft__loop)(int64_t n, const void *const *in, void *out, const void *param);
 
-/* One elementwise operation. All arrays have one shape (broadcast by stride 0); an input may be NULL if no loop reads it,
- * an output if it is not wanted. Loop k makes output k; with no outputs at all, loop 0 runs with out NULL. */
+/* One elementwise operation. All arrays have one shape (broadcast by stride 0). An input but the last may be NULL if
+ * no loop reads it, an output if it is not wanted. Loop k makes output k; with no outputs at all, loop 0 runs with out NULL. */
 typedef struct weft__map {
     int n_in, n_out;
     const weft__array *in[WEFT__MAP_MAX_IN];
@@ -38,16 +39,26 @@ typedef struct weft__map {
     int64_t grain; /* elements per chunk of parallel work; up to this many run in the caller */
 } weft__map;
 
-#ifdef WEFT_ISA
+/* The loops of a row of ops.def, one per lane that has it. */
+typedef struct weft__row {
+    weft__loop loop[3]; /* indexed by WEFT__LANE_F32, _F64, _I64 */
+    bool cheap;         /* a handful of instructions: memory decides */
+} weft__row;
 
-/* Runs the map. An output must not overlap an input, except as the very same view. */
-void WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
+/* The row's grain: enough work to pay for a second thread, a few microseconds. */
+static inline int64_t weft__row_grain(const weft__row *row, weft__lane lane)
+{
+    if (row->cheap) {
+        return 16384;
+    }
+    return lane == WEFT__LANE_F32 ? 4096 : 1024; /* f64 functions are calls of the C library */
+}
 
-/* n dense elements of a dtype from / to a block of its lane. Integers wrap; bool is nonzero. */
-void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, void *lane);
-void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst);
-
-#endif
+/* For tables of rows: the i64 loop of a row of class NUM; rows of class FLT have none. NUM rows are the cheap ones. */
+#define WEFT__I64_OF_NUM(loop) loop
+#define WEFT__I64_OF_FLT(loop) NULL
+#define WEFT__CHEAP_NUM true
+#define WEFT__CHEAP_FLT false
 
 static inline weft__lane weft__lane_of(int32_t dtype)
 {
@@ -107,12 +118,6 @@ typedef struct weft__space {
     int64_t stride[WEFT__SPACE_MAX][WEFT__MAX_DIMS];
 } weft__space;
 
-/* Sets up *s for n arrays of one shape, at least one; ndim becomes at least 1. */
-void weft__space_init(weft__space *s, int n, const weft__array *const *arrays);
-
-/* Byte offset of operand k at linear index i, whose coordinates go to index. */
-void weft__space_seek(const weft__space *s, int64_t i, int64_t *index);
-
 static inline int64_t weft__space_offset(const weft__space *s, int k, const int64_t *index)
 {
     int64_t offset = 0;
@@ -132,5 +137,27 @@ static inline void weft__space_advance(const weft__space *s, int64_t *index, int
         index[--d]++;
     }
 }
+
+/* The coordinates of linear element i. */
+static inline void weft__space_seek(const weft__space *s, int64_t i, int64_t *index)
+{
+    for (int d = s->ndim - 1; d > 0; d--) {
+        index[d] = i % s->shape[d];
+        i /= s->shape[d];
+    }
+    index[0] = i;
+}
+
+/* Runs the map. An output must not overlap an input, except as the very same view. */
+void WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
+
+/* Sets up *s for n >= 1 arrays of one shape that is not empty; ndim becomes at least 1. */
+void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays);
+
+/* n elements of a dtype, stride bytes apart, into a dense block of their lane. */
+void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, int64_t stride, void *lane);
+
+/* And back. Floats round to nearest even, integers wrap, bool is nonzero. */
+void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst, int64_t stride);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include "rows.h"
+#include "walk.h"
 
 enum {
     TILE = 512,       /* outputs in a tile at most */
@@ -19,7 +20,8 @@ enum {
     MANY_TILES = 64,  /* that many tiles are not split further */
     CHUNK = 32768,    /* elements in a chunk at least */
     MAX_ACC = 16,     /* bytes of an accumulator at most */
-    LONG_ROW = 16     /* from this length a contiguous row is reduced by itself */
+    LONG_ROW = 16,    /* from this length a contiguous row is reduced by itself */
+    SHORT_RUN = 64    /* runs below this length are gathered before they are taken */
 };
 
 /* A block of elements x[i * step + j], i < rows, j < cols; element (i, j) goes to accumulator j. Its position among the
@@ -305,9 +307,37 @@ static void take_unit(const plan *p, void *acc, const char *src, span s)
     }
 }
 
+/* A single output over many short runs, whose positions follow one another: they are gathered into one row. */
+static bool takes_short_runs(const plan *p, int64_t cols)
+{
+    return cols == 1 && p->pieces == 1 && p->rows.n < SHORT_RUN && p->rows.step == 1 && p->reduced.n > 0;
+}
+
+static void take_short_runs(const plan *p, void *acc, const char *x, int64_t begin, int64_t end)
+{
+    alignas(64) char buffer[BUFFER * 8];
+    const int64_t n = p->rows.n, batch = BUFFER / n;
+    weft__walk w = {.n = p->reduced.n};
+    for (int d = 0; d < w.n; d++) {
+        w.shape[d] = p->reduced.axis[d].n;
+        w.strides[0][d] = p->reduced.axis[d].stride;
+    }
+    weft__walk_seek(&w, begin);
+    for (int64_t u = begin; u < end; u += batch) {
+        const int64_t runs = weft__least(batch, end - u);
+        for (int64_t k = 0; k < runs; k++, weft__walk_next(&w))
+            gather(p, buffer + k * n * (int64_t)p->size, x + w.offset[0] * (int64_t)p->size, n, 1);
+        p->fold->take(acc, buffer, &(span){.rows = runs * n, .step = 1, .cols = 1, .base = u * n, .weight = 1});
+    }
+}
+
 /* Units [begin, end) behind a tile of the given number of columns that starts at x. */
 static void take_units(const plan *p, void *acc, const char *x, int64_t cols, int64_t begin, int64_t end)
 {
+    if (begin < end && takes_short_runs(p, cols)) {
+        take_short_runs(p, acc, x, begin, end);
+        return;
+    }
     for (int64_t u = begin; u < end; u++) {
         int64_t outer = p->pieces == 1 ? u : u / p->pieces;
         int64_t row = (u - outer * p->pieces) * p->piece, place;

@@ -31,6 +31,7 @@ FLAGS = {
     "signzero": "the sign of a zero result is checked",
     "nograd": "at a kink, a tie or another place without a derivative: no gradient checks",
     "inplace": "the operation writes inputs: none may be expanded",
+    "nobool": "the operation refuses bool",
     "dense": "the operation takes contiguous tensors only",
 }
 

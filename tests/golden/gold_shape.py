@@ -29,8 +29,9 @@ class Mover:
             y = y if isinstance(y, tuple) else (y,)
             floating = wrap is v and cmp == "mag"
             outs = [out(kind, part, function(*[np.abs(d) for d in data], *index) if floating else None) for part in y]
+            sums = ["nobool"] if cmp == "mag" else []
             self.gold.add(op, label + suffix, [wrap(d) for d in data] + [x_(j) for j in index], outs, i=i, f=f,
-                          cmp=cmp if floating or cmp == "exact" else "exact", k=k, flags=flags)
+                          cmp=cmp if floating or cmp == "exact" else "exact", k=k, flags=[*flags, *sums])
 
 
 def views(gold):
@@ -203,7 +204,8 @@ def in_place(gold):
             gold.add(name, f"{shape_name(sx, sy)}_{k}", [v(x), v(y)], [out("D", rule(x, y))], cmp="exact" if name == "copy_" else "ulp", flags=["inplace"])
             if name != "div_":
                 x, y = source.integers(sx, 0, 10), source.integers(sy, 0, 10)
-                gold.add(name, f"int_{shape_name(sx, sy)}_{k}", [n(x), n(y)], [out("D", rule(x, y))], cmp="exact", flags=["inplace"])
+                gold.add(name, f"int_{shape_name(sx, sy)}_{k}", [n(x), n(y)], [out("D", rule(x, y))], cmp="exact",
+                         flags=["inplace"] + (["nobool"] if name != "copy_" else []))
         y = source.uniform((3, 4), .25, 4, (0,))
         x = source.uniform((3, 4))
         gold.add(name, "const", [v(x), v(y)], [out("D", rule(x, y))], cmp="exact" if name == "copy_" else "ulp", flags=["inplace"])

@@ -112,12 +112,13 @@ int weft_test_failures(void);
     } while (0)
 
 /* For values of type weft_status; needs <weft/status.h>. */
-#define WEFT_CHECK_STATUS(got, want)                                                                                   \
+#define WEFT_CHECK_STATUS_OF(text, got, want)                                                                          \
     do {                                                                                                               \
         weft_status weft_got_ = (got), weft_want_ = (want);                                                            \
         if (weft_got_ != weft_want_)                                                                                   \
-            WEFT_FAIL("%s is %s, not %s", #got, weft_status_name(weft_got_), weft_status_name(weft_want_));            \
+            WEFT_FAIL("%s is %s, not %s", text, weft_status_name(weft_got_), weft_status_name(weft_want_));            \
     } while (0)
-#define WEFT_CHECK_OK(got) WEFT_CHECK_STATUS(got, WEFT_OK)
+#define WEFT_CHECK_STATUS(got, want) WEFT_CHECK_STATUS_OF(#got, got, want)
+#define WEFT_CHECK_OK(got) WEFT_CHECK_STATUS_OF(#got, got, WEFT_OK)
 
 #endif

@@ -214,7 +214,9 @@ static void explain(const gold_record *record, weft_dtype dtype, int64_t e, doub
     if (used < 0 || (size_t)used >= size || !isfinite(got) || !isfinite(want))
         return;
     double off = fabs(got - want);
-    if (record->compare == GOLD_MAG)
+    if (off == 0)
+        snprintf(why + used, size - (size_t)used, " (the sign of zero)");
+    else if (record->compare == GOLD_MAG)
         snprintf(why + used, size - (size_t)used, " (off by %.3g, allowed %.3g)", off, allowed);
     else
         snprintf(why + used, size - (size_t)used, " (off by %.3g relative, %.1f ulp)", off / fabs(want),
@@ -270,17 +272,19 @@ bool compare_output(weft_ctx *ctx, const gold_record *record, const gold_tensor 
     return good;
 }
 
-double relative_l2(const double *got, const double *want, int64_t count, double floor)
+void l2_add(l2_error *error, const double *got, const double *want, int64_t count)
 {
-    double off = 0, all = 0;
     for (int64_t e = 0; e < count; e++) {
+        if (isfinite(want[e]))
+            error->all += want[e] * want[e];
         if (got[e] == want[e] || (isnan(got[e]) && isnan(want[e])))
             continue;
-        if (!isfinite(got[e]) || !isfinite(want[e]))
-            return (double)INFINITY;
-        off += (got[e] - want[e]) * (got[e] - want[e]);
+        error->off +=
+            isfinite(got[e]) && isfinite(want[e]) ? (got[e] - want[e]) * (got[e] - want[e]) : (double)INFINITY;
     }
-    for (int64_t e = 0; e < count; e++)
-        all += isfinite(want[e]) ? want[e] * want[e] : 0;
-    return off == 0 ? 0 : sqrt(off) / fmax(sqrt(all), floor);
+}
+
+double l2_relative(const l2_error *error, double smallest)
+{
+    return error->off == 0 ? 0 : sqrt(error->off) / fmax(sqrt(error->all), smallest);
 }

@@ -19,9 +19,13 @@ double f32_ulps(double got, double want);
 /* All elements as doubles, from any floating dtype. NULL after an error. The caller frees it. */
 double *read_doubles(weft_ctx *ctx, weft_tensor *t);
 
-/* |got - want|_2 / |want|_2 over count elements, with the norm of want no smaller than floor; NaN must meet NaN and
- * infinities their like, else the result is INFINITY. */
-double relative_l2(const double *got, const double *want, int64_t count, double floor);
+/* |got - want|_2 / |want|_2, gathered over several arrays; NaN must meet NaN and infinities their like, else the result
+ * is INFINITY. A |want|_2 below `smallest` counts as that much. */
+typedef struct l2_error {
+    double off, all;
+} l2_error;
+void l2_add(l2_error *error, const double *got, const double *want, int64_t count);
+double l2_relative(const l2_error *error, double smallest);
 
 /* The design's tolerances. */
 double reduction_tolerance(weft_dtype dtype, int64_t k);

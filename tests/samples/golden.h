@@ -16,7 +16,8 @@ enum {
     GOLD_SIGNZERO = 8, /* the sign of a zero result is checked */
     GOLD_NOGRAD = 16,  /* no derivative here */
     GOLD_INPLACE = 32, /* the operation writes inputs: none may be expanded */
-    GOLD_DENSE = 64    /* the operation takes contiguous tensors only */
+    GOLD_NOBOOL = 64,  /* the operation refuses bool */
+    GOLD_DENSE = 128   /* the operation takes contiguous tensors only */
 };
 
 typedef enum gold_compare { GOLD_EXACT, GOLD_ULP, GOLD_MAG } gold_compare;

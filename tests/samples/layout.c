@@ -79,6 +79,8 @@ bool record_takes(const gold_record *record, weft_dtype dtype)
     bool half = dtype == WEFT_F16 || dtype == WEFT_BF16;
     if ((record->flags & GOLD_F64 && dtype != WEFT_F64) || (record->flags & GOLD_F32 && half))
         return false;
+    if (record->flags & GOLD_NOBOOL && dtype == WEFT_BOOL)
+        return false;
     for (int k = 0; k < record->n_in && record->integer; k++)
         for (int64_t e = 0; e < record->in[k].count && record->in[k].kind == 'n'; e++)
             if (!in_range(record->in[k].n[e], dtype))

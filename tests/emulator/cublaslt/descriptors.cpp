@@ -127,6 +127,7 @@ Operation new_operation(cublasComputeType_t compute, cudaDataType_t scale)
     Operation operation = {};
     operation.compute = compute;
     operation.scale = scale;
+    operation.fill_mode = CUBLAS_FILL_MODE_FULL;
     operation.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
     operation.aux_type = operation.bias_type = -1;
     return operation;

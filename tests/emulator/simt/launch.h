@@ -13,10 +13,10 @@
 namespace simt
 {
 
-/* A kernel with its arguments. invoke calls the kernel once, for the running thread. */
+/* A kernel with its arguments. invoke(kernel, arguments) calls it once, for the running thread. */
 struct Launch {
     const void *kernel;
-    void (*invoke)(const Launch &launch);
+    void (*invoke)(const void *kernel, const void *arguments);
     dim3 grid, block;
     size_t shared_bytes;
     std::vector<unsigned char> arguments;
@@ -26,12 +26,12 @@ struct Launch {
 cudaError_t queue_launch(Launch &&launch, cudaStream_t stream);
 
 /* Each thread works on its own copy of the parameters, as on a GPU. */
-template <class... Params> SIMT_UNCHECKED void invoke_kernel(const Launch &launch)
+template <class... Params> SIMT_UNCHECKED void invoke_kernel(const void *kernel, const void *arguments)
 {
     using Arguments = std::tuple<Params...>;
     alignas(Arguments) unsigned char bytes[sizeof(Arguments)];
-    std::memcpy(bytes, launch.arguments.data(), sizeof(Arguments));
-    std::apply(reinterpret_cast<void (*)(Params...)>(const_cast<void *>(launch.kernel)),
+    std::memcpy(bytes, arguments, sizeof(Arguments));
+    std::apply(reinterpret_cast<void (*)(Params...)>(const_cast<void *>(kernel)),
                *std::launder(reinterpret_cast<Arguments *>(bytes)));
 }
 

@@ -59,7 +59,7 @@ class Visitor
 void run_thread()
 {
     Thread &thread = *block.current;
-    block.launch->invoke(*block.launch);
+    block.launch->invoke(block.launch->kernel, block.launch->arguments.data());
     thread.run = Run::done;
     block.live--;
     drop_async_copies(thread);

@@ -9,7 +9,7 @@
 
 template <class T> class DeviceArray
 {
-public:
+  public:
     explicit DeviceArray(size_t count) : count(count)
     {
         EXPECT_EQ(cudaMalloc(reinterpret_cast<void **>(&memory), count * sizeof(T)), cudaSuccess);
@@ -41,7 +41,7 @@ public:
         return values;
     }
 
-private:
+  private:
     size_t count;
     T *memory = nullptr;
 };

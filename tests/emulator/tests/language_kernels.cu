@@ -3,8 +3,10 @@
 
 #include "weft_cuda.h"
 
-namespace language {
-namespace {
+namespace language
+{
+namespace
+{
 
 constexpr unsigned all_lanes = 0xffffffffu;
 
@@ -169,6 +171,7 @@ __global__ void k_warp(Warp what, int *y)
             return;
         __syncwarp();
         value = static_cast<int>(__activemask());
+        __syncwarp(); /* nobody returns before all have asked */
         break;
     }
     y[lane] = value;

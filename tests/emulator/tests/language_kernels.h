@@ -4,7 +4,8 @@
 
 #include <cuda_runtime_api.h>
 
-namespace language {
+namespace language
+{
 
 /* y[blocks * threads] = a unique number made of blockIdx, threadIdx, blockDim and gridDim. */
 cudaError_t indices(int *y, dim3 grid, dim3 block, cudaStream_t stream);
@@ -40,17 +41,17 @@ cudaError_t integer_intrinsics(unsigned *y, cudaStream_t stream);
 
 /* Warp operations by one warp: y[32]. */
 enum class Warp {
-    shuffle_broadcast,  /* lane 5's index */
-    shuffle_up,         /* from 3 lanes below */
-    shuffle_down_8,     /* from 2 lanes above, in segments of 8 */
-    shuffle_xor,        /* from lane ^ 16 */
-    shuffle_double,     /* lane + 1's half, as a double */
-    ballot,             /* of odd lanes */
-    votes,              /* any, all of lane < 32 and lane < 31 as bits */
-    match,              /* lanes with the same lane / 5 */
-    reduce,             /* signed minimum of lane - 10, plus unsigned maximum, plus sum */
-    half_warp,          /* sum within each half, masks exact */
-    active              /* lanes still there when those below 4 have returned */
+    shuffle_broadcast, /* lane 5's index */
+    shuffle_up,        /* from 3 lanes below */
+    shuffle_down_8,    /* from 2 lanes above, in segments of 8 */
+    shuffle_xor,       /* from lane ^ 16 */
+    shuffle_double,    /* lane + 1's half, as a double */
+    ballot,            /* of odd lanes */
+    votes,             /* any, all of lane < 32 and lane < 31 as bits */
+    match,             /* lanes with the same lane / 5 */
+    reduce,            /* signed minimum of lane - 10, plus unsigned maximum, plus sum */
+    half_warp,         /* sum within each half, masks exact */
+    active             /* lanes still there when those below 4 have returned */
 };
 cudaError_t warp(Warp what, int *y, cudaStream_t stream);
 /* y[3] = __syncthreads_count, _and, _or of thread < 40 among 64 */

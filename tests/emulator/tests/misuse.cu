@@ -3,8 +3,10 @@
 
 #include "weft_cuda.h"
 
-namespace misuse {
-namespace {
+namespace misuse
+{
+namespace
+{
 
 __global__ void k_copy(const float *x, float *y)
 {
@@ -72,7 +74,7 @@ __global__ void k_trap(int *flag)
     *flag = 2;
 }
 
-__device__ __noinline__ int deeper(volatile int *depth, int level)
+__device__ int deeper(volatile int *depth, int level)
 {
     volatile int frame[64];
     frame[level % 64] = level;

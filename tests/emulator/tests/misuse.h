@@ -4,7 +4,8 @@
 
 #include <cuda_runtime_api.h>
 
-namespace misuse {
+namespace misuse
+{
 
 /* y[32] = x[32]; x may be host memory, y freed memory, or either misaligned. */
 cudaError_t copy(const float *x, float *y, cudaStream_t stream);

@@ -5,7 +5,8 @@
 #include "misuse.h"
 #include "sample_kernels.h"
 
-namespace {
+namespace
+{
 
 /* A little program of eight calls that gives everything back, whatever fails. Returns the first error. */
 cudaError_t small_program()

@@ -9,7 +9,8 @@
 #include "language_kernels.h"
 #include "misuse.h"
 
-namespace {
+namespace
+{
 
 TEST(Language, EveryThreadHasItsIndices)
 {

@@ -5,7 +5,8 @@
 #include "emulator.h"
 #include "misuse.h"
 
-namespace {
+namespace
+{
 
 TEST(Memory, AllocationIsAccountedFor)
 {
@@ -93,7 +94,8 @@ TEST(Memory, RectanglesAndFills)
     ASSERT_EQ(cudaMemcpy2DAsync(device.data() + 4, 8, block.data(), 3, 3, 4, cudaMemcpyHostToDevice, nullptr),
               cudaSuccess);
     EXPECT_EQ(device.download()[29], 5);
-    EXPECT_EQ(cudaMemcpy2D(block.data(), 2, device.data(), 8, 3, 4, cudaMemcpyDeviceToHost), cudaErrorInvalidPitchValue);
+    EXPECT_EQ(cudaMemcpy2D(block.data(), 2, device.data(), 8, 3, 4, cudaMemcpyDeviceToHost),
+              cudaErrorInvalidPitchValue);
 }
 
 TEST(Memory, PinnedMemory)

@@ -6,7 +6,8 @@
 #include "sample_kernels.h"
 #include "sample_reference.h"
 
-namespace {
+namespace
+{
 
 using samples::Bug;
 using samples::Type;
@@ -78,7 +79,8 @@ TEST_P(SampleKernels, Softmax)
         const std::vector<float> x = random_floats(static_cast<size_t>(rows * cols));
         const DeviceArray<float> device_x(x), device_y(x.size());
         ASSERT_EQ(samples::softmax(Bug::none, device_x.data(), device_y.data(), rows, cols, nullptr), cudaSuccess);
-        EXPECT_LE(worst_error(device_y.download(), softmax_reference(x, rows, static_cast<size_t>(cols))), 1e-6) << cols;
+        EXPECT_LE(worst_error(device_y.download(), softmax_reference(x, rows, static_cast<size_t>(cols))), 1e-6)
+            << cols;
     }
 }
 
@@ -125,12 +127,15 @@ TEST_P(SampleKernels, AsynchronousCopies)
     }
 }
 
+std::string order_name(const testing::TestParamInfo<Order> &info)
+{
+    static const char *const names[] = {"Forward", "Reverse", "Random"};
+    return names[info.param.order] + std::to_string(info.param.seed);
+}
+
 INSTANTIATE_TEST_SUITE_P(Orders, SampleKernels,
                          testing::Values(Order{SIMT_FORWARD, 0}, Order{SIMT_REVERSE, 0}, Order{SIMT_RANDOM, 1},
                                          Order{SIMT_RANDOM, 2}),
-                         [](const testing::TestParamInfo<Order> &info) {
-                             static const char *const names[] = {"Forward", "Reverse", "Random"};
-                             return names[info.param.order] + std::to_string(info.param.seed);
-                         });
+                         order_name);
 
 } /* namespace */

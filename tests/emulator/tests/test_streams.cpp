@@ -4,7 +4,8 @@
 #include "emulator.h"
 #include "sample_kernels.h"
 
-namespace {
+namespace
+{
 
 /* A stream, an event and pinned memory that clean up after themselves. */
 struct Stream {

@@ -3,7 +3,8 @@
 #include "emulator.h"
 #include "language_kernels.h"
 
-namespace {
+namespace
+{
 
 using language::Warp;
 
@@ -14,7 +15,7 @@ class WarpTest : public testing::TestWithParam<simt_order>
         simt_set_order(GetParam(), 7);
     }
 
-protected:
+  protected:
     static std::vector<int> run(Warp what)
     {
         DeviceArray<int> device_y(32);
@@ -92,10 +93,12 @@ TEST_P(WarpTest, SyncwarpOrdersSharedMemory)
         EXPECT_EQ(y[static_cast<size_t>(lane)], (lane + 3) % 32);
 }
 
-INSTANTIATE_TEST_SUITE_P(Orders, WarpTest, testing::Values(SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM),
-                         [](const testing::TestParamInfo<simt_order> &info) {
-                             static const char *const names[] = {"Forward", "Reverse", "Random"};
-                             return names[info.param];
-                         });
+std::string order_name(const testing::TestParamInfo<simt_order> &info)
+{
+    static const char *const names[] = {"Forward", "Reverse", "Random"};
+    return names[info.param];
+}
+
+INSTANTIATE_TEST_SUITE_P(Orders, WarpTest, testing::Values(SIMT_FORWARD, SIMT_REVERSE, SIMT_RANDOM), order_name);
 
 } /* namespace */

@@ -1,0 +1,217 @@
+/* create.c - FILL, fill_, ARANGE; and COUNT_NONFINITE, which looks at values and makes none. */
+#include <stdatomic.h>
+#include <string.h>
+#include "core/half.h"
+#include "loop.h"
+
+enum { GRAIN = 32768 }; /* elements per chunk of work */
+
+/* ---- Fill ---- */
+
+typedef struct fill_job {
+    weft__space space;
+    char *dst;
+    int64_t bytes;
+    _Alignas(8) unsigned char element[8];
+} fill_job;
+
+#define DEFINE_FILL_RUN(T)                                                                                             \
+    static void fill_run_##T(int64_t n, const void *element, char *dst, int64_t stride)                                \
+    {                                                                                                                  \
+        const T v = *(const T *)element;                                                                               \
+        if (stride == (int64_t)sizeof(T)) {                                                                            \
+            T *dense = (T *)(void *)dst;                                                                               \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                dense[i] = v;                                                                                          \
+            }                                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            *(T *)(void *)(dst + i * stride) = v;                                                                      \
+        }                                                                                                              \
+    }
+
+DEFINE_FILL_RUN(uint8_t)
+DEFINE_FILL_RUN(uint16_t)
+DEFINE_FILL_RUN(uint32_t)
+DEFINE_FILL_RUN(uint64_t)
+
+static void fill_run(int64_t n, const fill_job *j, char *dst, int64_t stride)
+{
+    switch (j->bytes) {
+    case 1:
+        fill_run_uint8_t(n, j->element, dst, stride);
+        break;
+    case 2:
+        fill_run_uint16_t(n, j->element, dst, stride);
+        break;
+    case 4:
+        fill_run_uint32_t(n, j->element, dst, stride);
+        break;
+    default:
+        fill_run_uint64_t(n, j->element, dst, stride);
+        break;
+    }
+}
+
+static void fill_range(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const fill_job *j = arg;
+    const weft__space *s = &j->space;
+    const int last = s->ndim - 1;
+    int64_t index[WEFT__MAX_DIMS];
+    (void)worker;
+    weft__space_seek(s, begin, index);
+    while (begin < end) {
+        int64_t n = s->shape[last] - index[last] < end - begin ? s->shape[last] - index[last] : end - begin;
+        fill_run(n, j, j->dst + weft__space_offset(s, 0, index), s->stride[0][last]);
+        weft__space_advance(s, index, n);
+        begin += n;
+    }
+}
+
+/* One element of a dtype from the value in both its forms. */
+static void make_element(int32_t dtype, double real, int64_t integer, void *element)
+{
+    switch (weft__lane_of(dtype)) {
+    case WEFT__LANE_F32: {
+        float x = dtype == WEFT_F32 ? (float)real : weft__f64_to_f32_odd(real);
+        WEFT__CPU(store)(1, dtype, &x, element, 1);
+        break;
+    }
+    case WEFT__LANE_F64:
+        memcpy(element, &real, sizeof real);
+        break;
+    default:
+        WEFT__CPU(store)(1, dtype, &integer, element, 1);
+        break;
+    }
+}
+
+/* y = value: any strides, any dtype. f[0] the value, i[0] the same for integer dtypes and bool. */
+weft_status WEFT__CPU(fill)(const weft__exec *e)
+{
+    const weft__array *y = e->out[0];
+    fill_job j;
+    j.dst = y->data;
+    j.bytes = weft__dtype_bytes(y->dtype);
+    make_element(y->dtype, e->attrs->f[0], e->attrs->i[0], j.element);
+    if (y->contiguous && y->count <= GRAIN) {
+        fill_run(y->count, &j, j.dst, j.bytes);
+        return WEFT_OK;
+    }
+    if (y->count > 0) {
+        WEFT__CPU(space)(&j.space, 1, (const weft__array *const[]){y});
+        weft__pool_for(weft__exec_pool(e), y->count, GRAIN, fill_range, &j);
+    }
+    return WEFT_OK;
+}
+
+weft_status WEFT__CPU(fill_)(const weft__exec *e)
+{
+    return WEFT__CPU(fill)(e);
+}
+
+/* ---- Arange ---- */
+
+typedef struct arange_job {
+    const weft__array *y;
+    const weft__attrs *attrs;
+    weft__lane lane;
+} arange_job;
+
+/* Element k: start + k step in f64, or in i64, wrapping; the last one as given if i[0] says so. */
+static double real_at(const arange_job *j, int64_t k)
+{
+    const weft__attrs *a = j->attrs;
+    return a->i[0] && k == j->y->count - 1 ? a->f[2] : a->f[0] + (double)k * a->f[1];
+}
+
+static void arange_block(const arange_job *j, int64_t begin, int64_t n, void *block)
+{
+    float *f32 = block;
+    double *f64 = block;
+    int64_t *i64 = block;
+    for (int64_t k = 0; k < n; k++) {
+        if (j->lane == WEFT__LANE_I64) {
+            i64[k] = j->attrs->i[1] + (begin + k) * j->attrs->i[2];
+        } else if (j->lane == WEFT__LANE_F64) {
+            f64[k] = real_at(j, begin + k);
+        } else if (j->y->dtype == WEFT_F32) {
+            f32[k] = (float)real_at(j, begin + k);
+        } else {
+            f32[k] = weft__f64_to_f32_odd(real_at(j, begin + k));
+        }
+    }
+}
+
+static void arange_range(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const arange_job *j = arg;
+    const int64_t bytes = weft__dtype_bytes(j->y->dtype);
+    uint64_t block[WEFT__BLOCK];
+    (void)worker;
+    while (begin < end) {
+        int64_t n = end - begin < WEFT__BLOCK ? end - begin : WEFT__BLOCK;
+        arange_block(j, begin, n, block);
+        WEFT__CPU(store)(n, j->y->dtype, block, (char *)j->y->data + begin * bytes, bytes);
+        begin += n;
+    }
+}
+
+/* y [n], any dtype. f: start, step, last; i: whether last counts, start and step for integer dtypes. */
+weft_status WEFT__CPU(arange)(const weft__exec *e)
+{
+    arange_job j = {e->out[0], e->attrs, weft__lane_of(e->out[0]->dtype)};
+    weft__pool_for(weft__exec_pool(e), j.y->count, GRAIN, arange_range, &j);
+    return WEFT_OK;
+}
+
+/* ---- Count of NaN and infinities ---- */
+
+static void count_f32(int64_t n, const void *const *in, void *out, const void *param)
+{
+    const float *x = in[0];
+    int64_t count = 0;
+    (void)out;
+    for (int64_t i = 0; i < n; i++) {
+        count += (weft__bits_f32(x[i]) & 0x7f800000u) == 0x7f800000u;
+    }
+    if (count > 0) {
+        atomic_fetch_add(*(_Atomic int64_t *const *)param, count);
+    }
+}
+
+static void count_f64(int64_t n, const void *const *in, void *out, const void *param)
+{
+    const double *x = in[0];
+    int64_t count = 0;
+    (void)out;
+    for (int64_t i = 0; i < n; i++) {
+        count += (weft__bits_f64(x[i]) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+    }
+    if (count > 0) {
+        atomic_fetch_add(*(_Atomic int64_t *const *)param, count);
+    }
+}
+
+/* y [] i64: how many elements of x, any strides, are NaN or infinite. Integers have none. */
+weft_status WEFT__CPU(count_nonfinite)(const weft__exec *e)
+{
+    _Atomic int64_t total = 0;
+    _Atomic int64_t *where = &total;
+    const weft__lane lane = weft__lane_of(e->in[0]->dtype);
+    if (lane != WEFT__LANE_I64) {
+        weft__map m;
+        m.n_in = 1;
+        m.n_out = 0;
+        m.in[0] = e->in[0];
+        m.in_lane[0] = lane;
+        m.loop[0] = lane == WEFT__LANE_F32 ? count_f32 : count_f64;
+        m.param = &where;
+        m.grain = GRAIN;
+        WEFT__CPU(map)(e, &m);
+    }
+    *(int64_t *)e->out[0]->data = atomic_load(&total);
+    return WEFT_OK;
+}

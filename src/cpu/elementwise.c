@@ -1,0 +1,214 @@
+/* elementwise.c - UNARY, PREDICATE, BINARY, COMPARE and TERNARY rows, and the in-place rows that are binary ones.
+ *
+ * Per row and lane, ops.def generates one loop over dense runs; loop.c finds the runs. Derivatives: elementwise_grad.c. */
+#include "core/scalar.h"
+#include "loop.h"
+
+/* ---- Loops ---- */
+
+/* p, q of a UNARY_P row as the lane's type; for integers cut off and saturated, NaN gives 0. */
+static inline float param_f32(double p)
+{
+    return (float)p;
+}
+
+static inline double param_f64(double p)
+{
+    return p;
+}
+
+static inline int64_t param_i64(double p)
+{
+    if (p != p) {
+        return 0;
+    }
+    if (p >= 0x1p63) {
+        return INT64_MAX;
+    }
+    return p < -0x1p63 ? INT64_MIN : (int64_t)p;
+}
+
+#define UNARY_LOOP(name, T, type)                                                                                      \
+    static void name##_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const T *x = in[0];                                                                                            \
+        T *y = out;                                                                                                    \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = weft__f_##name##_##type(x[i]);                                                                      \
+        }                                                                                                              \
+    }
+
+#define UNARY_P_LOOP(name, T, type)                                                                                    \
+    static void name##_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const T *x = in[0];                                                                                            \
+        T *y = out;                                                                                                    \
+        const T p = param_##type(((const double *)param)[0]);                                                          \
+        const T q = param_##type(((const double *)param)[1]);                                                          \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = weft__f_##name##_##type(x[i], p, q);                                                                \
+        }                                                                                                              \
+    }
+
+#define BINARY_LOOP(name, T, Y, type)                                                                                  \
+    static void name##_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const T *a = in[0];                                                                                            \
+        const T *b = in[1];                                                                                            \
+        Y *y = out;                                                                                                    \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = weft__f_##name##_##type(a[i], b[i]);                                                                \
+        }                                                                                                              \
+    }
+
+#define PREDICATE_LOOP(name, T, type)                                                                                  \
+    static void name##_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const T *x = in[0];                                                                                            \
+        uint8_t *y = out;                                                                                              \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = weft__f_##name##_##type(x[i]);                                                                      \
+        }                                                                                                              \
+    }
+
+#define TERNARY_LOOP(name, T, type)                                                                                    \
+    static void name##_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const uint8_t *c = in[0];                                                                                      \
+        const T *a = in[1];                                                                                            \
+        const T *b = in[2];                                                                                            \
+        T *y = out;                                                                                                    \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = weft__f_##name##_##type(c[i] != 0, a[i], b[i]);                                                     \
+        }                                                                                                              \
+    }
+
+#define I64_LOOP_NUM(...) __VA_ARGS__
+#define I64_LOOP_FLT(...)
+
+#define WEFT_UNARY(ID, name, cls, ...)                                                                                 \
+    UNARY_LOOP(name, float, f32)                                                                                       \
+    UNARY_LOOP(name, double, f64)                                                                                      \
+    I64_LOOP_##cls(UNARY_LOOP(name, int64_t, i64))
+#define WEFT_UNARY_P(ID, name, cls, ...)                                                                               \
+    UNARY_P_LOOP(name, float, f32)                                                                                     \
+    UNARY_P_LOOP(name, double, f64)                                                                                    \
+    I64_LOOP_##cls(UNARY_P_LOOP(name, int64_t, i64))
+#define WEFT_BINARY(ID, name, cls, ...)                                                                                \
+    BINARY_LOOP(name, float, float, f32)                                                                               \
+    BINARY_LOOP(name, double, double, f64)                                                                             \
+    I64_LOOP_##cls(BINARY_LOOP(name, int64_t, int64_t, i64))
+#define WEFT_PREDICATE(ID, name, ...)                                                                                  \
+    PREDICATE_LOOP(name, float, f32)                                                                                   \
+    PREDICATE_LOOP(name, double, f64)                                                                                  \
+    PREDICATE_LOOP(name, int64_t, i64)
+#define WEFT_COMPARE(ID, name, ...)                                                                                    \
+    BINARY_LOOP(name, float, uint8_t, f32)                                                                             \
+    BINARY_LOOP(name, double, uint8_t, f64)                                                                            \
+    BINARY_LOOP(name, int64_t, uint8_t, i64)
+#define WEFT_TERNARY(ID, name, ...)                                                                                    \
+    TERNARY_LOOP(name, float, f32)                                                                                     \
+    TERNARY_LOOP(name, double, f64)                                                                                    \
+    TERNARY_LOOP(name, int64_t, i64)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+
+/* ---- Rows ---- */
+
+#define ROW(ID, name, cls)                                                                                             \
+    [WEFT_OP_##ID] = {{name##_f32, name##_f64, WEFT__I64_OF_##cls(name##_i64)}, WEFT__CHEAP_##cls},
+
+static const weft__row rows[WEFT_OP_COUNT] = {
+#define WEFT_UNARY(ID, name, cls, ...) ROW(ID, name, cls)
+#define WEFT_UNARY_P(ID, name, cls, ...) ROW(ID, name, cls)
+#define WEFT_BINARY(ID, name, cls, ...) ROW(ID, name, cls)
+#define WEFT_PREDICATE(ID, name, ...) ROW(ID, name, NUM)
+#define WEFT_COMPARE(ID, name, ...) ROW(ID, name, NUM)
+#define WEFT_TERNARY(ID, name, ...) ROW(ID, name, NUM)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+};
+
+/* Runs row op over n_in inputs of which the first `bytes` are truth values, like the output if `truth`. */
+static weft_status run_row(const weft__exec *e, weft_op op, int n_in, int bytes, bool truth)
+{
+    const weft__row *row = &rows[op];
+    const weft__lane lane = weft__lane_of(e->in[n_in - 1]->dtype);
+    weft__map m;
+    m.n_in = n_in;
+    m.n_out = 1;
+    m.out[0] = e->out[0];
+    m.out_lane[0] = truth ? WEFT__LANE_BYTE : lane;
+    m.loop[0] = row->loop[lane];
+    m.param = e->attrs ? e->attrs->f : NULL;
+    m.grain = weft__row_grain(row, lane);
+    for (int k = 0; k < n_in; k++) {
+        m.in[k] = e->in[k];
+        m.in_lane[k] = k < bytes ? WEFT__LANE_BYTE : lane;
+    }
+    if (!m.loop[0]) {
+        return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
+    }
+    WEFT__CPU(map)(e, &m);
+    return WEFT_OK;
+}
+
+/* y = f(x), f(x; p, q): x any strides, y of its shape. */
+weft_status WEFT__CPU(unary)(const weft__exec *e)
+{
+    return run_row(e, e->op, 1, 0, false);
+}
+
+/* y = f(x), y bool. */
+weft_status WEFT__CPU(predicate)(const weft__exec *e)
+{
+    return run_row(e, e->op, 1, 0, true);
+}
+
+/* y = f(a, b), a and b broadcast to y's shape by stride 0. */
+weft_status WEFT__CPU(binary)(const weft__exec *e)
+{
+    return run_row(e, e->op, 2, 0, false);
+}
+
+/* y = f(a, b), y bool. */
+weft_status WEFT__CPU(compare)(const weft__exec *e)
+{
+    return run_row(e, e->op, 2, 0, true);
+}
+
+/* y = f(c, a, b), c bool, all broadcast to y's shape by stride 0. */
+weft_status WEFT__CPU(ternary)(const weft__exec *e)
+{
+    return run_row(e, e->op, 3, 1, false);
+}
+
+/* x = f(x, y) in place: in = {x, y}, out = {x}, y broadcast to x's shape by stride 0. */
+weft_status WEFT__CPU(add_)(const weft__exec *e)
+{
+    return run_row(e, WEFT_OP_ADD, 2, 0, false);
+}
+
+weft_status WEFT__CPU(sub_)(const weft__exec *e)
+{
+    return run_row(e, WEFT_OP_SUB, 2, 0, false);
+}
+
+weft_status WEFT__CPU(mul_)(const weft__exec *e)
+{
+    return run_row(e, WEFT_OP_MUL, 2, 0, false);
+}
+
+weft_status WEFT__CPU(div_)(const weft__exec *e)
+{
+    return run_row(e, WEFT_OP_DIV, 2, 0, false);
+}

@@ -1,0 +1,143 @@
+/* elementwise_grad.c - fused first-order gradients of UNARY, BINARY and TERNARY rows: the derivative column of ops.def,
+ * one loop per row, output and floating lane. */
+#include "core/scalar.h"
+#include "loop.h"
+
+#define UNARY_LOOP(name, T, type)                                                                                      \
+    static void d_##name##_##type(int64_t n, const void *const *in, void *out, const void *param)                      \
+    {                                                                                                                  \
+        const T *x = in[0];                                                                                            \
+        const T *y = in[1];                                                                                            \
+        const T *g = in[2];                                                                                            \
+        T *dx = out;                                                                                                   \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            dx[i] = weft__d_##name##_##type(x[i], y[i], g[i]);                                                         \
+        }                                                                                                              \
+    }
+
+#define UNARY_P_LOOP(name, T, type)                                                                                    \
+    static void d_##name##_##type(int64_t n, const void *const *in, void *out, const void *param)                      \
+    {                                                                                                                  \
+        const T *x = in[0];                                                                                            \
+        const T *y = in[1];                                                                                            \
+        const T *g = in[2];                                                                                            \
+        T *dx = out;                                                                                                   \
+        const T p = (T)((const double *)param)[0];                                                                     \
+        const T q = (T)((const double *)param)[1];                                                                     \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            dx[i] = weft__d_##name##_##type(x[i], y[i], g[i], p, q);                                                   \
+        }                                                                                                              \
+    }
+
+#define BINARY_LOOP(side, name, T, type)                                                                               \
+    static void side##_##name##_##type(int64_t n, const void *const *in, void *out, const void *param)                 \
+    {                                                                                                                  \
+        const T *a = in[0];                                                                                            \
+        const T *b = in[1];                                                                                            \
+        const T *y = in[2];                                                                                            \
+        const T *g = in[3];                                                                                            \
+        T *d = out;                                                                                                    \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            d[i] = weft__##side##_##name##_##type(a[i], b[i], y[i], g[i]);                                             \
+        }                                                                                                              \
+    }
+
+#define TERNARY_LOOP(side, name, T, type)                                                                              \
+    static void side##_##name##_##type(int64_t n, const void *const *in, void *out, const void *param)                 \
+    {                                                                                                                  \
+        const uint8_t *c = in[0];                                                                                      \
+        const T *g = in[1];                                                                                            \
+        T *d = out;                                                                                                    \
+        (void)param;                                                                                                   \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            d[i] = weft__##side##_##name##_##type(c[i] != 0, g[i]);                                                    \
+        }                                                                                                              \
+    }
+
+#define WEFT_UNARY(ID, name, ...)                                                                                      \
+    UNARY_LOOP(name, float, f32)                                                                                       \
+    UNARY_LOOP(name, double, f64)
+#define WEFT_UNARY_P(ID, name, ...)                                                                                    \
+    UNARY_P_LOOP(name, float, f32)                                                                                     \
+    UNARY_P_LOOP(name, double, f64)
+#define WEFT_BINARY(ID, name, ...)                                                                                     \
+    BINARY_LOOP(da, name, float, f32)                                                                                  \
+    BINARY_LOOP(db, name, float, f32)                                                                                  \
+    BINARY_LOOP(da, name, double, f64)                                                                                 \
+    BINARY_LOOP(db, name, double, f64)
+#define WEFT_TERNARY(ID, name, ...)                                                                                    \
+    TERNARY_LOOP(da, name, float, f32)                                                                                 \
+    TERNARY_LOOP(db, name, float, f32)                                                                                 \
+    TERNARY_LOOP(da, name, double, f64)                                                                                \
+    TERNARY_LOOP(db, name, double, f64)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+
+/* Of each row the loops of its outputs: dx, or da and db. */
+#define ROW(ID, stem, name, cls) [WEFT_OP_##ID] = {{stem##_##name##_f32, stem##_##name##_f64, NULL}, WEFT__CHEAP_##cls},
+
+static const weft__row rows[WEFT__MAP_MAX_OUT][WEFT_OP_COUNT] = {
+    {
+#define WEFT_UNARY(ID, name, cls, ...) ROW(ID, d, name, cls)
+#define WEFT_UNARY_P(ID, name, cls, ...) ROW(ID, d, name, cls)
+#define WEFT_BINARY(ID, name, cls, ...) ROW(ID, da, name, cls)
+#define WEFT_TERNARY(ID, name, ...) ROW(ID, da, name, NUM)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+    },
+    {
+#define WEFT_BINARY(ID, name, cls, ...) ROW(ID, db, name, cls)
+#define WEFT_TERNARY(ID, name, ...) ROW(ID, db, name, NUM)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+    },
+};
+
+/* The row's gradients from n_in inputs, the last of them g, of which the first `bytes` are truth values. */
+static weft_status run_row(const weft__exec *e, int n_in, int bytes, int n_out)
+{
+    const weft__lane lane = weft__lane_of(e->in[n_in - 1]->dtype);
+    weft__map m;
+    if (lane == WEFT__LANE_I64) {
+        return e->host->fail(e, WEFT_E_DTYPE, "the gradient needs a floating dtype");
+    }
+    m.n_in = n_in;
+    m.n_out = n_out;
+    m.param = e->attrs ? e->attrs->f : NULL;
+    m.grain = weft__row_grain(&rows[0][e->op], lane);
+    for (int k = 0; k < n_in; k++) {
+        m.in[k] = e->in[k];
+        m.in_lane[k] = k < bytes ? WEFT__LANE_BYTE : lane;
+    }
+    for (int k = 0; k < n_out; k++) {
+        m.out[k] = e->out[k];
+        m.out_lane[k] = lane;
+        m.loop[k] = rows[k][e->op].loop[lane];
+    }
+    WEFT__CPU(map)(e, &m);
+    return WEFT_OK;
+}
+
+/* dx from x, y (NULL where the row does not save them) and g, all of one shape. */
+weft_status WEFT__CPU(unary_grad)(const weft__exec *e)
+{
+    return run_row(e, 3, 0, 1);
+}
+
+/* da and db (NULL where not wanted), of the broadcast shape, from a, b, y (NULL where not saved) and g. */
+weft_status WEFT__CPU(binary_grad)(const weft__exec *e)
+{
+    return run_row(e, 4, 0, 2);
+}
+
+/* da and db (NULL where not wanted), of the broadcast shape, from c (bool) and g. */
+weft_status WEFT__CPU(ternary_grad)(const weft__exec *e)
+{
+    return run_row(e, 2, 1, 2);
+}

@@ -1,0 +1,525 @@
+/* loop.c - the walk over elementwise operands; see loop.h. */
+#include "loop.h"
+#include <string.h>
+#include "core/half.h"
+
+/* ---- Blocks of a lane from and to any dtype ---- */
+
+/* One element, at a byte address of any alignment that its dtype allows. */
+#define AT(T, base, i, stride) (*(T *)(void *)((char *)(base) + (i) * (stride)))
+#define CAT_AT(T, base, i, stride) (*(const T *)(const void *)((const char *)(base) + (i) * (stride)))
+
+/* Loads and stores of T elements through a conversion, dense runs in a loop of their own that vectorises. */
+#define DEFINE_LOAD(name, T, L, convert)                                                                               \
+    static void load_##name(int64_t n, const void *src, int64_t stride, L *lane)                                       \
+    {                                                                                                                  \
+        if (stride == (int64_t)sizeof(T)) {                                                                            \
+            const T *dense = src;                                                                                      \
+            WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                 \
+            {                                                                                                          \
+                lane[i] = convert(dense[i]);                                                                           \
+            }                                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            lane[i] = convert(CAT_AT(T, src, i, stride));                                                              \
+        }                                                                                                              \
+    }
+
+#define DEFINE_STORE(name, T, L, convert)                                                                              \
+    static void store_##name(int64_t n, const L *lane, void *dst, int64_t stride)                                      \
+    {                                                                                                                  \
+        if (stride == (int64_t)sizeof(T)) {                                                                            \
+            T *dense = dst;                                                                                            \
+            WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                 \
+            {                                                                                                          \
+                dense[i] = convert(lane[i]);                                                                           \
+            }                                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t i = 0; i < n; i++) {                                                                              \
+            AT(T, dst, i, stride) = convert(lane[i]);                                                                  \
+        }                                                                                                              \
+    }
+
+#define TO_BOOL(x) ((uint8_t)((x) != 0))
+
+DEFINE_LOAD(f32, float, float, (float))
+DEFINE_LOAD(f64, double, double, (double))
+DEFINE_LOAD(bf16, uint16_t, float, weft__bf16_to_f32)
+DEFINE_LOAD(f16, uint16_t, float, weft__f16_to_f32)
+DEFINE_LOAD(i64, int64_t, int64_t, (int64_t))
+DEFINE_LOAD(i32, int32_t, int64_t, (int64_t))
+DEFINE_LOAD(i8, int8_t, int64_t, (int64_t))
+DEFINE_LOAD(u8, uint8_t, int64_t, (int64_t))
+
+DEFINE_STORE(f32, float, float, (float))
+DEFINE_STORE(f64, double, double, (double))
+DEFINE_STORE(bf16, uint16_t, float, weft__bf16_from_f32)
+DEFINE_STORE(f16, uint16_t, float, weft__f16_from_f32)
+DEFINE_STORE(i64, int64_t, int64_t, (int64_t))
+DEFINE_STORE(i32, int32_t, int64_t, (int32_t))
+DEFINE_STORE(u8, uint8_t, int64_t, (uint8_t))
+DEFINE_STORE(bool, uint8_t, int64_t, TO_BOOL)
+
+/* A value repeated: loaded once. */
+static void repeat(int64_t n, void *lane, int64_t bytes)
+{
+    if (bytes == 8) {
+        uint64_t *p = lane, v = p[0];
+        for (int64_t i = 1; i < n; i++) {
+            p[i] = v;
+        }
+    } else {
+        uint32_t *p = lane, v = p[0];
+        for (int64_t i = 1; i < n; i++) {
+            p[i] = v;
+        }
+    }
+}
+
+void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, int64_t stride, void *lane)
+{
+    if (stride == 0 && n > 1) {
+        WEFT__CPU(load)(1, dtype, src, 1, lane);
+        repeat(n, lane, weft__lane_of(dtype) == WEFT__LANE_F32 ? 4 : 8);
+        return;
+    }
+    switch (dtype) {
+    case WEFT_F32:
+        load_f32(n, src, stride, lane);
+        break;
+    case WEFT_F64:
+        load_f64(n, src, stride, lane);
+        break;
+    case WEFT_F16:
+        if (stride == 2) {
+            weft__f16_to_f32_n(n, src, lane);
+        } else {
+            load_f16(n, src, stride, lane);
+        }
+        break;
+    case WEFT_BF16:
+        load_bf16(n, src, stride, lane);
+        break;
+    case WEFT_I64:
+        load_i64(n, src, stride, lane);
+        break;
+    case WEFT_I32:
+        load_i32(n, src, stride, lane);
+        break;
+    case WEFT_I8:
+        load_i8(n, src, stride, lane);
+        break;
+    default: /* bool too */
+        load_u8(n, src, stride, lane);
+        break;
+    }
+}
+
+void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst, int64_t stride)
+{
+    switch (dtype) {
+    case WEFT_F32:
+        store_f32(n, lane, dst, stride);
+        break;
+    case WEFT_F64:
+        store_f64(n, lane, dst, stride);
+        break;
+    case WEFT_F16:
+        if (stride == 2) {
+            weft__f16_from_f32_n(n, lane, dst);
+        } else {
+            store_f16(n, lane, dst, stride);
+        }
+        break;
+    case WEFT_BF16:
+        store_bf16(n, lane, dst, stride);
+        break;
+    case WEFT_I64:
+        store_i64(n, lane, dst, stride);
+        break;
+    case WEFT_I32:
+        store_i32(n, lane, dst, stride);
+        break;
+    case WEFT_BOOL:
+        store_bool(n, lane, dst, stride);
+        break;
+    default: /* i8 wraps as u8 does */
+        store_u8(n, lane, dst, stride);
+        break;
+    }
+}
+
+/* Truth values go byte by byte. */
+static void copy_bytes(int64_t n, const void *src, int64_t src_stride, void *dst, int64_t dst_stride)
+{
+    const uint8_t *s = src;
+    uint8_t *d = dst;
+    for (int64_t i = 0; i < n; i++) {
+        d[i * dst_stride] = s[i * src_stride];
+    }
+}
+
+/* ---- The common space ---- */
+
+static int64_t magnitude(int64_t x)
+{
+    return x < 0 ? -x : x;
+}
+
+/* Dim d of the first operand is walked in smaller steps than dim d + 1, so they had better change places. */
+static bool out_of_order(const weft__space *s, int d)
+{
+    return magnitude(s->stride[0][d]) < magnitude(s->stride[0][d + 1]);
+}
+
+static void swap_dims(weft__space *s, int d)
+{
+    int64_t t = s->shape[d];
+    s->shape[d] = s->shape[d + 1];
+    s->shape[d + 1] = t;
+    for (int k = 0; k < s->n; k++) {
+        t = s->stride[k][d];
+        s->stride[k][d] = s->stride[k][d + 1];
+        s->stride[k][d + 1] = t;
+    }
+}
+
+static bool mergeable(const weft__space *s, int d)
+{
+    for (int k = 0; k < s->n; k++) {
+        if (s->stride[k][d] != s->stride[k][d + 1] * s->shape[d + 1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void merge_dims(weft__space *s)
+{
+    int last = 0; /* the dim that grows */
+    for (int d = 1; d < s->ndim; d++) {
+        s->shape[last + 1] = s->shape[d];
+        for (int k = 0; k < s->n; k++) {
+            s->stride[k][last + 1] = s->stride[k][d];
+        }
+        if (!mergeable(s, last)) {
+            last++;
+            continue;
+        }
+        s->shape[last] *= s->shape[last + 1];
+        for (int k = 0; k < s->n; k++) {
+            s->stride[k][last] = s->stride[k][last + 1];
+        }
+    }
+    s->ndim = last + 1;
+}
+
+void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays)
+{
+    s->n = n;
+    s->ndim = 0;
+    s->count = arrays[0]->count;
+    for (int d = 0; d < arrays[0]->ndim; d++) {
+        if (arrays[0]->shape[d] == 1) {
+            continue;
+        }
+        s->shape[s->ndim] = arrays[0]->shape[d];
+        for (int k = 0; k < n; k++) {
+            s->stride[k][s->ndim] = arrays[k]->strides[d] * weft__dtype_bytes(arrays[k]->dtype);
+        }
+        s->ndim++;
+    }
+    if (s->ndim == 0) {
+        s->shape[0] = 1;
+        s->ndim = 1;
+        for (int k = 0; k < n; k++) {
+            s->stride[k][0] = weft__dtype_bytes(arrays[k]->dtype);
+        }
+        return;
+    }
+    for (int end = s->ndim - 1; end > 0; end--) { /* at most eight dims: a bubble sort, stable */
+        for (int d = 0; d < end; d++) {
+            if (out_of_order(s, d)) {
+                swap_dims(s, d);
+            }
+        }
+    }
+    merge_dims(s);
+}
+
+/* ---- The map ---- */
+
+/* Below this many elements, runs of the innermost dim are gathered into blocks instead of being worked on one by one. */
+enum { SHORT_RUN = 64 };
+
+/* An operand of a running map. */
+typedef struct operand {
+    char *data;
+    int32_t dtype;
+    weft__lane lane;
+    int64_t bytes; /* of an element */
+    bool native;   /* stored as the lane has it */
+    bool dense;    /* native, and its elements lie in the order of the space */
+} operand;
+
+typedef struct plan {
+    const weft__map *map;
+    weft__space space;
+    operand op[WEFT__SPACE_MAX]; /* wanted outputs, then inputs */
+    int n_out;                   /* wanted outputs, or 1 of no memory if the map has none */
+    int out_loop[WEFT__MAP_MAX_OUT];
+    int in_op[WEFT__MAP_MAX_IN]; /* operand of input k; of the last input where it is NULL */
+    bool all_dense;
+} plan;
+
+/* Blocks of staged operands of one thread, with what broadcast blocks hold. */
+typedef struct stage {
+    _Alignas(64) uint64_t block[WEFT__SPACE_MAX][WEFT__BLOCK];
+    const char *filled_from[WEFT__SPACE_MAX];
+    int64_t filled[WEFT__SPACE_MAX];
+} stage;
+
+static bool is_dense(const weft__space *s, int k, int64_t bytes)
+{
+    for (int d = s->ndim - 1; d >= 0; d--) {
+        if (s->stride[k][d] != bytes && s->shape[d] != 1) {
+            return false;
+        }
+        bytes *= s->shape[d];
+    }
+    return true;
+}
+
+static void add_operand(plan *p, const weft__array **arrays, int k, const weft__array *a, weft__lane lane)
+{
+    arrays[k] = a;
+    p->op[k] = (operand){.data = a->data,
+                         .dtype = a->dtype,
+                         .lane = lane,
+                         .bytes = weft__dtype_bytes(a->dtype),
+                         .native = weft__is_native(a->dtype, lane)};
+}
+
+/* False if nothing is to be done. */
+static bool make_plan(plan *p, const weft__map *m)
+{
+    const weft__array *arrays[WEFT__SPACE_MAX];
+    int n = 0;
+    p->map = m;
+    for (int k = 0; k < m->n_out; k++) {
+        if (m->out[k]) {
+            p->out_loop[n] = k;
+            add_operand(p, arrays, n, m->out[k], m->out_lane[k]);
+            n++;
+        }
+    }
+    p->n_out = n;
+    for (int k = 0; k < m->n_in; k++) {
+        if (m->in[k]) {
+            p->in_op[k] = n;
+            add_operand(p, arrays, n, m->in[k], m->in_lane[k]);
+            n++;
+        }
+    }
+    for (int k = 0; k < m->n_in; k++) {
+        p->in_op[k] = m->in[k] ? p->in_op[k] : n - 1;
+    }
+    if (n == 0 || arrays[0]->count == 0 || (m->n_out > 0 && p->n_out == 0)) {
+        return false;
+    }
+    WEFT__CPU(space)(&p->space, n, arrays);
+    p->all_dense = true;
+    for (int k = 0; k < n; k++) {
+        p->op[k].dense = p->op[k].native && is_dense(&p->space, k, p->op[k].bytes);
+        p->all_dense &= p->op[k].dense;
+    }
+    return true;
+}
+
+/* n elements of operand k from index on, which may span runs, into its block. */
+static void gather(const plan *p, int k, const int64_t *index, int64_t n, char *block)
+{
+    const operand *o = &p->op[k];
+    const weft__space *s = &p->space;
+    int last = s->ndim - 1;
+    int64_t at[WEFT__MAX_DIMS];
+    int64_t lane_bytes = o->lane == WEFT__LANE_BYTE ? 1 : o->lane == WEFT__LANE_F32 ? 4 : 8;
+    memcpy(at, index, sizeof at[0] * (size_t)s->ndim);
+    while (n > 0) {
+        int64_t run = s->shape[last] - at[last] < n ? s->shape[last] - at[last] : n;
+        const char *src = o->data + weft__space_offset(s, k, at);
+        if (o->lane == WEFT__LANE_BYTE) {
+            copy_bytes(run, src, s->stride[k][last], block, 1);
+        } else {
+            WEFT__CPU(load)(run, o->dtype, src, s->stride[k][last], block);
+        }
+        block += run * lane_bytes;
+        weft__space_advance(s, at, run);
+        n -= run;
+    }
+}
+
+/* The way back. */
+static void scatter(const plan *p, int k, const int64_t *index, int64_t n, const char *block)
+{
+    const operand *o = &p->op[k];
+    const weft__space *s = &p->space;
+    int last = s->ndim - 1;
+    int64_t at[WEFT__MAX_DIMS];
+    int64_t lane_bytes = o->lane == WEFT__LANE_BYTE ? 1 : o->lane == WEFT__LANE_F32 ? 4 : 8;
+    memcpy(at, index, sizeof at[0] * (size_t)s->ndim);
+    while (n > 0) {
+        int64_t run = s->shape[last] - at[last] < n ? s->shape[last] - at[last] : n;
+        char *dst = o->data + weft__space_offset(s, k, at);
+        if (o->lane == WEFT__LANE_BYTE) {
+            copy_bytes(run, block, 1, dst, s->stride[k][last]);
+        } else {
+            WEFT__CPU(store)(run, o->dtype, block, dst, s->stride[k][last]);
+        }
+        block += run * lane_bytes;
+        weft__space_advance(s, at, run);
+        n -= run;
+    }
+}
+
+/* Operand k of n elements at index (linear element i) can be worked on where it lies; in one_run they all belong to one
+ * run of the innermost dim. */
+static char *in_place(const plan *p, int k, const int64_t *index, int64_t i, bool one_run)
+{
+    const operand *o = &p->op[k];
+    if (o->dense) {
+        return o->data + i * o->bytes;
+    }
+    if (one_run && o->native && p->space.stride[k][p->space.ndim - 1] == o->bytes) {
+        return o->data + weft__space_offset(&p->space, k, index);
+    }
+    return NULL;
+}
+
+/* Input operand k, in place or staged. A value repeated along the run is filled in once for as long as it stays. */
+static const void *fetch(const plan *p, stage *st, int k, const int64_t *index, int64_t i, int64_t n, bool one_run)
+{
+    const char *direct = in_place(p, k, index, i, one_run);
+    if (direct) {
+        return direct;
+    }
+    if (!one_run || p->space.stride[k][p->space.ndim - 1] != 0) {
+        gather(p, k, index, n, (char *)st->block[k]);
+        return st->block[k];
+    }
+    const char *src = p->op[k].data + weft__space_offset(&p->space, k, index);
+    if (st->filled_from[k] != src || st->filled[k] < n) {
+        gather(p, k, index, n, (char *)st->block[k]);
+        st->filled_from[k] = src;
+        st->filled[k] = n;
+    }
+    return st->block[k];
+}
+
+/* n elements at index, linear element i: at most a block unless nothing is staged. */
+static void run_piece(const plan *p, stage *st, const int64_t *index, int64_t i, int64_t n, bool one_run)
+{
+    const void *fetched[WEFT__SPACE_MAX];
+    const void *in[WEFT__MAP_MAX_IN];
+    for (int k = p->n_out; k < p->space.n; k++) {
+        fetched[k] = fetch(p, st, k, index, i, n, one_run);
+    }
+    for (int k = 0; k < p->map->n_in; k++) {
+        in[k] = fetched[p->in_op[k]];
+    }
+    if (p->map->n_out == 0) {
+        p->map->loop[0](n, in, NULL, p->map->param);
+        return;
+    }
+    for (int k = 0; k < p->n_out; k++) {
+        char *direct = in_place(p, k, index, i, one_run);
+        p->map->loop[p->out_loop[k]](n, in, direct ? direct : (char *)st->block[k], p->map->param);
+        if (!direct) {
+            scatter(p, k, index, n, (const char *)st->block[k]);
+        }
+    }
+}
+
+static bool run_needs_stage(const plan *p)
+{
+    int last = p->space.ndim - 1;
+    for (int k = 0; k < p->space.n; k++) {
+        if (!p->op[k].native || (!p->op[k].dense && p->space.stride[k][last] != p->op[k].bytes)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Elements [begin, end) of the space. Long innermost runs are worked on one by one, short ones gathered. */
+static void run_range(void *arg, int64_t begin, int64_t end, int worker)
+{
+    const plan *p = arg;
+    const weft__space *s = &p->space;
+    const int last = s->ndim - 1;
+    const bool by_run = s->shape[last] >= SHORT_RUN || s->ndim == 1;
+    const int64_t most = (by_run && !run_needs_stage(p)) || p->all_dense ? (p->n_out > 1 ? 2048 : end) : WEFT__BLOCK;
+    int64_t index[WEFT__MAX_DIMS];
+    stage st;
+    (void)worker;
+    for (int k = 0; k < s->n; k++) {
+        st.filled_from[k] = NULL;
+        st.filled[k] = 0;
+    }
+    weft__space_seek(s, begin, index);
+    while (begin < end) {
+        int64_t n = end - begin < most ? end - begin : most;
+        if (by_run) {
+            n = s->shape[last] - index[last] < n ? s->shape[last] - index[last] : n;
+        }
+        run_piece(p, &st, index, begin, n, by_run);
+        begin += n;
+        for (int64_t left = n; left > 0;) {
+            int64_t run = s->shape[last] - index[last] < left ? s->shape[last] - index[last] : left;
+            weft__space_advance(s, index, run);
+            left -= run;
+        }
+    }
+}
+
+/* One output and every operand dense as it is: nothing to plan. (The last input of a map is never NULL.) */
+static bool is_plain(const weft__map *m)
+{
+    if (m->n_out != 1 || !m->out[0] || !m->out[0]->contiguous || !weft__is_native(m->out[0]->dtype, m->out_lane[0])) {
+        return false;
+    }
+    for (int k = 0; k < m->n_in; k++) {
+        if (m->in[k] && !(m->in[k]->contiguous && weft__is_native(m->in[k]->dtype, m->in_lane[k]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void run_plain(const weft__map *m)
+{
+    const void *in[WEFT__MAP_MAX_IN];
+    for (int k = 0; k < m->n_in; k++) {
+        in[k] = m->in[k] ? m->in[k]->data : m->in[m->n_in - 1]->data;
+    }
+    m->loop[0](m->out[0]->count, in, m->out[0]->data, m->param);
+}
+
+void WEFT__CPU(map)(const weft__exec *e, const weft__map *m)
+{
+    plan p;
+    if (is_plain(m) && m->out[0]->count <= m->grain) {
+        run_plain(m);
+        return;
+    }
+    if (!make_plan(&p, m)) {
+        return;
+    }
+    if (p.space.count <= m->grain) {
+        run_range(&p, 0, p.space.count, 0);
+        return;
+    }
+    weft__pool_for(weft__exec_pool(e), p.space.count, m->grain, run_range, &p);
+}
