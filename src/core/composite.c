@@ -116,15 +116,18 @@ weft_tensor *weft_var(weft_tensor *x, const int *dims, int n_dims, bool keepdim,
     int64_t n = 1;
     for (int d = 0; d < x->a.ndim; d++)
         n *= mask >> d & 1 ? x->a.shape[d] : 1;
+    weft_dtype dtype = (weft_dtype)x->a.dtype;
+    x = weft__widened(x);
     weft_tensor *centred = weft_sub(x, weft_mean(x, dims, n_dims, true));
     weft_tensor *sum = weft_sum(weft_square(centred), dims, n_dims, keepdim);
     double divisor = (double)n - correction;
-    return leave_with(ctx, weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)));
+    return leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
 }
 
 /* ---- Losses ---- */
 
-static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in)
+/* Checks prediction and target, and widens both; *dtype is the result's. */
+static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
 {
     int64_t shape[WEFT__MAX_DIMS];
     int ndim;
@@ -133,16 +136,22 @@ static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in)
                    weft__describe(in[0]).s, weft__describe(in[1]).s);
         return false;
     }
-    return weft__need_float(ctx, op, "the prediction", in[0]);
+    *dtype = weft_promote((weft_dtype)in[0]->a.dtype, (weft_dtype)in[1]->a.dtype);
+    if (!weft__need_float(ctx, op, "the prediction", in[0]))
+        return false;
+    in[0] = weft__widened(in[0]);
+    in[1] = weft__widened(in[1]);
+    return in[0] && in[1];
 }
 
 weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
 {
     weft_tensor *in[] = {prediction, target};
     ENTER(MSE, in, 2);
-    if (!two_floats(ctx, WEFT_OP_MSE, in))
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_MSE, in, &dtype))
         return leave_with(ctx, NULL);
-    return leave_with(ctx, weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false));
+    return leave_with(ctx, weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
 }
 
 weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta)
@@ -152,22 +161,25 @@ weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double del
     if (!(delta > 0))
         return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
                leave_with(ctx, NULL);
-    if (!two_floats(ctx, WEFT_OP_HUBER, in))
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
         return leave_with(ctx, NULL);
     /* With c = |d| limited to delta, both branches are c (|d| - c/2). */
     weft_tensor *distance = weft_abs(weft_sub(in[0], in[1]));
     weft_tensor *limited = weft_clamp(distance, 0, delta);
     weft_tensor *loss = weft_mul(limited, weft_sub(distance, weft_mul_scalar(limited, 0.5)));
-    return leave_with(ctx, weft_mean(loss, WEFT_ALL, false));
+    return leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
 weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
 {
     weft_tensor *in[] = {logits, target};
     ENTER(BCE_WITH_LOGITS, in, 2);
-    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in))
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
         return leave_with(ctx, NULL);
-    return leave_with(ctx, weft_mean(weft_sub(weft_softplus(in[0]), weft_mul(in[1], in[0])), WEFT_ALL, false));
+    weft_tensor *loss = weft_sub(weft_softplus(in[0]), weft_mul(in[1], in[0]));
+    return leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
 static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
@@ -192,12 +204,16 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
     ENTER(NLL, in, 2);
     if (!classes_fit(ctx, WEFT_OP_NLL, in[0], in[1]))
         return leave_with(ctx, NULL);
+    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
+    in[0] = weft__widened(in[0]);
+    if (!in[0])
+        return leave_with(ctx, NULL);
     weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
     weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
     weft_tensor *picked = weft_squeeze(weft_gather(in[0], -1, weft_unsqueeze(chosen, -1)), WEFT_AXES(-1));
     weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
     weft_tensor *n = weft_cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
-    return leave_with(ctx, weft_neg(weft_div(total, n)));
+    return leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
 }
 
 weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)

@@ -303,6 +303,10 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int *dims, int n_dims, b
 
 /* x in the dtype that an operation of this class computes on: FLT turns integers into f32, NUM turns bool into i64. */
 weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls);
+/* Composites on half types compute in f32, so that only the result is rounded: x in f32 if it is a half type, and the way
+ * back for the result. NULL gives NULL. */
+weft_tensor *weft__widened(weft_tensor *x);
+weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype);
 /* Replaces shared tensors by views that belong to ctx; false: error recorded. */
 bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n);
 /* Checks that dtype is floating, records the error otherwise. */

@@ -11,6 +11,16 @@ weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls)
     return dtype == WEFT_BOOL ? weft_cast(x, WEFT_I64) : x;
 }
 
+weft_tensor *weft__widened(weft_tensor *x)
+{
+    return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft_cast(x, WEFT_F32) : x;
+}
+
+weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype)
+{
+    return y && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft_cast(y, dtype) : y;
+}
+
 bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n)
 {
     for (int k = 0; k < n; k++)

@@ -141,11 +141,17 @@ static weft_tensor *apply_running(weft_ctx *ctx, weft_tensor *const *in, double 
         return NULL;
     }
     weft_dtype dtype = (weft_dtype)x->a.dtype;
-    weft_tensor *scale = weft_cast(weft_rsqrt(weft_add_scalar(var, eps)), dtype);
+    weft_tensor *wide = weft__widened(x);
+    if (!wide)
+        return NULL;
+    weft_dtype compute = (weft_dtype)wide->a.dtype;
+    weft_tensor *scale = weft_cast(weft_rsqrt(weft_add_scalar(weft__widened(var), eps)), compute);
     if (in[1])
-        scale = weft_mul(scale, weft_cast(in[1], dtype));
-    weft_tensor *y = weft_mul(weft_sub(x, by_channel(weft_cast(mean, dtype), x)), by_channel(scale, x));
-    return in[2] ? weft_add(y, by_channel(weft_cast(in[2], dtype), x)) : y;
+        scale = weft_mul(scale, weft_cast(in[1], compute));
+    weft_tensor *y = weft_mul(weft_sub(wide, by_channel(weft_cast(mean, compute), x)), by_channel(scale, x));
+    if (in[2])
+        y = weft_add(y, by_channel(weft_cast(in[2], compute), x));
+    return weft__narrowed(y, dtype);
 }
 
 /* running <- (1 - momentum) running + momentum now */
@@ -153,7 +159,7 @@ static void move_toward(weft_tensor *running, weft_tensor *now, double momentum)
 {
     if (!running)
         return;
-    weft_tensor *next = weft_add(weft_mul_scalar(running, 1 - momentum), weft_mul_scalar(now, momentum));
+    weft_tensor *next = weft_add(weft_mul_scalar(weft__widened(running), 1 - momentum), weft_mul_scalar(now, momentum));
     weft_copy_(running, next);
 }
 

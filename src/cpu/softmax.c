@@ -4,7 +4,7 @@
  * in cache; else strips of neighbouring slices go side by side through the rows of [n, inner]. */
 #include "rows.h"
 
-enum { STRIP = 256, STRIP_ELEMENTS = 32768 };
+enum { STRIP = 256 };
 
 /* One call: in[0], in[1] and out over [outer, n, inner]. */
 typedef struct slices {
@@ -22,9 +22,7 @@ static slices slices_of(const weft__exec *e)
     s.outer = s.n = s.inner = 1;
     for (int d = 0; d < x->ndim; d++)
         *(d < dim ? &s.outer : d == dim ? &s.n : &s.inner) *= x->shape[d];
-    /* a strip of all n rows should stay in the second-level cache */
-    s.width = weft__least(STRIP, weft__most(16, STRIP_ELEMENTS / weft__most(1, s.n) / 16 * 16));
-    s.width = weft__most(1, weft__least(s.width, s.inner));
+    s.width = weft__most(1, weft__least(STRIP, s.inner));
     s.strips = weft__ceil_div(s.inner, s.width);
     return s;
 }

@@ -38,7 +38,24 @@ struct Frame {
     std::string function, line;
 };
 
-/* The innermost frame of the address that is not the emulator's own inline code. */
+/* Inline code of the emulator, of NVIDIA's headers and of the C++ library is not what the reader looks for. */
+bool is_foreign(const std::string &line)
+{
+    static const char *const parts[] = {"/emulator/simt/", "/weft_cuda.h:", "/cuda_fp16.h", "/cuda_bf16.h", "/c++/"};
+    for (const char *part : parts)
+        if (line.find(part) != std::string::npos)
+            return true;
+    return false;
+}
+
+std::string without_folders(const std::string &line)
+{
+    const size_t slash = line.rfind('/');
+    const size_t start = slash == std::string::npos ? 0 : slash + 1;
+    return line.substr(start, line.find(' ', start) - start); /* and without "(discriminator 2)" */
+}
+
+/* The innermost frame of the address that is the reader's own code. */
 Frame find_frame(const void *address)
 {
     Dl_info object;
@@ -46,24 +63,23 @@ Frame find_frame(const void *address)
         return {"?", "?"};
     char command[1024];
     const auto offset = static_cast<size_t>(static_cast<const char *>(address) - static_cast<char *>(object.dli_fbase));
-    snprintf(command, sizeof command, "addr2line -Cfsie '%s' 0x%zx 2>/dev/null", object.dli_fname, offset);
+    snprintf(command, sizeof command, "addr2line -Cfie '%s' 0x%zx 2>/dev/null", object.dli_fname, offset);
     FILE *stream = popen(command, "r");
     if (!stream)
         return {"?", "?"};
-    static const char *const own[] = {"atomic.h", "warp.h", "launch.h", "weft_cuda.h", "core.h"};
     Frame found{"?", "?"};
-    for (bool search = true; search;) {
+    for (;;) {
         const Frame frame{read_line(stream), read_line(stream)};
         if (frame.line.empty())
             break;
         found = frame;
-        search = false;
-        for (const char *file : own)
-            search |= frame.line.compare(0, strlen(file), file) == 0;
+        if (!is_foreign(frame.line))
+            break;
     }
     while (!read_line(stream).empty())
         ;
     pclose(stream);
+    found.line = without_folders(found.line);
     return found;
 }
 
