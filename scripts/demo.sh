@@ -7,12 +7,12 @@ cd "$(dirname "$0")/.." || exit 1
 
 need cc=gcc /usr/include/stdio.h=libc6-dev cmake=cmake ninja=ninja-build
 say "building with $(jobs) jobs"
-cmake --preset release -B build-demo -DWEFT_BUILD_TESTS=OFF -DWEFT_BUILD_BENCH=OFF >/dev/null || die "configuring failed"
-cmake --build build-demo -j "$(jobs)" -- --quiet || die "the build failed"
+cmake --preset release -B build/demo -DWEFT_BUILD_TESTS=OFF -DWEFT_BUILD_BENCH=OFF >/dev/null || die "configuring failed"
+cmake --build build/demo -j "$(jobs)" -- --quiet || die "the build failed"
 
 mkdir -p out
 say "examples/digits.c: 1,797 handwritten digits of 8 x 8 pixels"
-build-demo/examples/digits || die "the example failed"
+build/demo/examples/digits || die "the example failed"
 
 say "plots and figures"
 for file in out/*.svg out/*.png out/*.csv; do

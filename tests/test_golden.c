@@ -224,12 +224,3 @@ WEFT_TEST(Promotion, EveryPairOfDtypesForEveryBinaryOperation)
     }
     test_ctx_close(ctx, &memory);
 }
-
-WEFT_TEST(Promotion, TableIsSymmetricAndAsDocumented)
-{
-    for (int a = 0; a < N_DTYPES; a++)
-        for (int b = 0; b < N_DTYPES; b++) {
-            WEFT_CHECK_EQ_INT(weft_promote(dtypes[a], dtypes[b]), promoted(dtypes[a], dtypes[b]));
-            WEFT_CHECK_EQ_INT(weft_promote(dtypes[a], dtypes[b]), weft_promote(dtypes[b], dtypes[a]));
-        }
-}

@@ -24,7 +24,7 @@ typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } 
 /* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. */
 typedef struct weft_options {
     size_t struct_size; /* 0, or sizeof(weft_options): lets a later library know which fields you have */
-    const char *device; /* NULL or "cpu" */
+    const char *device; /* "cpu" (or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */
     int threads;        /* CPU threads an operation may use, the caller included. 0: 1. -1: as many as cores. Results do
                              not depend on it. No thread is started before an operation is large enough to need one */
     uint64_t seed;      /* of the random stream; the same seed gives the same numbers on every device */
@@ -126,6 +126,14 @@ typedef struct weft_leak {
 
 /* Calls report (may be NULL) for each tensor with an unreleased weft_keep and returns their number. */
 WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
+
+/* ---- Devices ----
+ * On a GPU operations are queued and run while the program goes on; weft_read and weft_item wait for what they read. An
+ * error that only the running work can find - an index out of range, a failing GPU - appears at the next wait, naming
+ * the operation where it can; WEFT_SYNC=1 in the environment (read when a context is opened) waits after each one. */
+
+/* Waits until everything queued has run. The context's first error, also of the queued work, or WEFT_OK. */
+WEFT_API weft_status weft_synchronize(weft_ctx *ctx);
 
 /* ---- Random stream ----
  * Philox4x32-10, keyed by the seed; each random call of the context draws from a stream of its own, numbered from 0. */

@@ -5,6 +5,7 @@
  *   dtype.h     element types, promotion         tensor.h    making tensors, data in and out
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
+ *   device.h    which devices there are
  *
  * A step of training
  *
@@ -37,6 +38,7 @@
 #include <weft/status.h>
 #include <weft/dtype.h>
 #include <weft/params.h>
+#include <weft/device.h>
 #include <weft/ctx.h>
 #include <weft/tensor.h>
 #include <weft/ops.h>

@@ -101,7 +101,7 @@ static weft_status read_dense(weft_ctx *ctx, weft_tensor *t, void *out, size_t b
     weft_status status = ctx->backend->to_host(ctx->device, out, dense->a.data, bytes);
     if (dense != t)
         weft__scope_remove(dense);
-    return status == WEFT_OK ? WEFT_OK : weft__fail_named(ctx, "read", status, "the copy from the device failed");
+    return status == WEFT_OK ? WEFT_OK : weft__fail_device(ctx, "read", status, "the copy from the device failed");
 }
 
 weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes)

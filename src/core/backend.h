@@ -6,6 +6,7 @@
 #define WEFT_CORE_BACKEND_H
 
 #include <stddef.h>
+#include <weft/device.h>
 #include <weft/status.h>
 #include "array.h"
 #include "attrs.h"
@@ -15,7 +16,7 @@ typedef struct weft__exec weft__exec;
 
 /* Services of the core to a running kernel. */
 typedef struct weft__host {
-    size_t struct_size; /* checked when a module is opened, as is WEFT__OPS_HASH */
+    size_t struct_size;
     /* Records "<op>: <message>" as the context's error and returns status, so that a kernel can return it. */
     weft_status (*fail)(const weft__exec *e, weft_status status, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
@@ -43,6 +44,7 @@ typedef struct weft__device_options {
     void *(*alloc)(void *user, size_t bytes, size_t alignment); /* host memory hooks of the context */
     void (*free)(void *user, void *block, size_t bytes);
     void *user;
+    int index; /* which device of the kind, from 0 */
 } weft__device_options;
 
 typedef struct weft__backend {
@@ -50,14 +52,22 @@ typedef struct weft__backend {
     bool host_memory; /* the host may read and write its memory directly */
     /* A context's state on this device; error text goes to message (at most size bytes). */
     weft_status (*open)(const weft__device_options *options, void **device, char *message, size_t size);
-    void (*close)(void *device);
+    /* Returns the bytes of device memory that were not given back: 0, or there is a defect. */
+    size_t (*close)(void *device);
     /* Device memory, 64-byte aligned (256 on CUDA); NULL when out of memory. The core caches blocks above this. */
     void *(*alloc)(void *device, size_t bytes);
     void (*free)(void *device, void *block, size_t bytes);
-    /* Copies between this device and the host; both return when the host side may be reused or read. */
+    /* Copies between this device and the host; both return when the host side may be reused or read. These three also
+     * give the first error of work that was queued before. */
     weft_status (*to_host)(void *device, void *host, const void *block, size_t bytes);
     weft_status (*from_host)(void *device, void *block, const void *host, size_t bytes);
     weft_status (*synchronize)(void *device);
+    /* A sentence on why the last of the calls above failed, valid until the next one; NULL: there are no such texts. */
+    const char *(*message)(void *device);
+    /* How many devices of the kind there are; for 0 why tells the reason (at most size bytes), else it is "". */
+    int (*count)(char *why, size_t size);
+    /* Fills in what is known of a device; kind and index are set. */
+    weft_status (*info)(int index, weft_device_info *info);
     weft__kernel run[WEFT_OP_COUNT];  /* NULL for VIEW and COMPOSITE rows */
     weft__kernel grad[WEFT_OP_COUNT]; /* fused first-order gradients of UNARY(_P), BINARY and TERNARY rows */
 } weft__backend;

@@ -196,6 +196,8 @@ weft_status weft__fail(weft_ctx *ctx, int op, weft_status status, const char *fo
     __attribute__((format(printf, 4, 5)));
 weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for a call of the backend: with the backend's own sentence if it has one, else with what. */
+weft_status weft__fail_device(weft_ctx *ctx, const char *function, weft_status status, const char *what);
 void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -38,7 +38,7 @@ weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shap
     if (bytes && !data)
         status = weft__fail_named(ctx, "from_data", WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
     else if (bytes && (status = ctx->backend->from_host(ctx->device, t->a.data, data, bytes)) != WEFT_OK)
-        weft__fail_named(ctx, "from_data", status, "the copy to the device failed");
+        weft__fail_device(ctx, "from_data", status, "the copy to the device failed");
     weft__leave(ctx);
     return status == WEFT_OK ? t : NULL;
 }

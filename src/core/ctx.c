@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "core.h"
 #include "host_memory.h"
+#include "module.h"
 
 const char weft__version_text[] = WEFT_VERSION;
 
@@ -29,8 +30,6 @@ static weft_status check_options(weft_options *o)
         return refuse(o, WEFT_E_INVALID, "weft_ctx_open: alloc and free must be set together or both be NULL");
     if (o->threads < -1 || o->threads > 1024)
         return refuse(o, WEFT_E_INVALID, "weft_ctx_open: threads must be -1 (all cores), 0 (one) or 1 to 1024");
-    if (o->device && strcmp(o->device, "cpu") != 0)
-        return refuse(o, WEFT_E_DEVICE, "weft_ctx_open: this library has only the device \"cpu\"");
     if (o->threads == 0)
         o->threads = 1;
     if (o->threads == -1) {
@@ -62,10 +61,14 @@ static void counted_free(void *user, void *block, size_t bytes)
 static weft_status open_device(weft_ctx *ctx)
 {
     const weft_options *o = &ctx->options;
-    char message[256] = "";
+    char message[512] = "", kind[16];
     weft__device_options device = {.threads = o->threads, .alloc = counted_alloc, .free = counted_free, .user = ctx};
-    ctx->backend = weft__cpu_backend();
-    weft_status status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
+    weft_status status = WEFT_E_DEVICE;
+    if (!weft__device_parse(o->device ? o->device : "cpu", kind, sizeof kind, &device.index))
+        snprintf(message, sizeof message, "\"%.40s\" names no device; \"cpu\", \"cuda\" and \"cuda:1\" would",
+                 o->device);
+    else if ((ctx->backend = weft__backend_for(kind, device.index, message, sizeof message)))
+        status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
     if (message[0])
         weft__log(ctx, status == WEFT_OK ? WEFT_LOG_WARNING : WEFT_LOG_ERROR, "weft_ctx_open: %s", message);
     return status;
@@ -202,7 +205,9 @@ void weft_ctx_close(weft_ctx *ctx)
     pop_to(ctx, 0);
     each_tensor(ctx, drop_kept, NULL);
     weft__cache_trim(ctx);
-    ctx->backend->close(ctx->device);
+    size_t lost = ctx->backend->close(ctx->device);
+    if (lost)
+        weft__log(ctx, WEFT_LOG_WARNING, "weft_ctx_close: %zu bytes of device memory were not given back", lost);
     weft__slab_close(ctx, &ctx->tensors);
     weft__slab_close(ctx, &ctx->storages);
     weft__slab_close(ctx, &ctx->nodes);

@@ -82,8 +82,18 @@ int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a)
     if (!weft_dtype_is_float((weft_dtype)a->dtype) || a->count == 0)
         return 0;
     int64_t n = 0;
-    weft__array result = {.data = &n, .dtype = WEFT_I64, .count = 1, .contiguous = true};
-    weft__run_kernel(ctx, WEFT_OP_COUNT_NONFINITE, (const weft__array *[]){a}, 1, (weft__array *[]){&result}, 1, NULL);
+    weft__storage *s = weft__storage_new(ctx, sizeof n);
+    if (!s)
+        return weft__fail_named(ctx, "nan_watch", WEFT_E_NOMEM, "out of memory for a count"), 0;
+    weft__array result = {.data = s->data, .dtype = WEFT_I64, .count = 1, .contiguous = true};
+    weft_status status = weft__run_kernel(ctx, WEFT_OP_COUNT_NONFINITE, (const weft__array *[]){a}, 1,
+                                          (weft__array *[]){&result}, 1, NULL);
+    if (status == WEFT_OK) {
+        status = ctx->backend->to_host(ctx->device, &n, s->data, sizeof n);
+        if (status != WEFT_OK)
+            weft__fail_device(ctx, "nan_watch", status, "the copy from the device failed");
+    }
+    weft__storage_release(ctx, s);
     return n;
 }
 

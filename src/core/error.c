@@ -107,6 +107,12 @@ weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status st
     return status;
 }
 
+weft_status weft__fail_device(weft_ctx *ctx, const char *function, weft_status status, const char *what)
+{
+    const char *why = ctx->backend->message ? ctx->backend->message(ctx->device) : "";
+    return weft__fail_named(ctx, function, status, "%s", why[0] ? why : what);
+}
+
 weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 {
     va_list args;

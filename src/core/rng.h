@@ -86,9 +86,9 @@ WEFT_HD float weft__uniform_f32(uint32_t w, int bits)
 /* [0, 1) from the upper 53 of 64 bits. */
 WEFT_HD double weft__uniform_f64(uint32_t upper, uint32_t lower)
 {
-    double u = (double)(int32_t)(upper >> 5);
-    double v = (double)(int32_t)(lower >> 6);
-    return WEFT__RN_MUL(WEFT__RN_FMA(u, 0x1p26, v), 0x1p-53);
+    double u = (double)(int32_t)(upper >> 6);
+    double v = (double)(int32_t)((upper & 63u) << 21 | lower >> 11);
+    return WEFT__RN_MUL(WEFT__RN_FMA(u, 0x1p27, v), 0x1p-53);
 }
 
 /* lo + u (hi - lo) in [lo, hi): where rounding reaches hi, lo. For half types the result is rounded to the dtype and the

@@ -87,6 +87,10 @@ weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *t)
     if (!(t->flags & WEFT__IS_SHARED)) {
         weft__fail_named(ctx, "borrow", WEFT_E_STATE, "%s is not shared; make it so with weft_share",
                          weft__describe(t).s);
+    } else if (!ctx->backend->host_memory) {
+        weft__fail_named(ctx, "borrow", WEFT_E_UNSUPPORTED,
+                         "%s is host memory, which the device \"%s\" cannot read; copy it with weft_from_data",
+                         weft__describe(t).s, ctx->backend->name);
     } else {
         weft__storage *storage = weft__storage_wrap(ctx, t->a.data, t->storage->bytes);
         if (!storage) {

@@ -37,12 +37,13 @@ static weft_status device_open(const weft__device_options *options, void **devic
     return WEFT_OK;
 }
 
-static void device_close(void *device)
+static size_t device_close(void *device)
 {
     weft__cpu_device *d = device;
     weft__device_options options = d->options;
     weft__pool_close(d->pool);
     options.free(options.user, d, sizeof *d);
+    return 0;
 }
 
 static void *device_alloc(void *device, size_t bytes)
@@ -79,6 +80,21 @@ static weft_status device_synchronize(void *device)
     return WEFT_OK;
 }
 
+static int device_count(char *why, size_t size)
+{
+    snprintf(why, size, "%s", "");
+    return 1;
+}
+
+static weft_status device_info(int index, weft_device_info *info)
+{
+    (void)index;
+    const char *note = weft__cpu_isa_note();
+    snprintf(info->isa, sizeof info->isa, "%s", weft__cpu_isa_choose()->isa);
+    snprintf(info->note, sizeof info->note, "%s", note ? note : "");
+    return WEFT_OK;
+}
+
 /* ---- Operations ---- */
 
 static weft_status run_directly(const weft__exec *e)
@@ -101,6 +117,8 @@ static const weft__backend cpu = {
     .to_host = device_to_host,
     .from_host = device_from_host,
     .synchronize = device_synchronize,
+    .count = device_count,
+    .info = device_info,
     .run =
         {
 #define WEFT_UNARY(ID, ...) [WEFT_OP_##ID] = run_directly,

@@ -6,7 +6,11 @@
  *
  * Statistics are f64 sums per channel. Where a plane [S] is long, sums run along planes, in blocks of images; where it is
  * short (S 1 after a linear layer), x is a matrix [N, C S] that is summed down its columns in blocks of rows. Block borders
- * follow from the shape alone. A first mean serves as centre and is corrected as in layer_norm. */
+ * follow from the shape alone.
+ *
+ * The forward sums are taken around a centre, the mean of the first image, so that one pass over x gives mean and variance
+ * (Chan, Golub & LeVeque 1983). Where that centre turns out to be far off, for the spread of a channel, they are taken once
+ * more around the mean. */
 #include "rows.h"
 
 enum { LONG_PLANE = 32, PIECES = 64 };
@@ -14,18 +18,19 @@ enum { LONG_PLANE = 32, PIECES = 64 };
 typedef struct batch_norm {
     const void *x, *g;
     void *y;
-    void *center; /* [C], subtracted from x; NULL: nothing */
-    double *first, *second; /* sums of every block: [blocks, C] along planes, [blocks, C S] down columns */
-    const void *scale, *slope, *offset; /* [C], or [C S] down columns; y = scale g + slope x' + offset, x' = x - center */
+    void *center;           /* [C], subtracted from x; NULL: nothing */
+    double *first, *second; /* sums of block k at k * pitch: [C] along planes, [C S] down columns */
+    int64_t pitch;
+    const void *scale, *slope,
+        *offset; /* [C], or [C S] down columns; y = scale g + slope x' + offset, x' = x - center */
     int64_t n, c, s;
     bool planes;
     int64_t block, blocks; /* images a block */
 } batch_norm;
 
-/* What is summed: x alone; x' and x'^2; g and g x'. */
-typedef enum what { SUM_X, SUM_SPREAD, SUM_PRODUCT } what;
+/* What is summed: x' and x'^2; g and g x'. */
+typedef enum what { SUM_SPREAD, SUM_PRODUCT } what;
 
-/* Two sums at once; SUM_X leaves the second 0. */
 typedef struct sums {
     double first, second;
 } sums;

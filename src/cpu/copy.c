@@ -16,17 +16,21 @@ enum { GRAIN = 16384, TILE = 32 }; /* elements per chunk of work; side of a tran
         }                                                                                                              \
     }
 
-/* rows x cols elements; in dst columns lie side by side, in src rows do. */
+/* rows x cols elements, at most a tile; in dst columns lie side by side, in src rows do. By way of a buffer, so that every
+ * cache line of both sides is visited once: lines a power of two apart would drive each other out. */
 #define DEFINE_TRANSPOSE(T)                                                                                            \
     static void transpose_##T(int64_t rows, int64_t cols, const char *src, int64_t src_stride, char *dst,              \
                               int64_t dst_stride)                                                                      \
     {                                                                                                                  \
-        for (int64_t r = 0; r < rows; r++) {                                                                           \
-            const char *from = src + r * (int64_t)sizeof(T);                                                           \
-            T *to = (T *)(void *)(dst + r * dst_stride);                                                               \
-            for (int64_t c = 0; c < cols; c++) {                                                                       \
-                to[c] = *(const T *)(const void *)(from + c * src_stride);                                             \
+        T tile[TILE * TILE];                                                                                           \
+        for (int64_t c = 0; c < cols; c++) {                                                                           \
+            const T *from = (const T *)(const void *)(src + c * src_stride);                                           \
+            for (int64_t r = 0; r < rows; r++) {                                                                       \
+                tile[r * TILE + c] = from[r];                                                                          \
             }                                                                                                          \
+        }                                                                                                              \
+        for (int64_t r = 0; r < rows; r++) {                                                                           \
+            memcpy(dst + r * dst_stride, tile + r * TILE, (size_t)cols * sizeof(T));                                   \
         }                                                                                                              \
     }
 
@@ -39,13 +43,60 @@ DEFINE_TRANSPOSE(uint16_t)
 DEFINE_TRANSPOSE(uint32_t)
 DEFINE_TRANSPOSE(uint64_t)
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAVE_SHUFFLE
+#endif
+#endif
+
+#ifdef HAVE_SHUFFLE
+typedef uint32_t quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* Four columns of four elements each into four rows. */
+static inline void transpose_4x4(const char *src, int64_t src_stride, uint32_t *rows, int64_t row_stride)
+{
+    quad a = *(const quad *)(const void *)src;
+    quad b = *(const quad *)(const void *)(src + src_stride);
+    quad c = *(const quad *)(const void *)(src + 2 * src_stride);
+    quad d = *(const quad *)(const void *)(src + 3 * src_stride);
+    quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+    quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    *(quad *)(void *)rows = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(void *)(rows + row_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(quad *)(void *)(rows + 2 * row_stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+    *(quad *)(void *)(rows + 3 * row_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+}
+
+/* Whole tiles of the commonest size. */
+static void transpose_words(int64_t rows, int64_t cols, const char *src, int64_t src_stride, char *dst,
+                            int64_t dst_stride)
+{
+    uint32_t tile[TILE * TILE];
+    if (rows != TILE || cols != TILE) {
+        transpose_uint32_t(rows, cols, src, src_stride, dst, dst_stride);
+        return;
+    }
+    for (int64_t c = 0; c < TILE; c += 4) {
+        for (int64_t r = 0; r < TILE; r += 4) {
+            transpose_4x4(src + c * src_stride + r * 4, src_stride, tile + r * TILE + c, TILE);
+        }
+    }
+    for (int64_t r = 0; r < TILE; r++) {
+        memcpy(dst + r * dst_stride, tile + r * TILE, sizeof tile / TILE);
+    }
+}
+#else
+#define transpose_words transpose_uint32_t
+#endif
+
 typedef void (*run_fn)(int64_t, const char *, int64_t, char *, int64_t);
 typedef void (*transpose_fn)(int64_t, int64_t, const char *, int64_t, char *, int64_t);
 
 /* By log2 of the element's size. */
 static const run_fn copy_run[4] = {copy_run_uint8_t, copy_run_uint16_t, copy_run_uint32_t, copy_run_uint64_t};
-static const transpose_fn transpose[4] = {transpose_uint8_t, transpose_uint16_t, transpose_uint32_t,
-                                          transpose_uint64_t};
+static const transpose_fn transpose[4] = {transpose_uint8_t, transpose_uint16_t, transpose_words, transpose_uint64_t};
 
 static int log2_bytes(int64_t bytes)
 {
@@ -281,8 +332,7 @@ static weft_status convert(const weft__exec *e, const weft__array *x, weft__arra
     m.loop[0] = conversion(from, y->dtype);
     m.param = &b;
     m.grain = GRAIN;
-    WEFT__CPU(map)(e, &m);
-    return WEFT_OK;
+    return WEFT__CPU(map)(e, &m);
 }
 
 weft_status WEFT__CPU(copy)(const weft__exec *e)

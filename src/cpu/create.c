@@ -201,6 +201,7 @@ weft_status WEFT__CPU(count_nonfinite)(const weft__exec *e)
     _Atomic int64_t total = 0;
     _Atomic int64_t *where = &total;
     const weft__lane lane = weft__lane_of(e->in[0]->dtype);
+    weft_status status = WEFT_OK;
     if (lane != WEFT__LANE_I64) {
         weft__map m;
         m.n_in = 1;
@@ -210,8 +211,8 @@ weft_status WEFT__CPU(count_nonfinite)(const weft__exec *e)
         m.loop[0] = lane == WEFT__LANE_F32 ? count_f32 : count_f64;
         m.param = &where;
         m.grain = GRAIN;
-        WEFT__CPU(map)(e, &m);
+        status = WEFT__CPU(map)(e, &m);
     }
     *(int64_t *)e->out[0]->data = atomic_load(&total);
-    return WEFT_OK;
+    return status;
 }

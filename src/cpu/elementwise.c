@@ -158,8 +158,7 @@ static weft_status run_row(const weft__exec *e, weft_op op, int n_in, int bytes,
     if (!m.loop[0]) {
         return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
     }
-    WEFT__CPU(map)(e, &m);
-    return WEFT_OK;
+    return weft__run_map(e, &m);
 }
 
 /* y = f(x), f(x; p, q): x any strides, y of its shape. */

@@ -120,8 +120,7 @@ static weft_status run_row(const weft__exec *e, int n_in, int bytes, int n_out)
         m.out_lane[k] = lane;
         m.loop[k] = rows[k][e->op].loop[lane];
     }
-    WEFT__CPU(map)(e, &m);
-    return WEFT_OK;
+    return weft__run_map(e, &m);
 }
 
 /* dx from x, y (NULL where the row does not save them) and g, all of one shape. */

@@ -182,8 +182,8 @@ typedef struct addition {
     const void *src;
     const int64_t *index;
     void *y;
-    int64_t n;             /* sources along the dim */
-    int64_t row, pieces;   /* elements of a row, cut into pieces of COLUMNS */
+    int64_t n;                                   /* sources along the dim */
+    int64_t row, pieces;                         /* elements of a row, cut into pieces of COLUMNS */
     int64_t stride, source_stride, index_stride; /* along the dim: of y, src, index */
 } addition;
 
@@ -225,7 +225,10 @@ static void run_addition(const weft__exec *e, addition *t, int64_t outside, bool
     const int dtype = e->in[0]->dtype;
     t->pieces = weft__ceil_div(t->row, COLUMNS);
     weft__pool_for(weft__exec_pool(e), outside * t->pieces, weft__grain(t->n * weft__least(t->row, COLUMNS)),
-                   fn[dtype == WEFT_F32 ? 0 : dtype == WEFT_F64 ? 1 : 2], t);
+                   fn[dtype == WEFT_F32   ? 0
+                      : dtype == WEFT_F64 ? 1
+                                          : 2],
+                   t);
 }
 
 /* x and out [...], index and src [...], no larger than x but in the dim i[0]: y[.., index[.., i, ..], ..] += src[.., i, ..] */

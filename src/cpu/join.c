@@ -155,9 +155,9 @@ weft_status WEFT__CPU(flip)(const weft__exec *e)
 /* ---- pad ---- */
 
 typedef struct pad {
-    weft__walk walk; /* rows of the output; strides [1]: of x */
+    weft__walk walk;                                        /* rows of the output; strides [1]: of x */
     int64_t before[WEFT__MAX_DIMS], inside[WEFT__MAX_DIMS]; /* of the outer dims: where x lies */
-    int64_t row_before, row_inside, row; /* of the innermost dim */
+    int64_t row_before, row_inside, row;                    /* of the innermost dim */
     const char *x;
     int64_t origin; /* offset that x would have at output position 0 ... */
     char *y;

@@ -1,155 +1,6 @@
 /* loop.c - the walk over elementwise operands; see loop.h. */
 #include "loop.h"
 #include <string.h>
-#include "core/half.h"
-
-/* ---- Blocks of a lane from and to any dtype ---- */
-
-/* One element, at a byte address of any alignment that its dtype allows. */
-#define AT(T, base, i, stride) (*(T *)(void *)((char *)(base) + (i) * (stride)))
-#define CAT_AT(T, base, i, stride) (*(const T *)(const void *)((const char *)(base) + (i) * (stride)))
-
-/* Loads and stores of T elements through a conversion, dense runs in a loop of their own that vectorises. */
-#define DEFINE_LOAD(name, T, L, convert)                                                                               \
-    static void load_##name(int64_t n, const void *src, int64_t stride, L *lane)                                       \
-    {                                                                                                                  \
-        if (stride == (int64_t)sizeof(T)) {                                                                            \
-            const T *dense = src;                                                                                      \
-            WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                 \
-            {                                                                                                          \
-                lane[i] = convert(dense[i]);                                                                           \
-            }                                                                                                          \
-            return;                                                                                                    \
-        }                                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
-            lane[i] = convert(CAT_AT(T, src, i, stride));                                                              \
-        }                                                                                                              \
-    }
-
-#define DEFINE_STORE(name, T, L, convert)                                                                              \
-    static void store_##name(int64_t n, const L *lane, void *dst, int64_t stride)                                      \
-    {                                                                                                                  \
-        if (stride == (int64_t)sizeof(T)) {                                                                            \
-            T *dense = dst;                                                                                            \
-            WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                 \
-            {                                                                                                          \
-                dense[i] = convert(lane[i]);                                                                           \
-            }                                                                                                          \
-            return;                                                                                                    \
-        }                                                                                                              \
-        for (int64_t i = 0; i < n; i++) {                                                                              \
-            AT(T, dst, i, stride) = convert(lane[i]);                                                                  \
-        }                                                                                                              \
-    }
-
-#define TO_BOOL(x) ((uint8_t)((x) != 0))
-
-DEFINE_LOAD(f32, float, float, (float))
-DEFINE_LOAD(f64, double, double, (double))
-DEFINE_LOAD(bf16, uint16_t, float, weft__bf16_to_f32)
-DEFINE_LOAD(f16, uint16_t, float, weft__f16_to_f32)
-DEFINE_LOAD(i64, int64_t, int64_t, (int64_t))
-DEFINE_LOAD(i32, int32_t, int64_t, (int64_t))
-DEFINE_LOAD(i8, int8_t, int64_t, (int64_t))
-DEFINE_LOAD(u8, uint8_t, int64_t, (int64_t))
-
-DEFINE_STORE(f32, float, float, (float))
-DEFINE_STORE(f64, double, double, (double))
-DEFINE_STORE(bf16, uint16_t, float, weft__bf16_from_f32)
-DEFINE_STORE(f16, uint16_t, float, weft__f16_from_f32)
-DEFINE_STORE(i64, int64_t, int64_t, (int64_t))
-DEFINE_STORE(i32, int32_t, int64_t, (int32_t))
-DEFINE_STORE(u8, uint8_t, int64_t, (uint8_t))
-DEFINE_STORE(bool, uint8_t, int64_t, TO_BOOL)
-
-/* A value repeated: loaded once. */
-static void repeat(int64_t n, void *lane, int64_t bytes)
-{
-    if (bytes == 8) {
-        uint64_t *p = lane, v = p[0];
-        for (int64_t i = 1; i < n; i++) {
-            p[i] = v;
-        }
-    } else {
-        uint32_t *p = lane, v = p[0];
-        for (int64_t i = 1; i < n; i++) {
-            p[i] = v;
-        }
-    }
-}
-
-void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, int64_t stride, void *lane)
-{
-    if (stride == 0 && n > 1) {
-        WEFT__CPU(load)(1, dtype, src, 1, lane);
-        repeat(n, lane, weft__lane_of(dtype) == WEFT__LANE_F32 ? 4 : 8);
-        return;
-    }
-    switch (dtype) {
-    case WEFT_F32:
-        load_f32(n, src, stride, lane);
-        break;
-    case WEFT_F64:
-        load_f64(n, src, stride, lane);
-        break;
-    case WEFT_F16:
-        if (stride == 2) {
-            weft__f16_to_f32_n(n, src, lane);
-        } else {
-            load_f16(n, src, stride, lane);
-        }
-        break;
-    case WEFT_BF16:
-        load_bf16(n, src, stride, lane);
-        break;
-    case WEFT_I64:
-        load_i64(n, src, stride, lane);
-        break;
-    case WEFT_I32:
-        load_i32(n, src, stride, lane);
-        break;
-    case WEFT_I8:
-        load_i8(n, src, stride, lane);
-        break;
-    default: /* bool too */
-        load_u8(n, src, stride, lane);
-        break;
-    }
-}
-
-void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst, int64_t stride)
-{
-    switch (dtype) {
-    case WEFT_F32:
-        store_f32(n, lane, dst, stride);
-        break;
-    case WEFT_F64:
-        store_f64(n, lane, dst, stride);
-        break;
-    case WEFT_F16:
-        if (stride == 2) {
-            weft__f16_from_f32_n(n, lane, dst);
-        } else {
-            store_f16(n, lane, dst, stride);
-        }
-        break;
-    case WEFT_BF16:
-        store_bf16(n, lane, dst, stride);
-        break;
-    case WEFT_I64:
-        store_i64(n, lane, dst, stride);
-        break;
-    case WEFT_I32:
-        store_i32(n, lane, dst, stride);
-        break;
-    case WEFT_BOOL:
-        store_bool(n, lane, dst, stride);
-        break;
-    default: /* i8 wraps as u8 does */
-        store_u8(n, lane, dst, stride);
-        break;
-    }
-}
 
 /* Truth values go byte by byte. */
 static void copy_bytes(int64_t n, const void *src, int64_t src_stride, void *dst, int64_t dst_stride)
@@ -251,8 +102,9 @@ void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays)
 
 /* ---- The map ---- */
 
-/* Below this many elements, runs of the innermost dim are gathered into blocks instead of being worked on one by one. */
-enum { SHORT_RUN = 64 };
+/* Runs of the innermost dim shorter than SHORT_RUN elements are gathered into blocks instead of being worked on one by one.
+ * Up to SMALL elements, transposed or not, nothing is copied beforehand: they stay in the L1 cache. */
+enum { SHORT_RUN = 64, SMALL = 4096 };
 
 /* An operand of a running map. */
 typedef struct operand {
@@ -262,6 +114,7 @@ typedef struct operand {
     int64_t bytes; /* of an element */
     bool native;   /* stored as the lane has it */
     bool dense;    /* native, and its elements lie in the order of the space */
+    bool repeated; /* see is_repeated */
 } operand;
 
 typedef struct plan {
@@ -288,6 +141,17 @@ static bool is_dense(const weft__space *s, int k, int64_t bytes)
             return false;
         }
         bytes *= s->shape[d];
+    }
+    return true;
+}
+
+/* Operand k's elements depend on the last coordinate alone (or not even on that). */
+static bool is_repeated(const weft__space *s, int k)
+{
+    for (int d = 0; d < s->ndim - 1; d++) {
+        if (s->stride[k][d] != 0) {
+            return false;
+        }
     }
     return true;
 }
@@ -333,6 +197,7 @@ static bool make_plan(plan *p, const weft__map *m)
     p->all_dense = true;
     for (int k = 0; k < n; k++) {
         p->op[k].dense = p->op[k].native && is_dense(&p->space, k, p->op[k].bytes);
+        p->op[k].repeated = is_repeated(&p->space, k);
         p->all_dense &= p->op[k].dense;
     }
     return true;
@@ -398,21 +263,26 @@ static char *in_place(const plan *p, int k, const int64_t *index, int64_t i, boo
     return NULL;
 }
 
-/* Input operand k, in place or staged. A value repeated along the run is filled in once for as long as it stays. */
+/* What a piece reads of operand k is the same as what an earlier one at the same address read: one value all along the
+ * run, or the same rows over and over. */
+static bool is_reusable(const plan *p, int k, const int64_t *index, bool one_run)
+{
+    const int last = p->space.ndim - 1;
+    return one_run ? p->space.stride[k][last] == 0 : index[last] == 0 && p->op[k].repeated;
+}
+
+/* Input operand k, in place or staged; a block that can be used again is filled once. */
 static const void *fetch(const plan *p, stage *st, int k, const int64_t *index, int64_t i, int64_t n, bool one_run)
 {
     const char *direct = in_place(p, k, index, i, one_run);
     if (direct) {
         return direct;
     }
-    if (!one_run || p->space.stride[k][p->space.ndim - 1] != 0) {
-        gather(p, k, index, n, (char *)st->block[k]);
-        return st->block[k];
-    }
     const char *src = p->op[k].data + weft__space_offset(&p->space, k, index);
-    if (st->filled_from[k] != src || st->filled[k] < n) {
+    bool reusable = is_reusable(p, k, index, one_run);
+    if (!reusable || st->filled_from[k] != src || st->filled[k] < n) {
         gather(p, k, index, n, (char *)st->block[k]);
-        st->filled_from[k] = src;
+        st->filled_from[k] = reusable ? src : NULL;
         st->filled[k] = n;
     }
     return st->block[k];
@@ -453,6 +323,17 @@ static bool run_needs_stage(const plan *p)
     return false;
 }
 
+/* Most elements of a piece. Nothing staged: all there are, or with two outputs what stays in the cache between them.
+ * Gathered rows are taken whole, so that repeated ones find their block as they left it. */
+static int64_t piece_limit(const plan *p, bool by_run)
+{
+    const int64_t run = p->space.shape[p->space.ndim - 1];
+    if (p->all_dense || (by_run && !run_needs_stage(p))) {
+        return p->n_out > 1 ? 2048 : INT64_MAX;
+    }
+    return by_run ? WEFT__BLOCK : WEFT__BLOCK / run * run;
+}
+
 /* Elements [begin, end) of the space. Long innermost runs are worked on one by one, short ones gathered. */
 static void run_range(void *arg, int64_t begin, int64_t end, int worker)
 {
@@ -460,7 +341,7 @@ static void run_range(void *arg, int64_t begin, int64_t end, int worker)
     const weft__space *s = &p->space;
     const int last = s->ndim - 1;
     const bool by_run = s->shape[last] >= SHORT_RUN || s->ndim == 1;
-    const int64_t most = (by_run && !run_needs_stage(p)) || p->all_dense ? (p->n_out > 1 ? 2048 : end) : WEFT__BLOCK;
+    const int64_t limit = piece_limit(p, by_run);
     int64_t index[WEFT__MAX_DIMS];
     stage st;
     (void)worker;
@@ -470,56 +351,87 @@ static void run_range(void *arg, int64_t begin, int64_t end, int worker)
     }
     weft__space_seek(s, begin, index);
     while (begin < end) {
-        int64_t n = end - begin < most ? end - begin : most;
-        if (by_run) {
-            n = s->shape[last] - index[last] < n ? s->shape[last] - index[last] : n;
+        int64_t n = end - begin < limit ? end - begin : limit;
+        if ((by_run || index[last] != 0) && s->shape[last] - index[last] < n) {
+            n = s->shape[last] - index[last];
         }
         run_piece(p, &st, index, begin, n, by_run);
         begin += n;
-        for (int64_t left = n; left > 0;) {
-            int64_t run = s->shape[last] - index[last] < left ? s->shape[last] - index[last] : left;
+        while (n > 0) {
+            int64_t run = s->shape[last] - index[last] < n ? s->shape[last] - index[last] : n;
             weft__space_advance(s, index, run);
-            left -= run;
+            n -= run;
         }
     }
 }
 
-/* One output and every operand dense as it is: nothing to plan. (The last input of a map is never NULL.) */
-static bool is_plain(const weft__map *m)
+/* Input k of the map runs along another dim than the output: it would be read a cache line per element. */
+static bool is_transposed(const plan *p, int k)
 {
-    if (m->n_out != 1 || !m->out[0] || !m->out[0]->contiguous || !weft__is_native(m->out[0]->dtype, m->out_lane[0])) {
+    const weft__space *s = &p->space;
+    const int op = p->in_op[k];
+    const int last = s->ndim - 1;
+    if (!p->map->in[k] || s->stride[op][last] == 0 || s->stride[op][last] == p->op[op].bytes) {
         return false;
     }
-    for (int k = 0; k < m->n_in; k++) {
-        if (m->in[k] && !(m->in[k]->contiguous && weft__is_native(m->in[k]->dtype, m->in_lane[k]))) {
-            return false;
+    for (int d = 0; d < last; d++) {
+        if (s->stride[op][d] == p->op[op].bytes) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
-static void run_plain(const weft__map *m)
+/* dense = a, contiguous, in scratch memory. */
+static weft_status make_dense(const weft__exec *e, const weft__array *a, weft__array *dense)
 {
-    const void *in[WEFT__MAP_MAX_IN];
-    for (int k = 0; k < m->n_in; k++) {
-        in[k] = m->in[k] ? m->in[k]->data : m->in[m->n_in - 1]->data;
+    const weft__array *in[1] = {a};
+    weft__array *out[1] = {dense};
+    weft__exec c = *e;
+    int64_t stride = 1;
+    *dense = *a;
+    for (int d = a->ndim - 1; d >= 0; d--) {
+        dense->strides[d] = stride;
+        stride *= a->shape[d];
     }
-    m->loop[0](m->out[0]->count, in, m->out[0]->data, m->param);
+    dense->contiguous = true;
+    dense->data = e->host->scratch(e, (size_t)(a->count * weft__dtype_bytes(a->dtype)));
+    if (!dense->data) {
+        return WEFT_E_NOMEM;
+    }
+    c.in = in;
+    c.out = out;
+    c.n_in = c.n_out = 1;
+    return WEFT__CPU(copy)(&c);
 }
 
-void WEFT__CPU(map)(const weft__exec *e, const weft__map *m)
+weft_status WEFT__CPU(map)(const weft__exec *e, const weft__map *m)
 {
     plan p;
-    if (is_plain(m) && m->out[0]->count <= m->grain) {
-        run_plain(m);
-        return;
-    }
+    weft__map straight = *m;
+    weft__array dense[WEFT__MAP_MAX_IN];
+    bool changed = false;
     if (!make_plan(&p, m)) {
-        return;
+        return WEFT_OK;
+    }
+    for (int k = 0; k < m->n_in && p.space.count > SMALL; k++) {
+        if (!is_transposed(&p, k)) {
+            continue;
+        }
+        weft_status status = make_dense(e, m->in[k], &dense[k]);
+        if (status != WEFT_OK) {
+            return status;
+        }
+        straight.in[k] = &dense[k];
+        changed = true;
+    }
+    if (changed) {
+        make_plan(&p, &straight);
     }
     if (p.space.count <= m->grain) {
         run_range(&p, 0, p.space.count, 0);
-        return;
+        return WEFT_OK;
     }
     weft__pool_for(weft__exec_pool(e), p.space.count, m->grain, run_range, &p);
+    return WEFT_OK;
 }

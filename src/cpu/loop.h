@@ -148,8 +148,39 @@ static inline void weft__space_seek(const weft__space *s, int64_t i, int64_t *in
     index[0] = i;
 }
 
-/* Runs the map. An output must not overlap an input, except as the very same view. */
-void WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
+/* Runs the map. An output must not overlap an input, except as the very same view. Fails for want of scratch memory only:
+ * a large transposed input is copied first. */
+weft_status WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
+
+/* One output and every operand dense as it is, and not much of it: the commonest case, and the one where the cost of the
+ * call counts. */
+static inline bool weft__map_is_small_and_plain(const weft__map *m)
+{
+    if (m->n_out != 1 || !m->out[0]->contiguous || m->out[0]->count > m->grain ||
+        !weft__is_native(m->out[0]->dtype, m->out_lane[0])) {
+        return false;
+    }
+    for (int k = 0; k < m->n_in; k++) {
+        if (m->in[k] && !(m->in[k]->contiguous && weft__is_native(m->in[k]->dtype, m->in_lane[k]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The same as WEFT__CPU(map), sooner where there is little to do. A single output must be wanted. */
+static inline weft_status weft__run_map(const weft__exec *e, const weft__map *m)
+{
+    const void *in[WEFT__MAP_MAX_IN];
+    if (!weft__map_is_small_and_plain(m)) {
+        return WEFT__CPU(map)(e, m);
+    }
+    for (int k = 0; k < m->n_in; k++) {
+        in[k] = m->in[k] ? m->in[k]->data : m->in[m->n_in - 1]->data;
+    }
+    m->loop[0](m->out[0]->count, in, m->out[0]->data, m->param);
+    return WEFT_OK;
+}
 
 /* Sets up *s for n >= 1 arrays of one shape that is not empty; ndim becomes at least 1. */
 void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays);

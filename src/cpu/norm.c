@@ -17,11 +17,11 @@ enum { BLOCKS = 32, BLOCK_ROWS = 16, GROUP = 4 };
 
 typedef struct norm {
     const void *x, *w, *b, *g;
-    void *y; /* forward */
+    void *y;           /* forward */
     void *mean, *rstd; /* [M]; mean NULL: rms_norm */
     void *dx;          /* backward; may be NULL */
-    double *dw, *db;   /* [blocks, N]; may be NULL */
-    int64_t m, n;
+    double *dw, *db;   /* sums of block k at k * pitch; NULL where not wanted */
+    int64_t m, n, pitch;
     int64_t block_rows, blocks;
     double eps;
 } norm;
@@ -71,8 +71,8 @@ static weft_status forward(const weft__exec *e, const weft__array *w, const weft
     if (!t.w || !t.b)
         return WEFT_E_NOMEM;
     const bool wide = e->in[0]->dtype == WEFT_F64;
-    weft__range_fn fn = mean ? (wide ? layer_norm_rows_f64 : layer_norm_rows_f32)
-                             : (wide ? rms_norm_rows_f64 : rms_norm_rows_f32);
+    weft__range_fn fn =
+        mean ? (wide ? layer_norm_rows_f64 : layer_norm_rows_f32) : (wide ? rms_norm_rows_f64 : rms_norm_rows_f32);
     weft__pool_for(weft__exec_pool(e), t.m, weft__grain(t.n), fn, &t);
     return WEFT_OK;
 }
@@ -87,14 +87,19 @@ weft_status WEFT__CPU(rms_norm)(const weft__exec *e)
     return forward(e, e->in[1], NULL, NULL, e->out[1]);
 }
 
-/* Room for the sums of every block, zeroed. */
-static double *block_sums(const weft__exec *e, const norm *t)
+/* Room for the sums of every block. */
+static weft_status make_sums(const weft__exec *e, norm *t, bool dw, bool db)
 {
-    const size_t bytes = (size_t)(t->blocks * t->n) * sizeof(double);
-    double *sums = e->host->scratch(e, bytes);
-    if (sums)
-        memset(sums, 0, bytes);
-    return sums;
+    const int64_t row = weft__pitch(t->n);
+    t->pitch = 2 * row;
+    const size_t bytes = (size_t)(t->blocks * t->pitch) * sizeof(double);
+    double *sums = dw || db ? e->host->scratch(e, bytes) : NULL;
+    if (!sums)
+        return dw || db ? WEFT_E_NOMEM : WEFT_OK;
+    memset(sums, 0, bytes);
+    t->dw = dw ? sums : NULL;
+    t->db = db ? sums + row : NULL;
+    return WEFT_OK;
 }
 
 /* out[n] = sum over blocks, in order */
@@ -103,7 +108,7 @@ static void add_blocks(weft__array *out, const double *sums, const norm *t)
     for (int64_t j = 0; j < t->n; j++) {
         double sum = 0;
         for (int64_t k = 0; k < t->blocks; k++)
-            sum += sums[k * t->n + j];
+            sum += sums[k * t->pitch + j];
         if (out->dtype == WEFT_F64)
             ((double *)out->data)[j] = sum;
         else
@@ -124,9 +129,7 @@ static weft_status backward(const weft__exec *e, const weft__array *mean, const 
     t.block_rows = weft__most(BLOCK_ROWS, weft__ceil_div(weft__ceil_div(t.m, BLOCKS), GROUP) * GROUP);
     t.blocks = weft__ceil_div(t.m, t.block_rows);
     t.w = row_or(e, e->in[2], t.n, 1);
-    t.dw = dw ? block_sums(e, &t) : NULL;
-    t.db = db ? block_sums(e, &t) : NULL;
-    if (!t.w || (dw && !t.dw) || (db && !t.db))
+    if (!t.w || make_sums(e, &t, dw != NULL, db != NULL) != WEFT_OK)
         return WEFT_E_NOMEM;
     weft__range_fn fn = e->in[0]->dtype == WEFT_F64 ? norm_grad_blocks_f64 : norm_grad_blocks_f32;
     weft__pool_for(weft__exec_pool(e), t.blocks, weft__grain(t.block_rows * t.n), fn, &t);

@@ -16,7 +16,7 @@ typedef struct step {
     bool nesterov, first;
     /* Adam */
     double beta1, beta2, eps, keep; /* keep: what decoupled decay leaves of a parameter */
-    double rate, root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
+    double rate, root;              /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
 } step;
 
 #define WEFT_REAL f32

@@ -4,10 +4,8 @@
 #include "core/rng.h"
 #include "loop.h"
 
-enum {
-    GRAIN = 4096,
-    WORDS = 2 * WEFT__BLOCK
-}; /* elements per chunk of work, a multiple of the block; words of a block */
+/* GRAIN: elements per chunk of work, a multiple of the block. WORDS: of a block that takes two an element. */
+enum { GRAIN = 4096, WORDS = 2 * WEFT__BLOCK };
 
 /* Words [0, 4 n) of n Philox blocks. */
 static void make_words(const weft__attrs *attrs, int64_t first_block, int64_t n, uint32_t *words)
@@ -312,6 +310,5 @@ weft_status WEFT__CPU(dropout_grad)(const weft__exec *e)
     m.loop[0] = lane == WEFT__LANE_F64 ? drop_f64 : drop_f32;
     m.param = e->attrs->f;
     m.grain = 4 * GRAIN;
-    WEFT__CPU(map)(e, &m);
-    return WEFT_OK;
+    return weft__run_map(e, &m);
 }

@@ -14,14 +14,14 @@
 #include "walk.h"
 
 enum {
-    TILE = 512,       /* outputs in a tile at most */
-    BUFFER = 4096,    /* elements gathered at a time where they are not contiguous */
-    UNIT = 16384,     /* elements in a unit, about */
-    MANY_TILES = 64,  /* that many tiles are not split further */
-    CHUNK = 32768,    /* elements in a chunk at least */
-    MAX_ACC = 16,     /* bytes of an accumulator at most */
-    LONG_ROW = 16,    /* from this length a contiguous row is reduced by itself */
-    SHORT_RUN = 64    /* runs below this length are gathered before they are taken */
+    TILE = 512,      /* outputs in a tile at most */
+    BUFFER = 4096,   /* elements gathered at a time where they are not contiguous */
+    UNIT = 16384,    /* elements in a unit, about */
+    MANY_TILES = 64, /* that many tiles are not split further */
+    CHUNK = 32768,   /* elements in a chunk at least */
+    MAX_ACC = 16,    /* bytes of an accumulator at most */
+    LONG_ROW = 16,   /* from this length a contiguous row is reduced by itself */
+    SHORT_RUN = 64   /* runs below this length are gathered before they are taken */
 };
 
 /* A block of elements x[i * step + j], i < rows, j < cols; element (i, j) goes to accumulator j. Its position among the
@@ -144,16 +144,16 @@ typedef struct plan {
     const fold *fold;
     const char *x;
     char *out;
-    size_t size;       /* of an element of x */
-    int64_t count;     /* elements behind an output */
+    size_t size;        /* of an element of x */
+    int64_t count;      /* elements behind an output */
     axes kept, reduced; /* without the two below */
-    axis cols, rows;   /* the kept and the reduced dim that spans run along; n 1 where there is none */
-    int64_t width;     /* of a tile along cols */
-    int64_t strips;    /* tiles along cols */
+    axis cols, rows;    /* the kept and the reduced dim that spans run along; n 1 where there is none */
+    int64_t width;      /* of a tile along cols */
+    int64_t strips;     /* tiles along cols */
     int64_t tiles;
-    int64_t piece;     /* rows in a unit */
-    int64_t pieces;    /* units along rows */
-    int64_t units;     /* behind a tile */
+    int64_t piece;  /* rows in a unit */
+    int64_t pieces; /* units along rows */
+    int64_t units;  /* behind a tile */
     int64_t chunks, chunk_units;
     char *partial; /* accumulators [tiles][chunks][width] when chunks > 1 */
 } plan;

@@ -18,6 +18,16 @@
 #define LOAD WEFT__R(weft__vload)
 #define SPLAT WEFT__R(weft__vsplat)
 
+/* Before a loop: no iteration reads what another one writes, so it may be vectorised without asking whether its arrays
+ * overlap (a check that arrays changed in place would fail). */
+#if defined(__clang__)
+#define WEFT__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define WEFT__INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define WEFT__INDEPENDENT
+#endif
+
 /* A piece of work below this many elements is not worth handing to another thread. */
 #define WEFT__GRAIN_ELEMENTS 16384
 
@@ -40,6 +50,13 @@ static inline int64_t weft__least(int64_t a, int64_t b)
 static inline int64_t weft__most(int64_t a, int64_t b)
 {
     return a > b ? a : b;
+}
+
+/* Distance, in f64, between two rows of at least n sums that are updated side by side: half a page off a multiple of the
+ * page, since a store holds up a load whose address has the same low 12 bits. */
+static inline int64_t weft__pitch(int64_t n)
+{
+    return (n + 255) / 512 * 512 + 256;
 }
 
 /* Accumulators of vectors in f64, from zero. */

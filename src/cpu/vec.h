@@ -301,22 +301,23 @@ WEFT__INLINE void weft__transpose_block_f64(const double *src, int64_t lds, doub
 
 #endif
 
+/* At most INT_MAX rows and columns. */
 #define WEFT__DEFINE_TRANSPOSE(real)                                                                                   \
     static inline void weft__transpose_##real(const weft__real_##real *src, int64_t lds, int64_t rows, int64_t cols,   \
                                               weft__real_##real *dst, int64_t ldd)                                     \
     {                                                                                                                  \
-        const int block = WEFT__TRANSPOSE_BLOCK_##real;                                                                \
-        int64_t i = 0;                                                                                                 \
-        for (; i + block <= rows; i += block) {                                                                        \
-            int64_t j = 0;                                                                                             \
-            for (; j + block <= cols; j += block)                                                                      \
+        const int block = WEFT__TRANSPOSE_BLOCK_##real, m = (int)rows, n = (int)cols;                                  \
+        int i = 0;                                                                                                     \
+        for (; i + block <= m; i += block) {                                                                           \
+            int j = 0;                                                                                                 \
+            for (; j + block <= n; j += block)                                                                         \
                 weft__transpose_block_##real(src + i * lds + j, lds, dst + j * ldd + i, ldd);                          \
-            for (; j < cols; j++)                                                                                      \
+            for (; j < n; j++)                                                                                         \
                 for (int r = 0; r < block; r++)                                                                        \
                     dst[j * ldd + i + r] = src[(i + r) * lds + j];                                                     \
         }                                                                                                              \
-        for (; i < rows; i++)                                                                                          \
-            for (int64_t j = 0; j < cols; j++)                                                                         \
+        for (; i < m; i++)                                                                                             \
+            for (int j = 0; j < n; j++)                                                                                \
                 dst[j * ldd + i] = src[i * lds + j];                                                                   \
     }
 

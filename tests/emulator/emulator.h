@@ -73,8 +73,9 @@ size_t simt_pinned_bytes(void); /* pinned host memory now */
 long simt_live_handles(void);   /* streams and events that were created and not destroyed */
 long simt_launches(void);       /* kernels launched since the start */
 
-/* Forgets that the bytes were ever written, for a caching allocator that hands a block out again. */
-void simt_mark_uninitialised(void *device_memory, size_t bytes);
+/* In stream order: fills the bytes with 0xFF and forgets that they were ever written. For a caching allocator that hands a
+ * block out again, so that its next user is checked as if the memory were fresh. */
+void simt_mark_uninitialised(void *device_memory, size_t bytes, cudaStream_t stream);
 
 /* --- failures on purpose --------------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
  *
  * Before each test every setting of the emulator is reset; after it, a report that the test has not cleared fails it. A
  * test that runs for longer than its time limit ends the process. */
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 #include "emulator.h"
 
@@ -21,6 +22,8 @@ class Guard : public testing::EmptyTestEventListener
     void OnTestEnd(const testing::TestInfo &) override
     {
         simt_set_time_limit(0);
+        simt_fail_call(0, 0, cudaSuccess);
+        cudaDeviceSynchronize(); /* work that was left in a queue belongs to this test */
         EXPECT_EQ(simt_reports_total(), 0) << "the emulator reported: " << simt_last_report();
         simt_clear_reports();
     }

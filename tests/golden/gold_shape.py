@@ -214,7 +214,8 @@ def in_place(gold):
         for value in (0, 2.5, -1, NAN):
             gold.add("fill_", f"{shape_name(shape)}_{value}", [v(source.uniform(shape))], [out("D", np.full(shape, float(value)))], f=[value], cmp="exact",
                      flags=["inplace"])
-        gold.add("fill_", f"int_{shape_name(shape)}", [n(source.integers(shape, 0, 9))], [out("D", np.full(shape, 7))], f=[7], cmp="exact", flags=["inplace"])
+        gold.add("fill_", f"int_{shape_name(shape)}", [n(source.integers(shape, 0, 9))], [out("D", np.full(shape, 7))], f=[7], cmp="exact",
+                 flags=["inplace", "nobool"])
 
 
 def make():

@@ -213,6 +213,17 @@ size_t simt_pinned_bytes(void)
     return pinned_bytes;
 }
 
+void simt_mark_uninitialised(void *device_memory, size_t bytes, cudaStream_t handle)
+{
+    const StreamRef stream = find_stream(handle);
+    if (!stream || !range_fits("simt_mark_uninitialised", device_memory, bytes))
+        return;
+    push(stream, [device_memory, bytes] {
+        memset(device_memory, 0xFF, bytes);
+        simt::checker::forgotten(device_memory, bytes);
+    });
+}
+
 /* --- allocation ---------------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <cstring>
 #include "../simt/block.h"
-#include "../simt/checker.h"
 #include "../simt/heap.h"
 
 namespace cudart
@@ -200,11 +199,6 @@ long simt_live_handles(void)
 long simt_launches(void)
 {
     return launches;
-}
-
-void simt_mark_uninitialised(void *device_memory, size_t bytes)
-{
-    simt::checker::forgotten(device_memory, bytes);
 }
 
 void simt_fail_call(long nth, int forever, cudaError_t error)

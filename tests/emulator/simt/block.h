@@ -45,6 +45,8 @@ struct Block {
     bool failed; /* the launch ends: deadlock or trap */
 };
 extern Block block;
+/* Whether this operating system thread is the one that runs kernels just now. */
+extern thread_local bool runs_kernel;
 
 /* The threads of the warp of which thread is a member, and how many there are. */
 struct WarpThreads {

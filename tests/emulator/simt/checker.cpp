@@ -1,7 +1,7 @@
 /* checker.cpp - the rules of the access checker.
  *
- * Every byte has a state, its last writer and its last two readers, each as (block, thread, barriers passed). Two accesses
- * of one launch conflict when one of them writes, not both are atomic, they come from different threads, and no barrier
+ * Every byte has a state. Every word, or every byte of a word that is used in parts, has its last writer and its last two
+ * readers, each as (block, thread, barriers passed). Two accesses of one launch conflict when one of them writes, not both are atomic, they come from different threads, and no barrier
  * of both threads lies between them. That does not depend on the order in which the threads happened to run. Blocks of a
  * launch are never ordered; launches always are. */
 #include "checker.h"
@@ -71,18 +71,20 @@ class Stamp
     uint64_t bits;
 };
 
-/* History of one byte within one launch. writer_pc is an offset into the executable, 0 if unknown. */
+/* Who touched a byte, or a whole word, within one launch. writer_pc is an offset into the executable, 0 if unknown. */
 struct History {
     Stamp writer, readers[2];
-    uint32_t launch;
+    uint32_t launch : 31;
+    uint32_t split : 1; /* of a word: its bytes have histories of their own */
     uint32_t writer_pc;
 };
 
 struct Region {
     AddressRange range;
     const char *name;
-    uint8_t *states;
-    History *history;
+    uint8_t *states;    /* of each byte */
+    History *words;     /* of each aligned word, or of its first byte once the word is split */
+    History *odd_bytes; /* of the other three bytes of a word that is split */
 };
 Region regions[2];
 
@@ -112,7 +114,8 @@ template <class T> T *map_shadow(size_t count)
 
 Region map_region(AddressRange range, const char *name)
 {
-    return {range, name, map_shadow<uint8_t>(range.bytes), map_shadow<History>(range.bytes)};
+    const size_t words = range.bytes / 4;
+    return {range, name, map_shadow<uint8_t>(range.bytes), map_shadow<History>(words), map_shadow<History>(words * 3)};
 }
 
 Region *find_region(const void *address)
@@ -219,13 +222,27 @@ void report_race(const Region &region, Stamp other, uint32_t other_pc, const voi
            other.block_index(), other.thread());
 }
 
-/* A byte's history before this launch is ordered by the stream, so it starts empty. */
+/* What happened before this launch is ordered by the stream, so a history starts empty. */
 void start_launch(History &history)
 {
-    if (history.launch == block.launch_number)
+    const uint32_t number = block.launch_number & 0x7fffffff;
+    if (history.launch == number)
         return;
     history = History{};
-    history.launch = block.launch_number;
+    history.launch = number;
+}
+
+/* The history of the byte at offset. The first access to a part of a word splits it: until the end of the launch each of
+ * its bytes has a history, which begins as a copy of the word's. */
+History &history_of_byte(const Region &region, size_t offset)
+{
+    History &word = region.words[offset / 4];
+    History *odd = &region.odd_bytes[offset / 4 * 3];
+    if (!word.split) {
+        odd[0] = odd[1] = odd[2] = word;
+        word.split = 1;
+    }
+    return offset % 4 == 0 ? word : odd[offset % 4 - 1];
 }
 
 void note_read(History &history, Stamp me)
@@ -265,12 +282,10 @@ bool check_state(const Region &region, size_t offset, const void *address, size_
     return true;
 }
 
-/* Whether the access conflicts with an earlier one to this byte; one report an access is enough. */
-bool check_race(const Region &region, size_t offset, const void *address, size_t bytes, Access access, Stamp me,
-                const Place &place)
+/* Whether the access conflicts with an earlier one in this history. */
+bool check_history(const Region &region, History &history, const void *address, size_t bytes, Access access, Stamp me,
+                   const Place &place)
 {
-    History &history = region.history[offset];
-    start_launch(history);
     bool race = history.writer.conflicts(me);
     if (race)
         report_race(region, history.writer, history.writer_pc, address, bytes, access, place);
@@ -288,9 +303,26 @@ bool check_race(const Region &region, size_t offset, const void *address, size_t
     return race;
 }
 
+/* Whole words in one step each, parts of words byte by byte. */
+void check_races(const Region &region, size_t first, const void *address, size_t bytes, Access access,
+                 const Place &place)
+{
+    const Stamp me(block, access == Access::atomic);
+    const size_t end = first + bytes;
+    for (size_t offset = first; offset < end;) {
+        History &word = region.words[offset / 4];
+        start_launch(word);
+        const bool whole = offset % 4 == 0 && end - offset >= 4 && !word.split;
+        History &history = whole ? word : history_of_byte(region, offset);
+        if (check_history(region, history, address, bytes, access, me, place))
+            return; /* one report an access is enough */
+        offset += whole ? 4 : 1;
+    }
+}
+
 void check(const void *address, size_t bytes, Access access, const Place &place)
 {
-    if (!block.current)
+    if (!runs_kernel)
         return;
     Region *region = find_region(address);
     if (!region) {
@@ -301,15 +333,11 @@ void check(const void *address, size_t bytes, Access access, const Place &place)
     if (whole && reinterpret_cast<uintptr_t>(address) % bytes)
         report(SIMT_MISALIGNED, "%s of %zu bytes at %p at %s", verb(access), bytes, address,
                first_report(SIMT_MISALIGNED) ? place.text().c_str() : "");
-    const Stamp me(block, access == Access::atomic);
     const size_t first = offset_in(*region, address);
-    bool race = false;
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes; i++)
         if (!check_state(*region, first + i, address, bytes, access, place))
             return;
-        if (!race)
-            race = check_race(*region, first + i, address, bytes, access, me, place);
-    }
+    check_races(*region, first, address, bytes, access, place);
 }
 
 } /* namespace */
@@ -318,8 +346,9 @@ void allocated(void *start, size_t bytes)
 {
     set_states(start, bytes, uninitialised);
     const Region *region = find_region(start);
-    if (region == &regions[1])
-        memset(static_cast<void *>(region->history + offset_in(*region, start)), 0, bytes * sizeof(History));
+    if (region == &regions[1]) /* addresses of shared memory are used again by the next block */
+        memset(static_cast<void *>(region->words + offset_in(*region, start) / 4), 0,
+               (bytes + 3) / 4 * sizeof(History));
 }
 
 void released(void *start, size_t bytes)

@@ -13,6 +13,7 @@ namespace simt
 
 Builtins builtins;
 Block block;
+thread_local bool runs_kernel;
 Settings settings;
 
 WarpThreads warp_of(const Thread &thread)
@@ -179,6 +180,7 @@ bool run_grid(const Launch &launch)
     block.launch_number++;
     block.failed = false;
     set_dynamic_shared(launch.shared_bytes);
+    runs_kernel = true;
     Visitor visitor;
     std::vector<unsigned> block_order;
     for (unsigned index : visitor.visit(block_order, static_cast<unsigned>(blocks))) {
@@ -188,6 +190,7 @@ bool run_grid(const Launch &launch)
         if (block.failed)
             break;
     }
+    runs_kernel = false;
     block.current = nullptr;
     block.launch = nullptr;
     return !block.failed;

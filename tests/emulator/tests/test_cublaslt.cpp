@@ -2,6 +2,7 @@
 #include <cublasLt.h>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <dlfcn.h>
 #include <cmath>
 #include "device_array.h"
 #include "emulator.h"
@@ -347,15 +348,25 @@ TEST(CublasLt, MatricesAreCheckedAgainstTheirAllocations)
 {
     Fixture f;
     simt_set_quiet(1);
+    simt_set_streams(SIMT_EAGER, 1);
     EXPECT_EQ(f.product.run(f.device_a.data() + 1, f.device_b.data(), f.device_c.data()), CUBLAS_STATUS_SUCCESS);
     EXPECT_EQ(simt_reports(SIMT_OUT_OF_BOUNDS), 1);
     EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
     simt_reset();
     simt_set_quiet(1);
+    simt_set_streams(SIMT_EAGER, 1);
     const DeviceArray<float> unwritten(M * K);
     EXPECT_EQ(f.product.run(unwritten.data(), f.device_b.data(), f.device_c.data()), CUBLAS_STATUS_SUCCESS);
     EXPECT_EQ(simt_reports(SIMT_UNINITIALISED) > 0, simt_has_checker() != 0);
     simt_clear_reports();
+}
+
+TEST(CublasLt, CanBeOpenedAtRunTime)
+{
+    void *self = dlopen(nullptr, RTLD_NOW);
+    for (const char *name : {"cublasLtCreate", "cublasLtMatmulAlgoGetHeuristic", "cublasLtMatmul"})
+        EXPECT_NE(dlsym(self, name), nullptr) << name;
+    dlclose(self);
 }
 
 TEST(CublasLt, FailuresOnPurpose)

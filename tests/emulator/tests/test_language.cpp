@@ -53,6 +53,7 @@ TEST(Language, SharedArraysDoNotOverlap)
 
 TEST(Language, SharedMemoryLimits)
 {
+    simt_set_streams(SIMT_EAGER, 1);
     const DeviceArray<float> device_y(1);
     EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 48 << 10, false, nullptr), cudaSuccess);
     EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 100 << 10, false, nullptr), cudaErrorInvalidValue);

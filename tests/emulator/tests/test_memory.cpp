@@ -121,6 +121,7 @@ TEST(Memory, CopiesCarryTheStateOfTheirBytes)
 {
     if (!simt_has_checker())
         GTEST_SKIP() << "this build has no access checker";
+    simt_set_streams(SIMT_EAGER, 1);
     simt_set_quiet(1);
     DeviceArray<float> half_written(64), copy(64);
     std::vector<float> host(64, 1.0f);
@@ -132,9 +133,10 @@ TEST(Memory, CopiesCarryTheStateOfTheirBytes)
     EXPECT_GT(simt_reports(SIMT_UNINITIALISED), 0);
     simt_clear_reports();
 
-    simt_mark_uninitialised(half_written.data(), 4);
+    simt_mark_uninitialised(half_written.data(), 4, nullptr);
     ASSERT_EQ(cudaMemcpy(host.data(), half_written.data(), 128, cudaMemcpyDeviceToHost), cudaSuccess);
     EXPECT_EQ(simt_reports(SIMT_UNINITIALISED), 1);
+    EXPECT_TRUE(std::isnan(host[0]));
     simt_clear_reports();
 }
 

@@ -1,5 +1,6 @@
 /* test_streams.cpp - streams, events and host functions under every policy. */
 #include <cstring>
+#include <thread>
 #include "device_array.h"
 #include "emulator.h"
 #include "sample_kernels.h"
@@ -62,6 +63,7 @@ TEST(Streams, LazyWorkRunsAtTheSynchronisation)
 
 TEST(Streams, EagerWorkRunsAtTheCall)
 {
+    simt_set_streams(SIMT_EAGER, 1);
     const Stream stream;
     const DeviceArray<float> device(1);
     Pinned host(1);
@@ -234,6 +236,27 @@ TEST(Streams, FreedMemoryGoesWhenTheStreamGetsThere)
     EXPECT_EQ(simt_device_bytes(), before + 64);
     ASSERT_EQ(cudaStreamSynchronize(stream.handle), cudaSuccess);
     EXPECT_EQ(simt_device_bytes(), before);
+}
+
+/* Host code of one thread runs while a kernel of another does. */
+TEST(Streams, ThreadsShareTheDevice)
+{
+    const std::vector<float> x = random_floats(32 * 32);
+    std::vector<int> wrong(3);
+    std::vector<std::thread> threads;
+    for (int &mine : wrong)
+        threads.emplace_back([&x, &mine] {
+            for (int round = 0; round < 10; round++) {
+                const Stream stream;
+                const DeviceArray<float> device_x(x), device_y(x.size());
+                samples::transpose(samples::Bug::none, device_x.data(), device_y.data(), 32, 32, stream.handle);
+                mine += cudaStreamSynchronize(stream.handle) != cudaSuccess;
+                mine += device_y.download()[1] != x[32];
+            }
+        });
+    for (std::thread &thread : threads)
+        thread.join();
+    EXPECT_EQ(wrong, std::vector<int>(3, 0));
 }
 
 TEST(Streams, CaptureIsNotSupported)

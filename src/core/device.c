@@ -1,0 +1,63 @@
+/* device.c - what can be asked about devices, and waiting for one. */
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "core.h"
+#include "module.h"
+
+weft_status weft_synchronize(weft_ctx *ctx)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (!weft__enter_named("synchronize", ctx, NULL, 0, 0))
+        return ctx->status;
+    weft_status status = ctx->backend->synchronize(ctx->device);
+    if (status != WEFT_OK)
+        weft__fail_device(ctx, "synchronize", status, "the device failed");
+    weft__leave(ctx);
+    return ctx->status;
+}
+
+int weft_device_count(const char *kind)
+{
+    char why[512];
+    const weft__backend *backend = kind ? weft__backend_find(kind, why, sizeof why) : NULL;
+    return backend ? backend->count(why, sizeof why) : 0;
+}
+
+/* What the operating system knows of the host. */
+static void describe_host(weft_device_info *info)
+{
+    struct utsname machine;
+    long page = sysconf(_SC_PAGESIZE), pages = sysconf(_SC_PHYS_PAGES), processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (uname(&machine) == 0)
+        snprintf(info->name, sizeof info->name, "%.100s", machine.machine);
+    if (page > 0 && pages > 0)
+        info->total_memory = (size_t)page * (size_t)pages;
+    info->cores = processors > 0 ? (int)processors : 0;
+}
+
+static weft_status fill(weft_device_info *info, const char *kind, int index)
+{
+    snprintf(info->kind, sizeof info->kind, "%s", kind);
+    info->index = index;
+    const weft__backend *backend = weft__backend_for(kind, index, info->note, sizeof info->note);
+    if (!backend)
+        return weft_device_count(kind) > 0 || strcmp(kind, "cuda") != 0 ? WEFT_E_INVALID : WEFT_E_DEVICE;
+    if (backend->host_memory)
+        describe_host(info);
+    return backend->info(index, info);
+}
+
+weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out)
+{
+    if (!kind || !out)
+        return WEFT_E_NULL_ARGUMENT;
+    size_t size = out->struct_size ? out->struct_size : sizeof *out;
+    if (size > sizeof *out)
+        return WEFT_E_INVALID;
+    weft_device_info info = {.struct_size = size};
+    weft_status status = strlen(kind) < sizeof info.kind ? fill(&info, kind, index) : WEFT_E_INVALID;
+    memcpy(out, &info, size);
+    return status;
+}

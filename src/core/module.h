@@ -1,0 +1,63 @@
+/* module.h - what libweft and a backend module tell each other when the module is opened, and the registry of backends. */
+#ifndef WEFT_CORE_MODULE_H
+#define WEFT_CORE_MODULE_H
+
+#include "backend.h"
+
+/* A module must come from the same build: it shares structs and the op table with the library. */
+typedef struct weft__module_host {
+    size_t struct_size;
+    uint64_t interface; /* weft__interface_hash of the library */
+    const char *version;
+} weft__module_host;
+
+/* The one symbol that a module exports, weft_cuda_module. NULL with a message (at most size bytes) if it does not fit the
+ * library. The table lives as long as the process. */
+typedef const weft__backend *weft__module_entry(const weft__module_host *host, char *message, size_t size);
+
+/* FNV-1a (64 bits) over the text of every row of the op table and the sizes of the structs that cross the border. */
+static inline uint64_t weft__interface_hash(void)
+{
+    static const char *const rows[] = {
+#define WEFT_UNARY(...) "unary " #__VA_ARGS__,
+#define WEFT_UNARY_P(...) "unary_p " #__VA_ARGS__,
+#define WEFT_PREDICATE(...) "predicate " #__VA_ARGS__,
+#define WEFT_BINARY(...) "binary " #__VA_ARGS__,
+#define WEFT_COMPARE(...) "compare " #__VA_ARGS__,
+#define WEFT_TERNARY(...) "ternary " #__VA_ARGS__,
+#define WEFT_REDUCE(...) "reduce " #__VA_ARGS__,
+#define WEFT_VIEW(...) "view " #__VA_ARGS__,
+#define WEFT_COMPOSITE(...) "composite " #__VA_ARGS__,
+#define WEFT_CUSTOM(...) "custom " #__VA_ARGS__,
+#define WEFT_KERNEL(...) "kernel " #__VA_ARGS__,
+#include "ops.def"
+    };
+    static const size_t sizes[] = {
+        sizeof(weft__array),          sizeof(weft__attrs),   sizeof(weft__exec),       sizeof(weft__host),
+        sizeof(weft__device_options), sizeof(weft__backend), sizeof(weft_device_info), WEFT_DTYPE_COUNT,
+    };
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
+        for (const char *c = rows[k]; *c; c++)
+            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        hash = (hash ^ sizes[k]) * 0x100000001b3u;
+    return hash;
+}
+
+/* ---- The registry (module.c), the library's only global state; any thread may call ---- */
+
+/* The backend of a kind, "cpu" or "cuda", opening its module if that has not been tried before. NULL: why tells the reason
+ * (at most size bytes). */
+const weft__backend *weft__backend_find(const char *kind, char *why, size_t size);
+
+/* The same, and there is a device of that number. */
+const weft__backend *weft__backend_for(const char *kind, int index, char *why, size_t size);
+
+/* Puts a backend in the place of the module of its name: a program or a test that has it linked. */
+void weft__backend_register(const weft__backend *backend);
+
+/* Takes "cuda:1" apart into its kind (at most size bytes) and index, 0 without one. False: it is not of that form. */
+bool weft__device_parse(const char *text, char *kind, size_t size, int *index);
+
+#endif

@@ -1,0 +1,75 @@
+/* launch.h - what a launcher, the extern "C" function that queues an operation's kernels, works with. C17 and C++17; the
+ * part for kernels themselves is C++ only. */
+#ifndef WEFT_CUDA_LAUNCH_H
+#define WEFT_CUDA_LAUNCH_H
+
+#include "device.h"
+
+static inline weft__cuda_device *weft__cuda_device_of(const weft__exec *e)
+{
+    return (weft__cuda_device *)e->device;
+}
+
+/* The stream that everything of the operation goes to. */
+static inline cudaStream_t weft__stream(const weft__exec *e)
+{
+    return weft__cuda_device_of(e)->stream;
+}
+
+/* What a launcher returns for a CUDA call's result. The call's error is also taken off CUDA's list of the last ones. */
+static inline weft_status weft__cuda_status(const weft__exec *e, cudaError_t error)
+{
+    if (error == cudaSuccess)
+        return WEFT_OK;
+    (void)cudaGetLastError();
+    weft_status status = error == cudaErrorMemoryAllocation ? WEFT_E_NOMEM : WEFT_E_DEVICE;
+    return e->host->fail(e, status, "CUDA: %s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
+}
+
+/* Bytes an element. (The module imports nothing of the library, weft_dtype_size included.) */
+static inline size_t weft__cuda_bytes(int32_t dtype)
+{
+    switch (dtype) {
+#define WEFT__CUDA_BYTES(name, bytes, text)                                                                            \
+    case WEFT_##name:                                                                                                  \
+        return bytes;
+        WEFT_DTYPE_LIST(WEFT__CUDA_BYTES)
+#undef WEFT__CUDA_BYTES
+    default:
+        return 0;
+    }
+}
+
+/* Blocks of a grid-stride loop over items, per_block at a time: enough to fill the device several times over, never more
+ * than there is work for, at least one. */
+static inline unsigned weft__cuda_blocks(const weft__exec *e, int64_t items, int64_t per_block)
+{
+    int64_t most = (int64_t)weft__cuda_device_of(e)->sm_count * 16;
+    int64_t blocks = items / per_block + (items % per_block != 0);
+    return (unsigned)(blocks < 1 ? 1 : blocks < most ? blocks : most);
+}
+
+/* 16-byte accesses are possible at this address. */
+static inline bool weft__cuda_aligned16(const void *p)
+{
+    return ((uintptr_t)p & 15) == 0;
+}
+
+#ifdef __cplusplus
+#include "weft_cuda.h"
+
+/* Notes that the index array of operation op (e->op) holds value at position, which is not in [0, limit). The first
+ * report is kept; the kernel skips the element and goes on. */
+__device__ __forceinline__ void weft__cuda_report(weft__cuda_fault *fault, int32_t op, int64_t position, int64_t value,
+                                                  int64_t limit)
+{
+    if (atomicCAS(&fault->set, 0u, 1u) != 0u)
+        return;
+    fault->op = op;
+    fault->position = position;
+    fault->value = value;
+    fault->limit = limit;
+}
+#endif
+
+#endif
