@@ -54,7 +54,8 @@ typedef struct weft__backend {
     weft_status (*open)(const weft__device_options *options, void **device, char *message, size_t size);
     /* Returns the bytes of device memory that were not given back: 0, or there is a defect. */
     size_t (*close)(void *device);
-    /* Device memory, 64-byte aligned (256 on CUDA); NULL when out of memory. The core caches blocks above this. */
+    /* Device memory, 64-byte aligned (256 on CUDA); NULL when out of memory, or for what message then tells. The core
+     * caches blocks above this. */
     void *(*alloc)(void *device, size_t bytes);
     void (*free)(void *device, void *block, size_t bytes);
     /* Copies between this device and the host; both return when the host side may be reused or read. These three also

@@ -229,7 +229,8 @@ void weft__slab_init(weft__slab *slab, size_t object_size);
 void *weft__slab_get(weft_ctx *ctx, weft__slab *slab);
 void weft__slab_put(weft__slab *slab, void *object);
 void weft__slab_close(weft_ctx *ctx, weft__slab *slab);
-weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, error not recorded */
+weft__storage *weft__storage_new(weft_ctx *ctx,
+                                 size_t bytes); /* NULL: out of memory, not recorded; a device's error is */
 weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes);
 void weft__storage_release(weft_ctx *ctx, weft__storage *s);
 void weft__cache_trim(weft_ctx *ctx);

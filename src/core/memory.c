@@ -143,10 +143,13 @@ static void *block_alloc(weft_ctx *ctx, size_t bytes)
             return NULL;
     }
     void *data = ctx->backend->alloc(ctx->device, bytes);
-    if (data || ctx->cached_bytes == 0)
-        return data;
-    weft__cache_trim(ctx);
-    return ctx->backend->alloc(ctx->device, bytes);
+    if (!data && ctx->cached_bytes > 0) {
+        weft__cache_trim(ctx);
+        data = ctx->backend->alloc(ctx->device, bytes);
+    }
+    if (!data && ctx->backend->message && ctx->backend->message(ctx->device)[0])
+        weft__fail_device(ctx, ctx->outer_name ? ctx->outer_name : "tensor", WEFT_E_DEVICE, "");
+    return data;
 }
 
 static void count_live(weft_ctx *ctx, size_t bytes)

@@ -114,6 +114,11 @@ WEFT_HD double weft__m_sigmoid_f64(double x)
     return (x < 0 ? e : 1.0) / (1 + e);
 }
 
+WEFT_HD double weft__m_tanhcdf_f64(double x)
+{
+    return weft__m_sigmoid_f64(1.5957691216057307117 * x * (1 + 0.044715 * x * x));
+}
+
 WEFT_HD double weft__m_normcdf_f64(double x)
 {
     return 0.5 * erfc(x * -0.70710678118654752440);

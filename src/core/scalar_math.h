@@ -259,14 +259,32 @@ WEFT_HD float weft__m_tanh_f32(float x)
     return weft__copysign_f32(m / (m + 2), x);
 }
 
-/* 1 / (1 + e^-x), or e^x / (1 + e^x) for negative x: the exponential never overflows. */
+/* 1 / (1 + e^-x), or e^x / (1 + e^x) for negative x, given e^-|x| = 2^k e^r: the exponential never overflows. */
+WEFT_HD float weft__sigmoid_core_f32(float x, float r, uint32_t k)
+{
+    float e = weft__scale_down_f32(1 + weft__exp_tail_f32(r), k);
+    return (x < 0 ? e : 1.0f) / (1 + e);
+}
+
 WEFT_HD float weft__m_sigmoid_f32(float x)
 {
     uint32_t k;
     float a = weft__m_fabs_f32(x);
     float r = weft__reduce_ln2_f32(a > 105.0f ? -105.0f : -a, &k);
-    float e = weft__scale_down_f32(1 + weft__exp_tail_f32(r), k);
-    return (x < 0 ? e : 1.0f) / (1 + e);
+    return weft__sigmoid_core_f32(x, r, k);
+}
+
+/* (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, the stand-in for Phi(x) in GELU's tanh form (Hendrycks and Gimpel 2016), as
+ * a sigmoid of twice that argument, u. An error of u counts absolutely, so it is needed to more than a float. */
+WEFT_HD float weft__m_tanhcdf_f32(float x)
+{
+    uint32_t k;
+    double a = (double)(weft__m_fabs_f32(x) > 12.0f ? weft__copysign_f32(12.0f, x) : x); /* beyond that: 0 or 1 */
+    double u = a * weft__fma_f64(a * a, 0.07135481627260025, 1.5957691216057307);
+    float high = (float)u;
+    float low = (float)(u - (double)high);
+    float r = weft__reduce_ln2_f32(-weft__m_fabs_f32(high), &k);
+    return weft__sigmoid_core_f32(high, high < 0 ? r + low : r - low, k);
 }
 
 /* log(1 + f) - f for -1/4 <= f <= 1/2; f added, to 2^-27.5 of log(1 + f). */

@@ -4,7 +4,8 @@
 
 enum { SERIAL_TERMS = 128 * 1024 }; /* products below which a second thread does not pay */
 
-static weft__windows windows_of(const weft__attrs *attrs, const int64_t *image, const int64_t *weights, const int64_t *grid)
+static weft__windows windows_of(const weft__attrs *attrs, const int64_t *image, const int64_t *weights,
+                                const int64_t *grid)
 {
     weft__windows w = {
         .height = image[2], .width = image[3], .r = weights[2], .s = weights[3], .p = grid[2], .q = grid[3]};

@@ -21,18 +21,4 @@ static inline int64_t weft__ceil_quotient(int64_t a, int64_t b)
     return a >= 0 ? (a + b - 1) / b : -(-a / b);
 }
 
-/* The image coordinates of one tap along one axis: grid points [first, last) meet the image, at index(point). */
-typedef struct weft__reach {
-    int64_t first, last;
-} weft__reach;
-
-/* Forward: grid point t meets the image at t stride + shift. */
-static inline weft__reach weft__reach_of(int64_t shift, int64_t stride, int64_t size, int64_t grid)
-{
-    weft__reach reach = {weft__ceil_quotient(-shift, stride), weft__ceil_quotient(size - shift, stride)};
-    reach.first = reach.first < 0 ? 0 : reach.first;
-    reach.last = reach.last > grid ? grid : reach.last;
-    return reach;
-}
-
 #endif

@@ -24,55 +24,64 @@ enum {
 #endif
 #define WEFT__GEMM_MC (WEFT__GEMM_MR * 20) /* rows of a packed block of A: it stays in the second-level cache */
 
-#define WEFT__GEMM_DECLARE(real)                                                                                       \
-    /* Packs B[k0 .. k0+kc, j0 .. j0+n) into panels of NR columns: panels[(j / NR)][k][j % NR], zeros past n. */       \
-    typedef void (*weft__pack_b_##real)(const void *source, int64_t k0, int64_t kc, int64_t j0, int64_t n,             \
-                                        weft__real_##real *panels, weft__real_##real *spare);                          \
-    typedef struct weft__gemm_##real {                                                                                 \
-        int64_t m, n, k;                                                                                               \
-        const weft__real_##real *a; /* element (i, k) at a[i * a_row + k * a_column] */                                \
-        int64_t a_row, a_column;                                                                                       \
-        const weft__real_##real *a_packed; /* by gemm_pack_a, or NULL */                                               \
-        weft__pack_b_##real pack_b;                                                                                    \
-        const void *b;                                                                                                 \
-        weft__real_##real *c; /* row-major, ldc between rows */                                                        \
-        int64_t ldc;                                                                                                   \
-        const weft__real_##real *bias_m, *bias_n; /* added to rows, columns; or NULL */                                \
-        bool accumulate;                          /* else C is overwritten, never read */                              \
-    } weft__gemm_##real;                                                                                               \
-    typedef struct weft__matrix_##real {                                                                               \
-        const weft__real_##real *p;                                                                                    \
-        int64_t row, column; /* strides */                                                                             \
-    } weft__matrix_##real;                                                                                             \
-    /* pack_b for a weft__matrix. */                                                                                   \
-    void WEFT__CAT(weft__cpu_gemm_pack_matrix_##real, WEFT_ISA)(const void *source, int64_t k0, int64_t kc, int64_t j0, \
-                                                                int64_t n, weft__real_##real *panels,                  \
-                                                                weft__real_##real *spare);                             \
+#define WEFT__GEMM_DECLARE(real)                                                                                          \
+    /* Packs B[k0 .. k0+kc, j0 .. j0+n) into panels of NR columns: panels[(j / NR)][k][j % NR], zeros past n; \
+     * panel_pitch apart. */           \
+    typedef void (*weft__pack_b_##real)(const void *source, int64_t k0, int64_t kc, int64_t j0, int64_t n,                \
+                                        weft__real_##real *panels, weft__real_##real *spare);                             \
+    typedef struct weft__gemm_##real {                                                                                    \
+        int64_t m, n, k;                                                                                                  \
+        const weft__real_##real *a; /* element (i, k) at a[i * a_row + k * a_column] */                                   \
+        int64_t a_row, a_column;                                                                                          \
+        const weft__real_##real *a_packed; /* by gemm_pack_a, or NULL */                                                  \
+        weft__pack_b_##real pack_b;                                                                                       \
+        const void *b;                                                                                                    \
+        weft__real_##real *c; /* row-major, ldc between rows */                                                           \
+        int64_t ldc;                                                                                                      \
+        const weft__real_##real *bias_m, *bias_n; /* added to rows, columns; or NULL */                                   \
+        bool accumulate;                          /* else C is overwritten, never read */                                 \
+    } weft__gemm_##real;                                                                                                  \
+    typedef struct weft__matrix_##real {                                                                                  \
+        const weft__real_##real *p;                                                                                       \
+        int64_t row, column; /* strides */                                                                                \
+    } weft__matrix_##real;                                                                                                \
+    /* pack_b for a weft__matrix. */                                                                                      \
+    void WEFT__CAT(weft__cpu_gemm_pack_matrix_##real, WEFT_ISA)(const void *source, int64_t k0, int64_t kc,               \
+                                                                int64_t j0, int64_t n, weft__real_##real *panels,         \
+                                                                weft__real_##real *spare);                                \
     /* All of A in panels, for a product that is cut into many blocks; packed has room for m rounded up to MR times k. */ \
-    void WEFT__CAT(weft__cpu_gemm_pack_a_##real, WEFT_ISA)(const weft__gemm_##real *g, weft__real_##real *packed);     \
-    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work() elements. */            \
-    void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,          \
-                                                          int64_t j0, int64_t j1, weft__real_##real *work);            \
-    /* The whole product without packing B, in the calling thread: for small ones. */                                  \
-    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);   \
-    /* y[j] = sum over k of x[k] b(k, j) (+ bias): the matrix is read once. x contiguous; columns [j0, j1). */         \
-    void WEFT__CAT(weft__cpu_gemv_##real, WEFT_ISA)(const weft__real_##real *x, const weft__matrix_##real *b, int64_t k, \
-                                                    int64_t j0, int64_t j1, const weft__real_##real *bias,             \
+    void WEFT__CAT(weft__cpu_gemm_pack_a_##real, WEFT_ISA)(const weft__gemm_##real *g, weft__real_##real *packed);        \
+    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work() elements. */               \
+    void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,             \
+                                                          int64_t j0, int64_t j1, weft__real_##real *work);               \
+    /* The whole product without packing B, in the calling thread: for small ones. */                                     \
+    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);      \
+    /* y[j] = sum over k of x[k] b(k, j) (+ bias): the matrix is read once. x contiguous; columns [j0, j1). */            \
+    void WEFT__CAT(weft__cpu_gemv_##real, WEFT_ISA)(const weft__real_##real *x, const weft__matrix_##real *b,             \
+                                                    int64_t k, int64_t j0, int64_t j1, const weft__real_##real *bias,     \
                                                     weft__real_##real *y);
 
 WEFT__GEMM_DECLARE(f32)
 WEFT__GEMM_DECLARE(f64)
 
+/* Elements from one packed panel of B to the next: one row more than it has, so that a row written across the panels
+ * does not fall on one cache set. */
+static inline int64_t weft__panel_pitch(int64_t kc, int64_t nr)
+{
+    return (kc + 1) * nr;
+}
+
 /* Elements of work that one worker needs: packed A, packed B, and rows of spare room for pack_b. */
 static inline int64_t weft__gemm_work(void)
 {
     const int64_t spare = 2 * (int64_t)WEFT__VEC_BYTES / 4 * WEFT__GEMM_NC;
-    return (int64_t)WEFT__GEMM_MC * WEFT__GEMM_KC + (int64_t)WEFT__GEMM_KC * (WEFT__GEMM_NC + WEFT__VEC_BYTES) + spare;
+    return (int64_t)WEFT__GEMM_MC * WEFT__GEMM_KC + (int64_t)(WEFT__GEMM_KC + 1) * (WEFT__GEMM_NC + WEFT__VEC_BYTES) +
+           spare;
 }
 
 /* How C is cut into blocks for threads. */
 typedef struct weft__gemm_cut {
-    int64_t rows, columns;        /* of a block */
+    int64_t rows, columns; /* of a block */
     int64_t row_blocks, column_blocks;
 } weft__gemm_cut;
 

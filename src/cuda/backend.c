@@ -155,7 +155,6 @@ static void *device_alloc(void *device, size_t bytes)
         weft__cuda_fail(d, error, "allocation of device memory");
         return NULL;
     }
-    d->message[0] = '\0';
     void *block = weft__cuda_alloc(d, bytes);
     weft__cuda_leave(d, was);
     return block;

@@ -24,7 +24,7 @@ weft_status weft__cuda_fault_check(weft__cuda_device *d, bool with_op);
 
 /* ---- Memory (memory.c): on the device's stream, counted in d->live_bytes, also for the parts ---- */
 
-void *weft__cuda_alloc(weft__cuda_device *d, size_t bytes); /* NULL: out of memory, or the device failed */
+void *weft__cuda_alloc(weft__cuda_device *d, size_t bytes); /* NULL: out of memory, or what d->message then tells */
 void weft__cuda_free(weft__cuda_device *d, void *block, size_t bytes);
 
 /* ---- Copies (transfer.c) ---- */

@@ -27,12 +27,16 @@ void *weft__cuda_alloc(weft__cuda_device *d, size_t bytes)
 {
     void *block = NULL;
     cudaError_t error = allocate(d, &block, bytes);
-    if (error != cudaSuccess) {
-        weft__cuda_fail(d, error, "allocation of device memory");
-        return NULL;
+    d->message[0] = '\0';
+    if (error == cudaSuccess) {
+        d->live_bytes += bytes;
+        return block;
     }
-    d->live_bytes += bytes;
-    return block;
+    if (error == cudaErrorMemoryAllocation)
+        (void)cudaGetLastError();
+    else
+        weft__cuda_fail(d, error, "allocation of device memory");
+    return NULL;
 }
 
 void weft__cuda_free(weft__cuda_device *d, void *block, size_t bytes)

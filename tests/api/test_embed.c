@@ -26,7 +26,8 @@ WEFT_TEST(Embed, TrainsExclusiveOr)
     static const int64_t classes[] = {0, 1, 1, 0};
     weft_ctx *c = NULL;
     WEFT_REQUIRE(weft_ctx_open(&(weft_options){.seed = 1}, &c) == WEFT_OK);
-    weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(4, 2), points), *y = weft_from_data(c, WEFT_I64, WEFT_DIMS(4), classes);
+    weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(4, 2), points),
+                *y = weft_from_data(c, WEFT_I64, WEFT_DIMS(4), classes);
     model m = {weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 2), 0, 1), "w1"),
                weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16)), "b1"),
                weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(2, 16), 0, 0.3), "w2"), NULL};

@@ -46,9 +46,6 @@ static void remember(void *user, weft_log_level level, const char *message)
 
 weft_options fault_options(fault_memory *memory)
 {
-    return (weft_options){.alloc = fault_alloc,
-                          .free = fault_free,
-                          .alloc_user = memory,
-                          .log = remember,
-                          .log_user = memory};
+    return (weft_options){
+        .alloc = fault_alloc, .free = fault_free, .alloc_user = memory, .log = remember, .log_user = memory};
 }

@@ -7,10 +7,10 @@
 typedef struct fault_memory {
     long live_blocks;
     size_t live_bytes;
-    long calls;     /* allocations so far */
-    long fail_at;   /* the number of the call that fails, from 1; 0: none */
-    bool for_good;  /* every later call fails too */
-    bool mismatch;  /* a block was freed with another size than it was taken with, or twice */
+    long calls;    /* allocations so far */
+    long fail_at;  /* the number of the call that fails, from 1; 0: none */
+    bool for_good; /* every later call fails too */
+    bool mismatch; /* a block was freed with another size than it was taken with, or twice */
     char last_log[1024];
     int logged;
 } fault_memory;

@@ -225,11 +225,10 @@ void report_race(const Region &region, Stamp other, uint32_t other_pc, const voi
 /* What happened before this launch is ordered by the stream, so a history starts empty. */
 void start_launch(History &history)
 {
-    const uint32_t number = block.launch_number & 0x7fffffff;
-    if (history.launch == number)
+    if (history.launch == (block.launch_number & 0x7fffffff))
         return;
     history = History{};
-    history.launch = number;
+    history.launch = block.launch_number & 0x7fffffff;
 }
 
 /* The history of the byte at offset. The first access to a part of a word splits it: until the end of the launch each of

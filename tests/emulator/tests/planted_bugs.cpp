@@ -238,6 +238,19 @@ bool host_reads_device_memory()
     return *pointer < 3.0f;
 }
 
+void CUDART_CB read_first(void *device_memory)
+{
+    const volatile float *pointer = static_cast<float *>(device_memory);
+    (void)*pointer;
+}
+
+bool host_function_reads_device_memory()
+{
+    const DeviceArray<float> device(random_floats(4));
+    cudaLaunchHostFunc(nullptr, read_first, device.data());
+    return cudaDeviceSynchronize() == cudaSuccess;
+}
+
 bool copy_past_the_end()
 {
     const DeviceArray<float> device(random_floats(32));
@@ -413,6 +426,8 @@ std::vector<PlantedBug> planted_host_bugs()
         {"staging buffer overwritten too early", staging_overwritten, no_report, false, nullptr, nullptr, true},
         {"host reads device memory", host_reads_device_memory, no_report, true, nullptr, "host code touches device",
          false},
+        {"host function reads device memory", host_function_reads_device_memory, no_report, true, nullptr,
+         "host code touches device", false},
         {"copy past the end", copy_past_the_end, SIMT_OUT_OF_BOUNDS, true, "allocation of 128 bytes", nullptr, true},
         {"download of what nothing wrote", unwritten_download, SIMT_UNINITIALISED, false, "cudaMemcpy", nullptr, true},
     };

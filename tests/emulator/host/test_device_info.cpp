@@ -1,0 +1,139 @@
+/* test_device_info.cpp - counting and describing devices, and why there is none. */
+#include "host_test.h"
+
+namespace
+{
+
+class DeviceInfo : public testing::Test
+{
+  protected:
+    void SetUp() override
+    {
+        weft__backend_register(&weft__cuda_backend);
+    }
+    void TearDown() override
+    {
+        simt_set_devices(1, cudaSuccess);
+        expect_nothing_held();
+    }
+};
+
+bool contains(const char *text, const char *part)
+{
+    return strstr(text, part) != nullptr;
+}
+
+TEST_F(DeviceInfo, TheCpu)
+{
+    weft_device_info info = {};
+    EXPECT_EQ(weft_device_count("cpu"), 1);
+    ASSERT_EQ(weft_device_info_get("cpu", 0, &info), WEFT_OK);
+    EXPECT_STREQ(info.kind, "cpu");
+    EXPECT_GT(info.cores, 0);
+    EXPECT_GT(info.total_memory, 0u);
+    EXPECT_NE(info.isa[0], '\0');
+    EXPECT_EQ(weft_device_info_get("cpu", 1, &info), WEFT_E_INVALID);
+}
+
+TEST_F(DeviceInfo, TheGpu)
+{
+    weft_device_info info = {};
+    ASSERT_EQ(weft_device_count("cuda"), 1);
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    EXPECT_STREQ(info.name, "Weft CUDA emulator");
+    EXPECT_EQ(info.compute_major, 9);
+    EXPECT_EQ(info.compute_minor, 0);
+    EXPECT_GT(info.cores, 0);
+    EXPECT_GT(info.free_memory, 0u);
+    EXPECT_GE(info.total_memory, info.free_memory);
+    EXPECT_STREQ(info.driver, info.runtime);
+    EXPECT_STREQ(info.note, "");
+    EXPECT_EQ(weft_device_info_get("cuda", 1, &info), WEFT_E_INVALID);
+    EXPECT_TRUE(contains(info.note, "cuda:1")) << info.note;
+}
+
+TEST_F(DeviceInfo, LibrariesTellWhyTheyAreMissing)
+{
+    setenv("WEFT_CUBLASLT", "none", 1);
+    setenv("WEFT_CUDNN", "/nowhere/libcudnn.so.9", 1);
+    setenv("WEFT_NVRTC", "self", 1);
+    weft_device_info info = {};
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    unsetenv("WEFT_CUBLASLT");
+    unsetenv("WEFT_CUDNN");
+    unsetenv("WEFT_NVRTC");
+    ASSERT_EQ(info.n_libraries, 3);
+    EXPECT_STREQ(info.libraries[0].name, "cuBLASLt");
+    EXPECT_TRUE(contains(info.libraries[0].reason, "WEFT_CUBLASLT=none")) << info.libraries[0].reason;
+    EXPECT_TRUE(contains(info.libraries[1].reason, "/nowhere/libcudnn.so.9")) << info.libraries[1].reason;
+    EXPECT_TRUE(contains(info.libraries[2].reason, "nvrtcVersion")) << info.libraries[2].reason;
+    for (int k = 0; k < info.n_libraries; k++)
+        EXPECT_STREQ(info.libraries[k].version, "");
+}
+
+/* The stand-in for cuBLASLt is part of the test program. */
+TEST_F(DeviceInfo, ALibraryOfTheProgramItself)
+{
+    setenv("WEFT_CUBLASLT", "self", 1);
+    weft_device_info info = {};
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    unsetenv("WEFT_CUBLASLT");
+    EXPECT_STREQ(info.libraries[0].reason, "");
+    EXPECT_NE(info.libraries[0].version[0], '\0');
+}
+
+TEST_F(DeviceInfo, ASmallerStructIsNotOverrun)
+{
+    weft_device_info info = {};
+    info.struct_size = offsetof(weft_device_info, note);
+    strcpy(info.note, "untouched");
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK);
+    EXPECT_STREQ(info.note, "untouched");
+    info.struct_size = sizeof info + 1;
+    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
+    EXPECT_EQ(weft_device_info_get("cuda", 0, nullptr), WEFT_E_NULL_ARGUMENT);
+    EXPECT_EQ(weft_device_info_get(nullptr, 0, &info), WEFT_E_NULL_ARGUMENT);
+    EXPECT_EQ(weft_device_count(nullptr), 0);
+    EXPECT_EQ(weft_device_count("tpu"), 0);
+}
+
+/* What cudaGetDeviceCount answers, and what the user is told. */
+TEST_F(DeviceInfo, NoDeviceHasAReason)
+{
+    const struct {
+        int count;
+        cudaError_t error;
+        const char *reason;
+    } cases[] = {
+        {0, cudaSuccess, "sees no GPU"},
+        {0, cudaErrorNoDevice, "sees no GPU"},
+        {1, cudaErrorInsufficientDriver, "there is no NVIDIA driver"},
+        {1, cudaErrorSystemNotReady, "does not answer"},
+    };
+    for (const auto &test : cases) {
+        simt_set_devices(test.count, test.error);
+        EXPECT_EQ(weft_device_count("cuda"), 0);
+        EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess) << "the error is cleared";
+        weft_device_info info = {};
+        EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_DEVICE);
+        EXPECT_TRUE(contains(info.note, test.reason)) << info.note;
+        Context c("cuda");
+        EXPECT_EQ(c.open_status(), WEFT_E_DEVICE);
+        EXPECT_TRUE(contains(c.log().c_str(), test.reason)) << c.log();
+    }
+}
+
+TEST_F(DeviceInfo, NamesOfDevices)
+{
+    for (const char *name : {"cuda:1", "cpu:1", "cuda:", "cuda:x", "cuda:00001", ":0", "", "tpu", "CUDA", "cuda:-1"}) {
+        Context c(name);
+        EXPECT_EQ(c.open_status(), WEFT_E_DEVICE) << name;
+        EXPECT_FALSE(c.log().empty());
+    }
+    for (const char *name : {"cuda", "cuda:0", "cpu", "cpu:0"}) {
+        Context c(name);
+        EXPECT_EQ(c.open_status(), WEFT_OK) << name << ": " << c.log();
+    }
+}
+
+} /* namespace */
