@@ -12,6 +12,7 @@
 
 #include "harness/weft_test.h"
 #include "samples/compare.h"
+#include "samples/device.h"
 #include "samples/layout.h"
 
 enum { FEWEST_SAMPLES = 50000, MOST_REPORTS = 5 };
@@ -121,6 +122,8 @@ static void add_suite(const char *suite, const char *isa)
 WEFT_TEST_INIT(golden)
 {
     add_suite("Golden", NULL);
+    if (!test_on_cpu())
+        return;
     const weft__cpu_table *tables[WEFT__MAX_ISAS];
     int n = weft__cpu_isas(tables);
     for (int k = 0; k < n; k++) {

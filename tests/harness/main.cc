@@ -37,6 +37,7 @@ struct Running {
     std::string reason;
 };
 Running running;
+std::string skip_all; // why no test can run, or ""
 
 std::string text_of(const char *format, va_list args)
 {
@@ -55,6 +56,8 @@ class CTest : public testing::Test
     void TestBody() override
     {
         running = Running();
+        if (!skip_all.empty())
+            GTEST_SKIP() << skip_all;
         test_->fn(test_->user);
         if (running.skipped)
             GTEST_SKIP() << running.reason;
@@ -104,6 +107,11 @@ void weft_test_skip(const char *file, int line, const char *format, ...)
     running.reason = text_of(format, args) + " (" + file + ":" + std::to_string(line) + ")";
     va_end(args);
     running.skipped = true;
+}
+
+void weft_test_skip_all(const char *reason)
+{
+    skip_all = reason;
 }
 
 void weft_test_property(const char *name, int64_t value)

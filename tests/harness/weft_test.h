@@ -30,6 +30,8 @@ void weft_test_add_init(void (*init)(void));
 void weft_test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Marks the running test as skipped; return from it afterwards. */
 void weft_test_skip(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Every test of the process reports SKIPPED with this reason. From a WEFT_TEST_INIT function. */
+void weft_test_skip_all(const char *reason);
 /* Attaches a figure to the running test, for the XML report. */
 void weft_test_property(const char *name, int64_t value);
 /* How many failures the running test has recorded. */

@@ -80,7 +80,8 @@ double *read_doubles(weft_ctx *ctx, weft_tensor *t)
     void *data = read_all(ctx, t);
     double *list = malloc(sizeof *list * (size_t)(weft_count(t) + 1));
     for (int64_t e = 0; data && e < weft_count(t); e++)
-        list[e] = real_at(weft_dtype_of(t), data, e);
+        list[e] = weft_dtype_is_float(weft_dtype_of(t)) ? real_at(weft_dtype_of(t), data, e)
+                                                        : (double)integer_at(weft_dtype_of(t), data, e);
     if (!data) {
         free(list);
         list = NULL;

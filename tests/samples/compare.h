@@ -16,7 +16,7 @@ weft_dtype output_dtype(const gold_tensor *want, weft_dtype dtype);
  * finite. */
 double f32_ulps(double got, double want);
 
-/* All elements as doubles, from any floating dtype. NULL after an error. The caller frees it. */
+/* All elements as doubles, from any dtype. NULL after an error. The caller frees it. */
 double *read_doubles(weft_ctx *ctx, weft_tensor *t);
 
 /* |got - want|_2 / |want|_2, gathered over several arrays; NaN must meet NaN and infinities their like, else the result

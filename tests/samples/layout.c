@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device.h"
 #include "harness/weft_test.h"
 
 /* ---- Contexts ---- */
@@ -35,8 +36,14 @@ static void counted_free(void *user, void *block, size_t bytes)
 
 weft_ctx *test_ctx_open(test_memory *memory, int threads)
 {
+    return test_ctx_open_on(test_device(), memory, threads);
+}
+
+weft_ctx *test_ctx_open_on(const char *device, test_memory *memory, int threads)
+{
     *memory = (test_memory){0};
-    weft_options options = {.threads = threads, .alloc = poisoned_alloc, .free = counted_free, .alloc_user = memory};
+    weft_options options = {
+        .device = device, .threads = threads, .alloc = poisoned_alloc, .free = counted_free, .alloc_user = memory};
     weft_ctx *ctx;
     weft_status status = weft_ctx_open(&options, &ctx);
     if (status != WEFT_OK)

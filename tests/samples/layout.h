@@ -41,7 +41,8 @@ void encode(const gold_tensor *t, weft_dtype dtype, void *buffer);
 typedef struct test_memory {
     int64_t live_bytes, blocks;
 } test_memory;
-weft_ctx *test_ctx_open(test_memory *memory, int threads);
+weft_ctx *test_ctx_open(test_memory *memory, int threads); /* on the device under test, see device.h */
+weft_ctx *test_ctx_open_on(const char *device, test_memory *memory, int threads);
 
 /* Closes it and records a failure if anything was not given back. */
 void test_ctx_close(weft_ctx *ctx, test_memory *memory);

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <set>
 #include "block.h"
 #include "checker.h"
 #include "sanitizer.h"
@@ -31,6 +32,7 @@ struct Allocation {
 
 char *heap;
 size_t used;
+size_t retired; /* whole pages at the start that hold nothing live: closed for good, so that the rest stays small */
 size_t live_bytes;
 unsigned open_depth;
 bool guarded = true;
@@ -40,6 +42,12 @@ std::map<char *, Allocation> &allocations()
 {
     static auto *const map = new std::map<char *, Allocation>; /* outlives static destructors that free memory */
     return *map;
+}
+
+std::set<char *> &live_starts()
+{
+    static auto *const set = new std::set<char *>;
+    return *set;
 }
 
 /* Says who touched what, then lets the fault happen again under the handler that was there before. */
@@ -92,8 +100,21 @@ size_t round_up(size_t bytes, size_t multiple)
 
 void protect(int protection)
 {
-    if (used)
-        mprotect(heap, round_up(used, page_bytes), protection);
+    const size_t end = round_up(used, page_bytes);
+    if (end > retired)
+        mprotect(heap + retired, end - retired, protection);
+}
+
+void retire()
+{
+    const size_t first =
+        live_starts().empty() ? used : static_cast<size_t>(*live_starts().begin() - heap) - redzone_bytes;
+    const size_t end = first / page_bytes * page_bytes;
+    if (end <= retired)
+        return;
+    madvise(heap + retired, end - retired, MADV_DONTNEED);
+    mprotect(heap + retired, end - retired, PROT_NONE);
+    retired = end;
 }
 
 /* Gives the memory of whole pages back to the system; the addresses stay unused. */
@@ -136,6 +157,7 @@ void *heap_allocate(size_t bytes)
     memset(start, 0xFF, bytes);
     checker::allocated(start, bytes);
     allocations()[start] = {bytes, true};
+    live_starts().insert(start);
     live_bytes += bytes;
     return start;
 }
@@ -151,6 +173,8 @@ void heap_release(void *start_)
     checker::released(start, allocation.bytes);
     allocation.live = false;
     live_bytes -= allocation.bytes;
+    live_starts().erase(start);
+    retire();
 }
 
 size_t heap_size(const void *start)

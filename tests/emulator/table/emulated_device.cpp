@@ -1,0 +1,47 @@
+/* emulated_device.cpp - puts the CUDA backend on the emulator in the place of the module before the table tests are
+ * listed, and fails a test during which the emulator reported something. */
+#include <cstdlib>
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+#include "emulator.h"
+#include "harness/weft_test.h"
+
+extern "C" {
+#include "core/module.h"
+extern const weft__backend weft__cuda_backend;
+}
+
+namespace
+{
+
+constexpr unsigned seconds_for_a_test = 120;
+
+class Guard : public testing::EmptyTestEventListener
+{
+    void OnTestStart(const testing::TestInfo &) override
+    {
+        simt_reset();
+        simt_set_time_limit(seconds_for_a_test);
+    }
+
+    void OnTestEnd(const testing::TestInfo &) override
+    {
+        simt_set_time_limit(0);
+        cudaDeviceSynchronize();
+        EXPECT_EQ(simt_device_bytes(), 0u) << "device memory was not given back";
+        EXPECT_EQ(simt_reports_total(), 0) << "the emulator reported: " << simt_last_report();
+        simt_clear_reports();
+    }
+};
+
+/* Before anything else asks for the device. */
+struct Register {
+    Register()
+    {
+        setenv("WEFT_TEST_DEVICE", "cuda", 1);
+        weft__backend_register(&weft__cuda_backend);
+        weft_test_add_init([] { testing::UnitTest::GetInstance()->listeners().Append(new Guard); });
+    }
+} registered;
+
+} /* namespace */
