@@ -122,7 +122,8 @@ WEFT_API weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t);
 /* ---- Sharing between threads ----
  * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as
  * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context from
- * its other inputs; where there is none, weft_borrow gives a view that belongs to ctx. The caller owns the result:
+ * its other inputs; where there is none, weft_borrow gives a view that belongs to ctx. The copy is in host memory: on a
+ * GPU borrow once and keep that, a copy on the device, since each use of the shared tensor copies anew. The caller owns the result:
  * weft_release frees it once the last context that uses it has let go. The allocator hooks of t's context must outlive
  * it and be safe to call from any thread. */
 WEFT_API weft_tensor *weft_share(weft_tensor *t);

@@ -32,6 +32,21 @@ static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
     return WEFT_OK;
 }
 
+/* A forward callback with its arguments. */
+typedef struct forward_call {
+    weft_ctx *ctx;
+    const weft_custom_op *op;
+    const weft_array *in;
+    weft_array *out;
+    int n;
+} forward_call;
+
+static weft_status call_on_stream(void *stream, void *user)
+{
+    const forward_call *f = user;
+    return f->op->forward_cuda(f->ctx, f->in, f->n, f->out, stream, f->op->user);
+}
+
 static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
 {
     weft_array views[WEFT__MAX_CUSTOM_INPUTS];
@@ -42,14 +57,18 @@ static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor 
         views[k] = outside_view(&dense->a, true);
     }
     weft_array result = outside_view(&out->a, true);
-    if (!ctx->backend->host_memory)
-        return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED, "it has no implementation for the device \"%s\"",
+    const bool on_host = ctx->backend->host_memory;
+    if (!on_host && !(op->forward_cuda && ctx->backend->with_stream))
+        return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED,
+                                "it has no implementation for the device \"%s\"; set its forward_cuda callback",
                                 ctx->backend->name);
-    weft_status status = op->forward(ctx, views, n, &result, op->user);
+    forward_call f = {.ctx = ctx, .op = op, .in = views, .out = &result, .n = n};
+    weft_status status = on_host ? op->forward(ctx, views, n, &result, op->user)
+                                 : ctx->backend->with_stream(ctx->device, call_on_stream, &f);
     if (status == WEFT_OK)
         return ctx->status;
-    return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its forward callback returned %s",
-                            weft_status_name(status));
+    return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its %s callback returned %s",
+                            on_host ? "forward" : "forward_cuda", weft_status_name(status));
 }
 
 static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n)

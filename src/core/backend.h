@@ -65,6 +65,9 @@ typedef struct weft__backend {
     weft_status (*synchronize)(void *device);
     /* A sentence on why the last of the calls above failed, valid until the next one; NULL: there are no such texts. */
     const char *(*message)(void *device);
+    /* Calls call with the device current and the stream that its work is queued on (a cudaStream_t), for work of others;
+     * returns what it returns. NULL: the device has no stream. */
+    weft_status (*with_stream)(void *device, weft_status (*call)(void *stream, void *user), void *user);
     /* How many devices of the kind there are; for 0 why tells the reason (at most size bytes), else it is "". */
     int (*count)(char *why, size_t size);
     /* Fills in what is known of a device; kind and index are set. */

@@ -42,12 +42,7 @@ weft_tensor *weft_share(weft_tensor *t)
     weft_ctx *ctx = weft__enter_named("share", NULL, &t, 1, 0);
     if (!ctx)
         return NULL;
-    shared *s = NULL;
-    if (!ctx->backend->host_memory)
-        weft__fail_named(ctx, "share", WEFT_E_UNSUPPORTED, "only host tensors are shared; the device is \"%s\"",
-                         ctx->backend->name);
-    else
-        s = freeze(ctx, t);
+    shared *s = freeze(ctx, t);
     if (s) {
         s->storage = (weft__storage){
             .data = s->t.a.data, .bytes = s->bytes - DATA_OFFSET, .refs = 1, .size_class = -1, .frozen = true};
@@ -79,6 +74,23 @@ static void let_go(void *user, void *data)
     weft__unref(user);
 }
 
+/* The shared memory itself, in a header of ctx. */
+static weft_tensor *view_of(weft_ctx *ctx, weft_tensor *t)
+{
+    weft__storage *storage = weft__storage_wrap(ctx, t->a.data, t->storage->bytes);
+    if (!storage) {
+        weft__fail_named(ctx, "borrow", WEFT_E_NOMEM, "out of memory for a header");
+        return NULL;
+    }
+    weft__ref(t);
+    storage->release = let_go;
+    storage->release_user = t;
+    storage->frozen = true;
+    weft_tensor *view = weft__new_on(ctx, -1, &t->a, storage);
+    weft__storage_release(ctx, storage);
+    return view;
+}
+
 weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *t)
 {
     if (!ctx || !weft__enter_named("borrow", ctx, &t, 1, 0))
@@ -87,22 +99,10 @@ weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *t)
     if (!(t->flags & WEFT__IS_SHARED)) {
         weft__fail_named(ctx, "borrow", WEFT_E_STATE, "%s is not shared; make it so with weft_share",
                          weft__describe(t).s);
-    } else if (!ctx->backend->host_memory) {
-        weft__fail_named(ctx, "borrow", WEFT_E_UNSUPPORTED,
-                         "%s is host memory, which the device \"%s\" cannot read; copy it with weft_from_data",
-                         weft__describe(t).s, ctx->backend->name);
+    } else if (ctx->backend->host_memory) {
+        view = view_of(ctx, t);
     } else {
-        weft__storage *storage = weft__storage_wrap(ctx, t->a.data, t->storage->bytes);
-        if (!storage) {
-            weft__fail_named(ctx, "borrow", WEFT_E_NOMEM, "out of memory for a header");
-        } else {
-            weft__ref(t);
-            storage->release = let_go;
-            storage->release_user = t;
-            storage->frozen = true;
-            view = weft__new_on(ctx, -1, &t->a, storage);
-            weft__storage_release(ctx, storage);
-        }
+        view = weft_from_data(ctx, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, t->a.data);
     }
     weft__leave(ctx);
     return view;

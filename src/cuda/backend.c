@@ -210,6 +210,18 @@ static const char *device_message(void *device)
     return ((const weft__cuda_device *)device)->message;
 }
 
+static weft_status device_with_stream(void *device, weft_status (*call)(void *stream, void *user), void *user)
+{
+    weft__cuda_device *d = device;
+    int was;
+    cudaError_t error = weft__cuda_enter(d, &was);
+    if (error != cudaSuccess)
+        return weft__cuda_fail(d, error, "making the device current");
+    weft_status status = call(d->stream, user);
+    weft__cuda_leave(d, was);
+    return status;
+}
+
 /* ---- Operations ---- */
 
 /* WEFT_SYNC=1: the operation that fails is the one that is named. */
@@ -267,6 +279,7 @@ const weft__backend weft__cuda_backend = {
     .from_host = device_from_host,
     .synchronize = device_synchronize,
     .message = device_message,
+    .with_stream = device_with_stream,
     .count = weft__cuda_count,
     .info = weft__cuda_info,
     .run =

@@ -49,7 +49,7 @@ void fail_each_call(cudaError_t error, bool forever)
             } else {
                 EXPECT_TRUE(failed) << c.log();
                 EXPECT_TRUE(status == WEFT_E_DEVICE || status == WEFT_E_NOMEM) << c.log();
-                EXPECT_NE(c.log().find(error == cudaErrorMemoryAllocation ? "memory" : "CUDA"), std::string::npos)
+                EXPECT_NE(c.log().find(error == cudaErrorMemoryAllocation ? "memory" : "(cudaError"), std::string::npos)
                     << simt_failed_call() << ": " << c.log();
             }
         }

@@ -109,16 +109,4 @@ TEST_P(DeviceMemory, TwoContextsAreIndependent)
     EXPECT_EQ(weft_item_i64(b, weft_select(y, 0, 6)), 2);
 }
 
-TEST_P(DeviceMemory, SharedHostTensorsAreRefused)
-{
-    Context cpu("cpu"), cuda("cuda");
-    ASSERT_EQ(cuda.open_status(), WEFT_OK) << cuda.log();
-    weft_tensor *shared = weft_share(weft_ones(cpu, WEFT_F32, WEFT_DIMS(4)));
-    ASSERT_NE(shared, nullptr);
-    EXPECT_EQ(weft_borrow(cuda, shared), nullptr);
-    EXPECT_EQ(weft_ctx_status(cuda), WEFT_E_UNSUPPORTED);
-    EXPECT_NE(cuda.message().find("weft_from_data"), std::string::npos) << cuda.message();
-    weft_release(shared);
-}
-
 } /* namespace */
