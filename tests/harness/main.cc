@@ -112,6 +112,7 @@ void weft_test_skip(const char *file, int line, const char *format, ...)
 void weft_test_skip_all(const char *reason)
 {
     skip_all = reason;
+    std::printf("every test is skipped: %s\n", reason);
 }
 
 void weft_test_property(const char *name, int64_t value)
