@@ -39,8 +39,8 @@ typedef struct weft_options {
     void (*free)(void *user, void *block, size_t bytes);
     void *alloc_user;
 
-    /* Messages worth reading (a leak at close, an ignored setting, an unreached parameter). NULL: none. The library never
-     * prints by itself. The message is valid during the call. */
+    /* Messages worth reading: every first error, and warnings (a leak at close, an ignored setting, an unreached
+     * parameter). NULL: none. The library never prints by itself. The message is valid during the call. */
     void (*log)(void *user, weft_log_level level, const char *message);
     void *log_user;
 } weft_options;
