@@ -1,0 +1,22 @@
+/* scalar.c - the smallest program: c = a + b, and how c changes with a. */
+#include <weft/weft.h>
+
+int main(void)
+{
+    weft_ctx *ctx;
+    if (weft_ctx_open(NULL, &ctx) != WEFT_OK)
+        return 1;
+
+    weft_tensor *a = weft_set_requires_grad(weft_scalar(ctx, WEFT_F32, 2.0), true);
+    weft_tensor *b = weft_scalar(ctx, WEFT_F32, 2.5);
+    weft_tensor *c = weft_add(a, b);
+    weft_backward(ctx, c);
+    printf("c = %g\n", weft_item(ctx, c));
+    printf("dc/da = %g\n", weft_item(ctx, weft_grad_of(a)));
+
+    weft_status status = weft_ctx_status(ctx); /* the first error of all of the above */
+    if (status != WEFT_OK)
+        fprintf(stderr, "%s\n", weft_ctx_message(ctx));
+    weft_ctx_close(ctx);
+    return status != WEFT_OK;
+}
