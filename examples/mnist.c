@@ -143,7 +143,7 @@ static void make_parameters(training *t)
 static int save_curve(const training *t, const char *folder)
 {
     plot p = {.title = "Weft learns MNIST",
-              .subtitle = "A small convnet, tested with every fifth of the 10,000 test images",
+              .subtitle = "A small convnet, tested with every fifth test image",
               .x_label = "epoch",
               .x = t->epoch,
               .n_points = t->points,
@@ -160,7 +160,8 @@ int main(int argc, char **argv)
         {"data", "FOLDER", "of train-images-idx3-ubyte and the other three files", .text = &data},
         {"device", "NAME", "cpu, cuda, cuda:1 ...", .text = &device},
         {"epochs", "N", "passes over the images", .number = &epochs, .least = 1, .most = 1000, .whole = true},
-        {"limit", "N", "learn from the first N images", .number = &limit, .least = BATCH, .most = 60000, .whole = true},
+        {"limit", "N", "only the first N images of each set", .number = &limit, .least = BATCH, .most = 60000,
+         .whole = true},
         {"goal", "PERCENT", "less test accuracy is a failure", .number = &goal, .most = 100},
         {"out", "FOLDER", "where the curve goes", .text = &folder}};
     options_read(argc, argv, "trains a convnet on MNIST", options, 6);
@@ -168,8 +169,9 @@ int main(int argc, char **argv)
     training t = {.c = session_open(device, 1)};
     t.learn = load(t.c, data, "train");
     t.test = load(t.c, data, "t10k");
-    t.quick_test = part(t.test, INT64_MAX, 5);
     t.learn = part(t.learn, (int64_t)limit, 1);
+    t.test = part(t.test, (int64_t)limit, 1);
+    t.quick_test = part(t.test, (int64_t)limit, 5);
     make_parameters(&t);
     t.total = (int)epochs * (int)(weft_size(t.learn.y, 0) / BATCH);
     if (weft_adam_open(t.c, t.p, PARAMS, NULL, &t.opt) != WEFT_OK)
