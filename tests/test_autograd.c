@@ -457,6 +457,41 @@ static weft_status outer_backward(weft_ctx *c, weft_tensor *const *in, int n, we
     return WEFT_OK;
 }
 
+/* The sum of everything as the gradient of a vector. */
+static weft_status small_backward(weft_ctx *c, weft_tensor *const *in, int n, weft_tensor *out, weft_tensor *g,
+                                  weft_tensor **gradients, void *user)
+{
+    (void)c, (void)in, (void)n, (void)out, (void)user;
+    gradients[0] = weft_sum(g, WEFT_ALL, false);
+    return WEFT_OK;
+}
+
+WEFT_TEST(CustomOp, NamesWhatIsWrongWithItsBackward)
+{
+    fault_memory m = {0};
+    weft_ctx *c = open_ctx(&m);
+    weft_custom_op op = {.struct_size = sizeof op, .name = "outer", .infer = outer_shape, .forward = outer_forward};
+    weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
+                         weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1)};
+    WEFT_CHECK_STATUS(weft_backward(c, weft_sum(weft_custom(&op, in, 2), WEFT_ALL, false)), WEFT_E_NO_GRADIENT);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_custom");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "no backward callback");
+    weft_ctx_clear(c);
+    op.backward = outer_backward;
+    bool recorded = weft_set_grad_enabled(c, false);
+    weft_tensor *unrecorded = weft_custom(&op, in, 2);
+    weft_set_grad_enabled(c, recorded);
+    WEFT_CHECK_STATUS(weft_backward(c, weft_sum(unrecorded, WEFT_ALL, false)), WEFT_E_NO_GRADIENT);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "recording was switched off");
+    weft_ctx_clear(c);
+    op.backward = small_backward;
+    WEFT_CHECK_STATUS(weft_backward(c, weft_sum(weft_custom(&op, in, 2), WEFT_ALL, false)), WEFT_E_CALLBACK);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_outer");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "as the gradient of operand 1");
+    weft_ctx_clear(c);
+    close_ctx(c, &m);
+}
+
 WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
 {
     fault_memory m = {0};

@@ -110,6 +110,19 @@ static void accumulate(weft_ctx *ctx, weft__leaf *leaf, bool create_graph)
     leaf->grad = total;
 }
 
+static const char *cut_name(int op)
+{
+    return op < WEFT_OP_COUNT ? weft__ops[op].name : "custom";
+}
+
+static const char *cut_reason(int op)
+{
+    const char *why = op < WEFT_OP_COUNT ? weft__ops[op].no_grad_reason : NULL;
+    if (op == WEFT__CUT_CUSTOM)
+        why = "the operation has no backward callback";
+    return why ? why : "recording was switched off";
+}
+
 static weft_status no_path(weft_ctx *ctx, const char *function, const weft_tensor *t)
 {
     if (t->cut_op == WEFT_OP_COUNT)
@@ -117,11 +130,10 @@ static weft_status no_path(weft_ctx *ctx, const char *function, const weft_tenso
                                 "%s made by weft_%s does not depend on any tensor that requires a gradient; mark the "
                                 "parameters with weft_param or weft_set_requires_grad before they are used%s",
                                 weft__describe(t).s, t->maker, ctx->grad_enabled ? "" : " (recording is switched off)");
-    const char *why = weft__ops[t->cut_op].no_grad_reason;
     return weft__fail_named(ctx, function, WEFT_E_NO_GRADIENT,
                             "%s does not lead back to a parameter: the path was cut by weft_%s at %s (%s)",
-                            weft__describe(t).s, weft__ops[t->cut_op].name, weft__site_text(t->cut_site).s,
-                            why ? why : "recording was switched off");
+                            weft__describe(t).s, cut_name(t->cut_op), weft__site_text(t->cut_site).s,
+                            cut_reason(t->cut_op));
 }
 
 static bool any_path(weft_tensor *const *results, int n)
@@ -140,10 +152,9 @@ static void explain(const weft__leaf *leaf, char *text, size_t size)
                  weft__describe(leaf->owner).s);
         return;
     }
-    const char *why = weft__ops[leaf->cut_op].no_grad_reason;
     snprintf(text, size, "%s was used, but no gradient reaches it: the path was cut by weft_%s at %s (%s)",
-             weft__describe(leaf->owner).s, weft__ops[leaf->cut_op].name, weft__site_text(leaf->cut_site).s,
-             why ? why : "recording was switched off");
+             weft__describe(leaf->owner).s, cut_name(leaf->cut_op), weft__site_text(leaf->cut_site).s,
+             cut_reason(leaf->cut_op));
 }
 
 int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user)

@@ -140,6 +140,15 @@ static bool is_elementwise(const weft__node *node)
     return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
 }
 
+/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed). */
+static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand)
+{
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    return gradient->ctx == operand->ctx && weft__broadcast(&gradient->a, &operand->a, shape, &ndim) &&
+           ndim == gradient->a.ndim && memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
+}
+
 static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
 {
     weft_status status = node->custom->backward(w->ctx, node->in, node->n_in, y, g, out, node->custom->user);
@@ -147,11 +156,7 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, wef
         weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
                          weft_status_name(status));
     for (int k = 0; k < node->n_in && w->ctx->status == WEFT_OK; k++) {
-        int64_t shape[WEFT__MAX_DIMS];
-        int ndim;
-        if (!out[k])
-            continue;
-        if (out[k]->ctx != w->ctx || !weft__broadcast(&out[k]->a, &node->in[k]->a, shape, &ndim))
+        if (out[k] && !fits_operand(out[k], node->in[k]))
             weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK,
                              "its backward callback gave %s as the gradient of operand %d, which is %s",
                              weft__describe(out[k]).s, k + 1, weft__describe(node->in[k]).s);

@@ -323,6 +323,10 @@ weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value);
 
 /* ---- Recording (record.c) ---- */
 
+/* What cut a path if it was a custom operation, which has no number of its own: one without a backward callback, or one that
+ * ran while recording was switched off. */
+enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED };
+
 /* Appends a node for out[0] if gradients are on and an input requires one; else marks the cut. False: out of memory. */
 bool weft__record(weft__call *call);
 bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out);

@@ -214,7 +214,7 @@ bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
     if (!any_requires(in, n))
         return true;
     if (!ctx->grad_enabled || !op->backward) {
-        weft__mark_cut(ctx, WEFT_OP_DETACH, in, n, out);
+        weft__mark_cut(ctx, op->backward ? WEFT__CUT_CUSTOM_UNRECORDED : WEFT__CUT_CUSTOM, in, n, out);
         return true;
     }
     weft__node *node = new_node(ctx, WEFT_OP_COUNT, in, n, NULL);
