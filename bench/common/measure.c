@@ -1,0 +1,127 @@
+/* measure.c - see measure.h. */
+#include "measure.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void usage(const char *program, const char *about)
+{
+    fprintf(stderr,
+            "%s\nusage: %s [--quick] [--rounds N]\n"
+            "  --quick     one short round: shows that the program works, the figures mean nothing\n"
+            "  --rounds N  repetitions of each measurement, 1 to %d\n",
+            about, program, BENCH_ROUNDS);
+    exit(2);
+}
+
+bench_plan bench_options(int argc, char **argv, const char *about)
+{
+    bench_plan plan = {.rounds = 11, .seconds = 0.02};
+    for (int k = 1; k < argc; k++) {
+        if (strcmp(argv[k], "--quick") == 0) {
+            plan = (bench_plan){.rounds = 1, .seconds = 0, .quick = true};
+        } else if (strcmp(argv[k], "--rounds") == 0 && k + 1 < argc) {
+            plan.rounds = atoi(argv[++k]);
+            if (plan.rounds < 1 || plan.rounds > BENCH_ROUNDS)
+                usage(argv[0], about);
+        } else {
+            usage(argv[0], about);
+        }
+    }
+    return plan;
+}
+
+double bench_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double timed(const bench_case *c, int64_t times)
+{
+    const double start = bench_now();
+    c->run(c->arg, times);
+    return bench_now() - start;
+}
+
+/* The repetitions that take about as long as the plan wants, from a doubling number of trials. */
+static int64_t calibrate(const bench_case *c, double seconds)
+{
+    for (int64_t times = 1;; times *= 2) {
+        const double took = timed(c, times);
+        if (took >= seconds)
+            return times;
+        if (took >= seconds / 8)
+            return (int64_t)((double)times * seconds / took) + 1;
+    }
+}
+
+void bench_measure(bench_case *cases, int n, const bench_plan *plan)
+{
+    for (int k = 0; k < n; k++) {
+        bench_case *c = &cases[k];
+        if (!c->run)
+            continue;
+        if (!plan->quick)
+            c->run(c->arg, 1);
+        c->times = calibrate(c, plan->seconds);
+        c->rounds = plan->rounds;
+    }
+    for (int round = 0; round < plan->rounds; round++)
+        for (int k = 0; k < n; k++)
+            if (cases[k].run)
+                cases[k].seconds[round] = timed(&cases[k], cases[k].times) / (double)cases[k].times;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median_of(double *values, int n)
+{
+    if (n == 0)
+        return NAN;
+    qsort(values, (size_t)n, sizeof *values, compare);
+    return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+double bench_median(const bench_case *c)
+{
+    double sorted[BENCH_ROUNDS];
+    memcpy(sorted, c->seconds, sizeof sorted);
+    return median_of(sorted, c->rounds);
+}
+
+double bench_best(const bench_case *c)
+{
+    double best = NAN;
+    for (int k = 0; k < c->rounds; k++)
+        best = fmin(best, c->seconds[k]);
+    return best;
+}
+
+double bench_speed_ratio(const bench_case *c, double work, const bench_case *other, double other_work)
+{
+    double ratios[BENCH_ROUNDS];
+    const int rounds = c->rounds < other->rounds ? c->rounds : other->rounds;
+    for (int k = 0; k < rounds; k++)
+        ratios[k] = work / c->seconds[k] / (other_work / other->seconds[k]);
+    return median_of(ratios, rounds);
+}
+
+const char *bench_number(double x, int width, int decimals)
+{
+    static char texts[8][32];
+    static int next;
+    char *text = texts[next++ % 8];
+    if (isnan(x))
+        snprintf(text, sizeof texts[0], "%*s", width, "-");
+    else
+        snprintf(text, sizeof texts[0], "%*.*f", width, decimals, x);
+    return text;
+}
