@@ -41,7 +41,7 @@ check src/data     data     ''
 check src/io       io       ''
 check tools        tools    ''
 check examples     common   ''
-check bench        bench    ''
+check bench        common   ''
 
 # The public headers include each other as <weft/...> only.
 quoted=$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"' include/weft/*.h /dev/null)
