@@ -1,7 +1,7 @@
 /* gemm.c - the packed matrix product; see gemm.h. */
 #include "gemm.h"
 
-enum { MR = WEFT__GEMM_MR, MC = WEFT__GEMM_MC, KC = WEFT__GEMM_KC };
+enum { MR = WEFT__GEMM_MR, MC = WEFT__GEMM_MC, KC = WEFT__GEMM_KC, DOTS = WEFT__GEMM_DOTS };
 #define UNROLL_TILE _Pragma("GCC unroll 16")
 
 #define WEFT_REAL f32

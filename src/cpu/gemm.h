@@ -14,13 +14,16 @@ enum {
     WEFT__GEMM_NC = 1024, /* most columns of one block */
 };
 
-/* Rows of the register tile; it is two vectors wide. */
+/* Rows of the register tile, which is two vectors wide; sides of the square of dot products that fits into registers. */
 #if WEFT__VEC_BYTES == 64
 #define WEFT__GEMM_MR 14
+#define WEFT__GEMM_DOTS 5
 #elif WEFT__VEC_BYTES == 32
 #define WEFT__GEMM_MR 6
+#define WEFT__GEMM_DOTS 3
 #else
 #define WEFT__GEMM_MR 4
+#define WEFT__GEMM_DOTS 3
 #endif
 #define WEFT__GEMM_MC (WEFT__GEMM_MR * 20) /* rows of a packed block of A: it stays in the second-level cache */
 
@@ -56,6 +59,10 @@ enum {
                                                           int64_t j0, int64_t j1, weft__real_##real *work);               \
     /* The whole product without packing B, in the calling thread: for small ones. */                                     \
     void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);      \
+    /* Rows [i0, i1), i0 a multiple of WEFT__GEMM_DOTS, as dot products, where gemm_is_dots finds that the better way. */ \
+    bool WEFT__CAT(weft__cpu_gemm_is_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);    \
+    void WEFT__CAT(weft__cpu_gemm_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,        \
+                                                         int64_t i0, int64_t i1);                                         \
     /* y[j] = sum over k of x[k] b(k, j) (+ bias): the matrix is read once. x contiguous; columns [j0, j1). */            \
     void WEFT__CAT(weft__cpu_gemv_##real, WEFT_ISA)(const weft__real_##real *x, const weft__matrix_##real *b,             \
                                                     int64_t k, int64_t j0, int64_t j1, const weft__real_##real *bias,     \

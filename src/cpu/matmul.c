@@ -2,7 +2,7 @@
 #include "gemm.h"
 
 enum {
-    SMALL_TERMS = 40 * 40 * 40, /* m n k up to which packing does not pay */
+    SMALL_TERMS = 64 * 64 * 64, /* m n k up to which packing does not pay */
     SERIAL_TERMS = 64 * 1024,   /* m n k below which a second thread does not pay */
 };
 

@@ -226,25 +226,45 @@ WEFT__INLINE void weft__vstore_part_f64(double *p, weft__vec_f64 v, int n)
 #endif
 
 /* Sum of the lanes, halves folded onto each other: a fixed order. */
+#if WEFT__VEC_BYTES >= 32
+
 WEFT__INLINE float weft__vsum_f32(weft__vec_f32 v)
 {
-    float t[WEFT__LANES_f32];
-    weft__vstore_f32(t, v);
-    for (int half = WEFT__LANES_f32 / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            t[i] += t[i + half];
-    return t[0];
+#if WEFT__VEC_BYTES == 64
+    const __m256 upper = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), upper);
+#else
+    const __m256 eight = v;
+#endif
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
 WEFT__INLINE double weft__vsum_f64(weft__vec_f64 v)
 {
-    double t[WEFT__LANES_f64];
-    weft__vstore_f64(t, v);
-    for (int half = WEFT__LANES_f64 / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            t[i] += t[i + half];
-    return t[0];
+#if WEFT__VEC_BYTES == 64
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(v), _mm512_extractf64x4_pd(v, 1));
+#else
+    const __m256d four = v;
+#endif
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
+
+#else
+
+WEFT__INLINE float weft__vsum_f32(weft__vec_f32 v)
+{
+    return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+WEFT__INLINE double weft__vsum_f64(weft__vec_f64 v)
+{
+    return v[0] + v[1];
+}
+
+#endif
 
 /* Transposes blocks: dst[j * ldd + i] = src[i * lds + j] for i < rows, j < cols. */
 #if WEFT__VEC_BYTES >= 32
