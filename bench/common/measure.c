@@ -18,7 +18,7 @@ static void usage(const char *program, const char *about)
 
 bench_plan bench_options(int argc, char **argv, const char *about)
 {
-    bench_plan plan = {.rounds = 11, .seconds = 0.02};
+    bench_plan plan = {.rounds = 15, .seconds = 0.01};
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--quick") == 0) {
             plan = (bench_plan){.rounds = 1, .seconds = 0, .quick = true};
