@@ -18,7 +18,7 @@ static void usage(const char *program, const char *about)
 
 bench_plan bench_options(int argc, char **argv, const char *about)
 {
-    bench_plan plan = {.rounds = 15, .seconds = 0.01};
+    bench_plan plan = {.rounds = 21, .seconds = 0.004};
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--quick") == 0) {
             plan = (bench_plan){.rounds = 1, .seconds = 0, .quick = true};
@@ -114,11 +114,16 @@ double bench_speed_ratio(const bench_case *c, double work, const bench_case *oth
     return median_of(ratios, rounds);
 }
 
+double bench_best_ratio(const bench_case *c, double work, const bench_case *other, double other_work)
+{
+    return work / bench_best(c) / (other_work / bench_best(other));
+}
+
 const char *bench_number(double x, int width, int decimals)
 {
-    static char texts[8][32];
+    static char texts[16][32];
     static int next;
-    char *text = texts[next++ % 8];
+    char *text = texts[next++ % 16];
     if (isnan(x))
         snprintf(text, sizeof texts[0], "%*s", width, "-");
     else

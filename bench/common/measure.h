@@ -40,7 +40,10 @@ double bench_best(const bench_case *c);   /* the least */
  * one unit, the same for both: flops, bytes). NAN if either was not measured. */
 double bench_speed_ratio(const bench_case *c, double work, const bench_case *other, double other_work);
 
-/* "12.3", or "-" for NAN, right-aligned in width. Valid until the eighth call after it. */
+/* The same from the least time of each: on a machine that others use too, what is left when nobody disturbs. */
+double bench_best_ratio(const bench_case *c, double work, const bench_case *other, double other_work);
+
+/* "12.3", or "-" for NAN, right-aligned in width. Valid until the sixteenth call after it. */
 const char *bench_number(double x, int width, int decimals);
 
 #endif
