@@ -123,14 +123,37 @@ static void reference_product(const product *p, double *y, double *scale)
 WEFT_TEST(Large, MatrixProducts)
 {
     static const product products[] = {
-        {1, 1, 1000, 300, false, false, WEFT_F32}, {1, 300, 1000, 1, false, true, WEFT_F32},
-        {1, 129, 513, 65, false, false, WEFT_F32}, {1, 64, 700, 530, true, false, WEFT_F32},
-        {1, 257, 400, 33, false, true, WEFT_F32},  {1, 70, 300, 90, true, true, WEFT_F32},
-        {3, 37, 129, 50, false, false, WEFT_F32},  {1, 6, 16, 2000, false, false, WEFT_F32},
-        {1, 611, 7, 9, false, false, WEFT_F32},    {1, 300, 2, 300, false, true, WEFT_F32},
-        {20, 5, 64, 5, false, true, WEFT_F32},     {1, 131, 270, 140, false, false, WEFT_F64},
-        {2, 33, 600, 47, true, false, WEFT_F64},   {1, 90, 300, 70, false, true, WEFT_F16},
+        {1, 1, 1000, 300, false, false, WEFT_F32},
+        {1, 300, 1000, 1, false, true, WEFT_F32},
+        {1, 129, 513, 65, false, false, WEFT_F32},
+        {1, 64, 700, 530, true, false, WEFT_F32},
+        {1, 257, 400, 33, false, true, WEFT_F32},
+        {1, 70, 300, 90, true, true, WEFT_F32},
+        {3, 37, 129, 50, false, false, WEFT_F32},
+        {1, 6, 16, 2000, false, false, WEFT_F32},
+        {1, 611, 7, 9, false, false, WEFT_F32},
+        {1, 300, 2, 300, false, true, WEFT_F32},
+        {20, 5, 64, 5, false, true, WEFT_F32},
+        {1, 131, 270, 140, false, false, WEFT_F64},
+        {2, 33, 600, 47, true, false, WEFT_F64},
+        {1, 90, 300, 70, false, true, WEFT_F16},
         {1, 90, 300, 70, true, false, WEFT_BF16},
+        /* in place: whole and partial tiles of every height */
+        {1, 64, 64, 64, false, false, WEFT_F32},
+        {1, 27, 50, 37, true, false, WEFT_F32},
+        {2, 13, 40, 64, false, false, WEFT_F32},
+        {1, 12, 31, 64, false, false, WEFT_F32},
+        {1, 11, 31, 70, false, false, WEFT_F32},
+        {1, 10, 31, 20, false, false, WEFT_F32},
+        {1, 9, 31, 64, false, false, WEFT_F64},
+        {1, 7, 31, 64, true, false, WEFT_F32},
+        {1, 5, 31, 64, false, false, WEFT_F32},
+        {1, 3, 31, 33, false, false, WEFT_F64},
+        /* few contiguous columns: dot products */
+        {1, 64, 256, 10, false, true, WEFT_F32},
+        {1, 7, 75, 3, false, true, WEFT_F32},
+        {1, 900, 1000, 16, false, true, WEFT_F32},
+        {1, 21, 133, 7, false, true, WEFT_F64},
     };
     for (size_t c = 0; c < sizeof products / sizeof products[0]; c++) {
         const product *p = &products[c];
@@ -233,11 +256,27 @@ static void reference_convolution(const convolution *v, double *out, double *sca
 WEFT_TEST(Large, Convolutions)
 {
     static const convolution shapes[] = {
-        {2, 64, 14, 14, 64, 3, 3, 1, 1, 1, 1, FORWARD}, {1, 3, 33, 35, 16, 7, 7, 2, 3, 1, 1, FORWARD},
-        {2, 32, 9, 9, 48, 1, 1, 1, 0, 1, 1, FORWARD},   {2, 40, 12, 13, 40, 3, 3, 1, 1, 1, 40, FORWARD},
-        {1, 24, 11, 30, 36, 3, 3, 1, 1, 1, 4, FORWARD}, {1, 20, 17, 19, 24, 3, 3, 1, 2, 2, 1, FORWARD},
-        {1, 130, 5, 5, 97, 3, 3, 1, 1, 1, 1, FORWARD},  {3, 17, 16, 70, 9, 5, 3, 2, 1, 1, 1, FORWARD},
-        {1, 16, 40, 40, 32, 3, 3, 2, 1, 1, 1, FORWARD}, {1, 64, 8, 8, 64, 1, 1, 2, 0, 1, 1, FORWARD},
+        {2, 64, 14, 14, 64, 3, 3, 1, 1, 1, 1, FORWARD},
+        {1, 3, 33, 35, 16, 7, 7, 2, 3, 1, 1, FORWARD},
+        {2, 32, 9, 9, 48, 1, 1, 1, 0, 1, 1, FORWARD},
+        {2, 40, 12, 13, 40, 3, 3, 1, 1, 1, 40, FORWARD},
+        {1, 24, 11, 30, 36, 3, 3, 1, 1, 1, 4, FORWARD},
+        {1, 20, 17, 19, 24, 3, 3, 1, 2, 2, 1, FORWARD},
+        {1, 130, 5, 5, 97, 3, 3, 1, 1, 1, 1, FORWARD},
+        {3, 17, 16, 70, 9, 5, 3, 2, 1, 1, 1, FORWARD},
+        {1, 16, 40, 40, 32, 3, 3, 2, 1, 1, 1, FORWARD},
+        {1, 64, 8, 8, 64, 1, 1, 2, 0, 1, 1, FORWARD},
+        /* steps above one: several blocks of columns, of channels; groups; gaps between taps; more taps than a block has */
+        {1, 40, 61, 67, 6, 3, 3, 2, 1, 1, 1, FORWARD},
+        {2, 12, 20, 21, 8, 3, 3, 2, 1, 1, 2, FORWARD},
+        {1, 5, 29, 31, 7, 3, 4, 3, 4, 2, 1, FORWARD},
+        {1, 2, 30, 28, 3, 19, 17, 2, 8, 1, 1, FORWARD},
+        /* depthwise: several bands, gaps, wide borders, several channels into one, steps of two */
+        {1, 3, 90, 120, 3, 3, 3, 1, 1, 1, 3, FORWARD},
+        {2, 4, 23, 21, 4, 3, 5, 1, 4, 2, 4, FORWARD},
+        {1, 5, 9, 11, 5, 1, 1, 1, 2, 1, 5, FORWARD},
+        {2, 24, 15, 17, 8, 3, 3, 1, 1, 1, 8, FORWARD},
+        {1, 6, 40, 37, 6, 3, 3, 2, 1, 1, 6, FORWARD},
     };
     for (size_t c = 0; c < sizeof shapes / sizeof shapes[0]; c++)
         for (int way = FORWARD; way <= WEIGHT; way++) {
