@@ -87,10 +87,10 @@ static void measure_shape(const shape *s, weft_ctx *const ctx[2], bench_fma *pea
         layers[t] = make_layer(s, ctx[t]);
         for (int k = 0; k < PARTS; k++) {
             parts[2 * k + t] = (part){&layers[t], k};
-            cases[2 * k + t] = (bench_case){.run = run_part, .arg = &parts[2 * k + t]};
+            cases[2 * k + t] = (bench_case){.run = run_part, .arg = &parts[2 * k + t], .alone = t == 0};
         }
     }
-    cases[PEAK] = (bench_case){.run = bench_run_fma, .arg = peak};
+    cases[PEAK] = (bench_case){.run = bench_run_fma, .arg = peak, .alone = true};
     bench_measure(cases, PEAK + 1, plan);
     const double flops = flops_of(s);
     for (int k = 0; k < PARTS; k++) {

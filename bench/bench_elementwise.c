@@ -136,7 +136,7 @@ static void measure_size(int64_t rows, int64_t columns, weft_ctx *const ctx[THRE
         bench_case *c = &cases[t * (OPS + PASSES)];
         for (int k = 0; k < OPS; k++) {
             work[t * OPS + k] = (row){&ops[k], &o[t]};
-            c[k] = (bench_case){.run = run_row, .arg = &work[t * OPS + k]};
+            c[k] = (bench_case){.run = run_row, .arg = &work[t * OPS + k], .alone = t == 0};
         }
         for (int k = 0; k < PASSES; k++) {
             streams[t * PASSES + k] = (bench_stream){.pass = passes[k].pass,
@@ -146,7 +146,7 @@ static void measure_size(int64_t rows, int64_t columns, weft_ctx *const ctx[THRE
                                                      .b = b,
                                                      .out = out,
                                                      .count = count};
-            c[OPS + k] = (bench_case){.run = bench_run_stream, .arg = &streams[t * PASSES + k]};
+            c[OPS + k] = (bench_case){.run = bench_run_stream, .arg = &streams[t * PASSES + k], .alone = t == 0};
         }
     }
     bench_measure(cases, CASES, plan);

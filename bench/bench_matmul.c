@@ -104,11 +104,11 @@ static void measure_shape(const shape *s, weft_ctx *const ctx[2], bool blas, ben
     for (int k = 0; k < 2; k++) {
         marks[k] = weft_scope_push(ctx[k]);
         products[k] = make_product(s, ctx[k], k + 1, a, b, c);
-        cases[WEFT_1 + k] = (bench_case){.run = run_weft, .arg = &products[k]};
+        cases[WEFT_1 + k] = (bench_case){.run = run_weft, .arg = &products[k], .alone = k == 0};
         if (blas)
-            cases[BLAS_1 + k] = (bench_case){.run = run_blas, .arg = &products[k]};
+            cases[BLAS_1 + k] = (bench_case){.run = run_blas, .arg = &products[k], .alone = k == 0};
     }
-    cases[PEAK] = (bench_case){.run = bench_run_fma, .arg = peak};
+    cases[PEAK] = (bench_case){.run = bench_run_fma, .arg = peak, .alone = true};
     bench_measure(cases, CASES, plan);
     print_row(s, cases);
     for (int k = 0; k < 2; k++)

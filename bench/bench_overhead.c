@@ -111,6 +111,8 @@ int main(int argc, char **argv)
         [TRAIN] = {.run = run_train, .arg = &taped},   [CALL] = {.run = run_call, .arg = &count},
         [MALLOC] = {.run = run_malloc, .arg = &block}, [ALIGNED] = {.run = run_aligned, .arg = &block},
     };
+    for (int k = 0; k < CASES; k++)
+        cases[k].alone = true;
     bench_measure(cases, CASES, &plan);
     print_table(cases);
     weft_release(param);

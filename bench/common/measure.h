@@ -19,6 +19,7 @@ typedef struct bench_plan {
 typedef struct bench_case {
     void (*run)(void *arg, int64_t times);
     void *arg;
+    bool alone; /* works on the calling thread only: its processor time counts, not what others take of the machine */
     int64_t times; /* per repetition; found by bench_measure */
     int rounds;
     double seconds[BENCH_ROUNDS]; /* of one unit of work, round by round */
@@ -26,8 +27,6 @@ typedef struct bench_case {
 
 /* Understands --quick and --rounds N; anything else prints the usage and exits. about: one line on what the program shows. */
 bench_plan bench_options(int argc, char **argv, const char *about);
-
-double bench_now(void); /* seconds of a clock that only goes forward */
 
 /* Warms up, finds how often each case fits into a repetition, then measures the cases in turns. Cases without run are
  * left out. */

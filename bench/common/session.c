@@ -26,7 +26,8 @@ void bench_print_peaks(const bench_plan *plan)
         if (!bench_has_isa(isas[k]))
             continue;
         bench_fma fma[2] = {{isas[k], 1}, {isas[k], 2}};
-        bench_case cases[2] = {{.run = bench_run_fma, .arg = &fma[0]}, {.run = bench_run_fma, .arg = &fma[1]}};
+        bench_case cases[2] = {{.run = bench_run_fma, .arg = &fma[0], .alone = true},
+                               {.run = bench_run_fma, .arg = &fma[1]}};
         bench_measure(cases, 2, plan);
         const double one = bench_median(&cases[0]), two = bench_median(&cases[1]);
         printf("  %s %.1f, %.1f", isas[k], BENCH_FMA_FLOPS / one * 1e-9, 2 * BENCH_FMA_FLOPS / two * 1e-9);
