@@ -100,6 +100,13 @@ WEFT_TEST(Optim, MomentumStartsWithTheGradient)
     WEFT_CHECK_NEAR(weft_item(c, state[0]), v, 1e-14);
     weft_optim_set_lr(opt, 0);
     WEFT_CHECK_NEAR(weft_optim_lr(opt), 0, 0);
+    weft_optim_set_lr(opt, -3);
+    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_INVALID);
+    WEFT_CHECK_NEAR(weft_optim_lr(opt), 0, 0);
+    WEFT_CHECK_STATUS(weft_optim_step(c, opt), WEFT_E_NO_GRADIENT); /* cleared above: says so, and where */
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_optim_step: parameter 0");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_optim.c:");
+    weft_ctx_clear(c);
     weft_optim_close(opt);
     weft_release(p);
     close_ctx(c, &m);

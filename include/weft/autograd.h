@@ -100,7 +100,7 @@ typedef struct weft_array {
 } weft_array;
 
 typedef struct weft_custom_op {
-    size_t struct_size; /* sizeof(weft_custom_op) */
+    size_t struct_size; /* 0, or sizeof(weft_custom_op): lets a later library know which fields you have */
     const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
 
     /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as input 0.
@@ -133,6 +133,8 @@ WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *
 #define weft_backward(...) (WEFT_HERE("backward"), weft_backward(__VA_ARGS__))
 #define weft_backward_with(...) (WEFT_HERE("backward"), weft_backward_with(__VA_ARGS__))
 #define weft_grad(...) (WEFT_HERE("grad"), weft_grad(__VA_ARGS__))
+#define weft_gradcheck(...) (WEFT_HERE("gradcheck"), weft_gradcheck(__VA_ARGS__))
+#define weft_gradgradcheck(...) (WEFT_HERE("gradgradcheck"), weft_gradgradcheck(__VA_ARGS__))
 #define weft_custom(...) (WEFT_HERE("custom"), weft_custom(__VA_ARGS__))
 #endif
 #endif

@@ -56,8 +56,8 @@ WEFT_API weft_status weft_optim_step(weft_ctx *ctx, weft_optim *optim);
 WEFT_API weft_status weft_optim_zero_grad(weft_ctx *ctx, weft_optim *optim);
 
 WEFT_API double weft_optim_lr(const weft_optim *optim);
-WEFT_API void weft_optim_set_lr(weft_optim *optim, double lr);
-WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far */
+WEFT_API void weft_optim_set_lr(weft_optim *optim, double lr); /* lr >= 0, 0 too; else an error of the context */
+WEFT_API int64_t weft_optim_steps(const weft_optim *optim);    /* steps taken so far */
 
 /* State for checkpoints: velocity, or first and second moments, in the order of the parameters. Returns their number and
  * fills state[0..min(number, room)); the tensors belong to the optimiser and may be written to (weft_write). */
@@ -74,5 +74,14 @@ WEFT_API weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *par
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef WEFT_NO_CALL_SITES
+#define weft_sgd_open(...) (WEFT_HERE("sgd_open"), weft_sgd_open(__VA_ARGS__))
+#define weft_adam_open(...) (WEFT_HERE("adam_open"), weft_adam_open(__VA_ARGS__))
+#define weft_adamw_open(...) (WEFT_HERE("adamw_open"), weft_adamw_open(__VA_ARGS__))
+#define weft_optim_step(...) (WEFT_HERE("optim_step"), weft_optim_step(__VA_ARGS__))
+#define weft_clip_grad_norm(...) (WEFT_HERE("clip_grad_norm"), weft_clip_grad_norm(__VA_ARGS__))
+#define weft_clip_grad_value(...) (WEFT_HERE("clip_grad_value"), weft_clip_grad_value(__VA_ARGS__))
 #endif
 #endif

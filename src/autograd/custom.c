@@ -94,10 +94,11 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
     if (ctx->depth == 1 && op->name)
         ctx->outer_name = op->name;
     weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
-    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward || op->struct_size != sizeof *op) {
+    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward ||
+        (op->struct_size && op->struct_size != sizeof *op)) {
         weft__fail_named(
             ctx, "custom", WEFT_E_INVALID,
-            "needs struct_size (%zu, is %zu), a name, a forward callback and at most %d operands (%d given)",
+            "needs struct_size 0 or %zu (is %zu), a name, a forward callback and at most %d operands (%d given)",
             sizeof *op, op->struct_size, WEFT__MAX_CUSTOM_INPUTS, n);
     } else {
         memcpy(in, inputs, sizeof *in * (size_t)n);

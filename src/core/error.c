@@ -107,20 +107,49 @@ weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status st
     return status;
 }
 
+/* Of code outside the library, at an unknown place. */
+static weft_status fail_unnamed(weft_ctx *ctx, weft_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(ctx, "", "", status, format, args);
+    va_end(args);
+    return status;
+}
+
 weft_status weft__fail_device(weft_ctx *ctx, const char *function, weft_status status, const char *what)
 {
     const char *why = ctx->backend->message ? ctx->backend->message(ctx->device) : "";
     return weft__fail_named(ctx, function, status, "%s", why[0] ? why : what);
 }
 
+/* The name of a function at the head of "weft_optim_step: the optimiser ...", without the prefix; "" if there is none.
+ * text is cut up: *rest is what follows. */
+static const char *take_name(char *text, const char **rest)
+{
+    size_t length = strcspn(text, ": ");
+    *rest = text;
+    if (strncmp(text, "weft_", 5) != 0 || text[length] != ':' || text[length + 1] != ' ')
+        return "";
+    text[length] = '\0';
+    *rest = text + length + 2;
+    return text + 5;
+}
+
 weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 {
+    char text[WEFT__MESSAGE_SIZE];
+    const char *rest;
     va_list args;
     va_start(args, format);
-    bool inside = ctx && ctx->depth > 0 && ctx->outer_name;
-    record(ctx, inside ? "weft_" : "", inside ? ctx->outer_name : "", status, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return status;
+    if (ctx && ctx->depth > 0 && ctx->outer_name)
+        return weft__fail_named(ctx, ctx->outer_name, status, "%s", text);
+    const char *name = take_name(text, &rest);
+    if (name[0])
+        return weft__fail_named(ctx, name, status, "%s", rest);
+    return fail_unnamed(ctx, status, "%s", text);
 }
 
 void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ...)

@@ -1,4 +1,5 @@
 /* clip.c - limits gradients by their joint norm or by value. A user of the public API. */
+#define WEFT_NO_CALL_SITES
 #include <math.h>
 #include <weft/weft.h>
 

@@ -1,4 +1,5 @@
 /* optim.c - optimisers: state beside parameters, one fused step for all of them. A user of the public API. */
+#define WEFT_NO_CALL_SITES
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -212,6 +213,10 @@ void weft_optim_set_lr(weft_optim *o, double lr)
 {
     if (!o)
         return;
+    if (!(lr >= 0)) {
+        weft_ctx_fail(o->ctx, WEFT_E_INVALID, "weft_optim_set_lr: the learning rate is %g; it must be at least 0", lr);
+        return;
+    }
     o->sgd.lr = lr;
     o->adam.lr = lr;
 }
