@@ -287,7 +287,7 @@ WEFT_API weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, d
 /* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]. */
 WEFT_API weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target);
 
-/* mean of -log_probs[i, target[i]]; log_probs [..., C], integer target [...]; target -100 is ignored. */
+/* mean of -log_probs[i, target[i]]; log_probs [..., C], i64 or i32 target [...]; target -100 is ignored. */
 WEFT_API weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target);
 
 /* cross_entropy_with(logits, target, -100, 0, WEFT_MEAN). */
@@ -340,7 +340,7 @@ WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int dim);
 /* x - logsumexp(x) along dim; a slice of all -inf gives -inf. */
 WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int dim);
 
-/* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], integer target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
+/* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
 
 /* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b may be NULL, both NULL: the last dim. */
