@@ -9,9 +9,10 @@
 static void usage(const char *program, const char *about)
 {
     fprintf(stderr,
-            "%s\nusage: %s [--quick] [--rounds N]\n"
+            "%s\nusage: %s [--quick] [--rounds N] [--device NAME] [--json FILE]\n"
             "  --quick     one short round: shows that the program works, the figures mean nothing\n"
-            "  --rounds N  repetitions of each measurement, 1 to %d\n",
+            "  --rounds N  repetitions of each measurement, 1 to %d\n"
+            "  --device, --json: bench_ops only: cpu, cuda, cuda:1 ...; where the figures go\n",
             about, program, BENCH_ROUNDS);
     exit(2);
 }
@@ -21,11 +22,17 @@ bench_plan bench_options(int argc, char **argv, const char *about)
     bench_plan plan = {.rounds = 21, .seconds = 0.004};
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--quick") == 0) {
-            plan = (bench_plan){.rounds = 1, .seconds = 0, .quick = true};
+            plan.rounds = 1;
+            plan.seconds = 0;
+            plan.quick = true;
         } else if (strcmp(argv[k], "--rounds") == 0 && k + 1 < argc) {
             plan.rounds = atoi(argv[++k]);
             if (plan.rounds < 1 || plan.rounds > BENCH_ROUNDS)
                 usage(argv[0], about);
+        } else if (strcmp(argv[k], "--device") == 0 && k + 1 < argc) {
+            plan.device = argv[++k];
+        } else if (strcmp(argv[k], "--json") == 0 && k + 1 < argc) {
+            plan.json = argv[++k];
         } else {
             usage(argv[0], about);
         }

@@ -10,9 +10,10 @@ enum { BENCH_ROUNDS = 25 }; /* most rounds of one measurement */
 
 /* How long to measure. Filled from the command line by bench_options. */
 typedef struct bench_plan {
-    int rounds;     /* repetitions of every contestant, at most BENCH_ROUNDS */
-    double seconds; /* least time of one repetition: short calls are repeated within it */
-    bool quick;     /* one short round, to see that the program works: the figures mean nothing */
+    int rounds;                /* repetitions of every contestant, at most BENCH_ROUNDS */
+    double seconds;            /* least time of one repetition: short calls are repeated within it */
+    bool quick;                /* one short round, to see that the program works: the figures mean nothing */
+    const char *device, *json; /* of bench_ops; NULL: not given */
 } bench_plan;
 
 /* One thing to be timed. run does its work `times` times in a row. */

@@ -45,13 +45,24 @@ static void fail(const char *message)
     exit(1);
 }
 
-weft_ctx *bench_open(int threads)
+static void print_error(void *user, weft_log_level level, const char *message)
+{
+    (void)user;
+    if (level == WEFT_LOG_ERROR)
+        fprintf(stderr, "%s\n", message);
+}
+
+weft_ctx *bench_open_on(const char *device, int threads)
 {
     weft_ctx *ctx;
-    const weft_status status = weft_ctx_open(&(weft_options){.threads = threads}, &ctx);
-    if (status != WEFT_OK)
-        fail(weft_status_text(status));
+    if (weft_ctx_open(&(weft_options){.device = device, .threads = threads, .log = print_error}, &ctx) != WEFT_OK)
+        exit(1);
     return ctx;
+}
+
+weft_ctx *bench_open(int threads)
+{
+    return bench_open_on("cpu", threads);
 }
 
 void bench_check(weft_ctx *ctx)

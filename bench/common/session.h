@@ -14,6 +14,7 @@ void bench_print_peaks(const bench_plan *plan);
 
 /* A context for this number of threads. Like the two below it prints the reason and exits where weft fails. */
 weft_ctx *bench_open(int threads);
+weft_ctx *bench_open_on(const char *device, int threads);
 void bench_check(weft_ctx *ctx);
 void bench_pop(weft_ctx *ctx, int mark); /* weft_scope_pop, checked */
 
