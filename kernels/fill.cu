@@ -4,6 +4,7 @@
 #include "core/rng.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "element.h"
 #include "space.h"
 #include "types.h"
 
@@ -75,32 +76,6 @@ cudaError_t fill_dense(const weft__exec *e, const weft__array *y, const unsigned
     return fill_space(e, rest, static_cast<unsigned char *>(y->data) + packs * 16, element, bytes);
 }
 
-/* The bytes of one element of a dtype, from the value in both its forms. */
-void make_element(int32_t dtype, double real, int64_t integer, unsigned char *element)
-{
-    const float f32 = dtype == WEFT_F32 ? static_cast<float>(real) : weft__f64_to_f32_odd(real);
-    uint16_t half;
-    switch (dtype) {
-    case WEFT_F32:
-        memcpy(element, &f32, sizeof f32);
-        break;
-    case WEFT_F64:
-        memcpy(element, &real, sizeof real);
-        break;
-    case WEFT_F16:
-    case WEFT_BF16:
-        half = dtype == WEFT_F16 ? weft__f16_from_f32(f32) : weft__bf16_from_f32(f32);
-        memcpy(element, &half, sizeof half);
-        break;
-    case WEFT_BOOL:
-        element[0] = integer != 0;
-        break;
-    default:
-        memcpy(element, &integer, weft__cuda_bytes(dtype)); /* the low bytes come first on every host of CUDA */
-        break;
-    }
-}
-
 /* y = value: any strides, any dtype. f[0] the value, i[0] the same for integer dtypes and bool. */
 cudaError_t fill(const weft__exec *e)
 {
@@ -109,7 +84,7 @@ cudaError_t fill(const weft__exec *e)
     unsigned char element[8], zeros[8] = {};
     if (y->count == 0)
         return cudaSuccess;
-    make_element(y->dtype, e->attrs->f[0], e->attrs->i[0], element);
+    weft_make_element(y->dtype, e->attrs->f[0], e->attrs->i[0], element);
     if (y->contiguous && memcmp(element, zeros, bytes) == 0)
         return cudaMemsetAsync(y->data, 0, static_cast<size_t>(y->count) * bytes, weft__stream(e));
     if (y->contiguous && weft__cuda_aligned16(y->data))

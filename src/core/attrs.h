@@ -65,7 +65,7 @@ typedef struct weft__attrs {
  * CONV2D_TRANSPOSE      in x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL   out y [N, K, H', W'] (size given by out)
  * CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                  i[CONV_*]
  * MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    i[POOL_*]
- * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]
+ * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]     i[POOL_*]
  * AVG_POOL2D            in x                         out y                   i[POOL_*]
  * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     i[POOL_*]
  * SGD_STEP              in params[n], grads[n] (or NULL), velocity[n] (or NULL)   changed in place   i[0] n, i[1] nesterov,

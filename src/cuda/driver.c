@@ -36,7 +36,6 @@ static const traits traits_of[WEFT_OP_COUNT] = {
     [WEFT_OP_INDEX_ADD] = {.index = 2, .widen = true},
     [WEFT_OP_CROSS_ENTROPY_WITH] = {.index = 2},
     [WEFT_OP_CROSS_ENTROPY_GRAD] = {.index = 2},
-    [WEFT_OP_MAX_POOL2D_GRAD] = {.index = 2},
     [WEFT_OP_SGD_STEP] = {.as_is = true}, /* the core has made sure that they are contiguous */
     [WEFT_OP_ADAM_STEP] = {.as_is = true},
     [WEFT_OP_CAST] = {.as_is = true},
