@@ -1,7 +1,8 @@
 /* join.cu - CONCAT, PAD and FLIP: elements only move, any dtype and any strides.
  *
- * An operand of a concat and a flip are copies between views, which the copy kernels are good at. A pad reads and writes
- * each element once, as many bytes at a time as its rows allow. */
+ * Contiguous operands of a concat are copied together, many by one launch. Other operands, and flips, are copies between
+ * views, which the copy kernels are good at. A pad reads and writes each element once. Everything moves as many bytes at
+ * a time as its rows allow. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "element.h"
@@ -39,6 +40,123 @@ bool is_dense(const weft__array *a)
         stride *= a->shape[d];
     }
     return true;
+}
+
+/* ---- concat ---- */
+
+enum { PIECES = 32 }; /* operands of one launch */
+
+/* An operand as [outer, width]; it goes to [.., at, ..] of y [outer, total]. In bytes, in the kernel in units. */
+struct piece {
+    const void *x;
+    int64_t count, width, at;
+};
+
+struct batch {
+    int n;
+    int64_t total;
+    piece pieces[PIECES];
+};
+
+/* The blocks of row k of the grid copy piece k.
+ * y [outer, total] */
+template <class U, class I> __global__ void __launch_bounds__(THREADS) k_concat(batch b, U *y)
+{
+    const piece &p = b.pieces[blockIdx.y];
+    const U *x = static_cast<const U *>(p.x);
+    const I count = static_cast<I>(p.count), width = static_cast<I>(p.width);
+    const I step = static_cast<I>(gridDim.x) * (THREADS * EACH);
+    for (I first = static_cast<I>(blockIdx.x) * (THREADS * EACH) + threadIdx.x; first < count; first += step) {
+        U element[EACH];
+#pragma unroll
+        for (int k = 0; k < EACH; k++) {
+            const I i = first + static_cast<I>(k * THREADS);
+            element[k] = i < count ? x[i] : U{};
+        }
+#pragma unroll
+        for (int k = 0; k < EACH; k++) {
+            const I i = first + static_cast<I>(k * THREADS);
+            if (i >= count)
+                continue;
+            const I outer = count == width ? 0 : i / width;
+            y[static_cast<int64_t>(outer) * b.total + p.at + static_cast<int64_t>(i - outer * width)] = element[k];
+        }
+    }
+}
+
+/* Bytes that move at a time: the most, up to 16, that divide every distance and address. */
+int64_t unit_of(const batch &b, const void *y)
+{
+    uint64_t all = reinterpret_cast<uintptr_t>(y) | static_cast<uint64_t>(b.total);
+    for (int k = 0; k < b.n; k++)
+        all |= reinterpret_cast<uintptr_t>(b.pieces[k].x) | static_cast<uint64_t>(b.pieces[k].width | b.pieces[k].at);
+    int64_t unit = 16;
+    while (all % static_cast<uint64_t>(unit) != 0)
+        unit /= 2;
+    return unit;
+}
+
+template <class U> cudaError_t concat_units(const weft__exec *e, batch b)
+{
+    constexpr int64_t unit = sizeof(U);
+    int64_t most = 0;
+    b.total /= unit;
+    for (int k = 0; k < b.n; k++) {
+        b.pieces[k].count /= unit;
+        b.pieces[k].width /= unit;
+        b.pieces[k].at /= unit;
+        most = b.pieces[k].count > most ? b.pieces[k].count : most;
+    }
+    const dim3 blocks(weft__cuda_blocks(e, most, THREADS * EACH), static_cast<unsigned>(b.n));
+    U *y = static_cast<U *>(e->out[0]->data);
+    return weft_fits_32_bits(most) ? weft_launch(k_concat<U, uint32_t>, blocks, THREADS, 0, weft__stream(e), b, y)
+                                   : weft_launch(k_concat<U, int64_t>, blocks, THREADS, 0, weft__stream(e), b, y);
+}
+
+/* Copies the pieces gathered so far, and begins anew. */
+weft_status flush(const weft__exec *e, batch &b)
+{
+    const batch full = b;
+    b.n = 0;
+    if (full.n == 0)
+        return WEFT_OK;
+    switch (unit_of(full, e->out[0]->data)) {
+    case 1:
+        return weft__cuda_status(e, concat_units<uint8_t>(e, full));
+    case 2:
+        return weft__cuda_status(e, concat_units<uint16_t>(e, full));
+    case 4:
+        return weft__cuda_status(e, concat_units<uint32_t>(e, full));
+    case 8:
+        return weft__cuda_status(e, concat_units<uint64_t>(e, full));
+    default:
+        return weft__cuda_status(e, concat_units<uint4>(e, full));
+    }
+}
+
+/* The part of y from at on along dim, of x's shape. */
+weft__array part_of(const weft__array *y, int dim, int64_t at, const weft__array *x)
+{
+    weft__array part = *y;
+    part.data = element_of(y, at * y->strides[dim]);
+    part.shape[dim] = x->shape[dim];
+    part.count = x->count;
+    part.contiguous = is_dense(&part);
+    return part;
+}
+
+/* in k, not empty, begins at at along dim. */
+weft_status join(const weft__exec *e, int k, int dim, int64_t at, batch &b)
+{
+    const weft__array *x = e->in[k], *y = e->out[0];
+    if (!x->contiguous || !y->contiguous || x->dtype != y->dtype) {
+        weft__array part = part_of(y, dim, at, x);
+        return copy(e, x, &part);
+    }
+    const int64_t bytes = static_cast<int64_t>(weft__cuda_bytes(y->dtype)), inner = bytes * y->strides[dim];
+    b.total = inner * y->shape[dim];
+    b.pieces[b.n++] = {x->data, x->count * bytes, inner * x->shape[dim], inner * at};
+    return b.n == PIECES ? flush(e, b) : WEFT_OK;
 }
 
 /* ---- pad ---- */
@@ -188,21 +306,16 @@ cudaError_t pad(const weft__exec *e)
 /* n inputs [.., D_k, ..], out [.., sum of D_k, ..] along dim i[0] */
 extern "C" weft_status weft__cuda_concat(const weft__exec *e)
 {
-    const weft__array *y = e->out[0];
     const int dim = static_cast<int>(e->attrs->i[0]);
     int64_t at = 0;
+    batch b = {};
     weft_status status = WEFT_OK;
     for (int k = 0; k < e->n_in && status == WEFT_OK; k++) {
-        const weft__array *x = e->in[k];
-        weft__array part = *y;
-        part.data = x->count > 0 ? element_of(y, at * y->strides[dim]) : nullptr;
-        part.shape[dim] = x->shape[dim];
-        part.count = x->count;
-        part.contiguous = is_dense(&part);
-        status = copy(e, x, &part);
-        at += x->shape[dim];
+        if (e->in[k]->count > 0)
+            status = join(e, k, dim, at, b);
+        at += e->in[k]->shape[dim];
     }
-    return status;
+    return status == WEFT_OK ? flush(e, b) : status;
 }
 
 /* out's dims are x's, those in mask i[0] reversed */

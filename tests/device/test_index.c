@@ -35,9 +35,9 @@ WEFT_TEST(DeviceIndex, SelectsRowsOfEveryUnit)
     picking cases[] = {
         {WEFT_BF16, 50, 24, 90, 1, false}, {WEFT_F32, 50, 20, 70, 1, true},  {WEFT_I8, 50, 6, 130, 1, false},
         {WEFT_F64, 40, 3, 300, 1, false},  {WEFT_F16, 60, 10, 201, 1, true}, {WEFT_F32, 9, 301, 5000, 2, false},
-        {WEFT_U8, 13, 16, 33, 0, false},   {WEFT_I64, 1, 1, 4500, 0, false},
+        {WEFT_U8, 13, 16, 33, 0, false},   {WEFT_I64, 1, 1, 4500, 0, false}, {WEFT_U8, 11, 1, 22000, 1, false},
     };
-    for (int k = 0; k < 8; k++) {
+    for (int k = 0; k < 9; k++) {
         char what[32];
         snprintf(what, sizeof what, "case %d", k);
         check_both(what, selected, &cases[k], 0, 0);
@@ -71,9 +71,9 @@ WEFT_TEST(DeviceIndex, GathersAlongEveryDim)
 {
     picking cases[] = {
         {WEFT_F32, 31, 17, 23, 0, false}, {WEFT_BF16, 31, 17, 80, 1, true}, {WEFT_F64, 31, 17, 90, 2, false},
-        {WEFT_BOOL, 9, 12, 71, 2, false}, {WEFT_I32, 25, 12, 1, 1, false},
+        {WEFT_BOOL, 9, 12, 71, 2, false}, {WEFT_I32, 25, 12, 1, 1, false},  {WEFT_U8, 30, 29, 1200, 1, false},
     };
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0; k < 6; k++) {
         char what[32];
         snprintf(what, sizeof what, "dim %d, case %d", cases[k].dim, k);
         check_both(what, gathered, &cases[k], 0, 0);

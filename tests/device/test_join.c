@@ -36,6 +36,34 @@ WEFT_TEST(DeviceJoin, Concatenates)
     }
 }
 
+/* Contiguous operands alone, more than one launch takes. */
+static weft_tensor *many_joined(weft_ctx *ctx, void *user)
+{
+    const joining *j = user;
+    weft_tensor *parts[70];
+    for (int k = 0; k < 70; k++) {
+        int64_t shape[3] = {j->shape[0], j->shape[1], j->shape[2]};
+        shape[j->dim] += k == 3 ? 30 * shape[j->dim] : 0;
+        parts[k] = both_input(ctx, j->dtype, shape, 3, 0, 90, (uint64_t)k);
+    }
+    return weft_concat(parts, 70, j->dim);
+}
+
+WEFT_TEST(DeviceJoin, ConcatenatesMany)
+{
+    joining cases[] = {
+        {.dtype = WEFT_F32, .dim = 0, .shape = {3, 2, 5}},
+        {.dtype = WEFT_BF16, .dim = 1, .shape = {9, 2, 8}},
+        {.dtype = WEFT_I8, .dim = 2, .shape = {51, 50, 1}},
+        {.dtype = WEFT_F64, .dim = 2, .shape = {2, 1, 3}},
+    };
+    for (int k = 0; k < 4; k++) {
+        char what[32];
+        snprintf(what, sizeof what, "case %d", k);
+        check_both(what, many_joined, &cases[k], 0, 0);
+    }
+}
+
 static weft_tensor *padded(weft_ctx *ctx, void *user)
 {
     const joining *j = user;
@@ -61,8 +89,9 @@ WEFT_TEST(DeviceJoin, Pads)
         {.dtype = WEFT_F16, .shape = {4, 1, 6}, .before = {0, 0, 2}, .after = {0, 9, 4}},
         {.dtype = WEFT_I32, .shape = {3, 0, 6}, .before = {1, 2, 1}, .after = {0, 40, 1}},
         {.dtype = WEFT_F32, .shape = {1, 1, 1}, .before = {0, 0, 0}, .after = {0, 0, 0}},
+        {.dtype = WEFT_F16, .shape = {9, 85, 89}, .before = {0, 1, 1}, .after = {0, 0, 0}},
     };
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < 8; k++) {
         char what[32];
         snprintf(what, sizeof what, "case %d", k);
         check_both(what, padded, &cases[k], 0, 0);

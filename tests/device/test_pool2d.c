@@ -19,10 +19,11 @@ static pool_case cases[] = {
     {WEFT_BF16, {19, 20}, {.kernel = {3, 5}, .stride = {1, 2}, .padding = {1, 2}}},
     {WEFT_F16, {25, 14}, {.kernel = {2, 1}, .stride = {3, 2}, .padding = {1, 0}}},
     {WEFT_F32, {9, 8}, {.kernel = {9, 8}}},
+    {WEFT_F32, {39, 41}, {.kernel = {2, 2}, .stride = {1, 1}}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
-enum { PLANES = 3 * 4, MOST_ELEMENTS = PLANES * 31 * 31 };
+enum { PLANES = 3 * 4, MOST_ELEMENTS = PLANES * 39 * 41 };
 
 /* Few different numbers, so that windows hold equal ones; every 47th is NaN. */
 static weft_tensor *image(weft_ctx *ctx, const pool_case *c, bool with_nan)

@@ -69,8 +69,9 @@ WEFT_TEST(DeviceScatter, AddsRows)
         {WEFT_F32, {1, 500, 20}, 900, 1, 500}, {WEFT_F32, {2, 30, 9}, 400, 1, 3},    {WEFT_F64, {1, 70, 6}, 333, 1, 70},
         {WEFT_F16, {1, 60, 16}, 500, 1, 60},   {WEFT_BF16, {3, 40, 24}, 97, 1, 40},  {WEFT_BF16, {1, 9, 17}, 640, 1, 2},
         {WEFT_I64, {2, 50, 8}, 300, 1, 50},    {WEFT_I32, {1, 300, 5}, 1000, 1, 40}, {WEFT_F32, {1, 4, 64}, 256, 1, 1},
+        {WEFT_F32, {1, 99, 67}, 8000, 1, 99},
     };
-    check_all(rows_added, cases, 9);
+    check_all(rows_added, cases, 10);
 }
 
 WEFT_TEST(DeviceScatter, AddsAlongTheFirstAndTheLastDim)
@@ -98,9 +99,9 @@ WEFT_TEST(DeviceScatter, Scatters)
     adding cases[] = {
         {WEFT_F32, {3, 90, 11}, 100, 1, 90}, {WEFT_F32, {2, 3, 900}, 1300, 2, 5}, {WEFT_F64, {50, 4, 5}, 120, 0, 50},
         {WEFT_F16, {2, 40, 30}, 70, 1, 40},  {WEFT_BF16, {2, 3, 4}, 1500, 2, 2},  {WEFT_I64, {3, 5, 80}, 500, 2, 80},
-        {WEFT_I32, {1, 1, 3}, 7000, 2, 3},
+        {WEFT_I32, {1, 1, 3}, 7000, 2, 3},   {WEFT_F32, {1, 1, 5}, 140000, 2, 5},
     };
-    check_all(scattered, cases, 7);
+    check_all(scattered, cases, 8);
 }
 
 WEFT_TEST(DeviceScatter, ScattersAFew)
