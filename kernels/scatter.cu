@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(THREADS)
         const int64_t own = index[at[1]];
         if (!in_range(range, at[1], own))
             continue;
-        const int64_t k = static_cast<int64_t>(i / static_cast<I>(along.src)) % along.n;
+        const int64_t k = static_cast<int64_t>(i / static_cast<I>(along.src) % static_cast<I>(along.n));
         const int64_t *others = index + (at[1] - k * along.index);
         bool first = true;
         for (int64_t j = 0; j < k; j++)
