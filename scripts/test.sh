@@ -12,6 +12,20 @@ cd "$(dirname "$0")/.." || exit 1
 need cc=gcc c++=g++ /usr/include/stdio.h=libc6-dev cmake=cmake ninja=ninja-build nm=binutils \
     /usr/include/gtest/gtest.h=libgtest-dev pkg-config=pkg-config clang-format=clang-format
 
+# The CUDA code is tested without a GPU, but not without NVIDIA's public headers.
+cuda_headers=
+cuda_note=
+if [ ! -e "${CUDA_HOME:-/usr/local/cuda}/include/cuda_runtime_api.h" ]; then
+    need bash=bash python3=python3 pip3=python3-pip
+    say "fetching NVIDIA's public headers"
+    if bash scripts/fetch_cuda_headers.sh build/cuda-headers; then
+        cuda_headers=-DWEFT_CUDA_HEADERS=$PWD/build/cuda-headers
+    else
+        cuda_note="The emulated CUDA tests were NOT run: there is no CUDA toolkit, and its headers could not be fetched.
+"
+    fi
+fi
+
 # GoogleTest filters of the sanitized runs: what they are good at, in bounded time.
 asan_tests='*'
 tsan_tests='Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*'
@@ -46,7 +60,8 @@ done
 
 total=0
 for preset in "$@"; do
-    if ! build "$preset"; then
+    # shellcheck disable=SC2086 # one word or none
+    if ! build "$preset" $cuda_headers; then
         failed="$failed $preset"
         summary="$summary$preset: the build failed
 "
@@ -69,7 +84,7 @@ for preset in "$@"; do
 done
 
 say "summary"
-printf '%s' "$summary"
+printf '%s' "$summary$cuda_note"
 if [ -n "$failed" ]; then
     echo "FAILED:$failed"
     exit 1
