@@ -216,7 +216,8 @@ weft__site weft__take_site(const char *function, bool outermost);
 /* ---- Entering a public function (enter.c) ---- */
 
 /* Checks the context and n inputs for an operation: NULL, dead, mixed contexts, earlier errors. Returns the context to
- * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be NULL. */
+ * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be NULL;
+ * bit 31 stands for all from the 32nd on. */
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);

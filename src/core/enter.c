@@ -90,7 +90,7 @@ static weft_ctx *check_inputs(weft_ctx *ctx, const char *name, weft_tensor *cons
     for (int k = 0; k < n; k++) {
         const weft_tensor *t = in[k];
         if (!t) {
-            if (k < 32 && (optional >> k & 1u))
+            if (optional >> (k < 31 ? k : 31) & 1u)
                 continue;
             weft__fail_named(ctx, name, WEFT_E_NULL_ARGUMENT, "operand %d is NULL", k + 1);
             return refuse(ctx);
