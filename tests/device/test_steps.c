@@ -6,7 +6,7 @@
 
 #include "harness/weft_test.h"
 
-enum { TENSORS = 140, STEPS = 3 };
+enum { TENSORS = 70, STEPS = 3 };
 
 typedef struct run {
     bool adam;
