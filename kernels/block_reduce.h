@@ -67,6 +67,16 @@ template <class C> struct weft_sums {
     }
 };
 
+/* a / b to 2 ulp, for |b| < 2^126 */
+__device__ __forceinline__ float weft_quick_quotient(float a, float b)
+{
+    return __fdividef(a, b);
+}
+__device__ __forceinline__ double weft_quick_quotient(double a, double b)
+{
+    return a / b;
+}
+
 /* How many numbers there were, their mean, and the sum of their squared distances from it (Chan, Golub & LeVeque 1983):
  * a large mean over a small spread does no harm. */
 template <class C> struct weft_moments {
@@ -79,7 +89,8 @@ template <class C> struct weft_moments {
 
     __device__ __forceinline__ static weft_moments merge(const weft_moments &a, const weft_moments &b)
     {
-        const C count = a.count + b.count, share = count > 0 ? b.count / count : 0, apart = b.mean - a.mean;
+        const C count = a.count + b.count, apart = b.mean - a.mean;
+        const C share = count > 0 ? weft_quick_quotient(b.count, count) : C(0);
         return {count, a.mean + apart * share, a.spread + b.spread + apart * apart * (a.count * share)};
     }
 

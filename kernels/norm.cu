@@ -156,7 +156,7 @@ template <class T> struct norm_grad_op {
     /* xhat mean(h xhat) = (x - mean) rstd^2 mean(h (x - mean)) */
     __device__ __forceinline__ use finish(const stat &s, int64_t row, int64_t n, bool) const
     {
-        const C r = rstd[row], inverse = C(1) / static_cast<C>(n);
+        const C r = rstd[row], inverse = weft_quick_quotient(C(1), static_cast<C>(n));
         return {center_of(row), r, mean ? s.first * inverse : C(0), s.second * inverse * r * r};
     }
 
