@@ -79,6 +79,7 @@ __device__ __forceinline__ void weft_space_offsets(const weft_space<N> &s, I i, 
 #pragma unroll
     for (int k = 0; k < N; k++)
         offset[k] = 0;
+#pragma unroll 1
     for (int d = s.ndim - 1; d > 0; d--) {
         const I next = i / static_cast<I>(s.shape[d]);
         const int64_t at = static_cast<int64_t>(i - next * static_cast<I>(s.shape[d]));
@@ -90,6 +91,25 @@ __device__ __forceinline__ void weft_space_offsets(const weft_space<N> &s, I i, 
 #pragma unroll
     for (int k = 0; k < N; k++)
         offset[k] += static_cast<int64_t>(i) * s.stride[k][0];
+}
+
+/* Cuts s in two along its longest dim, after a multiple of 64 elements where it is that long (vectors stay aligned). first:
+ * where high begins in each array, in elements. */
+template <int N>
+inline void weft_space_halve(const weft_space<N> &s, weft_space<N> &low, weft_space<N> &high, int64_t (&first)[N])
+{
+    int longest = 0;
+    for (int d = 1; d < s.ndim; d++)
+        if (s.shape[d] > s.shape[longest])
+            longest = d;
+    const int64_t half = s.shape[longest] / 2, cut = half < 64 ? half : half / 64 * 64;
+    low = high = s;
+    low.shape[longest] = cut;
+    low.count = s.count / s.shape[longest] * cut;
+    high.shape[longest] -= cut;
+    high.count -= low.count;
+    for (int k = 0; k < N; k++)
+        first[k] = cut * s.stride[k][longest];
 }
 
 /* 32-bit index arithmetic does for this many elements, with room for a grid's step. */

@@ -1,0 +1,96 @@
+/* elementwise_binary.cu - BINARY, COMPARE and TERNARY rows, operands broadcast to the result's shape by stride 0; and the
+ * in-place rows that are binary ones. */
+#include "core/scalar.h"
+#include "cuda/kernels.h"
+#include "map.h"
+
+namespace
+{
+
+#define APPLY_BINARY(name, V, type)                                                                                    \
+    static __device__ __forceinline__ void apply(const V *x, V *y, V, V)                                               \
+    {                                                                                                                  \
+        y[0] = weft__f_##name##_##type(x[0], x[1]);                                                                    \
+    }
+#define APPLY_TERNARY(name, V, type)                                                                                   \
+    static __device__ __forceinline__ void apply(const V *x, V *y, V, V)                                               \
+    {                                                                                                                  \
+        y[0] = weft__f_##name##_##type(x[0] != 0, x[1], x[2]);                                                         \
+    }
+
+#define WEFT_BINARY(ID, name, cls, ...)                                                                                \
+    struct name##_row : weft_map_row<2, 1, WEFT_MAP_INTEGERS_##cls> {                                                  \
+        WEFT_MAP_##cls(APPLY_BINARY, name)                                                                             \
+    };
+#define WEFT_COMPARE(ID, name, ...)                                                                                    \
+    struct name##_row : weft_map_row<2, 1, true> {                                                                     \
+        static constexpr bool TRUTH = true;                                                                            \
+        WEFT_MAP_NUM(APPLY_BINARY, name)                                                                               \
+    };
+#define WEFT_TERNARY(ID, name, ...)                                                                                    \
+    struct name##_row : weft_map_row<3, 1, true> {                                                                     \
+        static constexpr int CONDITIONS = 1;                                                                           \
+        WEFT_MAP_NUM(APPLY_TERNARY, name)                                                                              \
+    };
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+
+} /* namespace */
+
+#define CASE(ID, name)                                                                                                 \
+    case WEFT_OP_##ID:                                                                                                 \
+        return weft_map<name##_row>(e, {e->out[0]});
+
+extern "C" weft_status weft__cuda_binary(const weft__exec *e)
+{
+    switch (e->op) {
+#define WEFT_BINARY(ID, name, ...) CASE(ID, name)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+    default:
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no binary row");
+    }
+}
+
+extern "C" weft_status weft__cuda_compare(const weft__exec *e)
+{
+    switch (e->op) {
+#define WEFT_COMPARE(ID, name, ...) CASE(ID, name)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+    default:
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no comparison");
+    }
+}
+
+extern "C" weft_status weft__cuda_ternary(const weft__exec *e)
+{
+    switch (e->op) {
+#define WEFT_TERNARY(ID, name, ...) CASE(ID, name)
+#define WEFT_OP(ID, name, family, doc)
+#include "core/ops.def"
+    default:
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary row");
+    }
+}
+
+/* x = f(x, y) in place: in = {x, y}, out = {x}, y broadcast to x's shape by stride 0. */
+extern "C" weft_status weft__cuda_add_(const weft__exec *e)
+{
+    return weft_map<add_row>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_sub_(const weft__exec *e)
+{
+    return weft_map<sub_row>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_mul_(const weft__exec *e)
+{
+    return weft_map<mul_row>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_div_(const weft__exec *e)
+{
+    return weft_map<div_row>(e, {e->out[0]});
+}
