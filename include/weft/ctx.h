@@ -43,6 +43,20 @@ typedef struct weft_options {
      * parameter). NULL: none. The library never prints by itself. The message is valid during the call. */
     void (*log)(void *user, weft_log_level level, const char *message);
     void *log_user;
+
+    /* Matrix products on CUDA. By default they are exact to f32, and each takes the first algorithm that cuBLASLt proposes
+     * for its shape among those that repeat bit by bit, so that runs on the same GPU with the same cuBLASLt agree. */
+    bool
+        allow_tf32; /* products of f32 may round their factors to TF32 (10 bits after the point): several times faster */
+    bool
+        time_matmul; /* try all of cuBLASLt's proposals when a product is first met, and keep the fastest. Which one wins can
+                         differ from run to run, and with it the last bits, unless the choices are kept in a file: */
+    const char
+        *matmul_choices; /* path of a file, NULL: none. Choices in it are taken; with time_matmul, new ones are added.
+                         It holds for one kind of GPU and one version of cuBLASLt. Met by others, with time_matmul it is
+                         begun anew, without it the first product fails (WEFT_E_IO), as it does when there is no such file
+                         or it is damaged: nothing runs with another choice than was asked for. Must live as long as the
+                         context */
 } weft_options;
 
 /* Opens a context. options may be NULL. On failure *out is NULL, the status says why (WEFT_E_INVALID, WEFT_E_NOMEM,

@@ -3,7 +3,7 @@
 #
 #   include -> nothing          core -> include            cpu, cuda -> core (never each other)
 #   autograd -> core            nn, optim, data, io, tools, examples, bench -> include only
-#   kernels -> core's ops.def, scalar.*, rng.h, half.h and plain structs; cuda's launch.h and kernels.h (its prototypes)
+#   kernels -> core's ops.def, scalar.*, rng.h, half.h and plain structs; cuda's launch.h, kernels.h (its prototypes) and product.h
 set -u
 cd "${1:-.}" || exit 2
 limit=650 # lines; generated files may be longer
@@ -28,7 +28,7 @@ check() {
     bad=1
 }
 
-plain='core/(ops[.]def|scalar[a-z_]*[.](h|inc)|rng[.]h|half[.]h|array[.]h|attrs[.]h|op_table[.]h)|cuda/(launch|kernels)[.]h'
+plain='core/(ops[.]def|scalar[a-z_]*[.](h|inc)|rng[.]h|half[.]h|array[.]h|attrs[.]h|op_table[.]h)|cuda/(launch|kernels|product)[.]h'
 check include      -        ''
 check src/core     core     ''
 check src/cpu      cpu      'core/.*'

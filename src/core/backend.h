@@ -44,7 +44,9 @@ typedef struct weft__device_options {
     void *(*alloc)(void *user, size_t bytes, size_t alignment); /* host memory hooks of the context */
     void (*free)(void *user, void *block, size_t bytes);
     void *user;
-    int index; /* which device of the kind, from 0 */
+    int index;                    /* which device of the kind, from 0 */
+    bool allow_tf32, time_matmul; /* CUDA: as in weft_options, which see */
+    const char *matmul_choices;
 } weft__device_options;
 
 typedef struct weft__backend {

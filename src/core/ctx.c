@@ -62,7 +62,13 @@ static weft_status open_device(weft_ctx *ctx)
 {
     const weft_options *o = &ctx->options;
     char message[512] = "", kind[16];
-    weft__device_options device = {.threads = o->threads, .alloc = counted_alloc, .free = counted_free, .user = ctx};
+    weft__device_options device = {.threads = o->threads,
+                                   .alloc = counted_alloc,
+                                   .free = counted_free,
+                                   .user = ctx,
+                                   .allow_tf32 = o->allow_tf32,
+                                   .time_matmul = o->time_matmul,
+                                   .matmul_choices = o->matmul_choices};
     weft_status status = WEFT_E_DEVICE;
     if (!weft__device_parse(o->device ? o->device : "cpu", kind, sizeof kind, &device.index))
         snprintf(message, sizeof message, "\"%.40s\" names no device; \"cpu\", \"cuda\" and \"cuda:1\" would",

@@ -67,11 +67,11 @@ const Field algorithm_fields[] = {
 
 #undef FIELD
 
-/* Fastest first, as the real heuristic orders them; the last needs no workspace. */
+/* Fastest first, as the real heuristic orders them; the last needs no workspace and no alignment. */
 const Algorithm algorithms[] = {
-    {algorithm_magic, 66, 1, CUBLASLT_REDUCTION_SCHEME_NONE, 4 << 20},
-    {algorithm_magic, 21, 3, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 1 << 20},
-    {algorithm_magic, 5, 1, CUBLASLT_REDUCTION_SCHEME_NONE, 0},
+    {algorithm_magic, 66, 1, CUBLASLT_REDUCTION_SCHEME_NONE, 16, 1 << 16},
+    {algorithm_magic, 21, 3, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 1, 1 << 14},
+    {algorithm_magic, 5, 1, CUBLASLT_REDUCTION_SCHEME_NONE, 1, 0},
 };
 
 template <size_t N> const Field *find_field(const Field (&fields)[N], int attribute)
@@ -144,7 +144,27 @@ Preference new_preference()
 
 bool allowed(const Algorithm &algorithm, const Preference &preference)
 {
-    return algorithm.workspace <= preference.max_workspace && (algorithm.reduction & ~preference.reduction_mask) == 0;
+    return algorithm.workspace <= preference.max_workspace && (algorithm.reduction & ~preference.reduction_mask) == 0 &&
+           algorithm.alignment <= preference.alignment[0] && algorithm.alignment <= preference.alignment[1];
+}
+
+cublasLtMatmulHeuristicResult_t result_of(const Algorithm &algorithm)
+{
+    cublasLtMatmulHeuristicResult_t result = {};
+    memcpy(&result.algo, &algorithm, sizeof algorithm);
+    result.workspaceSize = algorithm.workspace;
+    result.state = CUBLAS_STATUS_SUCCESS;
+    result.wavesCount = 1.0f;
+    return result;
+}
+
+/* It is one of ours as it came, and not something that was read from a file. */
+bool is_known(const Algorithm &algorithm)
+{
+    for (const Algorithm &known : algorithms)
+        if (memcmp(&known, &algorithm, sizeof known) == 0)
+            return true;
+    return false;
 }
 
 } /* namespace */
@@ -329,17 +349,32 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     if (!operation || !a || !b || !c || !d || !preference || requested < 1 || !results || !returned)
         return CUBLAS_STATUS_INVALID_VALUE;
     *returned = 0;
+    const cublasStatus_t status = check_product(operation, a, b, c, d);
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return status;
     for (const Algorithm &algorithm : algorithms) {
         if (!allowed(algorithm, *of(preference)) || *returned == requested)
             continue;
-        cublasLtMatmulHeuristicResult_t &result = results[(*returned)++];
-        result = {};
-        memcpy(&result.algo, &algorithm, sizeof algorithm);
-        result.workspaceSize = algorithm.workspace;
-        result.state = CUBLAS_STATUS_SUCCESS;
-        result.wavesCount = 1.0f;
+        results[(*returned)++] = result_of(algorithm);
     }
     return *returned ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+}
+
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a,
+                                       cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,
+                                       const cublasLtMatmulAlgo_t *handle, cublasLtMatmulHeuristicResult_t *result)
+{
+    cudart::Call call("cublasLtMatmulAlgoCheck");
+    if (call.refused())
+        return CUBLAS_STATUS_ALLOC_FAILED;
+    if (!operation || !a || !b || !c || !d || !handle || !result)
+        return CUBLAS_STATUS_INVALID_VALUE;
+    Algorithm algorithm;
+    memcpy(&algorithm, handle, sizeof algorithm);
+    if (!is_known(algorithm))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    *result = result_of(algorithm);
+    return check_product(operation, a, b, c, d);
 }
 
 cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t *algorithm,

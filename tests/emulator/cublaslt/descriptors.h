@@ -38,6 +38,7 @@ struct Algorithm {
     uint64_t magic;
     int32_t id, split_k;
     uint32_t reduction;
+    uint32_t alignment; /* bytes, of A and B */
     uint64_t workspace;
 };
 constexpr uint64_t algorithm_magic = 0x77656674616c676full;
@@ -47,6 +48,10 @@ static_assert(sizeof(Operation) <= sizeof(cublasLtMatmulDescOpaque_t) &&
                   sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t) &&
                   sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t),
               "the stand-in's descriptors live in the real ones' storage");
+
+/* Whether such a product can be done at all: types, sizes, leading dims, batches. The epilogue's pointers do not count. */
+cublasStatus_t check_product(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                             cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d);
 
 inline Operation *of(cublasLtMatmulDesc_t handle)
 {

@@ -309,8 +309,8 @@ void carry_out(const Product &p)
         multiply_batch(p, batch);
 }
 
-/* The workspace that algorithm asks for; false if the handle is none of ours. */
-bool workspace_need(const cublasLtMatmulAlgo_t *handle, uint64_t *bytes)
+/* What an algorithm asks for, given p's matrices: its workspace. False: it is none of ours, or they do not suit it. */
+bool workspace_need(const cublasLtMatmulAlgo_t *handle, const Product &p, uint64_t *bytes)
 {
     *bytes = 0;
     if (!handle)
@@ -318,12 +318,32 @@ bool workspace_need(const cublasLtMatmulAlgo_t *handle, uint64_t *bytes)
     Algorithm algorithm;
     memcpy(&algorithm, handle, sizeof algorithm);
     *bytes = algorithm.workspace;
-    return algorithm.magic == algorithm_magic;
+    if (algorithm.magic != algorithm_magic)
+        return false;
+    const auto addresses = reinterpret_cast<uintptr_t>(p.a.data) | reinterpret_cast<uintptr_t>(p.b.data);
+    return addresses % algorithm.alignment == 0;
 }
 
 Matrix matrix(cublasLtMatrixLayout_t layout, const void *data)
 {
     return {*of(layout), static_cast<char *>(const_cast<void *>(data))};
+}
+
+/* Fills in p.m, p.n and p.k. */
+cublasStatus_t find_sizes(Product &p)
+{
+    if (!supported_types(p) || !supported_operation(p))
+        return CUBLAS_STATUS_NOT_SUPPORTED;
+    const bool ta = p.operation.transpose_a != CUBLAS_OP_N, tb = p.operation.transpose_b != CUBLAS_OP_N;
+    p.m = ta ? p.a.layout.cols : p.a.layout.rows;
+    p.k = ta ? p.a.layout.rows : p.a.layout.cols;
+    p.n = tb ? p.b.layout.rows : p.b.layout.cols;
+    const int batches = p.d.layout.batch_count;
+    const bool good = p.m != 0 && p.n != 0 && p.k != 0 &&
+                      good_layout(p.a.layout, ta ? p.k : p.m, ta ? p.m : p.k, batches) &&
+                      good_layout(p.b.layout, tb ? p.n : p.k, tb ? p.k : p.n, batches) &&
+                      good_layout(p.c.layout, p.m, p.n, batches) && good_layout(p.d.layout, p.m, p.n, batches);
+    return good ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
 double scalar(const void *value, int type)
@@ -332,6 +352,15 @@ double scalar(const void *value, int type)
 }
 
 } /* namespace */
+
+cublasStatus_t check_product(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
+                             cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d)
+{
+    Product p = {
+        *of(operation), matrix(a, nullptr), matrix(b, nullptr), matrix(c, nullptr), matrix(d, nullptr), 0, 0, 0, 0, 0};
+    return find_sizes(p);
+}
+
 } /* namespace cublaslt */
 
 using namespace cublaslt;
@@ -358,21 +387,15 @@ extern "C" cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmul
                  0,
                  0,
                  0};
-    if (!supported_types(p) || !supported_operation(p))
-        return CUBLAS_STATUS_NOT_SUPPORTED;
+    const cublasStatus_t status = find_sizes(p);
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return status;
+    if (!good_epilogue(p))
+        return CUBLAS_STATUS_INVALID_VALUE;
     p.alpha = scalar(alpha, p.operation.scale);
     p.beta = scalar(beta, p.operation.scale);
-    const bool ta = p.operation.transpose_a != CUBLAS_OP_N, tb = p.operation.transpose_b != CUBLAS_OP_N;
-    p.m = ta ? p.a.layout.cols : p.a.layout.rows;
-    p.k = ta ? p.a.layout.rows : p.a.layout.cols;
-    p.n = tb ? p.b.layout.rows : p.b.layout.cols;
-    const int batches = p.d.layout.batch_count;
-    if (p.m == 0 || p.n == 0 || p.k == 0 || !good_layout(p.a.layout, ta ? p.k : p.m, ta ? p.m : p.k, batches) ||
-        !good_layout(p.b.layout, tb ? p.n : p.k, tb ? p.k : p.n, batches) ||
-        !good_layout(p.c.layout, p.m, p.n, batches) || !good_layout(p.d.layout, p.m, p.n, batches) || !good_epilogue(p))
-        return CUBLAS_STATUS_INVALID_VALUE;
     uint64_t need = 0;
-    if (!workspace_need(algorithm, &need) || need > workspace_bytes)
+    if (!workspace_need(algorithm, p, &need) || need > workspace_bytes)
         return CUBLAS_STATUS_INVALID_VALUE;
     const cudart::StreamRef stream = cudart::find_stream(stream_handle);
     if (!stream)

@@ -1,0 +1,116 @@
+/* blas.h - cuBLASLt as a part of the device: its functions, plans of products, choices of algorithms. */
+#ifndef WEFT_CUDA_BLAS_H
+#define WEFT_CUDA_BLAS_H
+
+#include <cublasLt.h>
+#include "host.h"
+#include "launch.h"
+#include "library.h"
+
+/* cuBLASLt's functions that are used: X(member, function). */
+#define WEFT__BLAS_FUNCTIONS(X)                                                                                        \
+    X(create, cublasLtCreate)                                                                                          \
+    X(destroy, cublasLtDestroy)                                                                                        \
+    X(status_name, cublasLtGetStatusName)                                                                              \
+    X(operation_init, cublasLtMatmulDescInit_internal)                                                                 \
+    X(operation_set, cublasLtMatmulDescSetAttribute)                                                                   \
+    X(layout_init, cublasLtMatrixLayoutInit_internal)                                                                  \
+    X(layout_set, cublasLtMatrixLayoutSetAttribute)                                                                    \
+    X(preference_init, cublasLtMatmulPreferenceInit_internal)                                                          \
+    X(preference_set, cublasLtMatmulPreferenceSetAttribute)                                                            \
+    X(heuristic, cublasLtMatmulAlgoGetHeuristic)                                                                       \
+    X(check, cublasLtMatmulAlgoCheck)                                                                                  \
+    X(matmul, cublasLtMatmul)
+
+/* Everything that a choice of algorithm depends on, for y [m, n] = a [m, k] b [k, n], as numbers that can be compared,
+ * hashed and saved. Strides are in elements; an alignment is log2 of bytes. */
+enum {
+    WEFT__KEY_M,
+    WEFT__KEY_N,
+    WEFT__KEY_K,
+    WEFT__KEY_A_TURNED, /* a's columns are dense, not its rows */
+    WEFT__KEY_B_TURNED,
+    WEFT__KEY_A_LD, /* from one dense row (or column) to the next */
+    WEFT__KEY_B_LD,
+    WEFT__KEY_BATCHES,
+    WEFT__KEY_A_BATCH, /* from one batch to the next */
+    WEFT__KEY_B_BATCH,
+    WEFT__KEY_Y_BATCH,
+    WEFT__KEY_DTYPE,
+    WEFT__KEY_TF32,
+    WEFT__KEY_BIAS, /* there is one */
+    WEFT__KEY_A_ALIGNMENT,
+    WEFT__KEY_B_ALIGNMENT,
+    WEFT__KEY_Y_ALIGNMENT,
+    WEFT__KEY_BIAS_ALIGNMENT,
+    WEFT__KEYS
+};
+
+typedef struct weft__blas_key {
+    int64_t part[WEFT__KEYS];
+} weft__blas_key;
+
+/* Where one product's matrices are. */
+typedef struct weft__blas_data {
+    const void *a, *b, *bias;
+    void *y;
+} weft__blas_data;
+
+/* A product that is ready to run. */
+typedef struct weft__blas_plan {
+    weft__blas_key key;
+    bool used;   /* the slot of the table is taken */
+    bool usable; /* false: cuBLASLt has no algorithm for it */
+    cublasLtMatmulDescOpaque_t operation;
+    cublasLtMatrixLayoutOpaque_t a, b, y;
+    cublasLtMatmulAlgo_t algorithm;
+} weft__blas_plan;
+
+/* An algorithm for a key, from the file or for it. */
+typedef struct weft__blas_choice {
+    weft__blas_key key;
+    cublasLtMatmulAlgo_t algorithm;
+} weft__blas_choice;
+
+typedef struct weft__blas {
+    weft__cuda_opened library; /* handle NULL: the kernels do its work */
+#define WEFT__BLAS_MEMBER(member, function) __typeof__(function) *member;
+    WEFT__BLAS_FUNCTIONS(WEFT__BLAS_MEMBER)
+#undef WEFT__BLAS_MEMBER
+    cublasLtHandle_t handle;
+    void *workspace; /* as large as a plan has needed so far */
+    size_t workspace_bytes, workspace_limit;
+
+    weft__blas_plan *plans; /* open addressing; a power of two slots, at most half of them used */
+    size_t plan_slots, plan_count;
+
+    weft__blas_choice *choices;
+    size_t choice_room, choice_count;
+} weft__blas;
+
+/* Records a call of cuBLASLt that failed as e's error. */
+weft_status weft__blas_fail(const weft__exec *e, const weft__blas *blas, cublasStatus_t status, const char *function);
+
+/* Sees to a work space of at least this many bytes, up to the limit. */
+weft_status weft__blas_need_workspace(const weft__exec *e, weft__blas *blas, size_t bytes);
+
+/* The plan of a product (plan.c), made if it is new; data serves for timing, after which y holds the product or garbage.
+ * It is valid until the next call. */
+weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
+                                 const weft__blas_data *data, weft__blas_plan **plan);
+
+/* Runs a usable plan on e's stream. */
+cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                                   const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data);
+
+/* The file of choices (choice.c). Reads it, if the context has one. */
+weft_status weft__blas_load_choices(const weft__exec *e, weft__blas *blas);
+
+/* NULL: the file has no choice for key. */
+const cublasLtMatmulAlgo_t *weft__blas_find_choice(const weft__blas *blas, const weft__blas_key *key);
+
+/* Keeps a choice, and adds it to the file if the context has one. */
+weft_status weft__blas_save_choice(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
+                                   const cublasLtMatmulAlgo_t *algorithm);
+
+#endif

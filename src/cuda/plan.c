@@ -1,0 +1,322 @@
+/* plan.c - plans of products: cuBLASLt's descriptors with an algorithm, kept by key.
+ *
+ * Algorithms must give the same bits each time. cuBLASLt promises that by itself for one that does not cut sums, or adds
+ * their parts in a step of its own (REDUCTION_SCHEME_COMPUTE_TYPE); the other two schemes round parts to the type of the
+ * result, and are left out for that. */
+#include <math.h>
+#include <string.h>
+#include "blas.h"
+
+enum {
+    FIRST_SLOTS = 64,
+    MOST_PLANS = 4096, /* then the table is emptied: shapes that change all the time must not fill the memory */
+    CANDIDATES = 8,
+    TIMED_RUNS = 5
+};
+
+/* ---- Descriptors ---- */
+
+static cudaDataType type_of(int64_t dtype)
+{
+    switch (dtype) {
+    case WEFT_F64:
+        return CUDA_R_64F;
+    case WEFT_F16:
+        return CUDA_R_16F;
+    case WEFT_BF16:
+        return CUDA_R_16BF;
+    default:
+        return CUDA_R_32F;
+    }
+}
+
+static cublasComputeType_t compute_of(const int64_t *key)
+{
+    if (key[WEFT__KEY_DTYPE] == WEFT_F64)
+        return CUBLAS_COMPUTE_64F;
+    return key[WEFT__KEY_TF32] ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+/* A matrix of rows x columns that lies by column, or by row if turned. */
+static cublasStatus_t make_layout(const weft__blas *blas, cublasLtMatrixLayout_t layout, const int64_t *key,
+                                  int64_t rows, int64_t columns, bool turned, int64_t ld, int64_t batch)
+{
+    const int32_t batches = (int32_t)key[WEFT__KEY_BATCHES];
+    cublasStatus_t status =
+        blas->layout_init(layout, sizeof *layout, type_of(key[WEFT__KEY_DTYPE]), (uint64_t)(turned ? columns : rows),
+                          (uint64_t)(turned ? rows : columns), ld);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->layout_set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &batches, sizeof batches);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->layout_set(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &batch, sizeof batch);
+    return status;
+}
+
+static cublasStatus_t make_layouts(const weft__blas *blas, weft__blas_plan *plan)
+{
+    const int64_t *key = plan->key.part, m = key[WEFT__KEY_M], n = key[WEFT__KEY_N], k = key[WEFT__KEY_K];
+    cublasStatus_t status = make_layout(blas, &plan->a, key, k, m, key[WEFT__KEY_A_TURNED] != 0, key[WEFT__KEY_A_LD],
+                                        key[WEFT__KEY_A_BATCH]);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = make_layout(blas, &plan->b, key, n, k, key[WEFT__KEY_B_TURNED] != 0, key[WEFT__KEY_B_LD],
+                             key[WEFT__KEY_B_BATCH]);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = make_layout(blas, &plan->y, key, n, m, false, n, key[WEFT__KEY_Y_BATCH]);
+    return status;
+}
+
+static cublasStatus_t set_bias(const weft__blas *blas, weft__blas_plan *plan, const void *bias)
+{
+    return blas->operation_set(&plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+}
+
+/* The bias is set for the heuristic, which looks at its alignment. */
+static cublasStatus_t make_operation(const weft__blas *blas, weft__blas_plan *plan, const void *bias)
+{
+    const int64_t *key = plan->key.part;
+    const int32_t turn_b = key[WEFT__KEY_B_TURNED] ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const int32_t turn_a = key[WEFT__KEY_A_TURNED] ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const uint32_t epilogue = key[WEFT__KEY_BIAS] ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+    cublasLtMatmulDesc_t operation = &plan->operation;
+    cublasStatus_t status = blas->operation_init(operation, sizeof *operation, compute_of(key),
+                                                 key[WEFT__KEY_DTYPE] == WEFT_F64 ? CUDA_R_64F : CUDA_R_32F);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_TRANSA, &turn_b, sizeof turn_b);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_TRANSB, &turn_a, sizeof turn_a);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+    if (status == CUBLAS_STATUS_SUCCESS && bias)
+        status = set_bias(blas, plan, bias);
+    return status;
+}
+
+static cublasStatus_t make_preference(const weft__blas *blas, const int64_t *key, cublasLtMatmulPreference_t preference)
+{
+    const uint64_t bytes = blas->workspace_limit;
+    const uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    const struct {
+        cublasLtMatmulPreferenceAttributes_t attribute;
+        uint32_t bytes;
+    } alignments[] = {
+        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, 1u << key[WEFT__KEY_B_ALIGNMENT]},
+        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, 1u << key[WEFT__KEY_A_ALIGNMENT]},
+        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, 1u << key[WEFT__KEY_Y_ALIGNMENT]},
+        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, 1u << key[WEFT__KEY_Y_ALIGNMENT]},
+    };
+    cublasStatus_t status = blas->preference_init(preference, sizeof *preference);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->preference_set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status =
+            blas->preference_set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &reduction, sizeof reduction);
+    for (size_t k = 0; k < sizeof alignments / sizeof *alignments && status == CUBLAS_STATUS_SUCCESS; k++)
+        status =
+            blas->preference_set(preference, alignments[k].attribute, &alignments[k].bytes, sizeof alignments[k].bytes);
+    return status;
+}
+
+/* ---- Running ---- */
+
+cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                                   const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data)
+{
+    const float one = 1, zero = 0;
+    const double wide_one = 1, wide_zero = 0;
+    const bool wide = plan->key.part[WEFT__KEY_DTYPE] == WEFT_F64;
+    cublasStatus_t status = data->bias ? set_bias(blas, plan, data->bias) : CUBLAS_STATUS_SUCCESS;
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return status;
+    return blas->matmul(blas->handle, &plan->operation, wide ? (const void *)&wide_one : &one, data->b, &plan->b,
+                        data->a, &plan->a, wide ? (const void *)&wide_zero : &zero, data->y, &plan->y, data->y,
+                        &plan->y, algorithm, blas->workspace, blas->workspace_bytes, weft__stream(e));
+}
+
+/* ---- Timing ---- */
+
+/* Milliseconds of TIMED_RUNS runs after one to warm up; infinite if the algorithm does not run. */
+static cudaError_t time_algorithm(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                                  const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data,
+                                  const cudaEvent_t *events, float *time)
+{
+    *time = INFINITY;
+    for (int run = 0; run <= TIMED_RUNS; run++) {
+        cudaError_t error = run == 1 ? cudaEventRecord(events[0], weft__stream(e)) : cudaSuccess;
+        if (error != cudaSuccess)
+            return error;
+        if (weft__blas_run_plan(e, blas, plan, algorithm, data) != CUBLAS_STATUS_SUCCESS)
+            return cudaSuccess;
+    }
+    cudaError_t error = cudaEventRecord(events[1], weft__stream(e));
+    if (error == cudaSuccess)
+        error = cudaEventSynchronize(events[1]);
+    return error == cudaSuccess ? cudaEventElapsedTime(time, events[0], events[1]) : error;
+}
+
+static cudaError_t time_all(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                            const cublasLtMatmulHeuristicResult_t *candidates, int n, const weft__blas_data *data,
+                            int *fastest)
+{
+    cudaEvent_t events[2] = {NULL, NULL};
+    float best = INFINITY;
+    cudaError_t error = cudaEventCreate(&events[0]);
+    if (error == cudaSuccess)
+        error = cudaEventCreate(&events[1]);
+    for (int k = 0; k < n && error == cudaSuccess; k++) {
+        float time;
+        error = time_algorithm(e, blas, plan, &candidates[k].algo, data, events, &time);
+        if (error == cudaSuccess && time < best) {
+            best = time;
+            *fastest = k;
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        if (events[k])
+            (void)cudaEventDestroy(events[k]);
+    return error;
+}
+
+/* ---- Choosing an algorithm ---- */
+
+/* A saved algorithm is used if cuBLASLt still accepts it within our work space. */
+static bool is_accepted(const weft__blas *blas, weft__blas_plan *plan, const cublasLtMatmulAlgo_t *algorithm,
+                        size_t *workspace)
+{
+    cublasLtMatmulHeuristicResult_t result;
+    const cublasStatus_t status =
+        blas->check(blas->handle, &plan->operation, &plan->b, &plan->a, &plan->y, &plan->y, algorithm, &result);
+    *workspace = status == CUBLAS_STATUS_SUCCESS ? result.workspaceSize : 0;
+    return status == CUBLAS_STATUS_SUCCESS && *workspace <= blas->workspace_limit;
+}
+
+/* cuBLASLt's proposals, the best first. CUBLAS_STATUS_SUCCESS with *n = 0: it has none. */
+static cublasStatus_t propose(const weft__blas *blas, weft__blas_plan *plan,
+                              cublasLtMatmulHeuristicResult_t candidates[CANDIDATES], int *n)
+{
+    cublasLtMatmulPreferenceOpaque_t preference;
+    int found = 0;
+    *n = 0;
+    cublasStatus_t status = make_preference(blas, plan->key.part, &preference);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = blas->heuristic(blas->handle, &plan->operation, &plan->b, &plan->a, &plan->y, &plan->y, &preference,
+                                 CANDIDATES, candidates, &found);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
+        return CUBLAS_STATUS_SUCCESS;
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return status;
+    for (int k = 0; k < found; k++)
+        if (candidates[k].state == CUBLAS_STATUS_SUCCESS)
+            candidates[(*n)++] = candidates[k];
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+static weft_status choose_new(const weft__exec *e, weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
+{
+    cublasLtMatmulHeuristicResult_t candidates[CANDIDATES];
+    int n, chosen = 0;
+    const cublasStatus_t status = propose(blas, plan, candidates, &n);
+    if (status != CUBLAS_STATUS_SUCCESS)
+        return weft__blas_fail(e, blas, status, "cublasLtMatmulAlgoGetHeuristic");
+    plan->usable = n > 0;
+    if (!plan->usable)
+        return WEFT_OK;
+    const bool timed = weft__cuda_device_of(e)->options.time_matmul;
+    size_t workspace = 0;
+    for (int k = 0; k < (timed ? n : 1); k++)
+        workspace = candidates[k].workspaceSize > workspace ? candidates[k].workspaceSize : workspace;
+    weft_status ready = weft__blas_need_workspace(e, blas, workspace);
+    if (ready == WEFT_OK && timed && n > 1)
+        ready = weft__cuda_status(e, time_all(e, blas, plan, candidates, n, data, &chosen));
+    if (ready == WEFT_OK && timed)
+        ready = weft__blas_save_choice(e, blas, &plan->key, &candidates[chosen].algo);
+    plan->algorithm = candidates[chosen].algo;
+    return ready;
+}
+
+static weft_status choose(const weft__exec *e, weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
+{
+    const weft__device_options *o = &weft__cuda_device_of(e)->options;
+    const cublasLtMatmulAlgo_t *saved = weft__blas_find_choice(blas, &plan->key);
+    if (!saved)
+        return choose_new(e, blas, plan, data);
+    size_t workspace;
+    if (is_accepted(blas, plan, saved, &workspace)) {
+        plan->algorithm = *saved;
+        plan->usable = true;
+        return weft__blas_need_workspace(e, blas, workspace);
+    }
+    if (o->time_matmul)
+        return choose_new(e, blas, plan, data);
+    return e->host->fail(
+        e, WEFT_E_IO,
+        "cuBLASLt does not accept the algorithm that \"%.200s\" has for this product; delete the file, or "
+        "make it anew with time_matmul",
+        o->matmul_choices);
+}
+
+/* ---- The table ---- */
+
+static uint64_t hash_of(const weft__blas_key *key)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (int k = 0; k < WEFT__KEYS; k++) {
+        hash = (hash ^ (uint64_t)key->part[k]) * 0x100000001b3u;
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
+/* The slot that holds key, or the free one where it belongs. */
+static weft__blas_plan *find_slot(const weft__blas *blas, const weft__blas_key *key)
+{
+    size_t at = (size_t)hash_of(key) & (blas->plan_slots - 1);
+    while (blas->plans[at].used && memcmp(&blas->plans[at].key, key, sizeof *key) != 0)
+        at = (at + 1) & (blas->plan_slots - 1);
+    return &blas->plans[at];
+}
+
+/* Room for one more plan, at twice the size if need be. */
+static bool make_room(weft__cuda_device *d, weft__blas *blas)
+{
+    const weft__device_options *o = &d->options;
+    if (blas->plan_count >= MOST_PLANS) {
+        memset(blas->plans, 0, blas->plan_slots * sizeof *blas->plans);
+        blas->plan_count = 0;
+    }
+    if (blas->plan_count * 2 < blas->plan_slots)
+        return true;
+    weft__blas old = *blas;
+    const size_t slots = old.plan_slots ? old.plan_slots * 2 : FIRST_SLOTS;
+    weft__blas_plan *plans = o->alloc(o->user, slots * sizeof *plans, 64);
+    if (!plans)
+        return false;
+    memset(plans, 0, slots * sizeof *plans);
+    blas->plans = plans;
+    blas->plan_slots = slots;
+    for (size_t k = 0; k < old.plan_slots; k++)
+        if (old.plans[k].used)
+            *find_slot(blas, &old.plans[k].key) = old.plans[k];
+    if (old.plans)
+        o->free(o->user, old.plans, old.plan_slots * sizeof *old.plans);
+    return true;
+}
+
+weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
+                                 const weft__blas_data *data, weft__blas_plan **plan)
+{
+    if (blas->plans && (*plan = find_slot(blas, key))->used)
+        return WEFT_OK;
+    if (!make_room(weft__cuda_device_of(e), blas))
+        return e->host->fail(e, WEFT_E_NOMEM, "out of host memory for the plans of matrix products");
+    *plan = find_slot(blas, key);
+    **plan = (weft__blas_plan){.key = *key};
+    cublasStatus_t made = make_operation(blas, *plan, data->bias);
+    if (made == CUBLAS_STATUS_SUCCESS)
+        made = make_layouts(blas, *plan);
+    if (made != CUBLAS_STATUS_SUCCESS)
+        return weft__blas_fail(e, blas, made, "a descriptor");
+    weft_status status = choose(e, blas, *plan, data);
+    (*plan)->used = status == WEFT_OK;
+    blas->plan_count += (*plan)->used;
+    return status;
+}

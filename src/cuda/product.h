@@ -1,0 +1,43 @@
+/* product.h - a matrix product as both of its paths see it, cuBLASLt's (blas.c) and the kernels' (kernels/matmul.cu).
+ * C17 and C++17. */
+#ifndef WEFT_CUDA_PRODUCT_H
+#define WEFT_CUDA_PRODUCT_H
+
+#include "core/backend.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { WEFT__BATCH_DIMS = WEFT__MAX_DIMS - 2 };
+
+/* y[s, i, j] = sum over l of a[s, i, l] b[s, l, j], + bias[j]. Any strides (in elements) of a and b, 0 to broadcast; y is
+ * contiguous. All of one dtype, f32, f64, f16 or bf16; halves are added up in f32. */
+typedef struct weft__cuda_product {
+    int32_t dtype;
+    int64_t m, n, k;         /* k may be 0: y is then the bias, or 0 */
+    const void *a, *b;       /* [batch.., m, k], [batch.., k, n] */
+    int64_t a_row, a_column; /* strides */
+    int64_t b_row, b_column;
+    const void *bias; /* [n] or NULL */
+    void *y;          /* [batch.., m, n] */
+    int64_t batches;  /* product of batch */
+    int32_t dims;     /* of batch: 0 to WEFT__BATCH_DIMS, none of size 1 */
+    int64_t batch[WEFT__BATCH_DIMS], a_batch[WEFT__BATCH_DIMS], b_batch[WEFT__BATCH_DIMS]; /* shape, strides */
+} weft__cuda_product;
+
+/* What e, a MATMUL or LINEAR, asks for, with as few batch dims as its strides allow. */
+void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p);
+
+/* Joins batch dims that are one in a and b both, and makes them rows of a where b is the same for all of them. */
+void weft__cuda_join_batches(weft__cuda_product *p);
+
+/* The kernels: every product (kernels/matmul.cu), and those with m or n of 1 (kernels/matvec.cu). */
+weft_status weft__cuda_product_tiled(const weft__exec *e, const weft__cuda_product *p);
+weft_status weft__cuda_product_vector(const weft__exec *e, const weft__cuda_product *p);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
