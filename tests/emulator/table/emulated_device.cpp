@@ -39,6 +39,7 @@ struct Register {
     Register()
     {
         setenv("WEFT_TEST_DEVICE", "cuda", 1);
+        setenv("WEFT_CUBLASLT", "self", 0); /* the stand-in, not what may be installed here */
         weft__backend_register(&weft__cuda_backend);
         weft_test_add_init([] { testing::UnitTest::GetInstance()->listeners().Append(new Guard); });
     }
