@@ -10,6 +10,7 @@ typedef struct product {
     bool a_turned, b_turned; /* lies by column */
     int offset;              /* columns that are cut off at the left of both: another alignment */
     int step;                /* every step-th column */
+    int spare;               /* rows that are cut off at the end of both: lines longer than the matrix */
     bool bias;
 } product;
 
@@ -22,12 +23,12 @@ typedef struct product_case {
 static weft_tensor *factor(weft_ctx *ctx, const product_case *c, int64_t rows, int64_t columns, bool turned,
                            uint64_t seed)
 {
-    const int64_t wide = columns * c->p.step + c->p.offset;
-    const int64_t shape[3] = {c->p.batch, turned ? wide : rows, turned ? rows : wide};
+    const int64_t wide = columns * c->p.step + c->p.offset, high = rows + c->p.spare;
+    const int64_t shape[3] = {c->p.batch, turned ? wide : high, turned ? high : wide};
     weft_tensor *x = weft_cast(both_input(ctx, WEFT_I32, shape, 3, -2, 3, seed), c->dtype);
     if (turned)
         x = weft_transpose(x, 1, 2);
-    return weft_slice(x, 2, c->p.offset, wide, c->p.step);
+    return weft_slice(weft_slice(x, 1, 0, rows, 1), 2, c->p.offset, wide, c->p.step);
 }
 
 static weft_tensor *multiplied(weft_ctx *ctx, void *user)
@@ -63,6 +64,7 @@ WEFT_TEST(DeviceMatmul, LayoutsOfSeveralTiles)
         {.batch = 1, .m = 67, .k = 33, .n = 65, .step = 1, .offset = 1},
         {.batch = 1, .m = 33, .k = 17, .n = 70, .step = 2, .a_turned = true},
         {.batch = 3, .m = 20, .k = 40, .n = 24, .step = 1, .b_turned = true, .bias = true},
+        {.batch = 2, .m = 66, .k = 19, .n = 35, .step = 1, .a_turned = true, .spare = 2},
         {.batch = 5, .m = 7, .k = 3, .n = 9, .step = 1},
     };
     check_products(products, (int)(sizeof products / sizeof *products));
