@@ -310,33 +310,13 @@ static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft
     return WEFT_OK;
 }
 
-static weft_status multiply(const weft__exec *e)
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, bool *done)
 {
-    weft__cuda_product p;
     weft__blas *blas;
-    bool done;
-    if (e->out[0]->count == 0)
-        return WEFT_OK;
-    weft__cuda_describe_product(e, &p);
-    if (p.k == 0)
-        return weft__cuda_product_tiled(e, &p);
+    *done = false;
     weft_status status = open_blas(e, &blas);
-    if (status != WEFT_OK)
+    if (status != WEFT_OK || !blas->library.handle)
         return status;
-    if (!blas->library.handle)
-        return weft__cuda_product_tiled(e, &p);
-    status = prepare(e, &p);
-    if (status == WEFT_OK)
-        status = run_library(e, blas, &p, &done);
-    return status != WEFT_OK || done ? status : weft__cuda_product_tiled(e, &p);
-}
-
-weft_status weft__cuda_matmul(const weft__exec *e)
-{
-    return multiply(e);
-}
-
-weft_status weft__cuda_linear(const weft__exec *e)
-{
-    return multiply(e);
+    status = prepare(e, p);
+    return status == WEFT_OK ? run_library(e, blas, p, done) : status;
 }

@@ -32,6 +32,10 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p);
 /* Joins batch dims that are one in a and b both, and makes them rows of a where b is the same for all of them. */
 void weft__cuda_join_batches(weft__cuda_product *p);
 
+/* Runs p by cuBLASLt. *done: false if there is none, or none of its algorithms does such products; p then still describes
+ * the product. Only where the module is built with cublasLt.h (WEFT__CUBLASLT). */
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, bool *done);
+
 /* The kernels: every product (kernels/matmul.cu), and those with m or n of 1 (kernels/matvec.cu). */
 weft_status weft__cuda_product_tiled(const weft__exec *e, const weft__cuda_product *p);
 weft_status weft__cuda_product_vector(const weft__exec *e, const weft__cuda_product *p);

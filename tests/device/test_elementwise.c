@@ -37,18 +37,12 @@ typedef struct layout {
 } layout;
 
 static const layout layouts[] = {
-    {"dense", {9003}, {9003}, 1, 0, false},
-    {"whole packs", {8192}, {8192}, 1, 0, false},
-    {"shorter than a pack", {1}, {1}, 1, 0, false},
-    {"misaligned", {4099}, {4099}, 1, 1, false},
-    {"scalar", {5003}, {1}, 1, 0, false},
-    {"row", {67, 64}, {1, 64}, 2, 0, false},
-    {"odd row", {67, 61}, {1, 61}, 2, 0, false},
-    {"column", {67, 64}, {67, 1}, 2, 0, false},
-    {"planes", {5, 7, 48}, {1, 7, 1}, 3, 0, false},
-    {"rows of a tensor", {5, 7, 48}, {5, 1, 48}, 3, 0, false},
-    {"transposed", {70, 33}, {70, 33}, 2, 0, true},
-    {"transposed with a row", {64, 32}, {1, 32}, 2, 0, true},
+    {"dense", {9003}, {9003}, 1, 0, false},         {"whole packs", {8192}, {8192}, 1, 0, false},
+    {"shorter than a pack", {1}, {1}, 1, 0, false}, {"misaligned", {4099}, {4099}, 1, 1, false},
+    {"scalar", {5003}, {1}, 1, 0, false},           {"row", {67, 64}, {1, 64}, 2, 0, false},
+    {"odd row", {67, 61}, {1, 61}, 2, 0, false},    {"column", {67, 64}, {67, 1}, 2, 0, false},
+    {"planes", {5, 7, 48}, {1, 7, 1}, 3, 0, false}, {"rows of a tensor", {5, 7, 48}, {5, 1, 48}, 3, 0, false},
+    {"transposed", {70, 33}, {70, 33}, 2, 0, true}, {"transposed with a row", {64, 32}, {1, 32}, 2, 0, true},
 };
 enum { N_LAYOUTS = (int)(sizeof layouts / sizeof layouts[0]) };
 
