@@ -33,6 +33,11 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #include "core/ops.def"
 
+/* Convolutions without a library (kernels/conv.cu); the launchers of the rows are in dnn.c and choose. */
+weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
+weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);
+weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e);
+
 #ifdef __cplusplus
 }
 #endif
