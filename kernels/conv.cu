@@ -77,7 +77,8 @@ template <class T, class Tile_> struct layer_problem {
                 if (Tile::fast_k() < left && at.row0 + Tile::fast_row(i) < p.layer.k)
                     a[i] = weft_load(w_rows[w_term.a * p.layer.w_in +
                                             static_cast<int64_t>(w_term.b * at.down.tap_every) * p.layer.axis[1].taps +
-                                            w_term.c * at.across.tap_every + (Tile::fast_row(i) - Tile::fast_row(0)) * p.layer.w_out]);
+                                            w_term.c * at.across.tap_every +
+                                            (Tile::fast_row(i) - Tile::fast_row(0)) * p.layer.w_out]);
             }
             w_term.advance(at.jump, at.down.taps, at.across.taps);
             const int32_t height = p.layer.axis[0].image, width = p.layer.axis[1].image;
@@ -254,7 +255,7 @@ weft_status run(const weft__exec *e, bool transposed)
     const int64_t batch = static_cast<int64_t>(l.groups) * l.axis[0].phases * l.axis[1].phases;
     return weft_visit_float(e->out[0]->dtype, WEFT_E_INTERNAL, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_conv_choose_tile<weft_compute_t<T>>(
+        return weft_conv_choose_tile<weft_compute_t<T>, true>(
             l.k, columns, weft__cuda_device_of(e)->sm_count, batch,
             [&](auto tile) { return run_tiles<T, decltype(tile)>(e, l, columns); });
     });

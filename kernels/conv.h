@@ -54,8 +54,8 @@ __host__ __device__ inline weft_conv_phase weft_conv_phase_of(const weft_conv_ax
         return p;
     p.tap_first = static_cast<int32_t>(static_cast<int64_t>(place / gcd % a.tap_every) * a.tap_factor % a.tap_every);
     p.taps = p.tap_first < a.taps ? (a.taps - p.tap_first - 1) / a.tap_every + 1 : 0;
-    p.base = p.taps == 0 ? 0
-                         : static_cast<int32_t>((place - static_cast<int64_t>(p.tap_first) * a.dilation) / a.stride);
+    p.base =
+        p.taps == 0 ? 0 : static_cast<int32_t>((place - static_cast<int64_t>(p.tap_first) * a.dilation) / a.stride);
     return p;
 }
 

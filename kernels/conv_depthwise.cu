@@ -114,9 +114,9 @@ template <class T, class I, int TAPS, int STEP> __global__ void __launch_bounds_
         }
 
         const int32_t grid_width = l.axis[1].grid;
-        T *y = p.y + ((image * channels + channel) * l.axis[0].grid + down.first +
-                      static_cast<int64_t>(row) * down.every) *
-                         grid_width;
+        T *y = p.y +
+               ((image * channels + channel) * l.axis[0].grid + down.first + static_cast<int64_t>(row) * down.every) *
+                   grid_width;
         weft_pack<T, STRIP> pack;
 #pragma unroll
         for (int k = 0; k < STRIP; k++)
@@ -216,16 +216,16 @@ template <class T> __global__ void __launch_bounds__(THREADS) k_direct_weight(di
         at.set(split * part + threadIdx.x, down.grid, across.grid);
         jump.set(THREADS, down.grid, across.grid);
         for (int64_t point = split * part + threadIdx.x; point < end; point += THREADS) {
-            const C gradient =
-                weft_load(p.g[(static_cast<int64_t>(at.a) * l.groups * l.k + channel) * grid +
-                              static_cast<int64_t>(at.b) * across.grid + at.c]);
+            const C gradient = weft_load(p.g[(static_cast<int64_t>(at.a) * l.groups * l.k + channel) * grid +
+                                             static_cast<int64_t>(at.b) * across.grid + at.c]);
             const T *image = p.x + (static_cast<int64_t>(at.a) * l.groups * l.c + from) * plane;
             const int32_t row0 = at.b * down.stride - down.padding, column0 = at.c * across.stride - across.padding;
 #pragma unroll
             for (int k = 0; k < TAPS_AT_ONCE; k++) {
                 const int32_t row = row0 + tap_row[k], column = column0 + tap_column[k];
                 if (weft_conv_inside(row, down.image) && weft_conv_inside(column, across.image))
-                    sums[k] += gradient * static_cast<C>(weft_load(image[static_cast<int64_t>(row) * across.image + column]));
+                    sums[k] +=
+                        gradient * static_cast<C>(weft_load(image[static_cast<int64_t>(row) * across.image + column]));
             }
             at.advance(jump, down.grid, across.grid);
         }
@@ -298,8 +298,8 @@ weft_status weft_conv_depthwise(const weft__exec *e, const weft_conv_layer &l)
         p.y = static_cast<T *>(y->data);
         p.rows = most_points(l.axis[0]);
         p.strips = (most_points(l.axis[1]) + STRIP - 1) / STRIP;
-        p.items = static_cast<int64_t>(p.rows) * p.strips * l.images * l.groups * l.k * l.axis[0].phases *
-                  l.axis[1].phases;
+        p.items =
+            static_cast<int64_t>(p.rows) * p.strips * l.images * l.groups * l.k * l.axis[0].phases * l.axis[1].phases;
         p.wide = l.axis[1].phases == 1 && l.axis[1].grid % STRIP == 0 &&
                  reinterpret_cast<uintptr_t>(y->data) % (sizeof(T) * STRIP) == 0;
         return weft__cuda_status(e, choose_direct(e, p));
@@ -308,7 +308,6 @@ weft_status weft_conv_depthwise(const weft__exec *e, const weft_conv_layer &l)
 
 weft_status weft_conv_depthwise_weight(const weft__exec *e, const weft_conv_layer &l)
 {
-    return weft_visit_float(e->out[0]->dtype, WEFT_E_INTERNAL, [&](auto name) {
-        return run_weight<typename decltype(name)::type>(e, l);
-    });
+    return weft_visit_float(e->out[0]->dtype, WEFT_E_INTERNAL,
+                            [&](auto name) { return run_weight<typename decltype(name)::type>(e, l); });
 }

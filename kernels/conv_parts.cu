@@ -1,5 +1,7 @@
-/* conv_parts.cu - what the convolution kernels share on the host's side: geometry, and sums made in parts. */
+/* conv_parts.cu - what the convolution kernels share on the host's side: geometry, sums made in parts, and a
+ * bias on its own. */
 #include "conv.h"
+#include "cuda/kernels.h"
 
 namespace
 {
@@ -74,14 +76,15 @@ bool describe(const weft__attrs *attrs, const int64_t *x, const int64_t *w, cons
     const int64_t taps = w[2] * w[3];
     layer->w_in = transposed ? layer->k * taps : taps;
     layer->w_out = transposed ? taps : layer->c * taps;
-    return x[0] < largest && layer->c * taps < largest && describe_axis(attrs, 0, x[2], w[2], y[2], transposed, &layer->axis[0]) &&
+    return x[0] < largest && layer->c * taps < largest &&
+           describe_axis(attrs, 0, x[2], w[2], y[2], transposed, &layer->axis[0]) &&
            describe_axis(attrs, 1, x[3], w[3], y[3], transposed, &layer->axis[1]);
 }
 
 /* y [count], parts [splits][count], bias [channels] or NULL */
 template <class T, class C>
-__global__ void __launch_bounds__(THREADS) k_add_parts(int64_t count, T *y, const C *parts, int32_t splits,
-                                                       const T *bias, int64_t plane, int32_t channels)
+__global__ void __launch_bounds__(THREADS)
+    k_add_parts(int64_t count, T *y, const C *parts, int32_t splits, const T *bias, int64_t plane, int32_t channels)
 {
     const int64_t step = static_cast<int64_t>(gridDim.x) * THREADS;
     for (int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; i < count; i += step) {
@@ -95,7 +98,45 @@ __global__ void __launch_bounds__(THREADS) k_add_parts(int64_t count, T *y, cons
     }
 }
 
+/* V elements at a time, all of one channel.   y [images][channels][plane], bias [channels] */
+template <class T, int V>
+__global__ void __launch_bounds__(THREADS)
+    k_add_bias(int64_t packs, T *y, const T *bias, int64_t plane, int32_t channels)
+{
+    const int64_t step = static_cast<int64_t>(gridDim.x) * THREADS;
+    weft_pack<T, V> *y_packs = reinterpret_cast<weft_pack<T, V> *>(y);
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; i < packs; i += step) {
+        weft_pack<T, V> pack = y_packs[i];
+        const weft_compute_t<T> value = weft_load(bias[i * V / plane % channels]);
+#pragma unroll
+        for (int k = 0; k < V; k++)
+            weft_store(&pack.element[k], weft_load(pack.element[k]) + value);
+        y_packs[i] = pack;
+    }
+}
+
+template <class T, int V> cudaError_t add_bias(const weft__exec *e, const weft__array *y, const weft__array *bias)
+{
+    const int64_t packs = y->count / V;
+    return weft_launch(k_add_bias<T, V>, weft__cuda_blocks(e, packs, THREADS), THREADS, 0, weft__stream(e), packs,
+                       static_cast<T *>(y->data), static_cast<const T *>(bias->data), y->shape[2] * y->shape[3],
+                       static_cast<int32_t>(y->shape[1]));
+}
+
 } /* namespace */
+
+extern "C" weft_status weft__cuda_conv2d_add_bias(const weft__exec *e)
+{
+    const weft__array *bias = e->in[2], *y = e->out[0];
+    if (y->count == 0)
+        return WEFT_OK;
+    return weft__cuda_status(e, weft_visit_float(y->dtype, cudaErrorInvalidValue, [&](auto name) {
+                                 using T = typename decltype(name)::type;
+                                 constexpr int V = 16 / sizeof(T);
+                                 const bool wide = weft__cuda_aligned16(y->data) && y->shape[2] * y->shape[3] % V == 0;
+                                 return wide ? add_bias<T, V>(e, y, bias) : add_bias<T, 1>(e, y, bias);
+                             }));
+}
 
 bool weft_conv_describe(const weft__exec *e, bool transposed, weft_conv_layer *layer)
 {

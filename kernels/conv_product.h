@@ -19,9 +19,9 @@ enum { WEFT_CONV_THREADS = 256 };
 template <class C_, int M_, int N_, int K_, int TM_, int TN_> struct weft_conv_tile {
     using C = C_;
     static constexpr int M = M_, N = N_, K = K_, TM = TM_, TN = TN_;
-    static constexpr int V = 16 / sizeof(C);         /* a thread's rows and columns come V side by side */
+    static constexpr int V = 16 / sizeof(C);               /* a thread's rows and columns come V side by side */
     static constexpr int PITCH_M = M + V, PITCH_N = N + V; /* 16-byte aligned rows; columns spread over the banks */
-    static constexpr int ACROSS = N / TN;            /* threads along N */
+    static constexpr int ACROSS = N / TN;                  /* threads along N */
     static constexpr int LOAD_A = M * K / WEFT_CONV_THREADS, LOAD_B = N * K / WEFT_CONV_THREADS;
     static_assert(M / TM * ACROSS == WEFT_CONV_THREADS && ACROSS % 8 == 0 && TM % V == 0 && TN % V == 0, "layout");
     static_assert(WEFT_CONV_THREADS % K == 0 && M * K % WEFT_CONV_THREADS == 0 && WEFT_CONV_THREADS % N == 0 &&
@@ -64,8 +64,7 @@ template <class C_, int M_, int N_, int K_, int TM_, int TN_> struct weft_conv_t
 };
 
 /* problem.tiles shares of the work, one after the other. */
-template <class Problem>
-__global__ void __launch_bounds__(WEFT_CONV_THREADS, 2) k_convolve(Problem problem)
+template <class Problem> __global__ void __launch_bounds__(WEFT_CONV_THREADS, 2) k_convolve(Problem problem)
 {
     using Tile = typename Problem::Tile;
     using C = typename Tile::C;
@@ -105,7 +104,7 @@ __global__ void __launch_bounds__(WEFT_CONV_THREADS, 2) k_convolve(Problem probl
             const bool more = step + 1 < steps;
             if (more)
                 work.load(a_next, b_next);
-#pragma unroll
+#pragma unroll 4
             for (int k = 0; k < Tile::K; k++) {
                 Pack a[Tile::TM / Tile::V], b[Tile::TN / Tile::V];
 #pragma unroll
@@ -118,8 +117,7 @@ __global__ void __launch_bounds__(WEFT_CONV_THREADS, 2) k_convolve(Problem probl
                 for (int i = 0; i < Tile::TM; i++)
 #pragma unroll
                     for (int j = 0; j < Tile::TN; j++)
-                        sums[i][j] +=
-                            a[i / Tile::V].element[i % Tile::V] * b[j / Tile::V].element[j % Tile::V];
+                        sums[i][j] += a[i / Tile::V].element[i % Tile::V] * b[j / Tile::V].element[j % Tile::V];
             }
             if (more)
                 store(buffer ^ 1);
@@ -136,18 +134,22 @@ inline int64_t weft_conv_tiles(int64_t rows, int tile)
     return (rows + tile - 1) / tile;
 }
 
-/* Calls launch(weft_conv_tile<...>()) with the tile that suits a product of rows x columns, in batch of them. */
-template <class C, class Launch>
+/* Calls launch(weft_conv_tile<...>()) with the tile that suits a product of rows x columns, one of batch. A tile of twice
+ * the size does more with what it loads, if that leaves wanted_blocks of them; WIDE: also one of twice the columns. */
+template <class C, bool WIDE, class Launch>
 inline weft_status weft_conv_choose_tile(int64_t rows, int64_t columns, int64_t wanted_blocks, int64_t batch,
                                          Launch &&launch)
 {
     if (rows <= 32)
         return launch(weft_conv_tile<C, 32, 128, 16, 4, 4>());
     if constexpr (std::is_same_v<C, float>) {
-        const int64_t large = weft_conv_tiles(rows, 128) * weft_conv_tiles(columns, 128);
-        const int64_t small = weft_conv_tiles(rows, 64) * weft_conv_tiles(columns, 64);
-        if (large * batch >= wanted_blocks && large * 16 <= small * 5)
-            return launch(weft_conv_tile<C, 128, 128, 8, 8, 8>());
+        const int64_t blocks = weft_conv_tiles(rows, 128) * weft_conv_tiles(columns, 64) * batch;
+        const bool even = weft_conv_tiles(rows, 64) % 2 == 0; /* no half of a tall tile is empty */
+        if (blocks >= wanted_blocks && even)
+            return launch(weft_conv_tile<C, 128, 64, 16, 8, 4>());
+        if constexpr (WIDE)
+            if (blocks >= wanted_blocks && columns > 64)
+                return launch(weft_conv_tile<C, 64, 128, 16, 4, 8>());
     }
     return launch(weft_conv_tile<C, 64, 64, 16, 4, 4>());
 }

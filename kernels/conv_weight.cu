@@ -67,7 +67,8 @@ template <class T, class Tile_> struct weight_problem {
             const weft_conv_axis &down = l.axis[0], &across = l.axis[1];
             const int64_t grid = static_cast<int64_t>(down.grid) * across.grid;
             const int64_t plane = static_cast<int64_t>(down.image) * across.image;
-            const T *from = g_rows + point.a * (grid * l.groups * l.k) + static_cast<int64_t>(point.b) * across.grid + point.c;
+            const T *from =
+                g_rows + point.a * (grid * l.groups * l.k) + static_cast<int64_t>(point.b) * across.grid + point.c;
 #pragma unroll
             for (int i = 0; i < Tile::LOAD_A; i++) {
                 a[i] = 0;
@@ -181,8 +182,7 @@ extern "C" weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e)
     return weft_visit_float(dw->dtype, WEFT_E_INTERNAL, [&](auto name) {
         using T = typename decltype(name)::type;
         /* Parts of the sums keep the device busy, whatever the tile. */
-        return weft_conv_choose_tile<weft_compute_t<T>>(l.k, dw->count / dw->shape[0], 1, l.groups, [&](auto tile) {
-            return run_tiles<T, decltype(tile)>(e, l);
-        });
+        return weft_conv_choose_tile<weft_compute_t<T>, false>(
+            l.k, dw->count / dw->shape[0], 1, l.groups, [&](auto tile) { return run_tiles<T, decltype(tile)>(e, l); });
     });
 }

@@ -37,6 +37,7 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e);
+weft_status weft__cuda_conv2d_add_bias(const weft__exec *e); /* y (out[0]) += b (in[2]), a value for each channel */
 
 #ifdef __cplusplus
 }

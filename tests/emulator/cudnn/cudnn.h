@@ -1,0 +1,17 @@
+/* cudnn.h - what tests ask of the stand-in for cuDNN (WEFT_CUDNN=self).
+ *
+ * It carries out convolutions with a bias in plain loops on emulated device memory. Of the engines that it offers the
+ * first is not deterministic and the second wants more memory than there is; running either is an error. It has no plans
+ * for dilations, and its plans for a stride of 3 fail when they run. */
+#ifndef WEFT_TESTS_EMULATOR_CUDNN_H
+#define WEFT_TESTS_EMULATOR_CUDNN_H
+
+struct cudnn_counts {
+    long plans, refused; /* asked for: made, and not */
+    long runs, failed;
+    long live; /* descriptors and handles */
+};
+
+cudnn_counts cudnn_count();
+
+#endif

@@ -1,0 +1,115 @@
+/* test_cudnn.cpp - which convolutions cuDNN gets, and what happens when it will not have them. Needs WEFT_CUDNN=self, as
+ * the table tests of convolutions are run once more. */
+#include "cudnn.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+#include <gtest/gtest.h>
+#include <weft/weft.h>
+
+namespace
+{
+
+class Cudnn : public testing::Test
+{
+  protected:
+    void SetUp() override
+    {
+        const char *wish = getenv("WEFT_CUDNN");
+        if (!wish || strcmp(wish, "self") != 0)
+            GTEST_SKIP() << "the stand-in for cuDNN is used with WEFT_CUDNN=self";
+        weft_options options = {};
+        options.device = "cuda";
+        ASSERT_EQ(weft_ctx_open(&options, &ctx), WEFT_OK);
+        before = cudnn_count();
+    }
+    void TearDown() override
+    {
+        if (ctx) {
+            EXPECT_EQ(weft_ctx_status(ctx), WEFT_OK) << weft_ctx_message(ctx);
+            weft_ctx_close(ctx);
+        }
+        EXPECT_EQ(cudnn_count().live, 0);
+    }
+
+    weft_tensor *ones(weft_dtype dtype, int64_t a, int64_t b, int64_t c, int64_t d)
+    {
+        const int64_t shape[] = {a, b, c, d};
+        return weft_full(ctx, dtype, shape, 4, 1);
+    }
+    /* The middle element of a convolution of ones with 3 x 3 taps and bias 1: products + 1. */
+    double middle(weft_dtype dtype, int64_t channels, const weft_conv2d_params &params)
+    {
+        const int64_t groups = params.groups ? params.groups : 1, out = 4;
+        weft_tensor *bias = weft_full(ctx, dtype, &out, 1, 1);
+        weft_tensor *y =
+            weft_conv2d(ones(dtype, 2, channels, 9, 9), ones(dtype, 4, channels / groups, 3, 3), bias, &params);
+        std::vector<double> values(static_cast<size_t>(weft_count(y)));
+        weft_tensor *wide = weft_cast(y, WEFT_F64);
+        EXPECT_EQ(weft_read(ctx, wide, values.data(), values.size() * sizeof(double)), WEFT_OK);
+        const size_t width = static_cast<size_t>(weft_size(y, 3));
+        return values.at(width / 2 * width + width / 2);
+    }
+
+    weft_ctx *ctx = nullptr;
+    cudnn_counts before = {};
+};
+
+TEST_F(Cudnn, MakesAPlanOnce)
+{
+    const weft_conv2d_params params = {};
+    EXPECT_EQ(middle(WEFT_F32, 5, params), 46);
+    const cudnn_counts first = cudnn_count();
+    EXPECT_EQ(first.runs, before.runs + 1);
+    EXPECT_EQ(middle(WEFT_F32, 5, params), 46);
+    EXPECT_EQ(cudnn_count().plans, first.plans);
+    EXPECT_EQ(cudnn_count().runs, before.runs + 2);
+    EXPECT_EQ(middle(WEFT_BF16, 5, params), 46);
+    EXPECT_GT(cudnn_count().plans, first.plans);
+    EXPECT_EQ(cudnn_count().runs, before.runs + 3);
+}
+
+TEST_F(Cudnn, IsNotAskedForWhatOwnKernelsDo)
+{
+    weft_conv2d_params depthwise = {};
+    depthwise.groups = 4;
+    EXPECT_EQ(middle(WEFT_F64, 5, {}), 46);
+    EXPECT_EQ(middle(WEFT_F32, 4, depthwise), 10);
+    EXPECT_EQ(cudnn_count().plans, before.plans);
+    EXPECT_EQ(cudnn_count().runs, before.runs);
+}
+
+TEST_F(Cudnn, RefusesOnce)
+{
+    weft_conv2d_params dilated = {};
+    dilated.dilation[0] = dilated.dilation[1] = 2;
+    EXPECT_EQ(middle(WEFT_F32, 5, dilated), 46);
+    const cudnn_counts first = cudnn_count();
+    EXPECT_GT(first.refused, before.refused);
+    EXPECT_EQ(middle(WEFT_F32, 5, dilated), 46);
+    EXPECT_EQ(cudnn_count().refused, first.refused);
+    EXPECT_EQ(cudnn_count().runs, before.runs);
+}
+
+TEST_F(Cudnn, FailsOnce)
+{
+    weft_conv2d_params apart = {};
+    apart.stride[0] = apart.stride[1] = 3;
+    EXPECT_EQ(middle(WEFT_F32, 5, apart), 46);
+    EXPECT_EQ(middle(WEFT_F32, 5, apart), 46);
+    EXPECT_EQ(cudnn_count().failed, before.failed + 1);
+    EXPECT_EQ(cudnn_count().runs, before.runs);
+}
+
+/* All three operations; that their numbers are right is the table tests' business. */
+TEST_F(Cudnn, HasEveryWay)
+{
+    const int64_t kernel[] = {3, 3};
+    EXPECT_NE(weft_conv2d(ones(WEFT_F16, 1, 2, 6, 6), ones(WEFT_F16, 3, 2, 3, 3), nullptr, nullptr), nullptr);
+    EXPECT_NE(weft_conv2d_transpose(ones(WEFT_F16, 1, 2, 6, 6), ones(WEFT_F16, 2, 3, 3, 3), nullptr, nullptr), nullptr);
+    EXPECT_NE(weft_conv2d_weight(ones(WEFT_F16, 1, 2, 6, 6), ones(WEFT_F16, 1, 3, 4, 4), kernel, nullptr), nullptr);
+    EXPECT_EQ(cudnn_count().runs, before.runs + 3);
+}
+
+} /* namespace */
