@@ -180,6 +180,15 @@ WEFT_TEST(DeviceConv, Depthwise)
     check_all_ways(&layers[3], WEFT_F16);
 }
 
+/* More shares of the work than blocks, so that a block takes several. */
+WEFT_TEST(DeviceConv, ManyGroups)
+{
+    static const layer two = {"groups of two channels", 1, 140, 7, 6, 140, 3, 3, PARAMS(2, 1, 1, 1, 1, 1, 70), false};
+    static const layer one = {"depthwise", 2, 70, 16, 32, 70, 3, 3, PARAMS(1, 1, 1, 1, 1, 1, 70), false};
+    check_all_ways(&two, WEFT_F32);
+    check_all_ways(&one, WEFT_F32);
+}
+
 WEFT_TEST(DeviceConv, OddStarts)
 {
     static const layer l = {"odd start", 2, 8, 8, 12, 40, 3, 3, PARAMS(1, 1, 1, 1, 1, 1, 1), true};
