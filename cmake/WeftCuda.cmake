@@ -2,11 +2,10 @@
 # machine without CUDA configures and builds the same libweft.
 #
 #   WEFT_CUDA=ON     build it; without nvcc that is an error
-#   WEFT_CUDA=AUTO   build it if nvcc is there (for now: do not build it)
+#   WEFT_CUDA=AUTO   build it if nvcc is there
 #   WEFT_CUDA_ARCHS  compute capabilities as CMAKE_CUDA_ARCHITECTURES takes them. Default: 90, one for development.
 #                    Releases: "80-real;90-real;100-real;120"
 set(WEFT_CUDA_MODULE OFF)
-set(WEFT_CUDA_AUTO OFF) # what AUTO means where nvcc is found
 set(WEFT_CUDA_ARCHS 90 CACHE STRING "Compute capabilities that the CUDA kernels are built for")
 if(WEFT_CUDA STREQUAL "OFF")
     message(STATUS "Weft: CUDA off")
@@ -21,11 +20,6 @@ if(NOT WEFT_NVCC)
     message(STATUS "Weft: nvcc not found, no CUDA module")
     return()
 endif()
-if(NOT WEFT_CUDA STREQUAL "ON" AND NOT WEFT_CUDA_AUTO)
-    message(STATUS "Weft: found ${WEFT_NVCC}; -DWEFT_CUDA=ON builds the CUDA module")
-    return()
-endif()
-
 # The architectures must be known before the compiler is tried, which otherwise takes some of its own.
 if(NOT CMAKE_CUDA_COMPILER)
     set(CMAKE_CUDA_COMPILER ${WEFT_NVCC} CACHE FILEPATH "CUDA compiler")
