@@ -89,7 +89,7 @@ static void check_op(const layout *how, weft_dtype dtype, what op)
     char name[96];
     elementwise c = {how, dtype, op};
     snprintf(name, sizeof name, "%s, %s, %s", what_names[op], how->name, weft_dtype_name(dtype));
-    check_both(name, run_op, &c, tolerance(weft_dtype_is_float(dtype) || op != DIV ? dtype : WEFT_F32), 0);
+    check_both(name, run_op, &c, tolerance(dtype), 0);
 }
 
 WEFT_TEST(DeviceElementwise, FloatsInEveryLayout)
@@ -105,7 +105,8 @@ WEFT_TEST(DeviceElementwise, IntegersInEveryLayout)
     for (int k = 0; k < N_LAYOUTS; k++)
         for (int d = 0; d < N_INTEGERS; d++)
             for (int op = ADD; op < N_WHAT; op++)
-                check_op(&layouts[k], integers[d], (what)op);
+                if (op != DIV) /* that is f32 */
+                    check_op(&layouts[k], integers[d], (what)op);
 }
 
 /* ---- In place, into views ---- */
