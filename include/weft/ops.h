@@ -343,6 +343,9 @@ WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int dim);
 /* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
 
+/* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. */
+WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
+
 /* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b may be NULL, both NULL: the last dim. */
 WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps);
 
@@ -503,6 +506,7 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, w
 #define weft_softmax(...) (WEFT_HERE("softmax"), weft_softmax(__VA_ARGS__))
 #define weft_log_softmax(...) (WEFT_HERE("log_softmax"), weft_log_softmax(__VA_ARGS__))
 #define weft_cross_entropy_with(...) (WEFT_HERE("cross_entropy_with"), weft_cross_entropy_with(__VA_ARGS__))
+#define weft_attention(...) (WEFT_HERE("attention"), weft_attention(__VA_ARGS__))
 #define weft_layer_norm(...) (WEFT_HERE("layer_norm"), weft_layer_norm(__VA_ARGS__))
 #define weft_rms_norm(...) (WEFT_HERE("rms_norm"), weft_rms_norm(__VA_ARGS__))
 #define weft_batch_norm(...) (WEFT_HERE("batch_norm"), weft_batch_norm(__VA_ARGS__))

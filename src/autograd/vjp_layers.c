@@ -1,5 +1,6 @@
 /* vjp_layers.c - derivatives of products, convolutions, pooling, softmax, normalisation, losses. Where a fused kernel
  * exists it runs for the first order; the composition from public operations serves gradients of gradients. */
+#include <math.h>
 #include "vjp.h"
 
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out)
@@ -229,6 +230,54 @@ void weft__vjp_cross_entropy_with(weft__vjp *v)
         weight = weft_div(weight, weft_clamp(weft_sum(weight, WEFT_ALL, false), 1, 9e15));
     weight = weft_unsqueeze(weft_mul(weight, v->g), -1);
     v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weight);
+}
+
+/* ---- Attention ----
+ * With P = softmax(scale q k^T):  dv = P^T g, dS = P (g v^T - rowsum(g y)) scale, dq = dS k, dk = dS^T q. */
+
+/* Scores of keys that a query does not see become -inf. */
+static weft_tensor *hide_later_keys(weft__vjp *v, weft_tensor *scores)
+{
+    const int n = scores->a.ndim;
+    const int64_t queries = scores->a.shape[n - 2], keys = scores->a.shape[n - 1];
+    const double first = (double)(keys - queries);
+    weft_tensor *last_seen = weft_arange(v->ctx, WEFT_I64, first, first + (double)queries, 1);
+    weft_tensor *key = weft_arange(v->ctx, WEFT_I64, 0, (double)keys, 1);
+    weft_tensor *seen = weft_ge(weft_unsqueeze(last_seen, 1), key);
+    return weft_where(seen, scores, weft_scalar(v->ctx, (weft_dtype)scores->a.dtype, -(double)INFINITY));
+}
+
+static void compose_attention(weft__vjp *v)
+{
+    weft_tensor *q = weft__widened(v->in[0]), *k = weft__widened(v->in[1]), *value = weft__widened(v->in[2]);
+    weft_tensor *g = weft__widened(v->g);
+    weft_tensor *scores = weft_mul_scalar(weft_matmul(q, weft_transpose(k, -1, -2)), v->f[0]);
+    if (scores && v->i[0])
+        scores = hide_later_keys(v, scores);
+    weft_tensor *p = weft_softmax(scores, -1);
+    if (weft__wants(v, 2))
+        v->out[2] = weft_matmul(weft_transpose(p, -1, -2), g);
+    if (!weft__wants(v, 0) && !weft__wants(v, 1))
+        return;
+    weft_tensor *dp = weft_matmul(g, weft_transpose(value, -1, -2));
+    weft_tensor *inner = weft_sum(weft_mul(dp, p), WEFT_AXES(-1), true);
+    weft_tensor *ds = weft_mul_scalar(weft_mul(p, weft_sub(dp, inner)), v->f[0]);
+    if (weft__wants(v, 0))
+        v->out[0] = weft_matmul(ds, k);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_matmul(weft_transpose(ds, -1, -2), q);
+}
+
+void weft__vjp_attention(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_attention(v);
+        return;
+    }
+    weft_tensor *out[] = {room_for(v, 0), room_for(v, 1), room_for(v, 2)};
+    weft_tensor *in[] = {v->in[0], v->in[1], v->in[2], v->y, v->extra[0], v->g};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_ATTENTION_GRAD, in, 6, out, 3) != WEFT_OK)
+        drop_all(v);
 }
 
 /* ---- Normalisation ----

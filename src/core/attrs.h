@@ -53,6 +53,9 @@ typedef struct weft__attrs {
  * CROSS_ENTROPY_WITH    in x [..., C], target [...]  out loss ([] or [...] for reduction none), lse [...]
  *                                                    i[CE_REDUCTION] weft_reduction, i[CE_IGNORE], f[0] label smoothing
  * CROSS_ENTROPY_GRAD    in x, target, lse, g (loss's shape)   out dx     attributes as above
+ * ATTENTION             in q [.., T, D], k [.., S, D], v [.., S, E]   out y [.., T, E], lse [.., T]   i[0] causal, f[0] scale (not 0)
+ *                       lse: log of the sum of e^(scale q k) over the keys that the query sees, -inf where there are none
+ * ATTENTION_GRAD        in q, k, v, y, lse, g (y's shape)     out dq|NULL, dk|NULL, dv|NULL      attributes as above
  * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]      i[0] N (elements normalised), f[0] eps
  * LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL  i[0] N
  * RMS_NORM              in x, w|NULL                       out y, rstd [M]                i[0] N, f[0] eps

@@ -32,6 +32,8 @@ static needs what_is_read(int op)
     case WEFT_OP_SOFTMAX:
     case WEFT_OP_LOG_SOFTMAX:
         return (needs){0, true};
+    case WEFT_OP_ATTENTION:
+        return (needs){7, true};
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
     case WEFT_OP_CROSS_ENTROPY_WITH:

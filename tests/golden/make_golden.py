@@ -15,6 +15,7 @@ import sys
 import tempfile
 import warnings
 
+import gold_attention
 import gold_elementwise
 import gold_nn
 import gold_reduce
@@ -50,7 +51,7 @@ def check_coverage(count):
 
 def make(folder):
     files = {}
-    for module in (gold_elementwise, gold_reduce, gold_shape, gold_nn):
+    for module in (gold_elementwise, gold_reduce, gold_shape, gold_nn, gold_attention):
         files.update(module.make())
     count = {}
     for gold in files.values():

@@ -72,6 +72,12 @@ CASE(cross_entropy_with)
     c->out[0] = weft_cross_entropy_with(c->in[0], c->in[1], c->i[0], c->f[0], (weft_reduction)c->i[1]);
 }
 
+/* q, k, v; i: causal; f: scale */
+CASE(attention)
+{
+    c->out[0] = weft_attention(c->in[0], c->in[1], c->in[2], c->f[0], c->i[0] != 0);
+}
+
 /* ---- Normalisation ---- */
 
 /* x, w, b; f: eps */

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const files[] = {"unary",   "unary_p", "predicate", "binary", "compare", "where",
-                                    "reduce",  "product", "shape",     "index",  "cast",    "inplace",
-                                    "softmax", "loss",    "norm",      "conv",   "pool",    "optim"};
+static const char *const files[] = {"unary",   "unary_p", "predicate", "binary", "compare", "where",   "reduce",
+                                    "product", "shape",   "index",     "cast",   "inplace", "softmax", "attention",
+                                    "loss",    "norm",    "conv",      "pool",   "optim"};
 enum { N_FILES = sizeof files / sizeof files[0] };
 
 static gold_record *first, **last = &first;
