@@ -32,7 +32,7 @@ static weft_tensor *image(weft_ctx *ctx, const pool_case *c, bool with_nan)
     uint64_t state = 5;
     for (int k = 0; k < MOST_ELEMENTS; k++) {
         state = state * 6364136223846793005u + 1442695040888963407u;
-        x[k] = with_nan && k % 47 == 0 ? NAN : (double)(state >> 60) - 8;
+        x[k] = with_nan && k % 47 == 0 ? (double)NAN : (double)(state >> 60) - 8;
     }
     return weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 4, c->size[0], c->size[1]), x), c->dtype);
 }
