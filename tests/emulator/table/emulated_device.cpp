@@ -40,7 +40,7 @@ struct Register {
     {
         setenv("WEFT_TEST_DEVICE", "cuda", 1);
         setenv("WEFT_CUBLASLT", "self", 0); /* the stand-in, not what may be installed here */
-        setenv("WEFT_CUDNN", "none", 0); /* the real one would find no GPU */
+        setenv("WEFT_CUDNN", "none", 0);    /* the real one would find no GPU */
         weft__backend_register(&weft__cuda_backend);
         weft_test_add_init([] { testing::UnitTest::GetInstance()->listeners().Append(new Guard); });
     }
