@@ -1,0 +1,68 @@
+/* main.c - `weft`: finds the subcommand and runs it. */
+#include "command.h"
+#include "options.h"
+#include "terminal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <weft/weft.h>
+
+static const command commands[] = {
+    {"info", "what this machine has: CPU, GPUs, libraries, and why a GPU is not used", command_info},
+};
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "%sweft%s %s: a tensor and autograd engine in C, from the command line\n\nusage: weft COMMAND ...\n\n",
+            style(out, STYLE_BOLD), style(out, STYLE_PLAIN), weft_version());
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %s%-11s%s %s\n", style(out, STYLE_BOLD), commands[i].name, style(out, STYLE_PLAIN),
+                commands[i].summary);
+    fputs("\n`weft COMMAND --help` explains one with examples. Every command takes --json for other programs.\n"
+          "Exit codes: 0 fine, 1 the answer is no (a wrong gradient, a regression), 2 a mistake in the command line.\n",
+          out);
+}
+
+static const command *find(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[N_COMMANDS];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i].name;
+    const char *near = suggest(name, names, (int)N_COMMANDS);
+    complain("there is no command \"%s\"%s%s%s; `weft help` lists them", name, near ? "; did you mean \"" : "",
+             near ? near : "", near ? "\"" : "");
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (strcmp(name, "help") == 0 && argc == 2)) {
+        print_help(stdout);
+        return EXIT_FINE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("weft %s\n", weft_version());
+        return EXIT_FINE;
+    }
+    if (strcmp(name, "help") == 0) { /* `weft help bench` is `weft bench --help` */
+        const command *topic = find(argv[2]);
+        char *help[] = {argv[2], "--help", NULL};
+        return topic ? topic->run(2, help) : unknown(argv[2]);
+    }
+    const command *chosen = find(name);
+    return chosen ? chosen->run(argc - 1, argv + 1) : unknown(name);
+}
