@@ -9,6 +9,7 @@
 
 static const command commands[] = {
     {"info", "what this machine has: CPU, GPUs, libraries, and why a GPU is not used", command_info},
+    {"ops", "the reference of operations, searchable", command_ops},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -5,7 +5,7 @@
  *   dtype.h     element types, promotion         tensor.h    making tensors, data in and out
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
- *   device.h    which devices there are
+ *   device.h    which devices there are          reference.h the operations as data
  *
  * A step of training
  *
@@ -44,5 +44,6 @@
 #include <weft/ops.h>
 #include <weft/autograd.h>
 #include <weft/optim.h>
+#include <weft/reference.h>
 
 #endif
