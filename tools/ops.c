@@ -84,6 +84,19 @@ static void print_kink(const weft_op_description *op)
     field("kink", text);
 }
 
+/* Other operations whose name has this one's name in it. */
+static void print_related(const char *name)
+{
+    int n = 0;
+    for (int k = 0; k < weft_op_count(); k++) {
+        weft_op_description op = describe(k);
+        if (strcmp(op.name, name) != 0 && has_word(op.name, name))
+            printf("%s%s", n++ ? ", " : "\n  see also: ", op.name);
+    }
+    if (n)
+        putchar('\n');
+}
+
 static void print_one(const weft_op_description *op)
 {
     const char *space = strchr(op->result, '*') ? "" : " ";
@@ -109,19 +122,6 @@ static void print_one(const weft_op_description *op)
     if (op->differentiable)
         printf("\n  weft gradcheck %s     checks this derivative on this machine\n", op->name);
     print_related(op->name);
-}
-
-/* Other operations whose name has this one's name in it. */
-static void print_related(const char *name)
-{
-    int n = 0;
-    for (int k = 0; k < weft_op_count(); k++) {
-        weft_op_description op = describe(k);
-        if (strcmp(op.name, name) != 0 && has_word(op.name, name))
-            printf("%s%s", n++ ? ", " : "\n  see also: ", op.name);
-    }
-    if (n)
-        putchar('\n');
 }
 
 static void print_list(const int *found, int n)

@@ -1,0 +1,43 @@
+/* samples.h - operands for every operation, small ones for gradcheck and large ones for bench, and the call itself.
+ *
+ * Families with a common signature are called through weft_op_describe; every other operation has a recipe in samples.c,
+ * which says in a few letters what its operands are. A new operation of the table needs a recipe there: a test of the
+ * command fails otherwise. */
+#ifndef WEFT_TOOLS_SAMPLES_H
+#define WEFT_TOOLS_SAMPLES_H
+
+#include <weft/weft.h>
+
+enum { MOST_OPERANDS = 5 };
+
+typedef struct recipe recipe;
+
+typedef struct sample {
+    weft_op_description op;
+    const recipe *how; /* NULL: through op.call */
+    int rank; /* dims of the shape that it is made for: 2 (rows, columns) or 4 (batch, channels, height, width) */
+} sample;
+
+typedef struct operands {
+    weft_tensor *in[MOST_OPERANDS];
+    bool smooth[MOST_OPERANDS]; /* a gradient with respect to it makes sense */
+    int n;
+} operands;
+
+/* Finds operation index (of weft_op_describe). False if it has no recipe (only one that is no function of tensors, as the
+ * optimiser steps). */
+bool sample_find(int index, sample *s);
+
+/* Makes the operands for a shape of s->rank sizes, in the innermost scope: values of the test domain, the same at each
+ * call. spread: values are chosen on the host, evenly and apart from kinks, for few elements; else random ones made on the
+ * device. False after an error of the context. */
+bool sample_make(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, bool spread, operands *out);
+
+/* Runs the operation. NULL after an error of the context. */
+weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in);
+
+/* Floating-point operations of one run by the usual count: 2 for each multiply-add of products and convolutions, else one for
+ * each element of the largest operand. */
+double sample_flops(const sample *s, const int64_t *shape, double elements);
+
+#endif
