@@ -6,6 +6,7 @@
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
  *   device.h    which devices there are          reference.h the operations as data
+ *   bench.h     measuring speed
  *
  * A step of training
  *
@@ -45,5 +46,6 @@
 #include <weft/autograd.h>
 #include <weft/optim.h>
 #include <weft/reference.h>
+#include <weft/bench.h>
 
 #endif

@@ -1,0 +1,98 @@
+/* ceilings.c - the ceilings of a device, and the roofline that they make (bench.h). */
+#include "ceilings.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <weft/device.h>
+
+void weft__gather_add(weft__gather *g, weft_bench_ceiling what, weft_bench_work work, void *user)
+{
+    if (g->status != WEFT_OK || g->n == WEFT_BENCH_CEILINGS)
+        return;
+    g->status = weft_bench_measure(work, user, &g->options, &what.seconds);
+    if (g->status != WEFT_OK)
+        return;
+    what.value = what.work / what.seconds.median;
+    g->out[g->n++] = what;
+}
+
+typedef struct note {
+    char *text;
+    size_t size;
+} note;
+
+static void keep_error(void *user, weft_log_level level, const char *message)
+{
+    note *n = user;
+    if (level == WEFT_LOG_ERROR && n->text && n->size)
+        snprintf(n->text, n->size, "%s", message);
+}
+
+weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
+                                weft_bench_ceiling *out, int *n, char *message, size_t size)
+{
+    if (!out || !n)
+        return WEFT_E_NULL_ARGUMENT;
+    *n = 0;
+    if (message && size)
+        message[0] = 0;
+    weft_device_info info = {0};
+    if (threads <= 0)
+        threads = weft_device_info_get("cpu", 0, &info) == WEFT_OK ? info.cores : 1;
+    note log = {message, size};
+    weft_ctx *ctx;
+    weft_status status =
+        weft_ctx_open(&(weft_options){.device = device, .threads = threads, .log = keep_error, .log_user = &log}, &ctx);
+    if (status != WEFT_OK)
+        return status;
+    weft__gather g = {.options = options ? *options : (weft_bench_options){0}, .out = out};
+    g.options.ctx = ctx;
+    const bool gpu = device && strncmp(device, "cuda", 4) == 0;
+    if (gpu)
+        weft__gather_gpu(&g, ctx);
+    else
+        weft__gather_cpu(&g, threads);
+    weft__gather_launch(&g, ctx);
+    weft_ctx_close(ctx);
+    *n = g.n;
+    return g.status;
+}
+
+/* ---- Roofline ---- */
+
+static double memory_ceiling(const weft_bench_ceiling *c, int n)
+{
+    double size = 0, value = (double)NAN;
+    for (int k = 0; k < n; k++)
+        if (strcmp(c[k].name, "copy") == 0 && c[k].size >= size) {
+            size = c[k].size;
+            value = c[k].value;
+        }
+    return value;
+}
+
+static double best_flops(const weft_bench_ceiling *c, int n, weft_dtype dtype)
+{
+    double best = (double)NAN;
+    for (int k = 0; k < n; k++)
+        if (c[k].unit == WEFT_BENCH_FLOPS && c[k].dtype == dtype)
+            best = fmax(best, c[k].value);
+    return best;
+}
+
+double weft_bench_roofline(const weft_bench_ceiling *ceilings, int n, weft_dtype dtype, double bytes, double flops,
+                           bool *memory_bound)
+{
+    if (!ceilings || n < 1)
+        return (double)NAN;
+    double compute = best_flops(ceilings, n, dtype);
+    if (isnan(compute)) /* half types without units of their own are computed in f32 */
+        compute = best_flops(ceilings, n, WEFT_F32);
+    const double memory_seconds = bytes > 0 ? bytes / memory_ceiling(ceilings, n) : 0;
+    const double compute_seconds = flops > 0 ? flops / compute : 0;
+    if (memory_bound)
+        *memory_bound = !(compute_seconds > memory_seconds);
+    if (isnan(memory_seconds) || isnan(compute_seconds) || (bytes <= 0 && flops <= 0))
+        return (double)NAN;
+    return fmax(memory_seconds, compute_seconds);
+}
