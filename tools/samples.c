@@ -9,7 +9,8 @@
 /* ---- Recipes ----
  * Operands are words: a kind, then a letter for each dim: a, b, c, d are the sizes of the shape, a digit is itself.
  *   x  reals of [-1, 1], with gradient     p  reals of [0.2, 1.2], with gradient
- *   r  as x, without gradient              i  indices below the letter after '<'          c  truth values */
+ *   r  as x, without gradient              o  ones: what works in place may run many times over
+ *   i  indices below the letter after '<'   c  truth values */
 struct recipe {
     const char *name;
     const char *operands;
@@ -384,10 +385,10 @@ static const recipe recipes[] = {
     RECIPE(max_pool2d, "xabcd", 0),
     RECIPE(avg_pool2d, "xabcd", 0),
     RECIPE(avg_unpool2d, "xabcd", 0),
-    RECIPE(add_, "rab rab", 0),
-    RECIPE(sub_, "rab rab", 0),
-    RECIPE(mul_, "rab rab", 0),
-    RECIPE(div_, "rab rab", 0),
+    RECIPE(add_, "rab oab", 0),
+    RECIPE(sub_, "rab oab", 0),
+    RECIPE(mul_, "rab oab", 0),
+    RECIPE(div_, "rab oab", 0),
     RECIPE(copy_, "rab rab", 0),
     RECIPE(fill_, "rab", 0),
 };
@@ -472,6 +473,8 @@ static weft_tensor *make_operand(const sample *s, weft_ctx *ctx, weft_dtype dtyp
         double below = (double)letter_size(at[1], shape) - 1e-6;
         return weft_cast(spread_values(ctx, WEFT_F64, dims, ndim, 0, below, which), WEFT_I64);
     }
+    if (*word == 'o')
+        return weft_ones(ctx, dtype, dims, ndim);
     if (*word == 'c')
         return weft_bernoulli(ctx, WEFT_BOOL, dims, ndim, 0.5);
     double lo = s->how ? (*word == 'p' ? 0.2 : -1) : s->op.lo, hi = s->how ? (*word == 'p' ? 1.2 : 1) : s->op.hi;
@@ -516,10 +519,29 @@ weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in)
     }
 }
 
-double sample_flops(const sample *s, const int64_t *shape, double elements)
+/* Whether the result is another view of the operand's memory. */
+static bool moves_nothing(const sample *s)
 {
+    return s->op.family == WEFT_FAMILY_VIEW || strcmp(s->op.name, "flatten") == 0;
+}
+
+double sample_bytes(const sample *s, const operands *all, weft_tensor *result)
+{
+    if (moves_nothing(s))
+        return 0;
+    bool only_writes = strcmp(s->op.name, "copy_") == 0 || strcmp(s->op.name, "fill_") == 0;
+    double bytes = (double)weft_count(result) * (double)weft_dtype_size(weft_dtype_of(result));
+    for (int k = only_writes; k < all->n; k++)
+        bytes += (double)weft_count(all->in[k]) * (double)weft_dtype_size(weft_dtype_of(all->in[k]));
+    return bytes;
+}
+
+double sample_flops(const sample *s, const operands *all, const int64_t *shape)
+{
+    if (moves_nothing(s))
+        return 0;
     if (!s->how || s->how->flops_each == 0)
-        return elements;
+        return (double)weft_count(all->in[0]);
     double product = s->how->flops_each * (double)shape[0] * (double)shape[1] * (double)shape[1];
     return s->rank == 4 ? product * (double)shape[2] * (double)shape[3] : product;
 }

@@ -36,8 +36,11 @@ bool sample_make(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t
 /* Runs the operation. NULL after an error of the context. */
 weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in);
 
+/* Bytes that one run must read and write at least: operands and result, each once; 0 for views. */
+double sample_bytes(const sample *s, const operands *all, weft_tensor *result);
+
 /* Floating-point operations of one run by the usual count: 2 for each multiply-add of products and convolutions, else one for
- * each element of the largest operand. */
-double sample_flops(const sample *s, const int64_t *shape, double elements);
+ * each element of the first operand; 0 for views. */
+double sample_flops(const sample *s, const operands *all, const int64_t *shape);
 
 #endif

@@ -141,11 +141,16 @@ static void print_cell(const table *t, int i, int width, FILE *out)
 
 void table_print(table *t, FILE *out)
 {
+    table_print_or_drop(t, out, true);
+}
+
+void table_print_or_drop(table *t, FILE *out, bool print)
+{
     int width[MOST_COLUMNS] = {0};
     for (int i = 0; i < t->count; i++)
         if (width_of(t->cells[i].text) > width[i % t->columns])
             width[i % t->columns] = width_of(t->cells[i].text);
-    for (int i = 0; i < t->count; i++)
+    for (int i = 0; print && i < t->count; i++)
         print_cell(t, i, width[i % t->columns], out);
     for (int i = 0; i < t->count; i++)
         free(t->cells[i].text);

@@ -35,6 +35,7 @@ typedef struct table table;
 table *table_open(const char *align, const char *const *titles); /* a letter for each column: l or r */
 void table_cell(table *t, text_style cell_style, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void table_print(table *t, FILE *out);
+void table_print_or_drop(table *t, FILE *out, bool print); /* print false: only frees it */
 
 /* "1.50 GiB", "3.2 us", "12.3 G": three digits and a unit, in a static ring of buffers (valid for a few calls). */
 const char *text_bytes(double bytes);

@@ -68,7 +68,7 @@ typedef struct weft_bench_ceiling {
     weft_bench_unit unit;
     double size;               /* bytes touched by one run, or the edge of the product; 0: none */
     double work;               /* bytes, flops or calls of one unit of work */
-    double value;              /* work per second, by the median */
+    double value;              /* work per second, by the tenth percentile of the seconds: the machine undisturbed */
     weft_bench_result seconds; /* of one unit of work */
 } weft_bench_ceiling;
 

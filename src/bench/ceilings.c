@@ -12,7 +12,7 @@ void weft__gather_add(weft__gather *g, weft_bench_ceiling what, weft_bench_work 
     g->status = weft_bench_measure(work, user, &g->options, &what.seconds);
     if (g->status != WEFT_OK)
         return;
-    what.value = what.work / what.seconds.median;
+    what.value = what.work / what.seconds.p10;
     g->out[g->n++] = what;
 }
 
