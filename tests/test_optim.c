@@ -169,6 +169,28 @@ WEFT_TEST(Optim, MistakesAreNamed)
     close_ctx(c, &m);
 }
 
+WEFT_TEST(Optim, StepsManyHalfParameters)
+{
+    enum { MANY = 100 };
+    fault_memory m = {0};
+    weft_ctx *c = open_ctx(&m);
+    weft_tensor *p[MANY], *sum = weft_scalar(c, WEFT_BF16, 0);
+    for (int k = 0; k < MANY; k++) {
+        p[k] = weft_param(weft_ones(c, WEFT_BF16, WEFT_DIMS(1)), NULL);
+        sum = weft_add(sum, weft_sum(p[k], WEFT_ALL, false));
+    }
+    weft_optim *opt;
+    WEFT_CHECK_OK(weft_adamw_open(c, p, MANY, &(weft_adam_options){.lr = 0.5}, &opt));
+    weft_backward(c, sum);
+    WEFT_CHECK_OK(weft_optim_step(c, opt));
+    for (int k = 0; k < MANY; k++) {
+        WEFT_CHECK_NEAR(weft_item(c, p[k]), 0.5, 1e-2);
+        weft_release(p[k]);
+    }
+    weft_optim_close(opt);
+    close_ctx(c, &m);
+}
+
 WEFT_TEST(Clip, NormAndValue)
 {
     fault_memory m = {0};

@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "command.h"
 #include "options.h"
+#include "samples.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -187,9 +188,12 @@ static int choose_ops(char **names, int n_names, int *ops)
     static const char *const usual[] = {"copy_",   "add",        "gelu",          "exp",    "sum",
                                         "softmax", "layer_norm", "cross_entropy", "matmul", "conv2d"};
     if (n_names == 1 && strcmp(names[0], "all") == 0) {
+        sample s;
+        int n = 0;
         for (int k = 0; k < weft_op_count(); k++)
-            ops[k] = k;
-        return weft_op_count();
+            if (sample_find(k, &s))
+                ops[n++] = k;
+        return n;
     }
     int n = n_names ? n_names : (int)(sizeof usual / sizeof usual[0]);
     for (int k = 0; k < n; k++) {

@@ -34,12 +34,12 @@ static weft_status run_in_turns(void *user, int64_t times)
     return WEFT_OK;
 }
 
-/* Sets of operands until they fill the caches twice; at least 2, for a quarter of the memory at most. */
+/* Sets of operands until they fill the caches twice, and as much as the copy that is the ceiling touches; at least 2, for a quarter of the memory at most. */
 static bool make_sets(rotation *r, const bench_report *report, const bench_case *c, weft_dtype dtype,
                       const int64_t *shape)
 {
     bool gpu = strncmp(c->device, "cuda", 4) == 0;
-    double wanted = gpu ? 512e6 : 2 * (double)machine_last_cache(&report->host);
+    double cache = (double)machine_last_cache(&report->host), wanted = gpu ? 512e6 : fmax(2 * cache, 256e6);
     double room = gpu ? 8e9 : (double)report->host.memory / 4, each = c->bytes > 0 ? c->bytes : 1;
     int n = wanted / each < MOST_SETS - 1 ? (int)(wanted / each) + 1 : MOST_SETS;
     n = n < 2 ? 2 : n;

@@ -1,0 +1,184 @@
+/* bench_charts.c - see bench_charts.h. */
+#include "bench_charts.h"
+#include "terminal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WIDTH = 720, HEIGHT = 380, LEFT = 62, RIGHT = 20, TOP = 16, BOTTOM = 44, MOST_LABELS = 64 };
+
+typedef struct plot {
+    double x0, x1, y0, y1; /* exponents of ten at the borders */
+    struct {
+        double x, y, width;
+    } labels[MOST_LABELS]; /* placed so far */
+    int n_labels;
+} plot;
+
+static double to_x(const plot *p, double value)
+{
+    return LEFT + (log10(value) - p->x0) / (p->x1 - p->x0) * (WIDTH - LEFT - RIGHT);
+}
+
+static double to_y(const plot *p, double value)
+{
+    return HEIGHT - BOTTOM - (log10(value) - p->y0) / (p->y1 - p->y0) * (HEIGHT - TOP - BOTTOM);
+}
+
+static bool is_drawn(const bench_case *c, const bench_device *d)
+{
+    return strcmp(c->device, d->name) == 0 && !c->error[0] && c->bytes > 0 && c->flops > 0;
+}
+
+/* The seconds that a byte takes, and that a flop takes, at the ceilings; through the roofline of one of each. */
+static double memory_speed(const bench_device *d)
+{
+    return 1 / weft_bench_roofline(d->ceilings, d->n_ceilings, WEFT_F32, 1, 0, NULL);
+}
+
+static double peak(const bench_device *d, weft_dtype dtype)
+{
+    return 1 / weft_bench_roofline(d->ceilings, d->n_ceilings, dtype, 0, 1, NULL);
+}
+
+/* ---- Axes ---- */
+
+static void fit(plot *p, const bench_report *r, const bench_device *d)
+{
+    double least_y = INFINITY, most_y = 0, least_x = 0.1, most_x = 10;
+    for (int t = 0; t < r->plan.n_dtypes; t++) {
+        double top = peak(d, r->plan.dtypes[t]);
+        most_y = fmax(most_y, top);
+        most_x = fmax(most_x, 4 * top / memory_speed(d));
+    }
+    for (int k = 0; k < r->n_cases; k++) {
+        const bench_case *c = &r->cases[k];
+        if (!is_drawn(c, d))
+            continue;
+        least_x = fmin(least_x, c->flops / c->bytes / 1.5);
+        most_x = fmax(most_x, c->flops / c->bytes * 2);
+        least_y = fmin(least_y, c->flops / c->seconds.median / 1.5);
+        most_y = fmax(most_y, c->flops / c->seconds.median);
+    }
+    least_y = fmin(least_y, most_y / 100);
+    p->x0 = floor(2 * log10(least_x)) / 2;
+    p->x1 = ceil(2 * log10(most_x)) / 2;
+    p->y0 = floor(2 * log10(least_y)) / 2;
+    p->y1 = ceil(2 * log10(1.5 * most_y)) / 2;
+}
+
+static void put_axes(FILE *out, const plot *p)
+{
+    for (int e = (int)ceil(p->x0); e <= (int)floor(p->x1); e++) {
+        double x = to_x(p, pow(10, e));
+        fprintf(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x, TOP, HEIGHT - BOTTOM);
+        fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x, HEIGHT - BOTTOM + 17,
+                pow(10, e));
+    }
+    for (int e = (int)ceil(p->y0); e <= (int)floor(p->y1); e++) {
+        double y = to_y(p, pow(10, e));
+        fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, y, y);
+        fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, y + 4,
+                text_count(pow(10, e)));
+    }
+    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">flops per byte</text>\n", (LEFT + WIDTH) / 2,
+            HEIGHT - 8);
+    fprintf(out, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">flop/s</text>\n",
+            HEIGHT / 2, HEIGHT / 2);
+}
+
+/* Up along the memory's speed, then level at the peak. */
+static void put_roof(FILE *out, const plot *p, const bench_device *d, weft_dtype dtype)
+{
+    double speed = memory_speed(d), top = peak(d, dtype), bend = top / speed;
+    double first = fmax(pow(10, p->x0), pow(10, p->y0) / speed);
+    fprintf(out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n", to_x(p, first),
+            to_y(p, first * speed), to_x(p, bend), to_y(p, top), to_x(p, pow(10, p->x1)), to_y(p, top));
+    fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s %sflop/s</text>\n", WIDTH - RIGHT, to_y(p, top) - 6,
+            weft_dtype_name(dtype), text_count(top));
+}
+
+/* ---- Dots ---- */
+
+static bool is_free(const plot *p, double x, double y, double width)
+{
+    for (int k = 0; k < p->n_labels; k++)
+        if (fabs(p->labels[k].y - y) < 13 && x < p->labels[k].x + p->labels[k].width && p->labels[k].x < x + width)
+            return false;
+    return x + width < WIDTH && x > LEFT && y > TOP + 10 && y < HEIGHT - BOTTOM;
+}
+
+/* Writes the name beside the dot where there is room, else not at all: the table has every figure. */
+static void put_label(FILE *out, plot *p, const char *name, double x, double y)
+{
+    static const double places[][2] = {{9, 4}, {9, 17}, {9, -9}, {-1, 4}, {-1, 17}, {-1, -9}, {9, 30}, {9, -22}};
+    double width = 7.0 * (double)strlen(name);
+    for (size_t k = 0; k < sizeof places / sizeof places[0] && p->n_labels < MOST_LABELS; k++) {
+        double at = places[k][0] > 0 ? x + 9 : x - 9 - width, level = y + places[k][1];
+        if (!is_free(p, at, level, width))
+            continue;
+        p->labels[p->n_labels].x = at;
+        p->labels[p->n_labels].y = level;
+        p->labels[p->n_labels++].width = width;
+        fprintf(out, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", places[k][0] > 0 ? x + 9 : x - 9,
+                level, places[k][0] > 0 ? "start" : "end");
+        html_text(out, name);
+        fputs("</text>\n", out);
+        return;
+    }
+}
+
+static int colour_of(const bench_report *r, weft_dtype dtype)
+{
+    for (int t = 0; t < r->plan.n_dtypes; t++)
+        if (r->plan.dtypes[t] == dtype)
+            return t + 1;
+    return 1;
+}
+
+static void put_dot(FILE *out, const bench_report *r, const plot *p, const bench_case *c)
+{
+    double x = to_x(p, c->flops / c->bytes), y = to_y(p, c->flops / c->seconds.median);
+    fprintf(
+        out,
+        "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"var(--s%d)\" stroke=\"var(--card)\" stroke-width=\"2\"><title>",
+        x, y, colour_of(r, c->dtype));
+    html_text(out, c->name);
+    fprintf(out, " %s %s: %s, %sflop/s", c->what, weft_dtype_name(c->dtype), text_seconds(c->seconds.median),
+            text_count(c->flops / c->seconds.median));
+    if (!isnan(case_share(c)))
+        fprintf(out, ", %.0f %% of the limit", 100 * case_share(c));
+    fputs("</title></circle>\n", out);
+}
+
+/* Whether an earlier case of the same name is labelled already, as those of other dtypes and of the same operation are. */
+static bool is_named(const bench_report *r, const bench_device *d, int k)
+{
+    for (int j = 0; j < k; j++)
+        if (is_drawn(&r->cases[j], d) && strcmp(r->cases[j].name, r->cases[k].name) == 0)
+            return true;
+    return false;
+}
+
+void chart_roofline(FILE *out, const bench_report *r, const bench_device *d)
+{
+    plot p = {.n_labels = 0};
+    fit(&p, r, d);
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", WIDTH, HEIGHT, d->name);
+    put_axes(out, &p);
+    for (int t = 0; t < r->plan.n_dtypes; t++)
+        put_roof(out, &p, d, r->plan.dtypes[t]);
+    for (int k = 0; k < r->n_cases; k++) {
+        const bench_case *c = &r->cases[k];
+        if (is_drawn(c, d) && !is_named(r, d, k))
+            put_label(out, &p, c->name, to_x(&p, c->flops / c->bytes), to_y(&p, c->flops / c->seconds.median));
+    }
+    for (int k = 0; k < r->n_cases; k++)
+        if (is_drawn(&r->cases[k], d))
+            put_dot(out, r, &p, &r->cases[k]);
+    fputs("</svg>\n<div class=\"legend\">", out);
+    for (int t = 0; t < r->plan.n_dtypes && r->plan.n_dtypes > 1; t++)
+        fprintf(out, "<span><b style=\"background:var(--s%d)\"></b>%s</span>", t + 1,
+                weft_dtype_name(r->plan.dtypes[t]));
+    fputs("<span>Line: the limit. A dot on the line uses all that the machine has.</span></div>\n", out);
+}
