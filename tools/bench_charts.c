@@ -5,19 +5,20 @@
 #include <math.h>
 #include <string.h>
 
-enum { WIDTH = 720, HEIGHT = 380, LEFT = 62, RIGHT = 20, TOP = 16, BOTTOM = 44, MOST_LABELS = 64 };
+enum { HEIGHT = 380, LEFT = 62, RIGHT = 12, TOP = 16, BOTTOM = 44, MOST_BOXES = 512 };
 
 typedef struct plot {
+    int width;             /* in pixels at full size */
     double x0, x1, y0, y1; /* exponents of ten at the borders */
     struct {
         double x, y, width;
-    } labels[MOST_LABELS]; /* placed so far */
-    int n_labels;
+    } taken[MOST_BOXES]; /* where dots and labels are */
+    int n_taken;
 } plot;
 
 static double to_x(const plot *p, double value)
 {
-    return LEFT + (log10(value) - p->x0) / (p->x1 - p->x0) * (WIDTH - LEFT - RIGHT);
+    return LEFT + (log10(value) - p->x0) / (p->x1 - p->x0) * (p->width - LEFT - RIGHT);
 }
 
 static double to_y(const plot *p, double value)
@@ -39,6 +40,15 @@ static double memory_speed(const bench_device *d)
 static double peak(const bench_device *d, weft_dtype dtype)
 {
     return 1 / weft_bench_roofline(d->ceilings, d->n_ceilings, dtype, 0, 1, NULL);
+}
+
+static void take_place(plot *p, double x, double y, double width)
+{
+    if (p->n_taken == MOST_BOXES)
+        return;
+    p->taken[p->n_taken].x = x;
+    p->taken[p->n_taken].y = y;
+    p->taken[p->n_taken++].width = width;
 }
 
 /* ---- Axes ---- */
@@ -77,11 +87,12 @@ static void put_axes(FILE *out, const plot *p)
     }
     for (int e = (int)ceil(p->y0); e <= (int)floor(p->y1); e++) {
         double y = to_y(p, pow(10, e));
-        fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, WIDTH - RIGHT, y, y);
+        fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, p->width - RIGHT, y,
+                y);
         fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, y + 4,
                 text_count(pow(10, e)));
     }
-    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">flops per byte</text>\n", (LEFT + WIDTH) / 2,
+    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">flops per byte</text>\n", (LEFT + p->width) / 2,
             HEIGHT - 8);
     fprintf(out, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">flop/s</text>\n",
             HEIGHT / 2, HEIGHT / 2);
@@ -94,18 +105,34 @@ static void put_roof(FILE *out, const plot *p, const bench_device *d, weft_dtype
     double first = fmax(pow(10, p->x0), pow(10, p->y0) / speed);
     fprintf(out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n", to_x(p, first),
             to_y(p, first * speed), to_x(p, bend), to_y(p, top), to_x(p, pow(10, p->x1)), to_y(p, top));
-    fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s %sflop/s</text>\n", WIDTH - RIGHT, to_y(p, top) - 6,
-            weft_dtype_name(dtype), text_count(top));
+}
+
+/* One label for dtypes that share a roof. */
+static void name_roof(FILE *out, plot *p, const bench_report *r, const bench_device *d, int t)
+{
+    double top = peak(d, r->plan.dtypes[t]);
+    char names[64] = "";
+    for (int k = 0; k < r->plan.n_dtypes; k++) {
+        bool same = peak(d, r->plan.dtypes[k]) == top;
+        if (same && k < t)
+            return;
+        size_t used = strlen(names);
+        if (same)
+            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", weft_dtype_name(r->plan.dtypes[k]));
+    }
+    fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s: %sflop/s</text>\n", p->width - RIGHT,
+            to_y(p, top) - 6, names, text_count(top));
+    take_place(p, p->width - RIGHT - 130, to_y(p, top) - 6, 130);
 }
 
 /* ---- Dots ---- */
 
 static bool is_free(const plot *p, double x, double y, double width)
 {
-    for (int k = 0; k < p->n_labels; k++)
-        if (fabs(p->labels[k].y - y) < 13 && x < p->labels[k].x + p->labels[k].width && p->labels[k].x < x + width)
+    for (int k = 0; k < p->n_taken; k++)
+        if (fabs(p->taken[k].y - y) < 13 && x < p->taken[k].x + p->taken[k].width && p->taken[k].x < x + width)
             return false;
-    return x + width < WIDTH && x > LEFT && y > TOP + 10 && y < HEIGHT - BOTTOM;
+    return x + width < p->width && x > LEFT && y > TOP + 10 && y < HEIGHT - BOTTOM;
 }
 
 /* Writes the name beside the dot where there is room, else not at all: the table has every figure. */
@@ -113,13 +140,11 @@ static void put_label(FILE *out, plot *p, const char *name, double x, double y)
 {
     static const double places[][2] = {{9, 4}, {9, 17}, {9, -9}, {-1, 4}, {-1, 17}, {-1, -9}, {9, 30}, {9, -22}};
     double width = 7.0 * (double)strlen(name);
-    for (size_t k = 0; k < sizeof places / sizeof places[0] && p->n_labels < MOST_LABELS; k++) {
+    for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
         double at = places[k][0] > 0 ? x + 9 : x - 9 - width, level = y + places[k][1];
         if (!is_free(p, at, level, width))
             continue;
-        p->labels[p->n_labels].x = at;
-        p->labels[p->n_labels].y = level;
-        p->labels[p->n_labels++].width = width;
+        take_place(p, at, level, width);
         fprintf(out, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", places[k][0] > 0 ? x + 9 : x - 9,
                 level, places[k][0] > 0 ? "start" : "end");
         html_text(out, name);
@@ -128,7 +153,17 @@ static void put_label(FILE *out, plot *p, const char *name, double x, double y)
     }
 }
 
-static int colour_of(const bench_report *r, weft_dtype dtype)
+static double case_x(const plot *p, const bench_case *c)
+{
+    return to_x(p, c->flops / c->bytes);
+}
+
+static double case_y(const plot *p, const bench_case *c)
+{
+    return to_y(p, c->flops / c->seconds.median);
+}
+
+int dtype_colour(const bench_report *r, weft_dtype dtype)
 {
     for (int t = 0; t < r->plan.n_dtypes; t++)
         if (r->plan.dtypes[t] == dtype)
@@ -138,11 +173,11 @@ static int colour_of(const bench_report *r, weft_dtype dtype)
 
 static void put_dot(FILE *out, const bench_report *r, const plot *p, const bench_case *c)
 {
-    double x = to_x(p, c->flops / c->bytes), y = to_y(p, c->flops / c->seconds.median);
+    double x = case_x(p, c), y = case_y(p, c);
     fprintf(
         out,
         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"var(--s%d)\" stroke=\"var(--card)\" stroke-width=\"2\"><title>",
-        x, y, colour_of(r, c->dtype));
+        x, y, dtype_colour(r, c->dtype));
     html_text(out, c->name);
     fprintf(out, " %s %s: %s, %sflop/s", c->what, weft_dtype_name(c->dtype), text_seconds(c->seconds.median),
             text_count(c->flops / c->seconds.median));
@@ -160,23 +195,33 @@ static bool is_named(const bench_report *r, const bench_device *d, int k)
     return false;
 }
 
-void chart_roofline(FILE *out, const bench_report *r, const bench_device *d)
+static void draw(FILE *out, const bench_report *r, const bench_device *d, int width, const char *shown)
 {
-    plot p = {.n_labels = 0};
+    plot p = {.width = width};
     fit(&p, r, d);
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", WIDTH, HEIGHT, d->name);
+    fprintf(out, "<svg class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", shown, width,
+            HEIGHT, d->name);
     put_axes(out, &p);
-    for (int t = 0; t < r->plan.n_dtypes; t++)
+    for (int t = 0; t < r->plan.n_dtypes; t++) {
         put_roof(out, &p, d, r->plan.dtypes[t]);
-    for (int k = 0; k < r->n_cases; k++) {
-        const bench_case *c = &r->cases[k];
-        if (is_drawn(c, d) && !is_named(r, d, k))
-            put_label(out, &p, c->name, to_x(&p, c->flops / c->bytes), to_y(&p, c->flops / c->seconds.median));
+        name_roof(out, &p, r, d, t);
     }
     for (int k = 0; k < r->n_cases; k++)
-        if (is_drawn(&r->cases[k], d))
+        if (is_drawn(&r->cases[k], d)) {
             put_dot(out, r, &p, &r->cases[k]);
-    fputs("</svg>\n<div class=\"legend\">", out);
+            take_place(&p, case_x(&p, &r->cases[k]) - 6, case_y(&p, &r->cases[k]) + 4, 12);
+        }
+    for (int k = 0; k < r->n_cases; k++)
+        if (is_drawn(&r->cases[k], d) && !is_named(r, d, k))
+            put_label(out, &p, r->cases[k].name, case_x(&p, &r->cases[k]), case_y(&p, &r->cases[k]));
+    fputs("</svg>\n", out);
+}
+
+void chart_roofline(FILE *out, const bench_report *r, const bench_device *d)
+{
+    draw(out, r, d, 860, "on-wide");
+    draw(out, r, d, 380, "on-narrow");
+    fputs("<div class=\"legend\">", out);
     for (int t = 0; t < r->plan.n_dtypes && r->plan.n_dtypes > 1; t++)
         fprintf(out, "<span><b style=\"background:var(--s%d)\"></b>%s</span>", t + 1,
                 weft_dtype_name(r->plan.dtypes[t]));

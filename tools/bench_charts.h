@@ -7,6 +7,9 @@
 /* An SVG: flops per byte across, flops per second up, both logarithmic; the roof of each dtype and a dot for each case. */
 void chart_roofline(FILE *out, const bench_report *r, const bench_device *d);
 
+/* The number of the style's colour --sN for a dtype of the report. */
+int dtype_colour(const bench_report *r, weft_dtype dtype);
+
 /* Text with <, & and quotes escaped. */
 void html_text(FILE *out, const char *text);
 

@@ -8,9 +8,9 @@
 
 static const char css[] =
     ":root{--page:#f9f9f7;--card:#fcfcfb;--ink:#0b0b0b;--soft:#52514e;--faint:#898781;--grid:#e1e0d9;--line:#c3c2b7;"
-    "--s1:#2a78d6;--s2:#eb6834;--s3:#1baf7a;--s4:#eda100;--track:#cde2fb}\n"
+    "--s1:#2a78d6;--s2:#eb6834;--s3:#1baf7a;--s4:#eda100;--track:#e8e7e1}\n"
     "@media(prefers-color-scheme:dark){:root{--page:#0d0d0d;--card:#1a1a19;--ink:#fff;--soft:#c3c2b7;--faint:#898781;"
-    "--grid:#2c2c2a;--line:#383835;--s1:#3987e5;--s2:#d95926;--s3:#199e70;--s4:#c98500;--track:#184f95}}\n"
+    "--grid:#2c2c2a;--line:#383835;--s1:#3987e5;--s2:#d95926;--s3:#199e70;--s4:#c98500;--track:#2c2c2a}}\n"
     "*{box-sizing:border-box}body{margin:0;background:var(--page);color:var(--ink);"
     "font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}\n"
     "main{max-width:1000px;margin:0 auto;padding:24px 16px 48px}h1{font-size:26px;margin:0 0 4px;text-wrap:balance}"
@@ -25,12 +25,14 @@ static const char css[] =
     ".bars{display:grid;grid-template-columns:minmax(110px,max-content) 1fr 74px;gap:7px 10px;align-items:center;"
     "font-size:13px;font-variant-numeric:tabular-nums}.bars i{font-style:normal;color:var(--faint)}"
     ".track{background:var(--track);height:14px;border-radius:4px;overflow:hidden}"
-    ".track div{height:14px;border-radius:4px;background:var(--s1)}\n"
-    "svg{width:100%;height:auto;display:block}svg text{font:12px system-ui,sans-serif;fill:var(--soft)}"
+    ".track div{height:14px;border-radius:4px}\n"
+    "svg{width:100%;height:auto;display:block}.on-narrow{display:none}svg text{font:12px "
+    "system-ui,sans-serif;fill:var(--soft)}"
     "svg .name{fill:var(--ink)}.grid{stroke:var(--grid)}.roof{stroke:var(--ink);stroke-width:2;fill:none}"
     ".legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:13px;color:var(--soft);margin-top:8px}"
     ".legend b{display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:6px}"
-    ".bad{color:var(--soft)}@media(max-width:520px){.bars{grid-template-columns:1fr 62px}.bars .label{grid-column:1/3;"
+    ".bad{color:var(--soft)}@media(max-width:520px){.on-wide{display:none}.on-narrow{display:block}.bars{grid-template-"
+    "columns:1fr 62px}.bars .label{grid-column:1/3;"
     "margin-bottom:-5px}h1{font-size:22px}}\n";
 
 void html_text(FILE *out, const char *text)
@@ -109,9 +111,11 @@ static void put_bars(FILE *out, const bench_report *r, const bench_device *d, co
             continue;
         fputs("<div class=\"label\">", out);
         html_text(out, c->name);
-        fprintf(out, " <i>%s%s%s</i></div><div class=\"track\"><div style=\"width:%.1f%%\"></div></div>",
-                strcmp(kind, "op") == 0 ? "" : c->what, strcmp(kind, "op") == 0 ? "" : " ", weft_dtype_name(c->dtype),
-                100 * shown);
+        fprintf(
+            out,
+            " <i>%s%s%s</i></div><div class=\"track\"><div style=\"width:%.1f%%;background:var(--s%d)\"></div></div>",
+            strcmp(kind, "op") == 0 ? "" : c->what, strcmp(kind, "op") == 0 ? "" : " ", weft_dtype_name(c->dtype),
+            100 * shown, dtype_colour(r, c->dtype));
         fprintf(out, "<div class=\"n\">%.0f %%</div>\n", 100 * share);
     }
     fputs("</div>\n", out);
