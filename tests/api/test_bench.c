@@ -1,0 +1,226 @@
+/* test_bench.c - measuring as a program calls it (bench.h), and the operations as data (reference.h). No test here asks how
+ * fast the machine is. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+#include <weft/weft.h>
+#include "weft_test.h"
+
+/* ---- Measuring ---- */
+
+typedef struct counter {
+    int64_t runs, fail_at;
+    double nanoseconds; /* that each run sleeps */
+} counter;
+
+static weft_status count_and_sleep(void *user, int64_t times)
+{
+    counter *c = user;
+    for (int64_t k = 0; k < times; k++) {
+        if (++c->runs == c->fail_at)
+            return WEFT_E_CALLBACK;
+        nanosleep(&(struct timespec){.tv_nsec = (long)c->nanoseconds}, NULL);
+    }
+    return WEFT_OK;
+}
+
+WEFT_TEST(Bench, AKnownSleepIsMeasured)
+{
+    counter c = {.nanoseconds = 2e6};
+    weft_bench_result r;
+    WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 5}, &r));
+    WEFT_CHECK_EQ_INT(r.n, 5);
+    WEFT_CHECK(r.best >= 2e-3); /* a sleep never ends early; how late it ends is the machine's affair */
+    WEFT_CHECK(r.best <= r.p10 && r.p10 <= r.median && r.median <= r.p90);
+    WEFT_CHECK(r.times >= 1 && r.times <= 3);
+}
+
+WEFT_TEST(Bench, OneRunForEachSampleOnRequest)
+{
+    counter c = {.nanoseconds = 0};
+    weft_bench_result r;
+    const weft_bench_options o = {.samples = 7, .sample_seconds = -1, .warm_seconds = -1};
+    WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &o, &r));
+    WEFT_CHECK_EQ_INT(r.times, 1);
+    WEFT_CHECK_EQ_INT(c.runs, 8); /* and one to see how long it takes */
+}
+
+WEFT_TEST(Bench, TimeLimitAndFailures)
+{
+    counter c = {.nanoseconds = 1e6};
+    weft_bench_result r;
+    const weft_bench_options o = {.samples = 100, .warm_seconds = -1, .most_seconds = 1e-6};
+    WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &o, &r));
+    WEFT_CHECK_EQ_INT(r.n, 3);
+    c = (counter){.fail_at = 3};
+    WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, NULL, &r), WEFT_E_CALLBACK);
+    WEFT_CHECK_STATUS(weft_bench_measure(NULL, &c, NULL, &r), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 102}, &r),
+                      WEFT_E_INVALID);
+}
+
+WEFT_TEST(Bench, Percentiles)
+{
+    weft_bench_result r = {.n = 11, .samples = {10, 0, 3, 7, 1, 9, 2, 8, 4, 6, 5}};
+    weft_bench_summarise(&r);
+    WEFT_CHECK_NEAR(r.median, 5, 1e-12);
+    WEFT_CHECK_NEAR(r.p10, 1, 1e-12);
+    WEFT_CHECK_NEAR(r.p90, 9, 1e-12);
+    WEFT_CHECK_NEAR(r.best, 0, 0);
+    r = (weft_bench_result){.n = 2, .samples = {4, 2}};
+    weft_bench_summarise(&r);
+    WEFT_CHECK_NEAR(r.median, 3, 1e-12);
+}
+
+typedef struct block {
+    float *from, *to;
+    size_t bytes;
+} block;
+
+static weft_status copy_block(void *user, int64_t times)
+{
+    const block *b = user;
+    for (int64_t k = 0; k < times; k++) {
+        memcpy(b->to, b->from, b->bytes);
+        __asm__ volatile("" ::: "memory");
+    }
+    return WEFT_OK;
+}
+
+/* A copy is not free: no machine copies 16 MiB at 10 TB/s, nor within a sample's length if it is repeated. */
+WEFT_TEST(Bench, AKnownCopyIsMeasured)
+{
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &c) == WEFT_OK);
+    block b = {.bytes = (size_t)16 << 20};
+    b.from = weft_ctx_alloc(c, b.bytes);
+    b.to = weft_ctx_alloc(c, b.bytes);
+    WEFT_REQUIRE(b.from && b.to);
+    memset(b.from, 0, b.bytes);
+    weft_bench_result r;
+    WEFT_CHECK_OK(weft_bench_measure(copy_block, &b, &(weft_bench_options){.samples = 5}, &r));
+    WEFT_CHECK(2 * (double)b.bytes / r.best < 1e13);
+    WEFT_CHECK((double)r.times * r.best < 1);
+    weft_ctx_free(c, b.from, b.bytes);
+    weft_ctx_free(c, b.to, b.bytes);
+    weft_ctx_close(c);
+}
+
+/* ---- Ceilings ---- */
+
+WEFT_TEST(Bench, CeilingsOfTheCpu)
+{
+    static weft_bench_ceiling all[WEFT_BENCH_CEILINGS];
+    const weft_bench_options quick = {.samples = 3, .sample_seconds = -1, .warm_seconds = -1};
+    char message[256];
+    int n = 0, copies = 0, flops = 0;
+    WEFT_CHECK_OK(weft_bench_ceilings("cpu", 2, &quick, all, &n, message, sizeof message));
+    for (int k = 0; k < n; k++) {
+        WEFT_CHECK(all[k].value > 0 && isfinite(all[k].value));
+        WEFT_CHECK_NEAR(all[k].value * all[k].seconds.p10 / all[k].work, 1, 1e-9);
+        copies += strcmp(all[k].name, "copy") == 0;
+        flops += all[k].unit == WEFT_BENCH_FLOPS;
+    }
+    WEFT_CHECK_EQ_INT(copies, 5);
+    WEFT_CHECK_EQ_INT(flops, 2);
+    WEFT_CHECK(weft_bench_ceilings("tpu", 1, &quick, all, &n, message, sizeof message) != WEFT_OK);
+    WEFT_CHECK_STR_HAS(message, "tpu");
+    WEFT_CHECK_EQ_INT(n, 0);
+}
+
+WEFT_TEST(Bench, Roofline)
+{
+    const weft_bench_ceiling all[] = {
+        {.name = "copy", .unit = WEFT_BENCH_BYTES, .size = 1e3, .value = 1e12},
+        {.name = "copy", .unit = WEFT_BENCH_BYTES, .size = 1e8, .value = 1e10},
+        {.name = "fma", .unit = WEFT_BENCH_FLOPS, .dtype = WEFT_F32, .value = 1e11},
+        {.name = "matmul", .unit = WEFT_BENCH_FLOPS, .dtype = WEFT_BF16, .value = 1e12},
+    };
+    bool memory = false;
+    WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_F32, 1e10, 1e10, &memory), 1, 1e-12);
+    WEFT_CHECK(memory);
+    WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_F32, 1e9, 1e12, &memory), 10, 1e-12);
+    WEFT_CHECK(!memory);
+    WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_BF16, 1e9, 1e12, NULL), 1, 1e-12);
+    WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_F16, 0, 1e12, NULL), 10, 1e-12); /* as f32 */
+    WEFT_CHECK(isnan(weft_bench_roofline(all, 4, WEFT_F32, 0, 0, NULL)));
+    WEFT_CHECK(isnan(weft_bench_roofline(all + 2, 2, WEFT_F32, 1, 1, NULL)));
+    WEFT_CHECK(isnan(weft_bench_roofline(NULL, 0, WEFT_F32, 1, 1, NULL)));
+}
+
+/* ---- Differences ---- */
+
+WEFT_TEST(Bench, DifferencesAndTheirVerdict)
+{
+    double a[21], b[21];
+    for (int k = 0; k < 21; k++) {
+        a[k] = 1 + 0.01 * (k * 8 % 21) / 21;
+        b[k] = 1.5 * a[k];
+    }
+    weft_bench_difference d;
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.05, &d));
+    WEFT_CHECK_EQ_INT(d.verdict, 1);
+    WEFT_CHECK_NEAR(d.ratio, 1.5, 1e-12);
+    WEFT_CHECK(d.low > 1.48 && d.low <= d.ratio && d.ratio <= d.high && d.high < 1.52);
+    WEFT_CHECK_OK(weft_bench_compare(b, 21, a, 21, 0.05, &d));
+    WEFT_CHECK_EQ_INT(d.verdict, -1);
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 0, &d));
+    WEFT_CHECK_EQ_INT(d.verdict, 0);
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.6, &d));
+    WEFT_CHECK_EQ_INT(d.verdict, 0);
+    b[3] = 0;
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, b, 21, 0.05, &d), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 0, a, 21, 0.05, &d), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, a, 21, -1, &d), WEFT_E_INVALID);
+}
+
+/* ---- The reference ---- */
+
+WEFT_TEST(Reference, DescribesEveryOperation)
+{
+    for (int k = 0; k < weft_op_count(); k++) {
+        weft_op_description op = {0};
+        WEFT_CHECK_OK(weft_op_describe(k, &op));
+        WEFT_CHECK_EQ_INT(weft_op_find(op.name), k);
+        WEFT_CHECK(op.doc[0] && op.parameters[0] == '(' && op.result[0]);
+        WEFT_CHECK(op.differentiable == !op.no_gradient);
+        WEFT_CHECK((op.family <= WEFT_FAMILY_REDUCE) == (op.call.unary != NULL));
+    }
+    weft_op_description op = {0};
+    WEFT_CHECK_STATUS(weft_op_describe(-1, &op), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_op_describe(weft_op_count(), &op), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_op_describe(0, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_EQ_INT(weft_op_find("weft_gelu"), weft_op_find("gelu"));
+    WEFT_CHECK_EQ_INT(weft_op_find("softmax_grad"), -1); /* a step of another operation: not public */
+    WEFT_CHECK_EQ_INT(weft_op_find(NULL), -1);
+}
+
+WEFT_TEST(Reference, CallsWhatItDescribes)
+{
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &c) == WEFT_OK);
+    weft_op_description op = {0};
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("square"), &op));
+    WEFT_CHECK_NEAR(weft_item(c, op.call.unary(weft_scalar(c, WEFT_F64, 3))), 9, 0);
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("clamp"), &op));
+    WEFT_CHECK_EQ_INT(op.numbers, 2);
+    WEFT_CHECK_NEAR(weft_item(c, op.call.unary_2(weft_scalar(c, WEFT_F64, 3), -1, 2)), 2, 0);
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("pow_scalar"), &op));
+    WEFT_CHECK_EQ_INT(op.numbers, 1);
+    WEFT_CHECK_NEAR(weft_item(c, op.call.unary_1(weft_scalar(c, WEFT_F64, 3), 3)), 27, 1e-12);
+    weft_ctx_close(c);
+}
+
+/* A program that was built when the struct was shorter keeps what lies behind it. */
+WEFT_TEST(Reference, WritesNoFurtherThanTheCallerKnows)
+{
+    weft_op_description op;
+    memset(&op, 0x5a, sizeof op);
+    op.struct_size = offsetof(weft_op_description, doc);
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("gelu"), &op));
+    WEFT_CHECK_STR_HAS(op.name, "gelu");
+    const char *untouched;
+    memset(&untouched, 0x5a, sizeof untouched);
+    WEFT_CHECK(memcmp(&op.doc, &untouched, sizeof untouched) == 0);
+}

@@ -1,0 +1,88 @@
+"""Help, mistakes, exit codes, terminals and pipes."""
+from tool import main, weft, weft_on_terminal
+
+COMMANDS = ["info", "ops", "gradcheck", "bench"]
+ESCAPE = "\x1b["
+
+
+def test_help_lists_the_commands():
+    for words in ([], ["help"], ["--help"]):
+        result = weft(*words)
+        assert result.code == (0 if words else 2), (words, result.code)
+        text = result.out + result.err
+        for command in COMMANDS:
+            assert f"\n  {command} " in text, (command, text)
+
+
+def test_every_command_teaches_by_examples():
+    for command in COMMANDS + ["bench diff"]:
+        result = weft(*command.split(), "--help")
+        assert result.code == 0 and result.err == "", command
+        assert f"usage: weft {command}" in result.out
+        assert "Examples" in result.out and f"\n  weft {command} " in result.out.replace("Examples\n  weft", "\n  weft"), command
+        assert "--json" in result.out
+    assert weft("help", "bench").out == weft("bench", "--help").out
+
+
+def test_mistakes_are_explained():
+    for words, hint in [
+        (["bnech"], 'did you mean "bench"'),
+        (["info", "--jsn"], "did you mean --json"),
+        (["info", "extra"], "weft info takes no"),
+        (["ops", "gleu"], "did you mean gelu"),
+        (["gradcheck"], "needs an operation"),
+        (["gradcheck", "glu"], "no operation"),
+        (["gradcheck", "gelu", "--device", "tpu"], "tpu"),
+        (["bench", "gelu"], "did you mean `weft bench ops`"),
+        (["bench", "ops", "glu"], "no operation"),
+        (["bench", "models", "gpt2"], "gpt2-tiny"),
+        (["bench", "ops", "--dtype", "i32"], "f32"),
+        (["bench", "ops", "--shape", "12"], "ROWSxCOLUMNS"),
+        (["bench", "ops", "--shape"], "needs a value"),
+        (["bench", "ops", "--threads", "two"], "whole number"),
+        (["bench", "ops", "--samples", "1"], "--samples"),
+        (["bench", "--quick=1"], "takes no value"),
+        (["bench", "-q"], "two dashes"),
+        (["bench", "diff", "a.json"], "needs two reports"),
+        (["bench", "diff", "/nowhere.json", "/nowhere.json"], "/nowhere.json"),
+    ]:
+        result = weft(*words)
+        assert result.code == 2, (words, result.code)
+        assert result.out == "", (words, result.out)
+        assert hint in result.err and result.err.startswith("weft: "), (words, result.err)
+
+
+def test_ops_search_and_reference():
+    one = weft("ops", "weft_gelu").out
+    for part in ("weft_tensor *weft_gelu(weft_tensor *x)", "x * M(normcdf)(x)", "gelu_tanh"):
+        assert part in one, part
+    found = weft("ops", "POOL").out
+    assert "max_pool2d" in found and "avg_unpool2d" in found and "gelu" not in found
+    reductions = weft("ops", "--family", "reduce").out
+    assert "logsumexp" in reductions and "softmax" not in reductions
+
+
+def test_a_pipe_gets_plain_text():
+    for words in (["help"], ["info"], ["ops"], ["gradcheck", "relu"], ["bench", "ops", "add", "--quick"]):
+        result = weft(*words)
+        assert result.code == 0 and result.err == "", (words, result.err)
+        assert "\x1b" not in result.out and "\r" not in result.out, words
+
+
+def test_a_terminal_gets_colours_and_progress():
+    for words in (["help"], ["info"], ["ops", "gelu"], ["gradcheck", "relu"]):
+        assert ESCAPE in weft_on_terminal(*words).out, words
+    result = weft_on_terminal("bench", "ops", "add", "--quick")
+    assert result.code == 0 and "\r" + ESCAPE + "Kbench 1/1  add f32 on cpu" in result.out
+
+
+def test_no_color_and_dumb_terminals():
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert ESCAPE not in weft_on_terminal("ops", "gelu", env=env).out, env
+
+
+def test_the_isa_can_be_forced():
+    assert '"isa": "plain"' in weft("info", "--json", env={"WEFT_ISA": "plain"}).out
+
+
+main(globals())

@@ -1,0 +1,112 @@
+"""What programs get: JSON of fixed schemas, for every operation and model."""
+import os
+import tempfile
+from html.parser import HTMLParser
+
+from tool import check_schema, main, weft, weft_json
+
+
+def test_info():
+    info = weft_json("info", "--json")
+    check_schema(info, "info")
+    assert info["schema"] == "weft-info/1"
+    assert info["cpu"]["processors"] == len(os.sched_getaffinity(0))
+    assert bool(info["gpus"]) == (info["gpu_unused_because"] is None)
+
+
+def test_ops():
+    ops = weft_json("ops", "--json")
+    check_schema(ops, "ops")
+    names = [op["name"] for op in ops["ops"]]
+    assert len(names) == len(set(names)) and len(names) > 100
+    assert all(op["differentiable"] == (op["no_gradient"] is None) for op in ops["ops"])
+    one = weft_json("ops", "atan2", "--json")["ops"]
+    assert [op["name"] for op in one] == ["atan2"] and one[0]["gradient_b"] == "-g * a / (a * a + b * b)"
+
+
+def test_gradcheck_covers_every_differentiable_operation():
+    checked = weft_json("gradcheck", "all", "--json")
+    check_schema(checked, "gradcheck")
+    assert [op["name"] for op in checked["ops"] if not op["right"]] == []
+    done = {op["name"] for op in checked["ops"] if op["first"] == "right" and op["second"] == "right"}
+    wanted = {op["name"] for op in weft_json("ops", "--json")["ops"] if op["differentiable"]}
+    assert done == wanted, done ^ wanted
+
+
+def test_bench_measures_every_operation_and_dtype():
+    report = weft_json("bench", "ops", "all", "--quick", "--device", "cpu", "--dtype", "f32,f64,f16,bf16", "--json")
+    check_schema(report, "bench")
+    assert report["schema"] == "weft-bench/1" and report["settings"]["quick"]
+    assert [case["id"] + ": " + case["error"] for case in report["cases"] if case["error"]] == []
+    steps = {"sgd_step", "adam_step"}  # part of every model's training step
+    wanted = {op["name"] for op in weft_json("ops", "--json")["ops"]} - steps
+    assert {case["name"] for case in report["cases"]} == wanted
+    assert len(report["cases"]) == 4 * len(wanted)
+    names = [ceiling["name"] for ceiling in report["devices"][0]["ceilings"]]
+    assert {"copy", "read", "fma", "launch"} <= set(names)
+
+
+def test_bench_figures_hang_together():
+    report = weft_json("bench", "ops", "add", "matmul", "transpose", "--quick", "--device", "cpu", "--shape", "64x48",
+                       "--json")
+    add, matmul, transpose = report["cases"]
+    assert add["bytes"] == 3 * 4 * 64 * 48 and add["flops"] == 64 * 48 and add["size"] == "64x48"
+    assert matmul["flops"] == 2 * 64 * 48 * 48 and matmul["id"] == "op/matmul/64x48/f32/cpu"
+    assert transpose["bytes"] == 0 and transpose["share_of_limit"] is None
+    for case in report["cases"]:
+        s = case["seconds"]
+        assert 0 < s["best"] <= s["p10"] <= s["median"] <= s["p90"] and len(s["samples"]) == 3
+        assert min(s["samples"]) == s["best"]
+    share = add["limit_seconds"] / add["seconds"]["median"]
+    assert abs(share - add["share_of_limit"]) < 1e-6 * share
+
+
+def test_bench_models_run():
+    report = weft_json("bench", "models", "mlp", "lenet", "gpt2-tiny", "--quick", "--device", "cpu", "--dtype",
+                       "f32,bf16", "--json")
+    check_schema(report, "bench")
+    assert [case["id"] + ": " + case["error"] for case in report["cases"] if case["error"]] == []
+    assert len(report["cases"]) == 3 * 2 * 2
+    for forward, train in zip(report["cases"][::2], report["cases"][1::2]):
+        assert forward["size"].startswith("forward") and train["size"].startswith("train step")
+        assert train["flops"] == 3 * forward["flops"] > 0
+
+
+class Page(HTMLParser):
+    """Counts elements, and refuses what would need the network or is not closed."""
+    void = {"meta", "circle", "line", "polyline"}
+    loose = {"tr", "th"}  # their end may be left out in HTML
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.count = [], {}
+
+    def handle_starttag(self, tag, attrs):
+        self.count[tag] = self.count.get(tag, 0) + 1
+        assert tag not in ("script", "link", "img", "iframe"), tag
+        assert not {name for name, _ in attrs} & {"src", "href"}, attrs
+        if tag not in self.void | self.loose:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.void | self.loose:
+            assert self.open and self.open.pop() == tag, tag
+
+
+def test_the_page_stands_alone():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "report.html")
+        result = weft("bench", "--quick", "--device", "cpu", "--dtype", "f32,bf16", "--html", path)
+        assert result.code == 0, result.err
+        with open(path) as file:
+            text = file.read()
+    assert "http" not in text and "url(" not in text and "@import" not in text
+    assert "prefers-color-scheme:dark" in text and "width=device-width" in text
+    page = Page()
+    page.feed(text)
+    assert page.open == [], page.open
+    assert page.count["svg"] == 2 and page.count["circle"] > 40, page.count
+    assert weft("bench", "ceilings", "--quick", "--device", "cpu", "--html", "/nowhere/report.html").code == 2
+
+
+main(globals())

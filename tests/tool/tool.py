@@ -1,0 +1,92 @@
+"""tool.py - running the `weft` command and looking at what it does. A test is a script that calls main(globals())."""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+
+WEFT = sys.argv[1] if len(sys.argv) > 1 else "weft"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+def weft(*words, env=None):
+    """Runs the command with its streams on pipes."""
+    done = subprocess.run([WEFT, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={**os.environ, **(env or {})})
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def weft_on_terminal(*words, env=None):
+    """Runs the command on a terminal of its own; out has both streams."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([WEFT, *words], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
+                             env={**os.environ, "TERM": "xterm", "NO_COLOR": "", **(env or {})})
+    os.close(theirs)
+    text = b""
+    while True:
+        ready, _, _ = select.select([ours], [], [], 60)
+        try:
+            part = os.read(ours, 65536) if ready else b""
+        except OSError:  # the terminal is closed
+            part = b""
+        if not part:
+            break
+        text += part
+    os.close(ours)
+    return Result(child.wait(), text.decode(), "")
+
+
+def weft_json(*words, code=0):
+    result = weft(*words)
+    assert result.code == code, f"{words}: exit code {result.code}, {result.err}"
+    return json.loads(result.out)
+
+
+def check_shape(value, shape, where="$"):
+    """shape: "str", "int", "num", "bool", each with "?" for null too; [shape] for lists; {key: shape}, exactly these keys."""
+    if isinstance(shape, dict):
+        assert isinstance(value, dict), f"{where} is no object"
+        assert list(value) == list(shape), f"{where} has the keys {list(value)}, not {list(shape)}"
+        for key in shape:
+            check_shape(value[key], shape[key], f"{where}.{key}")
+    elif isinstance(shape, list):
+        assert isinstance(value, list), f"{where} is no list"
+        for k, item in enumerate(value):
+            check_shape(item, shape[0], f"{where}[{k}]")
+    elif value is None:
+        assert shape.endswith("?"), f"{where} is null"
+    else:
+        kinds = {"str": str, "int": int, "num": (int, float), "bool": bool}
+        kind = shape.rstrip("?")
+        fits = isinstance(value, kinds[kind]) and (kind == "bool" or not isinstance(value, bool))
+        assert fits, f"{where} is {value!r}, not {shape}"
+
+
+def check_schema(value, name):
+    with open(os.path.join(HERE, "schemas", name + ".json")) as file:
+        check_shape(value, json.load(file))
+
+
+def main(names):
+    """Runs every function called test_...; prints one line each; the exit status tells whether all passed."""
+    failed = 0
+    for name, test in list(names.items()):
+        if not re.match("test_", name) or not callable(test):
+            continue
+        try:
+            test()
+            print("passed ", name)
+        except AssertionError as error:
+            failed += 1
+            line = error.__traceback__
+            while line.tb_next:
+                line = line.tb_next
+            print("FAILED ", name, "line", line.tb_lineno, error)
+    sys.exit(1 if failed else 0)
