@@ -7,7 +7,7 @@
 
 static void heading(FILE *out, const char *text, const char *more)
 {
-    fprintf(out, "%s%s%s  %s\n", style(out, STYLE_BOLD), text, style(out, STYLE_PLAIN), more);
+    fprintf(out, "%s%s%s%s%s\n", style(out, STYLE_BOLD), text, style(out, STYLE_PLAIN), more[0] ? "  " : "", more);
 }
 
 static const char *ceiling_size(const weft_bench_ceiling *c)
@@ -136,6 +136,23 @@ static void print_ratios(const bench_report *r, FILE *out)
     table_print_or_drop(t, out, n > 0);
 }
 
+/* Says so where the figures deserve doubt. */
+static void print_doubts(const bench_report *r, FILE *out)
+{
+    int measured = 0, wide = 0;
+    for (int k = 0; k < r->n_cases; k++) {
+        const bench_case *c = &r->cases[k];
+        measured += !c->error[0];
+        wide += !c->error[0] && c->seconds.p90 > 1.5 * c->seconds.p10;
+    }
+    if (measured > 0 && 3 * wide > measured && !r->plan.quick)
+        fprintf(out,
+                "\n%s%d of %d cases spread by more than half: the machine is busy with other things, and the figures "
+                "are as "
+                "uncertain as that.%s\n",
+                style(out, STYLE_WARN), wide, measured, style(out, STYLE_PLAIN));
+}
+
 void bench_print_text(const bench_report *r, FILE *out)
 {
     char text[256];
@@ -149,4 +166,5 @@ void bench_print_text(const bench_report *r, FILE *out)
     print_kind(r, "op", "Operations", out);
     print_kind(r, "model", "Models", out);
     print_ratios(r, out);
+    print_doubts(r, out);
 }

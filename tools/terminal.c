@@ -132,7 +132,7 @@ void table_cell(table *t, text_style cell_style, const char *format, ...)
 static void print_cell(const table *t, int i, int width, FILE *out)
 {
     int column = i % t->columns, gap = width - width_of(t->cells[i].text);
-    bool last = column == t->columns - 1, right = t->align[column] == 'r';
+    bool last = column == t->columns - 1, right = t->align[column] == 'r' && t->cells[i].text[0];
     fprintf(out, "%s%*s%s%s%s%*s", column ? "  " : "", right ? gap : 0, "", style(out, t->cells[i].look),
             t->cells[i].text, style(out, STYLE_PLAIN), right || last ? 0 : gap, "");
     if (last)

@@ -43,3 +43,16 @@ fi
 run "plain cc, shared" "$work/plain"
 "$cc" "$source/main.c" -I"$prefix/include" "$lib/libweft.a" -lm -pthread -o "$work/plain_static"
 run "plain cc, static" "$work/plain_static"
+
+if [ -x "$prefix/bin/weft" ]; then
+    said=$("$prefix/bin/weft" --version)
+    [ "$said" = "weft $version" ] || {
+        echo "the weft command: unexpected output: $said"
+        exit 1
+    }
+    [ -n "$(find "$prefix" -name weft.1)" ] || {
+        echo "the weft command has no manual page beside it"
+        exit 1
+    }
+    echo "the weft command: $said"
+fi

@@ -1,5 +1,10 @@
 """Help, mistakes, exit codes, terminals and pipes."""
-from tool import main, weft, weft_on_terminal
+import os
+import re
+import shutil
+import subprocess
+
+from tool import HERE, main, weft, weft_on_terminal
 
 COMMANDS = ["info", "ops", "gradcheck", "bench"]
 ESCAPE = "\x1b["
@@ -79,6 +84,19 @@ def test_a_terminal_gets_colours_and_progress():
 def test_no_color_and_dumb_terminals():
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert ESCAPE not in weft_on_terminal("ops", "gelu", env=env).out, env
+
+
+def test_the_manual_is_sound_and_complete():
+    page = os.path.join(HERE, "..", "..", "docs", "weft.1")
+    with open(page) as file:
+        text = file.read()
+    for command in COMMANDS + ["bench diff"]:
+        assert f".Cm {command}\n" in text, command
+        for option in re.findall(r"\n  --([a-z-]+)", weft(*command.split(), "--help").out):
+            assert option == "help" or f"Fl -{option}" in text, (command, option)
+    if shutil.which("mandoc"):
+        lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
+        assert lint.returncode == 0, lint.stdout
 
 
 def test_the_isa_can_be_forced():

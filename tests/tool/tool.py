@@ -83,10 +83,10 @@ def main(names):
         try:
             test()
             print("passed ", name)
-        except AssertionError as error:
+        except Exception as error:
             failed += 1
             line = error.__traceback__
             while line.tb_next:
                 line = line.tb_next
-            print("FAILED ", name, "line", line.tb_lineno, error)
+            print("FAILED ", name, "line", line.tb_lineno, type(error).__name__, error)
     sys.exit(1 if failed else 0)
