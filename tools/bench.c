@@ -105,6 +105,8 @@ static bool add_device(bench_report *r, const char *name, size_t length)
         return false;
     }
     snprintf(d->product, sizeof d->product, "%s", gpu ? info.name : r->host.cpu);
+    snprintf(d->driver, sizeof d->driver, "%s", info.driver);
+    snprintf(d->runtime, sizeof d->runtime, "%s", info.runtime);
     return true;
 }
 

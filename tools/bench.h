@@ -24,8 +24,9 @@ typedef struct bench_case {
 } bench_case;
 
 typedef struct bench_device {
-    char name[16];     /* "cuda:1" */
-    char product[128]; /* "NVIDIA H100 80GB HBM3" */
+    char name[16];                /* "cuda:1" */
+    char product[128];            /* "NVIDIA H100 80GB HBM3" */
+    char driver[32], runtime[32]; /* CUDA versions, "" for the CPU */
     weft_bench_ceiling ceilings[WEFT_BENCH_CEILINGS];
     int n_ceilings;
 } bench_device;

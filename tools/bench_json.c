@@ -65,6 +65,8 @@ static void put_device(json *j, const bench_device *d)
     json_object(j, NULL);
     json_text(j, "name", d->name);
     json_text(j, "product", d->product);
+    json_text(j, "driver", d->driver);
+    json_text(j, "runtime", d->runtime);
     json_array(j, "ceilings");
     for (int k = 0; k < d->n_ceilings; k++) {
         const weft_bench_ceiling *c = &d->ceilings[k];

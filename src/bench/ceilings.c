@@ -86,7 +86,7 @@ double weft_bench_roofline(const weft_bench_ceiling *ceilings, int n, weft_dtype
     if (!ceilings || n < 1)
         return (double)NAN;
     double compute = best_flops(ceilings, n, dtype);
-    if (isnan(compute)) /* half types without units of their own are computed in f32 */
+    if (isnan(compute) && weft_dtype_size(dtype) == 2) /* half types without units of their own are computed in f32 */
         compute = best_flops(ceilings, n, WEFT_F32);
     const double memory_seconds = bytes > 0 ? bytes / memory_ceiling(ceilings, n) : 0;
     const double compute_seconds = flops > 0 ? flops / compute : 0;

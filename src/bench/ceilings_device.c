@@ -95,6 +95,7 @@ void weft__gather_gpu(weft__gather *g, weft_ctx *ctx)
 {
     for (int64_t bytes = (int64_t)1 << 20; bytes <= (int64_t)1 << 28; bytes <<= 4)
         add_copy(g, ctx, bytes);
+    add_product(g, ctx, WEFT_F64, 2048);
     add_product(g, ctx, WEFT_F32, 4096);
     add_product(g, ctx, WEFT_F16, 8192);
     add_product(g, ctx, WEFT_BF16, 8192);

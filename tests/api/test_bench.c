@@ -144,6 +144,7 @@ WEFT_TEST(Bench, Roofline)
     WEFT_CHECK(!memory);
     WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_BF16, 1e9, 1e12, NULL), 1, 1e-12);
     WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_F16, 0, 1e12, NULL), 10, 1e-12); /* as f32 */
+    WEFT_CHECK(isnan(weft_bench_roofline(all, 4, WEFT_F64, 0, 1e12, NULL)));          /* which f32 says nothing about */
     WEFT_CHECK(isnan(weft_bench_roofline(all, 4, WEFT_F32, 0, 0, NULL)));
     WEFT_CHECK(isnan(weft_bench_roofline(all + 2, 2, WEFT_F32, 1, 1, NULL)));
     WEFT_CHECK(isnan(weft_bench_roofline(NULL, 0, WEFT_F32, 1, 1, NULL)));
