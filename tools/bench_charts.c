@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { HEIGHT = 380, LEFT = 62, RIGHT = 12, TOP = 16, BOTTOM = 44, MOST_BOXES = 512 };
+enum { HEIGHT = 380, LEFT = 78, RIGHT = 22, TOP = 16, BOTTOM = 44, MOST_BOXES = 512 };
 
 typedef struct plot {
     int width;             /* in pixels at full size */

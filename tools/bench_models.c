@@ -59,14 +59,14 @@ static double param_bytes(const net *n)
 }
 
 /* The parameters' bytes and the products' flops; activations are not counted. A training step has three times the flops
- * (forward, and the gradients of both factors) and touches the parameters ten times: two reads, the gradient written and
+ * (forward, and the gradients of both factors; no gradient of the model's input) and touches the parameters ten times: two reads, the gradient written and
  * read, and AdamW's reads and writes of parameter and both moments. */
 static void measure(const bench_report *r, const bench_device *d, step *s, bench_case *c, bool training)
 {
     weft_bench_options how = bench_options(&r->plan, s->n.ctx);
     how.most_seconds = 10;
     c->bytes = param_bytes(&s->n) * (training ? 10 : 1);
-    c->flops = s->n.flops * (training ? 3 : 1);
+    c->flops = training ? 3 * s->n.flops - s->n.spared : s->n.flops;
     (void)weft_bench_measure(training ? train : forward, s, &how, &c->seconds);
     c->roof = weft_bench_roofline(d->ceilings, d->n_ceilings, c->dtype, c->bytes, c->flops, &c->memory_bound);
     if (weft_ctx_status(s->n.ctx) != WEFT_OK)

@@ -69,7 +69,7 @@ def test_bench_models_run():
     assert len(report["cases"]) == 3 * 2 * 2
     for forward, train in zip(report["cases"][::2], report["cases"][1::2]):
         assert forward["size"].startswith("forward") and train["size"].startswith("train step")
-        assert train["flops"] == 3 * forward["flops"] > 0
+        assert 2 * forward["flops"] < train["flops"] <= 3 * forward["flops"]
 
 
 class Page(HTMLParser):

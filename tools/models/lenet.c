@@ -12,6 +12,7 @@ static void build(net *n)
     if (!m)
         return;
     m->first = net_conv(n, 1, 6, 5, 1, 0, true, 28);
+    n->spared = n->flops;
     m->second = net_conv(n, 6, 16, 5, 1, 0, true, 10);
     m->third = net_dense(n, n->batch, 16 * 5 * 5, 120);
     m->fourth = net_dense(n, n->batch, 120, 84);

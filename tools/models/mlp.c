@@ -11,6 +11,7 @@ static void build(net *n)
     if (!m)
         return;
     m->first = net_dense(n, n->batch, 784, 512);
+    n->spared = n->flops;
     m->second = net_dense(n, n->batch, 512, 512);
     m->last = net_dense(n, n->batch, 512, 10);
     net_data(n, WEFT_DIMS(n->batch, 784), 10);

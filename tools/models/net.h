@@ -19,6 +19,7 @@ typedef struct net {
     size_t layers_size;
     weft_tensor *x, *y; /* input and classes */
     double flops;       /* of products and convolutions in one forward run */
+    double spared;      /* of these, flops of layers whose input needs no gradient: a third less in training */
 } net;
 
 typedef struct model {

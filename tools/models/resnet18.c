@@ -40,6 +40,7 @@ static void build(net *n)
     if (!m)
         return;
     m->stem = net_conv(n, 3, 64, 7, 2, 3, false, 112);
+    n->spared = n->flops;
     m->stem_norm = net_batch_norm(n, 64);
     for (int k = 0; k < BLOCKS; k++) {
         bool halves = k > 0 && edge[k] != edge[k - 1];
