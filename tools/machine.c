@@ -78,7 +78,8 @@ static void read_caches(machine *m)
             strcmp(type, "Instruction") == 0)
             continue;
         char *end, name[8];
-        size_t bytes = strtoul(size, &end, 10) << (*end == 'M' ? 20 : *end == 'K' ? 10 : 0);
+        size_t bytes = strtoul(size, &end, 10);
+        bytes <<= *end == 'M' ? 20 : *end == 'K' ? 10 : 0;
         snprintf(name, sizeof name, "L%.1s%s", level, strcmp(type, "Data") == 0 ? "d" : "");
         add_cache(m, name, bytes);
     }
