@@ -2,7 +2,7 @@
 # layers.sh PROJECT: files include only what lies below them, and no source file grows past its limit.
 #
 #   include -> nothing          core -> include            cpu, cuda -> core (never each other)
-#   autograd -> core            nn, optim, data, io, both folders bench, tools, examples -> include only
+#   autograd, compare, profile -> core            nn, optim, data, io, both folders bench, tools, examples -> include only
 #   kernels -> core's ops.def, scalar.*, rng.h, half.h and plain structs; cuda's launch.h, kernels.h (its prototypes) and product.h
 set -u
 cd "${1:-.}" || exit 2
@@ -40,6 +40,8 @@ check src/bench    bench    ''
 check src/optim    optim    ''
 check src/data     data     ''
 check src/io       io       ''
+check src/compare  compare  'core/.*'
+check src/profile  profile  'core/.*'
 check tools        tools    ''
 check examples     common   ''
 check bench        common   ''

@@ -237,6 +237,7 @@ static void process(weft__walk *w, weft__node *node)
     weft_tensor *g = node->pending, *few[8] = {NULL}, **out = few;
     size_t bytes = sizeof *out * (size_t)node->n_in;
     node->pending = NULL;
+    ctx->deriving = node;
     int mark = weft_scope_push(ctx);
     if (mark < 0 || ctx->status != WEFT_OK || !unchanged(w, node))
         goto done;
@@ -259,6 +260,7 @@ static void process(weft__walk *w, weft__node *node)
     if (out != few)
         weft__host_free(ctx, out, bytes);
 done:
+    ctx->deriving = NULL;
     weft__unref(g);
     if (mark >= 0 && weft_scope_pop(ctx, mark) != WEFT_OK)
         return; /* the status is in the context */
@@ -305,8 +307,9 @@ static weft__node *last_of(weft_tensor *const *results, int n)
 weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
 {
     weft_ctx *ctx = w->ctx;
-    bool was = ctx->grad_enabled;
+    bool was = ctx->grad_enabled, nested = ctx->in_backward;
     ctx->grad_enabled = w->create_graph;
+    ctx->in_backward = true;
     int mark = weft_scope_push(ctx);
     weft__node *node = last_of(results, n); /* before seeding, which may record nodes of its own */
     if (mark >= 0)
@@ -334,6 +337,7 @@ weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tens
             gather(&w->captured[k], w->inputs[k]->leaf->pass);
     weft_status status = mark >= 0 ? weft_scope_pop(ctx, mark) : ctx->status;
     ctx->grad_enabled = was;
+    ctx->in_backward = nested;
     return status;
 }
 

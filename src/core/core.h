@@ -28,6 +28,7 @@
 typedef struct weft__storage weft__storage;
 typedef struct weft__node weft__node;
 typedef struct weft__leaf weft__leaf;
+typedef struct weft__observer weft__observer; /* observe.h */
 
 typedef struct weft__site {
     const char *file; /* NULL: unknown */
@@ -167,7 +168,11 @@ struct weft_ctx {
     weft__site site;       /* where it was called */
     atomic_uintptr_t busy; /* debug: the thread inside */
 
+    weft__observer *observer; /* of kernel launches; NULL: nobody */
+
     bool grad_enabled;
+    bool in_backward;           /* a backward pass is running */
+    const weft__node *deriving; /* then: the operation whose derivative it computes, or NULL */
     uint32_t backward_count;
 
     weft__scope *scopes;

@@ -2,7 +2,7 @@
  * are here whole; other rows have a front end of their own that ends in weft__run. */
 #include <stdarg.h>
 #include <stdio.h>
-#include "core.h"
+#include "observe.h"
 
 enum { MAX_SCRATCH = 32 };
 
@@ -38,14 +38,58 @@ static void *host_scratch(const weft__exec *e, size_t bytes)
 
 static const weft__host host = {.struct_size = sizeof host, .fail = host_fail, .scratch = host_scratch};
 
+static weft_status launch(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
+{
+    running r;
+    r.ctx = ctx;
+    r.n_scratch = 0;
+    e->core = &r;
+    weft_status status = kernel(e);
+    while (r.n_scratch > 0)
+        weft__storage_release(ctx, r.scratch[--r.n_scratch]);
+    return status;
+}
+
+/* What the user's program did to bring this launch about. */
+static void explain(weft_ctx *ctx, weft__launch *l)
+{
+    const weft__node *node = ctx->deriving;
+    l->name = weft__ops[l->op].name;
+    l->site = ctx->site;
+    l->caller = ctx->outer_name;
+    l->phase = l->op == WEFT_OP_SGD_STEP || l->op == WEFT_OP_ADAM_STEP ? WEFT__OPTIMISER
+               : ctx->in_backward                                      ? WEFT__BACKWARD
+                                                                       : WEFT__FORWARD;
+    if (node && l->phase == WEFT__BACKWARD) {
+        l->name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
+        l->site = node->site;
+    }
+}
+
+static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
+{
+    weft__launch l = {.ctx = ctx,
+                      .op = (int)e->op,
+                      .grad = kernel == ctx->backend->grad[e->op],
+                      .in = e->in,
+                      .out = e->out,
+                      .n_in = e->n_in,
+                      .n_out = e->n_out,
+                      .attrs = e->attrs};
+    explain(ctx, &l);
+    for (weft__observer *o = ctx->observer; o; o = o->next)
+        o->begin(o, &l);
+    weft_status status = launch(ctx, kernel, e);
+    for (weft__observer *o = ctx->observer; o; o = o->next)
+        o->end(o, &l, status);
+    return status;
+}
+
 static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__array *const *in, int n_in,
                        weft__array *const *out, int n_out, const weft__attrs *attrs)
 {
     if (!kernel)
         return weft__fail(ctx, op, WEFT_E_UNSUPPORTED, "the device \"%s\" has no kernel for it", ctx->backend->name);
-    running r;
-    r.ctx = ctx;
-    r.n_scratch = 0;
     weft__exec e = {.op = (weft_op)op,
                     .n_in = n_in,
                     .n_out = n_out,
@@ -53,11 +97,9 @@ static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__a
                     .out = out,
                     .attrs = attrs,
                     .host = &host,
-                    .device = ctx->device,
-                    .core = &r};
-    weft_status status = kernel(&e);
-    while (r.n_scratch > 0)
-        weft__storage_release(ctx, r.scratch[--r.n_scratch]);
+                    .device = ctx->device};
+    weft_status status =
+        __builtin_expect(ctx->observer != NULL, 0) ? launch_observed(ctx, kernel, &e) : launch(ctx, kernel, &e);
     if (status != WEFT_OK && ctx->status == WEFT_OK)
         weft__fail(ctx, op, status, "the kernel failed: %s", weft_status_text(status));
     return status;

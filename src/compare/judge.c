@@ -1,0 +1,221 @@
+/* judge.c - see judge.h. Quick first: every element against bounds that need nothing but the two results. What fails is
+ * looked at again with the sum of |a b| (sums of products), or with how far a rounding of the inputs moves the result
+ * (everything else), both from reruns in f64. */
+#include "judge.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What one output is judged by. */
+typedef struct trial {
+    const weft__frozen *f;
+    const weft__held *want_held, *got_held;
+    int result;
+    weft__agreement how;
+    weft__bounds bounds;
+    double *want, *got; /* row-major */
+    double *room;       /* what each element may be off by beside the quick bounds; NULL: not asked yet */
+    double largest;     /* |want|, of the finite ones */
+} trial;
+
+static double largest_of(const double *x, int64_t n)
+{
+    double most = 0;
+    for (int64_t k = 0; k < n; k++)
+        if (isfinite(x[k]) && fabs(x[k]) > most)
+            most = fabs(x[k]);
+    return most;
+}
+
+static double allowed(const trial *t, int64_t k)
+{
+    const double want = fabs(t->want[k]);
+    double scale = t->largest;
+    if (t->how == WEFT__ELEMENTWISE && scale > 1)
+        scale = 1;
+    return t->bounds.relative * want + t->bounds.absolute * scale + (t->room ? t->room[k] : t->bounds.magnitude * want);
+}
+
+/* ---- Ties ----
+ * Where the choice of an index is free between equal values, another index is a tie. */
+
+/* The element of x that index chooses for element k of the result, reduced over the dims of mask. */
+static double chosen(const weft__held *x, int64_t mask, const weft__array *y, int64_t k, int64_t index)
+{
+    int64_t offset = 0, kept = y->count;
+    const weft__array *a = &x->a;
+    int64_t reduced = a->count / (kept > 0 ? kept : 1);
+    for (int d = 0; d < a->ndim; d++) {
+        int64_t *rest = mask >> d & 1 ? &index : &k, *size = mask >> d & 1 ? &reduced : &kept;
+        *size /= a->shape[d];
+        offset += *rest / *size * a->strides[d];
+        *rest %= *size;
+    }
+    return weft__element_get(x->block, a->dtype, offset - x->lowest);
+}
+
+static bool is_tie(const trial *t, int64_t k)
+{
+    const weft__frozen *f = t->f;
+    const weft__held *x = f->n_in > 0 ? &f->in[0] : NULL;
+    const int64_t want = (int64_t)t->want[k], got = (int64_t)t->got[k];
+    if (!x || !x->block)
+        return false;
+    if (f->op == WEFT_OP_ARGMAX || f->op == WEFT_OP_ARGMIN) {
+        const weft__array *y = &t->want_held->a;
+        if (got < 0 || got >= x->a.count / y->count)
+            return false;
+        const int64_t mask = f->attrs.i[WEFT__RED_MASK];
+        return chosen(x, mask, y, k, want) == chosen(x, mask, y, k, got);
+    }
+    if (f->op == WEFT_OP_MAX_POOL2D && t->result == 1) {
+        const int64_t plane = x->a.shape[2] * x->a.shape[3], own = k / (t->want_held->a.count / (x->a.count / plane));
+        if (!x->a.contiguous || got < 0 || got >= plane)
+            return false;
+        return weft__element_get(x->block, x->a.dtype, own * plane + want) ==
+               weft__element_get(x->block, x->a.dtype, own * plane + got);
+    }
+    return false;
+}
+
+/* ---- Measuring ---- */
+
+static void blame(weft__verdict *v, const trial *t, const char *what, int64_t k, double error, double bound)
+{
+    if (v->agrees) {
+        v->what = what;
+        v->element = k;
+        v->want = k >= 0 ? t->want[k] : 0;
+        v->got = k >= 0 ? t->got[k] : 0;
+        v->error = error;
+        v->bound = bound;
+    }
+    v->agrees = false;
+}
+
+static void check_element(weft__verdict *v, const trial *t, int64_t k)
+{
+    const double want = t->want[k], got = t->got[k];
+    if (want == got || (isnan(want) && isnan(got)))
+        return;
+    if (t->how == WEFT__EXACT && is_tie(t, k)) {
+        v->ties++;
+        return;
+    }
+    const bool strange = !isfinite(want) || !isfinite(got);
+    const double error = strange ? (double)INFINITY : fabs(got - want), bound = allowed(t, k);
+    if (!strange && error <= bound)
+        return;
+    v->bad_elements++;
+    blame(v, t, isnan(want) || isnan(got) ? "NaN" : strange ? "infinity" : "element", k, error, bound);
+}
+
+static void measure(weft__verdict *v, const trial *t)
+{
+    const int64_t n = t->want_held->a.count;
+    double off = 0, size = 0, room = 0, bias = 0;
+    *v = (weft__verdict){.agrees = true, .result = t->result, .count = n, .element = -1, .what = "nothing"};
+    for (int64_t k = 0; k < n; k++) {
+        const double want = t->want[k], got = t->got[k];
+        check_element(v, t, k);
+        if (!isfinite(want) || !isfinite(got) || t->how == WEFT__EXACT)
+            continue;
+        off += (got - want) * (got - want);
+        size += want * want;
+        bias += got - want;
+        room += t->room ? t->room[k] * t->room[k] : 0;
+    }
+    v->bias = n > 0 ? bias / (double)n : 0;
+    v->relative_l2 = size > 0 ? sqrt(off / size) : off > 0 ? (double)INFINITY : 0;
+    const double bound = t->bounds.norm * sqrt(size) + sqrt(room);
+    if (t->how != WEFT__EXACT && sqrt(off) > bound)
+        blame(v, t, "relative L2 error", -1, v->relative_l2, size > 0 ? bound / sqrt(size) : 0);
+}
+
+/* ---- Second look ---- */
+
+static double *rerun_values(const trial *t, weft_ctx *arbiter, weft__rerun_kind kind)
+{
+    weft__held *results = weft__rerun(arbiter, t->f, kind);
+    double *values = results && results[t->result].block ? weft__values(t->f->owner, &results[t->result]) : NULL;
+    if (results)
+        weft__results_drop(t->f, results);
+    return values;
+}
+
+static void drop_values(const trial *t, double *values)
+{
+    if (values)
+        weft__host_free(t->f->owner, values, sizeof *values * (size_t)(t->want_held->a.count + 1));
+}
+
+/* Sums of products: the table's share of the sum of |a b|. */
+static bool ask_magnitude(trial *t, weft_ctx *arbiter)
+{
+    t->room = rerun_values(t, arbiter, WEFT__ABSOLUTE);
+    for (int64_t k = 0; t->room && k < t->want_held->a.count; k++)
+        t->room[k] = 2 * t->bounds.magnitude * fabs(t->room[k]); /* both results may be off */
+    return t->room != NULL;
+}
+
+/* Others: a few times what a rounding of the inputs does to the element, and on average to all. */
+static bool ask_conditioning(trial *t, weft_ctx *arbiter)
+{
+    enum { TIMES = 4 };
+    double *still = rerun_values(t, arbiter, WEFT__WIDENED);
+    t->room = rerun_values(t, arbiter, WEFT__SHAKEN);
+    const int64_t n = t->want_held->a.count;
+    double sum = 0;
+    for (int64_t k = 0; still && t->room && k < n; k++) {
+        const double moved = fabs(t->room[k] - still[k]);
+        t->room[k] = isfinite(moved) ? moved : 0;
+        sum += t->room[k] * t->room[k];
+    }
+    const double typical = n > 0 ? sqrt(sum / (double)n) : 0;
+    for (int64_t k = 0; still && t->room && k < n; k++)
+        t->room[k] = TIMES * fmax(t->room[k], typical);
+    const bool fine = still && t->room;
+    drop_values(t, still);
+    return fine;
+}
+
+static bool judge_one(trial *t, weft_ctx *arbiter, weft__verdict *v)
+{
+    measure(v, t);
+    const bool hopeless = v->agrees || t->how == WEFT__EXACT || strcmp(v->what, "NaN") == 0;
+    if (hopeless)
+        return true;
+    if (!(t->how == WEFT__SUMMED ? ask_magnitude(t, arbiter) : ask_conditioning(t, arbiter)))
+        return false;
+    measure(v, t);
+    return true;
+}
+
+bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter, weft__verdict *v)
+{
+    const int64_t terms = weft__terms_of(f);
+    int64_t ties = 0;
+    *v = (weft__verdict){.agrees = true, .element = -1, .what = "nothing"};
+    for (int k = 0; k < f->n_out && v->agrees; k++) {
+        if (!f->out[k].block)
+            continue;
+        trial t = {.f = f, .want_held = &f->out[k], .got_held = &got[k], .result = k};
+        t.how = weft__agreement_of(f, k);
+        t.bounds = weft__bounds_of(t.how, (weft_dtype)f->out[k].a.dtype, terms);
+        t.want = weft__values(f->owner, t.want_held);
+        t.got = weft__values(f->owner, t.got_held);
+        bool fine = t.want && t.got;
+        if (fine) {
+            t.largest = largest_of(t.want, t.want_held->a.count);
+            fine = judge_one(&t, arbiter, v);
+        }
+        drop_values(&t, t.want);
+        drop_values(&t, t.got);
+        drop_values(&t, t.room);
+        if (!fine)
+            return false;
+        ties += v->ties;
+    }
+    v->ties = ties;
+    return true;
+}

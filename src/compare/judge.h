@@ -1,0 +1,48 @@
+/* judge.h - whether two results of one launch agree, by the table "Numbers that must agree" (docs/design.md). */
+#ifndef WEFT_COMPARE_JUDGE_H
+#define WEFT_COMPARE_JUDGE_H
+
+#include "frozen.h"
+
+/* How results of an operation may differ. */
+typedef enum weft__agreement {
+    WEFT__EXACT,       /* data only moves, or is a whole number or a truth value */
+    WEFT__ELEMENTWISE, /* one rounding after the other on each element */
+    WEFT__SUMMED,      /* sums of products: the error is measured against the sum of |a b| */
+    WEFT__ROWWISE,     /* whole rows matter: softmax, norms */
+    WEFT__DERIVED      /* first derivatives, optimiser steps */
+} weft__agreement;
+
+weft__agreement weft__agreement_of(const weft__frozen *f, int result);
+
+/* Terms that are added for one element of the result. */
+int64_t weft__terms_of(const weft__frozen *f);
+
+typedef struct weft__bounds {
+    double relative;  /* of an element: |got - want| <= relative |want| + absolute (+ summed magnitude) */
+    double absolute;  /* as a share of the largest |want|, at most of 1 where elementwise */
+    double magnitude; /* share of the sum of |a b| */
+    double norm;      /* of the whole: |got - want| <= norm |want|, Euclidean; for sums |sum of |a b|| */
+} weft__bounds;
+
+weft__bounds weft__bounds_of(weft__agreement how, weft_dtype dtype, int64_t terms);
+
+typedef struct weft__verdict {
+    bool agrees;
+    int result; /* which output, from 0 */
+    int64_t count, ties;
+    int64_t element; /* the first bad element, or the worst; -1: none */
+    double want, got;
+    double error, bound;  /* what was beyond its bound: see what */
+    const char *what;     /* "element", "relative L2 error", "NaN", "infinity", "index" */
+    double relative_l2;   /* of all that is finite */
+    double bias;          /* mean of got - want */
+    int64_t bad_elements; /* beyond the elements' bound */
+} weft__verdict;
+
+/* Judges got, the outputs of a rerun, against f's own. arbiter: a context on the CPU for reruns in f64, asked only where the
+ * quick bounds do not hold. False: out of memory or an error of arbiter; else *v is the first output that disagrees, or
+ * the last. */
+bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter, weft__verdict *v);
+
+#endif

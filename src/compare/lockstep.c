@@ -1,0 +1,174 @@
+/* lockstep.c - see compare.h: every launch of a step, repeated in another context on the same inputs. */
+#include "lockstep.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct lockstep {
+    weft__observer observer; /* first: the callbacks get its address */
+    weft_ctx *reference, *other, *arbiter;
+    weft_lockstep_options options;
+    weft_lockstep_report *report;
+    weft__frozen frozen;
+    bool holds; /* frozen has the inputs of the launch that runs */
+    int step;
+    int64_t call;
+} lockstep;
+
+static bool over(const lockstep *s)
+{
+    return (s->report->differences > 0 && !s->options.keep_going) || s->reference->status != WEFT_OK;
+}
+
+static void begin(weft__observer *observer, const weft__launch *launch)
+{
+    lockstep *s = (lockstep *)observer;
+    s->holds = false;
+    if (over(s))
+        return;
+    s->holds = weft__freeze_inputs(&s->frozen, s->reference, launch);
+    if (!s->holds) {
+        weft__frozen_drop(&s->frozen);
+        weft__fail_named(s->reference, "lockstep", WEFT_E_NOMEM,
+                         "out of host memory for a copy of the operands of weft_%s", launch->name);
+    }
+}
+
+static void note_difference(lockstep *s, const weft__verdict *v, const weft__held *got)
+{
+    weft_lockstep_report *report = s->report;
+    if (report->differences++ > 0)
+        return;
+    weft_difference *d = &report->first;
+    d->step = s->step;
+    d->call = s->call;
+    weft__describe_difference(&s->frozen, v, got, s->arbiter, d);
+    if (s->options.save_path)
+        report->saved = weft__save_launch(s->arbiter, s->options.save_path, &s->frozen, got) == WEFT_OK;
+}
+
+static void judge(lockstep *s)
+{
+    weft__verdict v;
+    weft__held *got = weft__rerun(s->other, &s->frozen, weft__rerun_kind_for(s->frozen.op, s->options.widen));
+    const bool judged = got && weft__judge(&s->frozen, got, s->arbiter, &v);
+    weft_lockstep_report *report = s->report;
+    if (!judged)
+        weft__fail_named(s->reference, "lockstep", WEFT_E_STATE, "weft_%s could not be compared: %s", s->frozen.name,
+                         s->other->status != WEFT_OK ? s->other->message
+                         : s->arbiter->message[0]    ? s->arbiter->message
+                                                     : "out of host memory");
+    if (judged) {
+        report->launches++;
+        report->ties += v.ties;
+        if (!v.agrees) {
+            note_difference(s, &v, got);
+        } else if (v.relative_l2 > report->worst) {
+            report->worst = v.relative_l2;
+            snprintf(report->worst_kernel, sizeof report->worst_kernel, "%s", weft__ops[s->frozen.op].name);
+        }
+    }
+    if (got)
+        weft__results_drop(&s->frozen, got);
+}
+
+static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
+{
+    lockstep *s = (lockstep *)observer;
+    if (!s->holds)
+        return;
+    if (status == WEFT_OK) {
+        if (weft__freeze_outputs(&s->frozen, launch))
+            judge(s);
+        else
+            weft__fail_named(s->reference, "lockstep", WEFT_E_NOMEM,
+                             "out of host memory for a copy of the results of weft_%s", launch->name);
+    }
+    weft__frozen_drop(&s->frozen);
+    s->holds = false;
+    s->call++;
+    if (s->options.progress)
+        s->options.progress(s->options.progress_user, s->step, s->call);
+}
+
+/* ---- The two runs ---- */
+
+static weft_status run_reference(lockstep *s, void *model, weft_step step)
+{
+    weft_status status = WEFT_OK;
+    for (s->step = 0; s->step < s->options.steps && status == WEFT_OK; s->step++) {
+        double loss = NAN;
+        s->call = 0;
+        weft__observe(s->reference, &s->observer);
+        status = step(s->reference, model, s->step, &loss);
+        weft__unobserve(s->reference, &s->observer);
+        if (status != WEFT_OK)
+            break;
+        s->report->steps++;
+        if (s->step < s->report->drift_room && s->report->drift)
+            s->report->drift[s->step] = (weft_drift){.reference_loss = loss};
+    }
+    return status;
+}
+
+/* One step in each, then their difference. */
+static weft_status run_both(lockstep *s, void *model, void *other_model, weft_step step)
+{
+    weft_lockstep_report *report = s->report;
+    weft_status status = weft__copy_parameters(s->reference, s->other);
+    for (s->step = 0; s->step < s->options.steps && status == WEFT_OK; s->step++) {
+        weft_drift drift = {.reference_loss = NAN, .other_loss = NAN};
+        s->call = 0;
+        weft__observe(s->reference, &s->observer);
+        status = step(s->reference, model, s->step, &drift.reference_loss);
+        weft__unobserve(s->reference, &s->observer);
+        if (status == WEFT_OK)
+            status = step(s->other, other_model, s->step, &drift.other_loss);
+        if (status == WEFT_OK)
+            status = weft__parameter_error(s->reference, s->other, &drift.parameter_error);
+        if (status != WEFT_OK)
+            break;
+        const double size = fabs(drift.reference_loss), off = fabs(drift.other_loss - drift.reference_loss);
+        drift.loss_error = size > 0 ? off / size : off;
+        report->steps++;
+        if (report->drift && report->n_drift < report->drift_room)
+            report->drift[report->n_drift++] = drift;
+    }
+    return status;
+}
+
+static weft_status refuse(weft_ctx *ctx, const char *why)
+{
+    return weft__fail_named(ctx, "lockstep", WEFT_E_INVALID, "%s", why);
+}
+
+static void reset(weft_lockstep_report *report)
+{
+    weft_lockstep_report fresh = {
+        .struct_size = report->struct_size, .drift = report->drift, .drift_room = report->drift_room};
+    *report = fresh;
+}
+
+weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other, void *other_model,
+                          weft_step step, const weft_lockstep_options *options, weft_lockstep_report *report)
+{
+    if (!reference || !other || !step || !report)
+        return WEFT_E_NULL_ARGUMENT;
+    lockstep s = {.observer = {.begin = begin, .end = end}, .reference = reference, .other = other, .report = report};
+    if (reference == other)
+        return refuse(reference, "reference and other are one context; open a second one");
+    if (report->struct_size > sizeof *report || (options && options->struct_size > sizeof *options))
+        return refuse(reference, "struct_size is larger than this library's struct; zero it");
+    if (options)
+        memcpy(&s.options, options, options->struct_size ? options->struct_size : sizeof *options);
+    if (s.options.steps < 1)
+        s.options.steps = 1;
+    reset(report);
+    if (!(s.arbiter = weft__open_arbiter(reference)))
+        return reference->status;
+    weft_status status =
+        other_model ? run_both(&s, reference_model, other_model, step) : run_reference(&s, reference_model, step);
+    weft_ctx_close(s.arbiter);
+    return status == WEFT_OK && report->differences > 0 ? WEFT_E_MISMATCH : status;
+}

@@ -1,0 +1,36 @@
+/* observe.h - somebody who watches every kernel launch of a context: what lockstep comparison and profiling stand on. */
+#ifndef WEFT_CORE_OBSERVE_H
+#define WEFT_CORE_OBSERVE_H
+
+#include "core.h"
+
+typedef enum weft__phase { WEFT__FORWARD, WEFT__BACKWARD, WEFT__OPTIMISER } weft__phase;
+
+/* One launch. Everything is valid during the callback alone; arrays are in the device's memory. */
+typedef struct weft__launch {
+    weft_ctx *ctx;
+    int op;
+    bool grad; /* the fused gradient of the row, not the row itself */
+    weft__phase phase;
+    const char *name;   /* what a reader calls it: the row's name, or that of the operation it is the derivative of */
+    weft__site site;    /* where the user called that operation (in the backward phase: forward) */
+    const char *caller; /* the public function in progress, or NULL */
+    const weft__array *const *in;
+    weft__array *const *out;
+    int n_in, n_out;
+    const weft__attrs *attrs; /* may be NULL */
+} weft__launch;
+
+struct weft__observer {
+    weft__observer *next;
+    void (*begin)(weft__observer *self, const weft__launch *launch);
+    void (*end)(weft__observer *self, const weft__launch *launch, weft_status status);
+};
+
+void weft__observe(weft_ctx *ctx, weft__observer *observer);
+void weft__unobserve(weft_ctx *ctx, weft__observer *observer); /* fine if it is not there */
+
+/* The text of a phase: "forward", "backward", "optimiser". */
+const char *weft__phase_name(weft__phase phase);
+
+#endif

@@ -1,0 +1,297 @@
+/* test_compare.c - lockstep: planted bugs are found and named, right programs are left alone. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* clang-format off */
+#include <weft/compare.h> /* first, so that the calls below record where they are */
+/* clang-format on */
+#include "harness/weft_test.h"
+#include "planted.h"
+
+/* ---- A network with something of everything ---- */
+
+enum { PARAMETERS = 9, BATCH = 8, CLASSES = 5 };
+
+typedef struct net {
+    weft_tensor *p[PARAMETERS], *x, *target;
+    weft_optim *optim;
+} net;
+
+static void net_make(weft_ctx *ctx, net *n, weft_dtype dtype, bool adam)
+{
+    static const int64_t shapes[PARAMETERS][4] = {{4, 2, 3, 3}, {4}, {16, 64}, {16}, {16}, {16}, {5, 16}, {5}, {16}};
+    static const int dims[PARAMETERS] = {4, 1, 2, 1, 1, 1, 2, 1, 1};
+    weft_seed(ctx, 11);
+    for (int k = 0; k < PARAMETERS; k++) {
+        char name[8];
+        snprintf(name, sizeof name, "p%d", k);
+        weft_tensor *start = weft_cast(weft_randn(ctx, WEFT_F32, shapes[k], dims[k], k == 4 ? 1 : 0, 0.3), dtype);
+        n->p[k] = weft_param(start, name);
+    }
+    n->x = weft_keep(weft_cast(weft_randn(ctx, WEFT_F32, WEFT_DIMS(BATCH, 2, 8, 8), 0, 1), dtype));
+    n->target = weft_keep(weft_randint(ctx, WEFT_I64, WEFT_DIMS(BATCH), 0, CLASSES));
+    if (adam)
+        WEFT_CHECK_OK(weft_adam_open(ctx, n->p, PARAMETERS, &(weft_adam_options){.lr = 0.01}, &n->optim));
+    else
+        WEFT_CHECK_OK(
+            weft_sgd_open(ctx, n->p, PARAMETERS, &(weft_sgd_options){.lr = 0.05, .momentum = 0.9}, &n->optim));
+}
+
+static void net_drop(net *n)
+{
+    weft_optim_close(n->optim);
+    for (int k = 0; k < PARAMETERS; k++)
+        weft_release(n->p[k]);
+    weft_release(n->x);
+    weft_release(n->target);
+}
+
+enum { LINEAR_LINE = __LINE__ + 10 }; /* of the first weft_linear below */
+
+static weft_status net_step(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    net *n = model;
+    (void)step;
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *h = weft_relu(weft_conv2d(n->x, n->p[0], n->p[1], &(weft_conv2d_params){.padding = {1, 1}}));
+    h = weft_max_pool2d(h, &(weft_pool2d_params){.kernel = {2, 2}});
+    h = weft_reshape(h, WEFT_DIMS(BATCH, 64));
+    h = weft_gelu(weft_linear(h, n->p[2], n->p[3]));
+    h = weft_dropout(weft_layer_norm(h, n->p[4], n->p[5], 1e-5), 0.1, true);
+    h = weft_mul(h, weft_sigmoid(n->p[8]));
+    weft_tensor *l = weft_cross_entropy(weft_linear(h, n->p[6], n->p[7]), n->target);
+    l = weft_add(l, weft_mul_scalar(weft_mean(weft_exp(weft_tanh(h)), WEFT_ALL, false), 0.1));
+    l = weft_add(l, weft_mul_scalar(weft_sum(weft_softmax(weft_sub(h, n->p[5]), -1), WEFT_AXES(0), false), 0));
+    l = weft_mean(l, WEFT_ALL, false);
+    weft_backward(ctx, l);
+    weft_optim_step(ctx, n->optim);
+    weft_optim_zero_grad(ctx, n->optim);
+    *loss = weft_item(ctx, l);
+    return weft_scope_pop(ctx, mark);
+}
+
+static weft_ctx *open_ctx(const char *isa)
+{
+    weft_ctx *ctx = NULL;
+    if (isa)
+        setenv("WEFT_ISA", isa, 1);
+    const weft_status status = weft_ctx_open(NULL, &ctx);
+    if (isa)
+        unsetenv("WEFT_ISA");
+    WEFT_CHECK_OK(status);
+    return ctx;
+}
+
+/* ---- Planted bugs ---- */
+
+typedef struct bug_case {
+    int op;
+    bool grad;
+    planted_bug bug;
+    const char *kernel, *op_name, *phase; /* what the report must say */
+    bool sgd;
+} bug_case;
+
+#define FORWARD(ID, name, bug)                                                                                         \
+    {                                                                                                                  \
+        WEFT_OP_##ID, false, bug, name, name, "forward", false                                                         \
+    }
+#define BACKWARD(ID, kernel, of, bug)                                                                                  \
+    {                                                                                                                  \
+        WEFT_OP_##ID, false, bug, kernel, of, "backward", false                                                        \
+    }
+#define FUSED(ID, name, bug)                                                                                           \
+    {                                                                                                                  \
+        WEFT_OP_##ID, true, bug, name " (gradient)", name, "backward", false                                           \
+    }
+
+static const bug_case bugs[] = {
+    FORWARD(CONV2D, "conv2d", PLANTED_ELEMENT),
+    FORWARD(CONV2D, "conv2d", PLANTED_NO_THIRD),
+    FORWARD(RELU, "relu", PLANTED_ZERO),
+    FORWARD(MAX_POOL2D, "max_pool2d", PLANTED_SHIFT),
+    FORWARD(LINEAR, "linear", PLANTED_NO_THIRD),
+    FORWARD(LINEAR, "linear", PLANTED_DRIFT),
+    FORWARD(GELU, "gelu", PLANTED_ELEMENT),
+    FORWARD(LAYER_NORM, "layer_norm", PLANTED_DRIFT),
+    FORWARD(LAYER_NORM, "layer_norm", PLANTED_NAN),
+    FORWARD(DROPOUT, "dropout", PLANTED_REAL),
+    FORWARD(CROSS_ENTROPY_WITH, "cross_entropy_with", PLANTED_DRIFT),
+    FORWARD(SUB, "sub", PLANTED_SWAP),
+    FORWARD(EXP, "exp", PLANTED_STALE),
+    FORWARD(TANH, "tanh", PLANTED_NAN),
+    FORWARD(MEAN, "mean", PLANTED_DRIFT),
+    FORWARD(SOFTMAX, "softmax", PLANTED_SHIFT),
+    FORWARD(MUL_SCALAR, "mul_scalar", PLANTED_REAL),
+    FUSED(GELU, "gelu", PLANTED_ELEMENT),
+    FUSED(TANH, "tanh", PLANTED_DRIFT),
+    FUSED(RELU, "relu", PLANTED_STALE),
+    FUSED(MUL, "mul", PLANTED_SWAP),
+    BACKWARD(LAYER_NORM_GRAD, "layer_norm_grad", "layer_norm", PLANTED_ELEMENT),
+    BACKWARD(CROSS_ENTROPY_GRAD, "cross_entropy_grad", "cross_entropy_with", PLANTED_DRIFT),
+    BACKWARD(MAX_POOL2D_GRAD, "max_pool2d_grad", "max_pool2d", PLANTED_SHIFT),
+    BACKWARD(CONV2D_WEIGHT, "conv2d_weight", "conv2d", PLANTED_NAN),
+    BACKWARD(DROPOUT_GRAD, "dropout_grad", "dropout", PLANTED_REAL),
+    {WEFT_OP_ADAM_STEP, false, PLANTED_REAL, "adam_step", "adam_step", "optimiser", false},
+    {WEFT_OP_SGD_STEP, false, PLANTED_ELEMENT, "sgd_step", "sgd_step", "optimiser", true},
+};
+
+static void check_bug(const bug_case *b)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    net n = {0};
+    net_make(reference, &n, WEFT_F32, !b->sgd);
+    plant(other, b->op, b->grad, b->bug);
+    const weft_status status = weft_lockstep(reference, &n, other, NULL, net_step, NULL, &report);
+    const weft_difference *d = &report.first;
+    if (status != WEFT_E_MISMATCH)
+        WEFT_FAIL("%s, bug %d: %s %s %s", b->kernel, b->bug, weft_status_name(status), weft_ctx_message(reference),
+                  weft_ctx_message(other));
+    else if (strcmp(d->kernel, b->kernel) != 0 || strcmp(d->op, b->op_name) != 0 || strcmp(d->phase, b->phase) != 0)
+        WEFT_FAIL("%s, bug %d is reported as %s", b->kernel, b->bug, d->text);
+    else if (weft_dtype_is_float(d->dtype) && !(d->other_error > d->reference_error) && !isnan(d->other))
+        WEFT_FAIL("%s, bug %d: the wrong side is blamed: %s", b->kernel, b->bug, d->text);
+    net_drop(&n);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+WEFT_TEST(Lockstep, NamesEveryPlantedBug)
+{
+    for (size_t k = 0; k < sizeof bugs / sizeof *bugs; k++)
+        check_bug(&bugs[k]);
+    WEFT_CHECK(sizeof bugs / sizeof *bugs >= 20);
+}
+
+WEFT_TEST(Lockstep, TellsTheCallersLineAndShapes)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    net n = {0};
+    net_make(reference, &n, WEFT_F32, true);
+    plant(other, WEFT_OP_LINEAR, false, PLANTED_NO_THIRD);
+    WEFT_CHECK_STATUS(weft_lockstep(reference, &n, other, NULL, net_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_EQ_INT(report.first.line, LINEAR_LINE);
+    WEFT_CHECK_STR_HAS(report.first.file, "test_compare.c");
+    WEFT_CHECK_STR_EQ(report.first.shapes, "f32 [8, 64], f32 [16, 64], f32 [16] -> f32 [8, 16]");
+    WEFT_CHECK_STR_HAS(report.first.text, "the other is wrong");
+    net_drop(&n);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+/* ---- No false alarms ---- */
+
+static int64_t clean_run(const char *isa, const char *other_isa, bool widen, bool adam, int steps)
+{
+    weft_ctx *reference = open_ctx(isa), *other = open_ctx(other_isa);
+    weft_lockstep_report report = {0};
+    net n = {0};
+    net_make(reference, &n, WEFT_F32, adam);
+    const weft_lockstep_options options = {.steps = steps, .widen = widen, .keep_going = true};
+    const weft_status status = weft_lockstep(reference, &n, other, NULL, net_step, &options, &report);
+    if (status != WEFT_OK)
+        WEFT_FAIL("%s against %s: %s: %s%s", isa ? isa : "the best", widen ? "f64" : other_isa,
+                  weft_status_name(status), report.first.text, weft_ctx_message(reference));
+    WEFT_CHECK_EQ_INT(report.steps, steps);
+    net_drop(&n);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+    return report.launches;
+}
+
+WEFT_TEST(Lockstep, RaisesNoFalseAlarm)
+{
+    int64_t compared = 0;
+    compared += clean_run(NULL, NULL, true, true, 8);
+    compared += clean_run(NULL, NULL, true, false, 4);
+    compared += clean_run("plain", NULL, false, true, 8);
+    compared += clean_run(NULL, "plain", false, false, 4);
+    WEFT_CHECK(compared >= 1000);
+    weft_test_property("clean_comparisons", compared);
+}
+
+/* ---- Drift ---- */
+
+WEFT_TEST(Lockstep, ShowsDriftOfF32AgainstF64)
+{
+    enum { STEPS = 6 };
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_drift drift[STEPS];
+    weft_lockstep_report report = {.drift = drift, .drift_room = STEPS};
+    net n = {0}, wide = {0};
+    net_make(reference, &n, WEFT_F32, true);
+    net_make(other, &wide, WEFT_F64, true);
+    const weft_lockstep_options options = {.steps = STEPS};
+    WEFT_CHECK_OK(weft_lockstep(reference, &n, other, &wide, net_step, &options, &report));
+    WEFT_CHECK_EQ_INT(report.n_drift, STEPS);
+    WEFT_CHECK(drift[0].loss_error < 1e-5 && drift[0].parameter_error < 1e-4);
+    WEFT_CHECK(drift[STEPS - 1].parameter_error > 0 && drift[STEPS - 1].parameter_error < 1e-2);
+    char plot[4096], *svg = malloc(16384);
+    WEFT_CHECK(weft_drift_plot(drift, STEPS, plot, sizeof plot) < (int)sizeof plot);
+    WEFT_CHECK_STR_HAS(plot, "steps 1 to 6");
+    WEFT_CHECK(weft_drift_svg(drift, STEPS, svg, 16384) < 16384);
+    WEFT_CHECK_STR_HAS(svg, "</svg>");
+    free(svg);
+    net_drop(&n);
+    net_drop(&wide);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+/* ---- Saving and replaying ---- */
+
+WEFT_TEST(Lockstep, SavesTheBadOperationForAReplay)
+{
+    char path[] = "/tmp/weft_replay_XXXXXX";
+    const int file = mkstemp(path);
+    WEFT_REQUIRE(file >= 0);
+    close(file);
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    net n = {0};
+    net_make(reference, &n, WEFT_F32, true);
+    plant(other, WEFT_OP_MATMUL, false, PLANTED_ELEMENT); /* with a transposed operand */
+    const weft_lockstep_options options = {.save_path = path};
+    WEFT_CHECK_STATUS(weft_lockstep(reference, &n, other, NULL, net_step, &options, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK(report.saved);
+    weft_difference again;
+    WEFT_CHECK_STATUS(weft_replay(other, path, &again), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(again.text, report.first.text);
+    weft_ctx *right = open_ctx(NULL);
+    WEFT_CHECK_OK(weft_replay(right, path, &again));
+    WEFT_CHECK_STR_EQ(again.kernel, "matmul");
+    weft_ctx_close(right);
+    unlink(path);
+    WEFT_CHECK_STATUS(weft_replay(reference, path, &again), WEFT_E_IO);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(reference), path);
+    net_drop(&n);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+/* ---- Ties ---- */
+
+/* Equal values everywhere: any index is right. */
+static weft_status choose(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    (void)model, (void)step;
+    const int mark = weft_scope_push(ctx);
+    *loss = weft_item(ctx, weft_argmax(weft_ones(ctx, WEFT_F32, WEFT_DIMS(4, 6)), WEFT_ALL, false));
+    return weft_scope_pop(ctx, mark);
+}
+
+WEFT_TEST(Lockstep, TiesAreTies)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    plant(other, WEFT_OP_ARGMAX, false, PLANTED_ELEMENT); /* the next index */
+    WEFT_CHECK_OK(weft_lockstep(reference, NULL, other, NULL, choose, NULL, &report));
+    WEFT_CHECK_EQ_INT(report.ties, 1);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
