@@ -168,7 +168,10 @@ struct weft_ctx {
     weft__site site;       /* where it was called */
     atomic_uintptr_t busy; /* debug: the thread inside */
 
-    weft__observer *observer; /* of kernel launches; NULL: nobody */
+    weft__observer *observer;                         /* of kernel launches; NULL: nobody */
+    void (*before_close)(weft_ctx *ctx, void *state); /* NULL: nothing */
+    void *before_close_state;
+    char profile_path[512];
 
     bool grad_enabled;
     bool in_backward;           /* a backward pass is running */
@@ -275,6 +278,10 @@ static inline bool weft__requires(const weft_tensor *t)
 {
     return t && (t->flags & WEFT__REQUIRES_GRAD);
 }
+
+/* ---- Profiling on request of the environment (profile/profile.c): called when a context has been opened ---- */
+
+void weft__profile_opened(weft_ctx *ctx);
 
 /* ---- Running (dispatch.c) ---- */
 

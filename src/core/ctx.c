@@ -127,6 +127,7 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
         o.free(o.alloc_user, ctx, sizeof *ctx);
         return status;
     }
+    weft__profile_opened(ctx);
     *out = ctx;
     return WEFT_OK;
 }
@@ -206,6 +207,8 @@ void weft_ctx_close(weft_ctx *ctx)
 {
     if (!ctx || ctx->alive != WEFT__LIVE)
         return;
+    if (ctx->before_close)
+        ctx->before_close(ctx, ctx->before_close_state);
     if (ctx->options.log)
         weft_leaks(ctx, log_leak, ctx);
     pop_to(ctx, 0);

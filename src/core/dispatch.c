@@ -60,6 +60,8 @@ static void explain(weft_ctx *ctx, weft__launch *l)
     l->phase = l->op == WEFT_OP_SGD_STEP || l->op == WEFT_OP_ADAM_STEP ? WEFT__OPTIMISER
                : ctx->in_backward                                      ? WEFT__BACKWARD
                                                                        : WEFT__FORWARD;
+    if (l->phase == WEFT__OPTIMISER && !l->site.file)
+        l->site = weft__take_site("optim_step", true); /* the optimiser's own calls note no place */
     if (node && l->phase == WEFT__BACKWARD) {
         l->name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
         l->site = node->site;

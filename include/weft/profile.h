@@ -1,0 +1,68 @@
+/* profile.h - where the time of a context goes: each kernel launch with its time, bytes and operations.
+ *
+ *     weft_profile *p;
+ *     if (weft_profile_begin(ctx, &p) != WEFT_OK) ...
+ *     ... steps of training ...
+ *     weft_profile_end(p);                                  // stops; what was measured stays
+ *     for (int k = 0; k < weft_profile_ops(p, row, 64); k++) ...
+ *     weft_profile_trace(p, "trace.json");                  // for ui.perfetto.dev or chrome://tracing
+ *     weft_profile_free(p);
+ *
+ * Without a line of code: the environment variable WEFT_PROFILE=FILE, read when a context is opened, profiles the context from
+ * then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3 ...). Nothing
+ * is ever written without that variable. `weft profile PROGRAM` sets it.
+ *
+ * On the CPU a launch is timed by the clock around its kernel. On other devices the profile waits for the device after each
+ * launch, so that the times are the kernels' own and the program runs slower than it would. If libnvToolsExt is on
+ * the machine, each launch is also an NVTX range, for Nsight Systems.
+ *
+ * Part of the public API; not included by weft.h. */
+#ifndef WEFT_PROFILE_H
+#define WEFT_PROFILE_H
+
+#include <weft/weft.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weft_profile weft_profile;
+
+/* All launches of one kernel in one phase. */
+typedef struct weft_profile_op {
+    const char *kernel; /* "matmul"; static storage */
+    const char *phase;  /* "forward", "backward", "optimiser" */
+    bool gradient;      /* the fused gradient of kernel */
+    int64_t calls;
+    double seconds; /* sum */
+    double longest; /* of one call */
+    double bytes;   /* read and written at least: every operand and result once */
+    double flops;   /* 2 for each multiply-add of products and convolutions, else 1 for each element of the result */
+} weft_profile_op;
+
+typedef struct weft_profile_total {
+    double wall;       /* seconds from begin to end */
+    double in_kernels; /* seconds */
+    int64_t launches;
+    int64_t kept;      /* launches in the trace: the first ones, up to a million */
+    size_t peak_bytes; /* most tensor data at a launch */
+} weft_profile_total;
+
+/* Starts to measure. WEFT_E_NOMEM is recorded in ctx. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out);
+WEFT_API void weft_profile_end(weft_profile *profile);  /* before ctx is closed; twice is fine */
+WEFT_API void weft_profile_free(weft_profile *profile); /* before ctx is closed; NULL is fine */
+
+WEFT_API weft_profile_total weft_profile_totals(const weft_profile *profile);
+/* The rows, longest time first. Fills rows[0..min(number, room)) and returns the number. */
+WEFT_API int weft_profile_ops(const weft_profile *profile, weft_profile_op *rows, int room);
+/* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
+WEFT_API int weft_profile_table(const weft_profile *profile, char *buffer, size_t size);
+/* Writes the Chrome trace: a slice for each launch with its shapes, place in the program, bytes and FLOP/s, and tensor memory
+ * over time. WEFT_E_IO is recorded in the context. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(const weft_profile *profile, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

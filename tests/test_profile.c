@@ -1,0 +1,104 @@
+/* test_profile.c - the profile counts what ran, where it was called, and costs nothing when it is off. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* clang-format off */
+#include <weft/profile.h>
+/* clang-format on */
+#include "harness/test_ctx.h"
+#include "harness/weft_test.h"
+
+static void train(weft_ctx *ctx, int steps)
+{
+    weft_tensor *w = weft_param(weft_ones(ctx, WEFT_F32, WEFT_DIMS(32, 64)), "w");
+    weft_optim *optim;
+    WEFT_REQUIRE(weft_sgd_open(ctx, &w, 1, NULL, &optim) == WEFT_OK);
+    for (int k = 0; k < steps; k++) {
+        const int mark = weft_scope_push(ctx);
+        weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(16, 64));
+        weft_backward(ctx, weft_mean(weft_tanh(weft_linear(x, w, NULL)), WEFT_ALL, false));
+        weft_optim_step(ctx, optim);
+        weft_optim_zero_grad(ctx, optim);
+        WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+    }
+    weft_optim_close(optim);
+    weft_release(w);
+}
+
+static const weft_profile_op *find(const weft_profile_op *rows, int n, const char *kernel, const char *phase)
+{
+    for (int k = 0; k < n; k++)
+        if (strcmp(rows[k].kernel, kernel) == 0 && strcmp(rows[k].phase, phase) == 0)
+            return &rows[k];
+    return NULL;
+}
+
+static char *slurp(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    char *text = calloc(1, 1 << 20);
+    if (f) {
+        text[fread(text, 1, (1 << 20) - 1, f)] = '\0';
+        fclose(f);
+    }
+    return text;
+}
+
+WEFT_TEST(Profile, CountsCallsBytesAndOperations)
+{
+    enum { STEPS = 5 };
+    fault_memory memory = {0};
+    weft_options options = fault_options(&memory);
+    weft_ctx *ctx;
+    weft_profile *p;
+    weft_profile_op rows[64];
+    WEFT_REQUIRE(weft_ctx_open(&options, &ctx) == WEFT_OK);
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    train(ctx, STEPS);
+    weft_profile_end(p);
+    train(ctx, 1); /* not counted */
+    const int n = weft_profile_ops(p, rows, 64);
+    const weft_profile_op *linear = find(rows, n, "linear", "forward"), *tanh = find(rows, n, "tanh", "backward");
+    const weft_profile_op *step = find(rows, n, "sgd_step", "optimiser");
+    WEFT_REQUIRE(linear && tanh && step);
+    WEFT_CHECK_EQ_INT(linear->calls, STEPS);
+    WEFT_CHECK(linear->flops == STEPS * 2.0 * 16 * 32 * 64);
+    WEFT_CHECK(linear->bytes == STEPS * 4.0 * (16 * 64 + 32 * 64 + 16 * 32));
+    WEFT_CHECK(tanh->gradient && tanh->calls == STEPS);
+    WEFT_CHECK_EQ_INT(step->calls, STEPS);
+    const weft_profile_total total = weft_profile_totals(p);
+    WEFT_CHECK(total.in_kernels > 0 && total.in_kernels <= total.wall);
+    WEFT_CHECK(total.peak_bytes >= 4 * (32 * 64 + 16 * 64));
+    for (int k = 1; k < n; k++)
+        WEFT_CHECK(rows[k].seconds <= rows[k - 1].seconds);
+    char table[8192];
+    WEFT_CHECK(weft_profile_table(p, table, sizeof table) < (int)sizeof table);
+    WEFT_CHECK_STR_HAS(table, "tanh (gradient)");
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
+    WEFT_CHECK_EQ_INT(memory.live_bytes, 0);
+}
+
+WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
+{
+    char path[32] = "/tmp/weft_trace_XXXXXX";
+    weft_ctx *ctx;
+    const int file = mkstemp(path);
+    WEFT_REQUIRE(file >= 0);
+    close(file);
+    setenv("WEFT_PROFILE", path, 1);
+    const weft_status status = weft_ctx_open(NULL, &ctx);
+    unsetenv("WEFT_PROFILE");
+    WEFT_REQUIRE(status == WEFT_OK);
+    train(ctx, 1);
+    weft_ctx_close(ctx);
+    char *text = slurp(path);
+    WEFT_CHECK_STR_HAS(text, "\"traceEvents\":[");
+    WEFT_CHECK_STR_HAS(text, "\"kernel\":\"tanh (gradient)\",\"phase\":\"backward\",\"result\":\"f32 [16, 32]\"");
+    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":21");
+    WEFT_CHECK_STR_HAS(text, "\"tensor memory\"");
+    free(text);
+    unlink(path);
+}
