@@ -295,3 +295,59 @@ WEFT_TEST(Lockstep, TiesAreTies)
     weft_ctx_close(reference);
     weft_ctx_close(other);
 }
+
+/* ---- Every operation ---- */
+
+typedef struct tally {
+    int rows, ran, bad;
+} tally;
+
+static void count_row(void *user, const weft_op_agreement *row)
+{
+    tally *t = user;
+    t->rows++;
+    t->ran += row->ran;
+    t->bad += !row->agrees;
+    if (!row->agrees)
+        WEFT_FAIL("%s %s %s: %s%s", row->op, weft_dtype_name(row->dtype), weft_layout_name(row->layout),
+                  row->first.text, row->text);
+    if (row->dtype == WEFT_F32 && !row->ran && !strstr(row->text, "place"))
+        WEFT_FAIL("%s did not run: %s", row->op, row->text);
+}
+
+WEFT_TEST(CompareOps, InstructionSetsAgree)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx("plain");
+    tally t = {0};
+    int64_t bad = -1;
+    WEFT_CHECK_OK(weft_compare_ops(reference, other, NULL, count_row, &t, &bad));
+    WEFT_CHECK_EQ_INT(bad, 0);
+    if (t.rows < 15 * 100 || t.ran < t.rows * 7 / 10)
+        WEFT_FAIL("only %d of %d rows ran", t.ran, t.rows);
+    weft_test_property("rows", t.rows);
+    weft_test_property("ran", t.ran);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+static void keep_row(void *user, const weft_op_agreement *row)
+{
+    *(weft_op_agreement *)user = *row;
+}
+
+WEFT_TEST(CompareOps, FindsAPlantedBug)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_op_agreement row = {0};
+    int64_t bad = 0;
+    plant(other, WEFT_OP_TANH, false, PLANTED_ELEMENT);
+    const weft_compare_ops_options options = {.op = "tanh", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_SLICED};
+    WEFT_CHECK_STATUS(weft_compare_ops(reference, other, &options, keep_row, &row, &bad), WEFT_E_MISMATCH);
+    WEFT_CHECK_EQ_INT(bad, 1);
+    if (row.agrees || row.reference_ulp > 4 || row.other_ulp < 1000)
+        WEFT_FAIL("%d, %g and %g ulp: %s", row.agrees, row.reference_ulp, row.other_ulp, row.first.text);
+    WEFT_CHECK_STR_EQ(row.first.kernel, "tanh");
+    WEFT_CHECK_STR_HAS(row.inputs, "operand 0 = ");
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}

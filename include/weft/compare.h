@@ -118,7 +118,7 @@ typedef struct weft_op_agreement {
     bool ran;                            /* false: the operation does not take this dtype, see text */
     bool agrees;                         /* the two contexts do */
     int64_t launches;                    /* kernels, with those of the gradient */
-    double reference_ulp, other_ulp;     /* worst, in units of the dtype's last place */
+    double reference_ulp, other_ulp;     /* worst of the forward pass, in units of the last place */
     double reference_error, other_error; /* worst relative L2 error of a kernel */
     double reference_bias, other_bias;   /* worst mean signed error, relative to the root of the mean square */
     char inputs[192];                    /* of the first bad element, if it has some of its own */
@@ -148,7 +148,7 @@ typedef struct weft_file_difference {
     const char *name;
     bool in_first, in_second;
     weft_dtype dtype_first, dtype_second;
-    char shape_first[96], shape_second[96];
+    char shape_first[160], shape_second[160];
     bool comparable;     /* in both, of one shape */
     double max_absolute; /* largest |difference| */
     double max_relative; /* largest |difference| / |first| */

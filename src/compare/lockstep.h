@@ -2,8 +2,8 @@
 #ifndef WEFT_COMPARE_LOCKSTEP_H
 #define WEFT_COMPARE_LOCKSTEP_H
 
-#include <weft/compare.h>
 #include "judge.h"
+#include <weft/compare.h>
 
 /* Fills a difference from a verdict; got: what the other context made. exact: asks arbiter for the values in f64. */
 void weft__describe_difference(const weft__frozen *f, const weft__verdict *v, const weft__held *got, weft_ctx *arbiter,

@@ -8,8 +8,8 @@
  *   other_K       results of the other context: for reading, not needed for a rerun */
 #include <stdio.h>
 #include <string.h>
-#include <weft/io.h>
 #include "lockstep.h"
+#include <weft/io.h>
 
 enum { VERSION = 1, MOST_ENTRIES = 4096, HEADER = 7 };
 

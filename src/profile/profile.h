@@ -2,8 +2,8 @@
 #ifndef WEFT_PROFILE_PROFILE_H
 #define WEFT_PROFILE_PROFILE_H
 
-#include <weft/profile.h>
 #include "core/observe.h"
+#include <weft/profile.h>
 
 enum { WEFT__PHASES = 3, WEFT__MOST_EVENTS = 1 << 20, WEFT__EVENT_DIMS = 4 };
 
