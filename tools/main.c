@@ -11,6 +11,8 @@ static const command commands[] = {
     {"info", "what this machine has: CPU, GPUs, libraries, and why a GPU is not used", command_info},
     {"ops", "the reference of operations, searchable", command_ops},
     {"gradcheck", "check derivatives against central differences", command_gradcheck},
+    {"compare", "where two devices, precisions or files part", command_compare},
+    {"profile", "where the time of a program goes, kernel by kernel", command_profile},
     {"bench", "how fast operations and models run, against the limits of the machine", command_bench},
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])

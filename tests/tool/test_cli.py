@@ -6,7 +6,7 @@ import subprocess
 
 from tool import HERE, main, weft, weft_on_terminal
 
-COMMANDS = ["info", "ops", "gradcheck", "bench"]
+COMMANDS = ["info", "ops", "gradcheck", "compare", "profile", "bench"]
 ESCAPE = "\x1b["
 
 

@@ -1,0 +1,233 @@
+/* compare_lockstep.c - `weft compare lockstep` and `weft compare replay`. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "compare.h"
+#include "json.h"
+#include "net.h"
+#include "options.h"
+#include "terminal.h"
+
+typedef struct trainer {
+    net n;
+    const model *m;
+    weft_optim *optim;
+} trainer;
+
+static const model *find_model(const char *name)
+{
+    static const model *const all[] = {&model_mlp, &model_lenet, &model_resnet18, &model_gpt2_tiny, &model_gpt2_124m};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        if (strcmp(all[k]->name, name) == 0)
+            return all[k];
+    complain("there is no model \"%s\"; mlp, lenet, resnet18, gpt2-tiny and gpt2-124m are", name);
+    return NULL;
+}
+
+static bool build(trainer *t, weft_ctx *ctx, const model *m, weft_dtype dtype)
+{
+    t->m = m;
+    t->n.ctx = ctx;
+    t->n.dtype = dtype;
+    t->n.batch = m->cpu_batch;
+    m->build(&t->n);
+    return weft_ctx_status(ctx) == WEFT_OK &&
+           weft_sgd_open(ctx, t->n.params, t->n.n_params, &(weft_sgd_options){.lr = 0.01, .momentum = 0.9},
+                         &t->optim) == WEFT_OK;
+}
+
+static weft_status step(weft_ctx *ctx, void *model, int number, double *loss)
+{
+    trainer *t = model;
+    (void)number;
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *l = t->m->loss(&t->n);
+    weft_backward(ctx, l);
+    weft_optim_step(ctx, t->optim);
+    weft_optim_zero_grad(ctx, t->optim);
+    *loss = weft_item(ctx, l);
+    return weft_scope_pop(ctx, mark);
+}
+
+/* The same numbers go into both models, whatever their dtypes. */
+static weft_status copy_input(const trainer *from, const trainer *to)
+{
+    weft_ctx *a = from->n.ctx, *b = to->n.ctx;
+    if (!weft_dtype_is_float(weft_dtype_of(from->n.x)))
+        return WEFT_OK;
+    const size_t bytes = sizeof(double) * (size_t)weft_count(from->n.x);
+    double *values = take(bytes + 1);
+    const int here = weft_scope_push(a), there = weft_scope_push(b);
+    if (weft_read(a, weft_cast(from->n.x, WEFT_F64), values, bytes) == WEFT_OK)
+        weft_copy_(to->n.x, weft_from_data(b, WEFT_F64, weft_shape(from->n.x), weft_ndim(from->n.x), values));
+    free(values);
+    const weft_status first = weft_scope_pop(a, here), second = weft_scope_pop(b, there);
+    return first != WEFT_OK ? first : second;
+}
+
+static void write_svg(const char *path, const weft_drift *drift, int n)
+{
+    enum { ROOM = 1 << 18 };
+    char *svg = take(ROOM);
+    FILE *f = fopen(path, "w");
+    const int length = weft_drift_svg(drift, n, svg, ROOM);
+    if (f && length < ROOM)
+        fwrite(svg, 1, (size_t)length, f);
+    if (!f || fclose(f) != 0)
+        complain("%s could not be written", path);
+    free(svg);
+}
+
+static void print_text(const compare_options *o, const char *side, const weft_lockstep_report *r)
+{
+    char plot[8192];
+    printf("%d steps, %lld kernels compared on the same inputs, cpu against %s: ", r->steps, (long long)r->launches,
+           side);
+    if (r->differences == 0)
+        printf("%sall agree%s\nlargest relative L2 error of one: %.2e (%s); ties: %lld\n", style(stdout, STYLE_GOOD),
+               style(stdout, STYLE_PLAIN), r->worst, r->worst_kernel, (long long)r->ties);
+    else
+        printf("%sthey part%s in step %d, kernel %lld\n%s\n", style(stdout, STYLE_BAD), style(stdout, STYLE_PLAIN),
+               r->first.step + 1, (long long)r->first.call + 1, r->first.text);
+    if (r->saved)
+        printf("  saved: weft compare replay %s --other %s\n", o->save, side);
+    if (r->n_drift > 0 && weft_drift_plot(r->drift, r->n_drift, plot, sizeof plot) < (int)sizeof plot)
+        printf("\ndrift of the same steps, each side on its own:\n%s", plot);
+}
+
+static void json_difference(json *j, const char *key, const weft_difference *d)
+{
+    json_object(j, key);
+    json_text(j, "op", d->op);
+    json_text(j, "kernel", d->kernel);
+    json_text(j, "phase", d->phase);
+    json_text(j, "file", d->file);
+    json_int(j, "line", d->line);
+    json_text(j, "shapes", d->shapes);
+    json_text(j, "what", d->what);
+    json_int(j, "element", d->element);
+    json_real(j, "reference", d->reference);
+    json_real(j, "other", d->other);
+    json_real(j, "exact", d->exact);
+    json_real(j, "error", d->error);
+    json_real(j, "bound", d->bound);
+    json_real(j, "reference_error", d->reference_error);
+    json_real(j, "other_error", d->other_error);
+    json_close(j);
+}
+
+static void print_json(const char *side, const char *name, const weft_lockstep_report *r)
+{
+    json j = json_begin(stdout);
+    json_object(&j, NULL);
+    json_text(&j, "schema", "weft-lockstep/1");
+    json_text(&j, "model", name);
+    json_text(&j, "other", side);
+    json_int(&j, "steps", r->steps);
+    json_int(&j, "launches", r->launches);
+    json_int(&j, "ties", r->ties);
+    json_int(&j, "differences", r->differences);
+    json_real(&j, "worst", r->worst);
+    if (r->differences)
+        json_difference(&j, "first", &r->first);
+    else
+        json_null(&j, "first");
+    json_array(&j, "drift");
+    for (int k = 0; k < r->n_drift; k++) {
+        json_object(&j, NULL);
+        json_real(&j, "reference_loss", r->drift[k].reference_loss);
+        json_real(&j, "other_loss", r->drift[k].other_loss);
+        json_real(&j, "parameter_error", r->drift[k].parameter_error);
+        json_close(&j);
+    }
+    json_close(&j);
+    json_close(&j);
+}
+
+static void show_progress(void *user, int number, int64_t call)
+{
+    (void)user;
+    progress_show("step %d, kernel %lld", number + 1, (long long)call);
+}
+
+static int run_pair(const compare_options *o, const char *side, const model *m, trainer *here, trainer *there)
+{
+    weft_lockstep_report report = {.drift = take(sizeof(weft_drift) * (size_t)o->steps), .drift_room = o->steps};
+    const weft_lockstep_options options = {
+        .steps = o->steps, .widen = strcmp(side, "f64") == 0, .save_path = o->save, .progress = show_progress};
+    weft_status status = copy_input(here, there);
+    if (status == WEFT_OK)
+        status = weft_lockstep(here->n.ctx, here, there->n.ctx, there, step, &options, &report);
+    progress_clear();
+    const bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
+    if (fine && o->json)
+        print_json(side, m->name, &report);
+    else if (fine)
+        print_text(o, side, &report);
+    else
+        complain("%s%s", weft_ctx_message(here->n.ctx), weft_ctx_message(there->n.ctx));
+    if (fine && o->svg)
+        write_svg(o->svg, report.drift, report.n_drift);
+    free(report.drift);
+    return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;
+}
+
+int compare_run_lockstep(const compare_options *o, int n, char **words)
+{
+    const model *m = find_model(n ? words[0] : "mlp");
+    if (!m)
+        return EXIT_USAGE;
+    if (o->steps < 1 || o->steps > 10000) {
+        complain("--steps must be 1 to 10000");
+        return EXIT_USAGE;
+    }
+    const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "f64";
+    weft_ctx *reference = compare_open("cpu"), *other = compare_open(side);
+    trainer here = {0}, there = {0};
+    int code = EXIT_USAGE;
+    if (reference && other) {
+        const bool built = build(&here, reference, m, WEFT_F32) &&
+                           build(&there, other, m, strcmp(side, "f64") == 0 ? WEFT_F64 : WEFT_F32);
+        if (built)
+            code = run_pair(o, side, m, &here, &there);
+        else
+            complain("%s%s", weft_ctx_message(reference), weft_ctx_message(other));
+        weft_optim_close(there.optim);
+        weft_optim_close(here.optim);
+        net_close(&there.n);
+        net_close(&here.n);
+    }
+    weft_ctx_close(other);
+    weft_ctx_close(reference);
+    return code;
+}
+
+int compare_run_replay(const compare_options *o, int n, char **words)
+{
+    const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "cpu";
+    weft_ctx *ctx = compare_open(side);
+    weft_difference d;
+    (void)n;
+    if (!ctx)
+        return EXIT_USAGE;
+    const weft_status status = weft_replay(ctx, words[0], &d);
+    const bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
+    if (!fine) {
+        complain("%s", weft_ctx_message(ctx));
+    } else if (o->json) {
+        json j = json_begin(stdout);
+        json_object(&j, NULL);
+        json_text(&j, "schema", "weft-replay/1");
+        json_bool(&j, "agrees", status == WEFT_OK);
+        json_difference(&j, "launch", &d);
+        json_close(&j);
+    } else if (status == WEFT_OK) {
+        printf("%s on %s agrees with the reference in %s: relative L2 error %.2e\n", d.kernel, side, words[0], d.error);
+    } else {
+        puts(d.text);
+    }
+    weft_ctx_close(ctx);
+    return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;
+}
