@@ -52,45 +52,59 @@ int weft_profile_table(const weft_profile *p, char *buffer, size_t size)
 
 /* ---- Trace: the format is Chrome's, "Trace Event Format", which Perfetto reads ---- */
 
+/* printf into the file, at most 511 bytes at once. */
+static void put_text(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put_text(FILE *out, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n > 0)
+        fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, out);
+}
+
 static void write_string(FILE *out, const char *text)
 {
-    fputc('"', out);
+    put_text(out, "\"");
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
         if (*p == '"' || *p == '\\')
-            fprintf(out, "\\%c", *p);
+            put_text(out, "\\%c", *p);
         else if (*p < 0x20)
-            fprintf(out, "\\u%04x", *p);
+            put_text(out, "\\u%04x", *p);
         else
-            fputc(*p, out);
+            put_text(out, "%c", *p);
     }
-    fputc('"', out);
+    put_text(out, "\"");
 }
 
 static void write_shape(FILE *out, const weft__event *e)
 {
-    fprintf(out, "\"result\":\"%s [", weft_dtype_name((weft_dtype)e->dtype));
+    put_text(out, "\"result\":\"%s [", weft_dtype_name((weft_dtype)e->dtype));
     for (int d = 0; d < e->ndim && d < WEFT__EVENT_DIMS; d++)
-        fprintf(out, "%s%lld", d ? ", " : "", (long long)e->shape[d]);
-    fprintf(out, "%s]\"", e->ndim > WEFT__EVENT_DIMS ? ", ..." : "");
+        put_text(out, "%s%lld", d ? ", " : "", (long long)e->shape[d]);
+    put_text(out, "%s]\"", e->ndim > WEFT__EVENT_DIMS ? ", ..." : "");
 }
 
 static void write_event(FILE *out, const weft__event *e, bool device)
 {
-    fprintf(out,
-            ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":", device ? 2 : 1,
-            1e6 * e->start, 1e6 * e->seconds, weft__phase_name((weft__phase)e->phase));
+    put_text(out,
+             ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":", device ? 2 : 1,
+             1e6 * e->start, 1e6 * e->seconds, weft__phase_name((weft__phase)e->phase));
     write_string(out, e->name);
-    fprintf(out, ",\"args\":{\"kernel\":\"%s%s\",\"phase\":\"%s\",", weft__ops[e->op].name,
-            e->grad ? " (gradient)" : "", weft__phase_name((weft__phase)e->phase));
+    put_text(out, ",\"args\":{\"kernel\":\"%s%s\",\"phase\":\"%s\",", weft__ops[e->op].name,
+             e->grad ? " (gradient)" : "", weft__phase_name((weft__phase)e->phase));
     write_shape(out, e);
-    fprintf(out, ",\"bytes\":%.0f,\"flops\":%.0f", e->bytes, e->flops);
+    put_text(out, ",\"bytes\":%.0f,\"flops\":%.0f", e->bytes, e->flops);
     if (e->file) {
-        fputs(",\"file\":", out);
+        put_text(out, ",\"file\":");
         write_string(out, e->file);
-        fprintf(out, ",\"line\":%d", e->line);
+        put_text(out, ",\"line\":%d", e->line);
     }
-    fprintf(out, "}},\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"tensor memory\",\"args\":{\"bytes\":%zu}}",
-            1e6 * e->start, e->live);
+    put_text(out, "}},\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"tensor memory\",\"args\":{\"bytes\":%zu}}",
+             1e6 * e->start, e->live);
 }
 
 weft_status weft_profile_trace(const weft_profile *p, const char *path)
@@ -102,16 +116,16 @@ weft_status weft_profile_trace(const weft_profile *p, const char *path)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_IO, "%s: %s", path, strerror(errno));
     const weft_profile_total total = weft_profile_totals(p);
     const bool device = !p->ctx->backend->host_memory;
-    fprintf(out,
-            "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
-            "\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"peak_bytes\":%zu},\n\"traceEvents\":[\n"
-            "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}},\n"
-            "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
-            weft_version(), p->ctx->backend->name, (long long)total.launches, total.wall, total.in_kernels,
-            total.peak_bytes, device ? 2 : 1, device ? "GPU stream" : "CPU kernels");
+    put_text(out,
+             "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
+             "\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"peak_bytes\":%zu},\n\"traceEvents\":[\n"
+             "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}},\n"
+             "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
+             weft_version(), p->ctx->backend->name, (long long)total.launches, total.wall, total.in_kernels,
+             total.peak_bytes, device ? 2 : 1, device ? "GPU stream" : "CPU kernels");
     for (int64_t k = 0; k < total.kept; k++)
         write_event(out, &p->events[k], device);
-    fputs("\n]}\n", out);
+    put_text(out, "\n]}\n");
     const bool bad = ferror(out) != 0;
     if (fclose(out) != 0 || bad)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_IO, "%s: writing failed; is the disk full?", path);
