@@ -6,6 +6,7 @@
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
  *   device.h    which devices there are          reference.h the operations as data
+ * and, to be included by themselves: compare.h (where two sides part), profile.h, io.h (npz, safetensors)
  *   bench.h     measuring speed
  *
  * A step of training
