@@ -194,7 +194,8 @@ static void report_add(report *r, const char *name, const char *way, weft_dtype 
     const double seconds = bench_median(c);
     printf("%-16s %-9s %-5s %s us", name, way, weft_dtype_name(dtype), bench_number(seconds * 1e6, 10, 1));
     if (flops > 0)
-        printf("   %s TFLOP/s\n", bench_number(flops / seconds * 1e-12, 8, 2));
+        printf("   %s TFLOP/s%s%s%s\n", bench_number(flops / seconds * 1e-12, 8, 2), isnan(share) ? "" : " ",
+               isnan(share) ? "" : bench_number(100 * share, 5, 0), isnan(share) ? "" : "% of the fastest algorithm");
     else
         printf("   %s GB/s   %s%% of a copy\n", bench_number(bytes / seconds * 1e-9, 8, 1),
                bench_number(100 * share, 5, 0));
@@ -204,7 +205,8 @@ static void report_add(report *r, const char *name, const char *way, weft_dtype 
     fprintf(r->json, "%s\n  {\"op\": \"%s\", \"way\": \"%s\", \"dtype\": \"%s\", \"seconds\": %.6g, ",
             r->first ? "" : ",", name, way, weft_dtype_name(dtype), seconds);
     if (flops > 0)
-        fprintf(r->json, "\"tflops\": %.5g}", flops / seconds * 1e-12);
+        fprintf(r->json, isnan(share) ? "\"tflops\": %.5g}" : "\"tflops\": %.5g, \"share_of_best\": %.4g}",
+                flops / seconds * 1e-12, share);
     else
         fprintf(r->json, "\"gbps\": %.5g, \"share_of_copy\": %.4g}", bytes / seconds * 1e-9, share);
     fflush(r->json); /* so that a later end leaves what there is */
@@ -284,16 +286,26 @@ static subject flop_subject(weft_ctx *c, const op *op, weft_dtype dtype, const s
     return s;
 }
 
-static void measure_flops(weft_ctx *c, weft_dtype dtype, const sizes *z, const bench_plan *plan, report *r)
+/* timed: a context that takes the fastest of cuBLASLt's algorithms instead of the first, or NULL. */
+static void measure_flops(weft_ctx *c, weft_ctx *timed, weft_dtype dtype, const sizes *z, const bench_plan *plan,
+                          report *r)
 {
     for (int k = 0; k < FLOP_OPS; k++) {
-        const int mark = weft_scope_push(c);
+        const int mark = weft_scope_push(c), timed_mark = timed ? weft_scope_push(timed) : 0;
         double flops;
-        subject s = flop_subject(c, &flop_ops[k], dtype, z, &flops);
-        bench_case cases[] = {{.run = run_forward, .arg = &s}, {.run = run_backward, .arg = &s}};
-        bench_measure(cases, 2, plan);
-        report_add(r, flop_ops[k].name, "forward", dtype, &cases[0], 0, flops, NAN);
-        report_add(r, flop_ops[k].name, "backward", dtype, &cases[1], 0, flops * flop_ops[k].backward_passes, NAN);
+        subject s = flop_subject(c, &flop_ops[k], dtype, z, &flops), best = s;
+        if (timed)
+            best = flop_subject(timed, &flop_ops[k], dtype, z, &flops);
+        bench_case cases[] = {{.run = run_forward, .arg = &s},
+                              {.run = run_backward, .arg = &s},
+                              {.run = timed ? run_forward : NULL, .arg = &best}};
+        bench_measure(cases, 3, plan);
+        report_add(r, flop_ops[k].name, "forward", dtype, &cases[0], 0, flops,
+                   timed ? bench_speed_ratio(&cases[0], flops, &cases[2], flops) : (double)NAN);
+        report_add(r, flop_ops[k].name, "backward", dtype, &cases[1], 0, flops * flop_ops[k].backward_passes,
+                   (double)NAN);
+        if (timed)
+            bench_pop(timed, timed_mark);
         bench_pop(c, mark);
     }
 }
@@ -322,13 +334,17 @@ int main(int argc, char **argv)
     printf("weft %s on %s (%s); rows [%lld, %lld], products of %lld^3; medians of %d repetitions%s\n\n", weft_version(),
            info.name, device, (long long)z.rows, (long long)z.columns, (long long)z.product, plan.rounds,
            plan.quick ? " (--quick: the figures mean nothing)" : "");
+    weft_ctx *timed = NULL;
+    if (gpu && weft_ctx_open(&(weft_options){.device = device, .time_matmul = true}, &timed) != WEFT_OK)
+        return 1;
     report r;
     report_begin(&r, &plan, &info);
     const weft_dtype dtypes[] = {WEFT_F32, WEFT_BF16};
     for (int k = 0; k < 2; k++) {
         measure_rows(c, dtypes[k], &z, &plan, &r);
-        measure_flops(c, dtypes[k], &z, &plan, &r);
+        measure_flops(c, timed, dtypes[k], &z, &plan, &r);
     }
     report_end(&r);
+    weft_ctx_close(timed);
     weft_ctx_close(c);
 }

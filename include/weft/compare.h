@@ -96,8 +96,9 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_lockstep(weft_ctx *reference, void *re
                                                    void *other_model, weft_step step,
                                                    const weft_lockstep_options *options, weft_lockstep_report *report);
 
-/* The launch in the file runs as it stands: only files of your own. Runs the one operation of a file that weft_lockstep saved, in ctx, and judges it against the results in the file. Status
- * as above; *difference is filled in both cases (agreeing: error is what was found). */
+/* Runs the one operation of a file that weft_lockstep saved, in ctx, and judges it against the results in the file. Status as
+ * above; *difference is filled in both cases (agreeing: error is what was found). The launch in the file runs as it stands,
+ * unchecked: only files of your own. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference);
 
 /* Drift as text (rows of a plot with a logarithmic scale), into buffer; returns the whole length as snprintf does. */

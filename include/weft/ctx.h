@@ -45,18 +45,19 @@ typedef struct weft_options {
     void *log_user;
 
     /* Matrix products on CUDA. By default they are exact to f32, and each takes the first algorithm that cuBLASLt proposes
-     * for its shape among those that repeat bit by bit, so that runs on the same GPU with the same cuBLASLt agree. */
-    bool
-        allow_tf32; /* products of f32 may round their factors to TF32 (10 bits after the point): several times faster */
-    bool
-        time_matmul; /* try all of cuBLASLt's proposals when a product is first met, and keep the fastest. Which one wins can
-                         differ from run to run, and with it the last bits, unless the choices are kept in a file: */
-    const char
-        *matmul_choices; /* path of a file, NULL: none. Choices in it are taken; with time_matmul, new ones are added.
-                         It holds for one kind of GPU and one version of cuBLASLt. Met by others, with time_matmul it is
-                         begun anew, without it the first product fails (WEFT_E_IO), as it does when there is no such file
-                         or it is damaged: nothing runs with another choice than was asked for. Must live as long as the
-                         context */
+     * for its shape among those that repeat bit by bit, so that runs on the same GPU with the same cuBLASLt agree.
+     *
+     * allow_tf32: products of f32 may round their factors to TF32 (10 bits after the point): several times faster.
+     *
+     * time_matmul: try all of cuBLASLt's proposals when a product is first met, and keep the fastest. Which one wins can
+     * differ from run to run, and with it the last bits, unless the choices are kept in a file.
+     *
+     * matmul_choices: path of that file, NULL: none; must live as long as the context. Choices in it are taken; with
+     * time_matmul, new ones are added. It holds for one kind of GPU and one version of cuBLASLt. Met by others, with
+     * time_matmul it is begun anew, without it the first product fails (WEFT_E_IO), as it does when there is no such file
+     * or it is damaged: nothing runs with another choice than was asked for. */
+    bool allow_tf32, time_matmul;
+    const char *matmul_choices;
 } weft_options;
 
 /* Opens a context. options may be NULL. On failure *out is NULL, the status says why (WEFT_E_INVALID, WEFT_E_NOMEM,
