@@ -38,6 +38,7 @@ def test_mistakes_are_explained():
         (["gradcheck"], "needs an operation"),
         (["gradcheck", "glu"], "no operation"),
         (["gradcheck", "gelu", "--device", "tpu"], "tpu"),
+        (["bench", "ops", "add", "--device", "tpu"], "no kind of device"),
         (["bench", "gelu"], "did you mean `weft bench ops`"),
         (["bench", "ops", "glu"], "no operation"),
         (["bench", "models", "gpt2"], "gpt2-tiny"),
