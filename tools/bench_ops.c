@@ -130,7 +130,9 @@ void bench_run_ops(bench_report *r, const int *ops, int n)
                 if (known)
                     measure(r, &r->devices[d], &s, c, shape);
                 else
-                    snprintf(c->error, sizeof c->error, "weft bench models measures %s as part of a step", s.op.name);
+                    snprintf(c->error, sizeof c->error,
+                             "there is no way to run %s by itself: weft bench models measures what steps are made of",
+                             s.op.name);
             }
     }
     progress_clear();

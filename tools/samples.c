@@ -15,8 +15,8 @@ struct recipe {
     const char *name;
     const char *operands;
     weft_tensor *(*run)(weft_ctx *ctx, weft_tensor *const *in);
-    double
-        flops_each; /* multiply-adds count 2: flops for each element of a 4-dim shape times channels, or of a x b x b */
+    double flops_each;      /* of each point of the space below; 0: one for each element of the first operand */
+    const char *flops_over; /* letters of the dims whose sizes multiply */
 };
 
 #define RUN(name) static weft_tensor *run_##name(weft_ctx *ctx, weft_tensor *const *in)
@@ -175,6 +175,12 @@ RUN(linear)
 {
     UNUSED;
     return weft_linear(in[0], in[1], in[2]);
+}
+
+RUN(attention)
+{
+    UNUSED;
+    return weft_attention(in[0], in[1], in[2], 0, true);
 }
 
 RUN(concat)
@@ -338,7 +344,11 @@ RUN(fill_)
 
 #define RECIPE(name, operands, flops)                                                                                  \
     {                                                                                                                  \
-#name, operands, run_##name, flops                                                                             \
+#name, operands, run_##name, flops, ""                                                                         \
+    }
+#define PRODUCT(name, operands, flops, over)                                                                           \
+    {                                                                                                                  \
+#name, operands, run_##name, flops, over                                                                       \
     }
 static const recipe recipes[] = {
     RECIPE(reshape, "xab", 0),
@@ -363,8 +373,9 @@ static const recipe recipes[] = {
     RECIPE(clone, "xab", 0),
     RECIPE(contiguous, "xab", 0),
     RECIPE(cast, "xab", 0),
-    RECIPE(matmul, "xab xbb", 2),
-    RECIPE(linear, "xab xbb xb", 2),
+    PRODUCT(matmul, "xab xbb", 2, "abb"),
+    PRODUCT(linear, "xab xbb xb", 2, "abb"),
+    PRODUCT(attention, "xabcd xabcd xabcd", 2, "abccd"), /* causal: half of the two products */
     RECIPE(concat, "xab xab", 0),
     RECIPE(pad, "xab", 0),
     RECIPE(flip, "xab", 0),
@@ -379,9 +390,9 @@ static const recipe recipes[] = {
     RECIPE(rms_norm, "xab pb", 0),
     RECIPE(batch_norm, "xabcd pb xb", 0),
     RECIPE(dropout, "xab", 0),
-    RECIPE(conv2d, "xabcd xbb33 xb", 18),
-    RECIPE(conv2d_transpose, "xabcd xbb33 xb", 18),
-    RECIPE(conv2d_weight, "xabcd xabcd", 18),
+    PRODUCT(conv2d, "xabcd xbb33 xb", 18, "abbcd"),
+    PRODUCT(conv2d_transpose, "xabcd xbb33 xb", 18, "abbcd"),
+    PRODUCT(conv2d_weight, "xabcd xabcd", 18, "abbcd"),
     RECIPE(max_pool2d, "xabcd", 0),
     RECIPE(avg_pool2d, "xabcd", 0),
     RECIPE(avg_unpool2d, "xabcd", 0),
@@ -542,6 +553,8 @@ double sample_flops(const sample *s, const operands *all, const int64_t *shape)
         return 0;
     if (!s->how || s->how->flops_each == 0)
         return (double)weft_count(all->in[0]);
-    double product = s->how->flops_each * (double)shape[0] * (double)shape[1] * (double)shape[1];
-    return s->rank == 4 ? product * (double)shape[2] * (double)shape[3] : product;
+    double flops = s->how->flops_each;
+    for (const char *letter = s->how->flops_over; *letter; letter++)
+        flops *= (double)letter_size(*letter, shape);
+    return flops;
 }

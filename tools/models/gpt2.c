@@ -2,9 +2,6 @@
  * the norms in front, the head tied to the token embedding, next-token cross entropy. */
 #include "net.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 enum { MOST_BLOCKS = 12 };
 
 typedef struct block {
@@ -16,18 +13,9 @@ typedef struct gpt2 {
     int64_t width, heads, blocks, vocabulary, length;
     weft_tensor *tokens;    /* [vocabulary, width] */
     weft_tensor *positions; /* [length, width] */
-    weft_tensor *mask;      /* [length, length], -inf above the diagonal */
     block block[MOST_BLOCKS];
     norm last;
 } gpt2;
-
-static weft_tensor *causal_mask(net *n, int64_t length)
-{
-    weft_tensor *row = weft_arange(n->ctx, WEFT_I64, 0, (double)length, 1);
-    weft_tensor *future = weft_gt(row, weft_unsqueeze(row, 1)); /* column > row */
-    weft_tensor *zero = weft_scalar(n->ctx, n->dtype, 0), *never = weft_scalar(n->ctx, n->dtype, -INFINITY);
-    return net_keep(n, weft_where(future, never, zero));
-}
 
 static void build_sized(net *n, int64_t width, int64_t heads, int64_t blocks, int64_t vocabulary, int64_t length)
 {
@@ -38,7 +26,6 @@ static void build_sized(net *n, int64_t width, int64_t heads, int64_t blocks, in
     *m = (gpt2){.width = width, .heads = heads, .blocks = blocks, .vocabulary = vocabulary, .length = length};
     m->tokens = net_param(n, WEFT_DIMS(vocabulary, width), 0, 0.02);
     m->positions = net_param(n, WEFT_DIMS(length, width), 0, 0.02);
-    m->mask = causal_mask(n, length);
     for (int64_t k = 0; k < blocks; k++) {
         block *b = &m->block[k];
         b->norm1 = net_layer_norm(n, width);
@@ -47,7 +34,7 @@ static void build_sized(net *n, int64_t width, int64_t heads, int64_t blocks, in
         b->norm2 = net_layer_norm(n, width);
         b->up = net_dense(n, rows, width, 4 * width);
         b->down = net_dense(n, rows, 4 * width, width);
-        n->flops += 4 * (double)rows * (double)length * (double)width; /* q k^T, and weights times v */
+        n->flops += 2 * (double)rows * (double)length * (double)width; /* q k^T, and weights times v, half of each */
     }
     m->last = net_layer_norm(n, width);
     n->flops += 2 * (double)rows * (double)width * (double)vocabulary;
@@ -69,10 +56,7 @@ static weft_tensor *attention(const gpt2 *m, const block *b, int64_t batch, weft
     if (weft_split(net_run_dense(&b->qkv, x), -1, thirds, 3, part) != WEFT_OK)
         return NULL;
     weft_tensor *q = by_head(m, batch, part[0]), *k = by_head(m, batch, part[1]), *v = by_head(m, batch, part[2]);
-    weft_tensor *scores = weft_matmul(q, weft_transpose(k, 2, 3)); /* [batch, heads, length, length] */
-    scores = weft_mul_scalar(scores, 1 / sqrt((double)m->width / (double)m->heads));
-    weft_tensor *weights = weft_softmax(weft_add(scores, m->mask), -1);
-    weft_tensor *joined = weft_transpose(weft_matmul(weights, v), 1, 2); /* [batch, length, heads, size] */
+    weft_tensor *joined = weft_transpose(weft_attention(q, k, v, 0, true), 1, 2); /* [batch, length, heads, size] */
     return net_run_dense(&b->joined, weft_reshape(joined, WEFT_DIMS(batch, m->length, m->width)));
 }
 
