@@ -26,7 +26,7 @@ static void net_make(weft_ctx *ctx, net *n, weft_dtype dtype, bool adam)
     static const int dims[PARAMETERS] = {4, 1, 2, 1, 1, 1, 2, 1, 1};
     weft_seed(ctx, 11);
     for (int k = 0; k < PARAMETERS; k++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "p%d", k);
         weft_tensor *start = weft_cast(weft_randn(ctx, WEFT_F32, shapes[k], dims[k], k == 4 ? 1 : 0, 0.3), dtype);
         n->p[k] = weft_param(start, name);
