@@ -87,14 +87,14 @@ torch_bench() {
 export -f configure_and_build sanitize torch_bench jobs
 export build capability
 rm -f "$build"/bench_*.json
-stage "environment" 20 sh -c 'nvidia-smi; nvcc --version; ls /usr/local/cuda/lib64 | grep -E "cublasLt|cudnn|nvrtc"'
-stage "build" 240 bash -c configure_and_build
+stage "environment" 10 sh -c 'nvidia-smi; nvcc --version; ls /usr/local/cuda/lib64 | grep -E "cublasLt|cudnn|nvrtc"'
+stage "build" 200 bash -c configure_and_build
 export WEFT_CUDA_MODULE=$PWD/$build/src/libweft_cuda.so
-stage "tests" 150 ctest --test-dir "$build" -L gpu --output-on-failure -j 2
-stage "memcheck" 60 bash -c 'sanitize memcheck "Golden.softmax/f32:Golden.matmul/f32:Golden.conv2d/f32:Golden.index_add/f32:Golden.add/f32:Golden.sum/f32:DeviceCopy.T*"'
-stage "racecheck" 60 bash -c 'sanitize racecheck "Golden.softmax/f32:Golden.index_add/f32:Golden.sum/f32:Golden.layer_norm/f32"'
-stage "bench_ops" 90 "$build/bench/bench_ops" --device cuda --rounds 7 --json "$build/bench_ops.json"
-stage "torch" 60 bash -c torch_bench
+stage "tests" 120 ctest --test-dir "$build" -L gpu --output-on-failure -j 2
+stage "memcheck" 45 bash -c 'sanitize memcheck "Golden.softmax/f32:Golden.matmul/f32:Golden.conv2d/f32:Golden.index_add/f32:Golden.add/f32:Golden.sum/f32:DeviceCopy.T*"'
+stage "racecheck" 45 bash -c 'sanitize racecheck "Golden.softmax/f32:Golden.index_add/f32:Golden.sum/f32:Golden.layer_norm/f32"'
+stage "bench_ops" 70 "$build/bench/bench_ops" --device cuda --rounds 7 --json "$build/bench_ops.json"
+stage "torch" 45 bash -c torch_bench
 
 say "$device, commit $commit"
 printf '%s' "$rows" | while IFS='|' read -r a b c; do printf '%-14s %-8s %s\n' "$a" "$c" "$b"; done
