@@ -1,8 +1,8 @@
 /* drift.c - how far two runs of the same steps part: parameters, and the plots. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/sheet.h"
 #include "lockstep.h"
 
 /* ---- Parameters: the leaves that require a gradient, pairwise in the order in which they were made ---- */
@@ -102,23 +102,6 @@ weft_status weft__parameter_error(weft_ctx *reference, weft_ctx *other, double *
 
 enum { HIGHEST = 0, LOWEST = -16, DECADES = HIGHEST - LOWEST, WIDEST = 64 };
 
-typedef struct sheet {
-    char *buffer;
-    size_t size;
-    int used;
-} sheet;
-
-static void put(sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(sheet *s, const char *format, ...)
-{
-    va_list args;
-    const bool room = s->buffer && (size_t)s->used < s->size;
-    va_start(args, format);
-    s->used += vsnprintf(room ? s->buffer + s->used : NULL, room ? s->size - (size_t)s->used : 0, format, args);
-    va_end(args);
-}
-
 /* The power of ten of an error, within the scale. */
 static double decade(double error)
 {
@@ -142,7 +125,7 @@ static int step_at(int column, int n)
 
 int weft_drift_plot(const weft_drift *drift, int n, char *buffer, size_t size)
 {
-    sheet s = {buffer, size, 0};
+    weft__sheet s = {buffer, size, 0};
     if (!drift || n < 1)
         return 0;
     int top = LOWEST, bottom = HIGHEST;
@@ -155,50 +138,51 @@ int weft_drift_plot(const weft_drift *drift, int n, char *buffer, size_t size)
         }
     }
     for (int row = top; row >= bottom; row--) {
-        put(&s, row == LOWEST ? "    0 |" : "1e%+03d |", row);
+        weft__put(&s, row == LOWEST ? "    0 |" : "1e%+03d |", row);
         for (int c = 0; c < columns_of(n); c++) {
             const weft_drift *d = &drift[step_at(c, n)];
             const bool loss = (int)floor(decade(d->loss_error)) == row;
             const bool parameters = (int)floor(decade(d->parameter_error)) == row;
-            put(&s, "%s", loss && parameters ? "8" : loss ? "o" : parameters ? "*" : " ");
+            weft__put(&s, "%s", loss && parameters ? "8" : loss ? "o" : parameters ? "*" : " ");
         }
-        put(&s, "\n");
+        weft__put(&s, "\n");
     }
-    put(&s, "      +");
+    weft__put(&s, "      +");
     for (int c = 0; c < columns_of(n); c++)
-        put(&s, "-");
-    put(&s, "\n       steps 1 to %d   o loss   * parameters   8 both (relative errors)\n", n);
+        weft__put(&s, "-");
+    weft__put(&s, "\n       steps 1 to %d   o loss   * parameters   8 both (relative errors)\n", n);
     return s.used;
 }
 
-static void curve(sheet *s, const weft_drift *drift, int n, bool loss, const char *colour)
+static void curve(weft__sheet *s, const weft_drift *drift, int n, bool loss, const char *colour)
 {
-    put(s, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
+    weft__put(s, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
     for (int k = 0; k < n; k++) {
         const double y = decade(loss ? drift[k].loss_error : drift[k].parameter_error);
-        put(s, "%s%.1f,%.1f", k ? " " : "", 60 + 520.0 * k / (n > 1 ? n - 1 : 1), 20 - y * 320 / DECADES);
+        weft__put(s, "%s%.1f,%.1f", k ? " " : "", 60 + 520.0 * k / (n > 1 ? n - 1 : 1), 20 - y * 320 / DECADES);
     }
-    put(s, "\"/>\n");
+    weft__put(s, "\"/>\n");
 }
 
 int weft_drift_svg(const weft_drift *drift, int n, char *buffer, size_t size)
 {
-    sheet s = {buffer, size, 0};
+    weft__sheet s = {buffer, size, 0};
     if (!drift || n < 1)
         return 0;
-    put(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 400\" font-family=\"sans-serif\" "
-            "font-size=\"12\">\n<rect width=\"640\" height=\"400\" fill=\"white\"/>\n");
+    weft__put(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 400\" font-family=\"sans-serif\" "
+                  "font-size=\"12\">\n<rect width=\"640\" height=\"400\" fill=\"white\"/>\n");
     for (int row = HIGHEST; row >= LOWEST; row -= 2) {
         const double y = 20 - row * 320.0 / DECADES;
-        put(&s, "<path d=\"M60 %.1fH580\" stroke=\"#ddd\"/><text x=\"52\" y=\"%.1f\" text-anchor=\"end\">1e%d</text>\n",
+        weft__put(
+            &s, "<path d=\"M60 %.1fH580\" stroke=\"#ddd\"/><text x=\"52\" y=\"%.1f\" text-anchor=\"end\">1e%d</text>\n",
             y, y + 4, row);
     }
     curve(&s, drift, n, true, "#c0392b");
     curve(&s, drift, n, false, "#2471a3");
-    put(&s,
-        "<text x=\"60\" y=\"365\">step 1</text><text x=\"580\" y=\"365\" text-anchor=\"end\">step %d</text>\n"
-        "<text x=\"60\" y=\"388\" fill=\"#c0392b\">loss, relative error</text>"
-        "<text x=\"240\" y=\"388\" fill=\"#2471a3\">parameters, relative L2 error</text>\n</svg>\n",
-        n);
+    weft__put(&s,
+              "<text x=\"60\" y=\"365\">step 1</text><text x=\"580\" y=\"365\" text-anchor=\"end\">step %d</text>\n"
+              "<text x=\"60\" y=\"388\" fill=\"#c0392b\">loss, relative error</text>"
+              "<text x=\"240\" y=\"388\" fill=\"#2471a3\">parameters, relative L2 error</text>\n</svg>\n",
+              n);
     return s.used;
 }

@@ -1,11 +1,11 @@
 /* safetensors.c - an 8-byte length, a JSON header, and data that its tensors cover without gap or overlap.
  * The format: https://github.com/huggingface/safetensors#format */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "file.h"
+#include "json_text.h"
 
 enum { MOST_HEADER = 100000000, MOST_NAME = 1 << 20 };
 
@@ -367,42 +367,14 @@ weft_status weft_load_safetensors(weft_ctx *ctx, const char *path, weft_named_te
 
 /* ---- Writing ---- */
 
-/* printf into the file, at most 511 bytes at once. */
-static void put_text(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put_text(FILE *out, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    const int n = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (n > 0)
-        fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, out);
-}
-
-static void write_text(FILE *out, const char *text)
-{
-    put_text(out, "\"");
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            put_text(out, "\\%c", *p);
-        else if (*p < 0x20)
-            put_text(out, "\\u%04x", *p);
-        else
-            put_text(out, "%c", *p);
-    }
-    put_text(out, "\"");
-}
-
 static void write_entry(FILE *out, const weft_named_tensor *item, uint64_t begin, uint64_t end)
 {
     const weft_tensor *t = item->tensor;
-    write_text(out, item->name);
-    put_text(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_names[weft_dtype_of(t)]);
+    weft__json_string(out, item->name);
+    weft__json_put(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_names[weft_dtype_of(t)]);
     for (int d = 0; d < weft_ndim(t); d++)
-        put_text(out, "%s%lld", d ? "," : "", (long long)weft_shape(t)[d]);
-    put_text(out, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)end);
+        weft__json_put(out, "%s%lld", d ? "," : "", (long long)weft_shape(t)[d]);
+    weft__json_put(out, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)end);
 }
 
 static size_t bytes_of(const weft_tensor *t)
@@ -416,18 +388,18 @@ static void write_header(FILE *out, const weft_named_tensor *tensors, int n)
     uint64_t at = 0;
     unsigned char length[8] = {0};
     fwrite(length, 1, 8, out);
-    put_text(out, "{");
+    weft__json_put(out, "{");
     for (int k = 0; k < n; k++) {
         const uint64_t end = at + bytes_of(tensors[k].tensor);
         if (k)
-            put_text(out, ",");
+            weft__json_put(out, ",");
         write_entry(out, &tensors[k], at, end);
         at = end;
     }
-    put_text(out, "}");
+    weft__json_put(out, "}");
     long size = ftell(out) - 8;
     for (; size % 8 != 0; size++)
-        put_text(out, " ");
+        weft__json_put(out, " ");
     for (int k = 0; k < 8; k++)
         length[k] = (unsigned char)((uint64_t)size >> (8 * k));
     fseek(out, 0, SEEK_SET);

@@ -1,0 +1,15 @@
+/* sheet.h - text put together piece by piece in a caller's buffer, which may be too small or NULL; as snprintf counts. */
+#ifndef WEFT_CORE_SHEET_H
+#define WEFT_CORE_SHEET_H
+
+#include <stddef.h>
+
+typedef struct weft__sheet {
+    char *buffer;
+    size_t size;
+    int used; /* of the whole text, what did not fit included */
+} weft__sheet;
+
+void weft__put(weft__sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,28 @@
+/* json_text.c - see json_text.h. */
+#include "json_text.h"
+#include <stdarg.h>
+
+void weft__json_put(FILE *out, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (n > 0)
+        fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, out);
+}
+
+void weft__json_string(FILE *out, const char *text)
+{
+    weft__json_put(out, "\"");
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            weft__json_put(out, "\\%c", *p);
+        else if (*p < 0x20)
+            weft__json_put(out, "\\u%04x", *p);
+        else
+            weft__json_put(out, "%c", *p);
+    }
+    weft__json_put(out, "\"");
+}
