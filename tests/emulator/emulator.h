@@ -54,7 +54,7 @@ void simt_set_quiet(int quiet); /* keep reports, print nothing */
 int simt_has_checker(void);
 int simt_has_asan(void);
 
-/* Ends the process with a report when a test takes longer (0: no limit). A spin-wait shows itself this way. */
+/* Ends the process with a report when a test takes more processor time (0: no limit). A spin-wait shows itself this way. */
 void simt_set_time_limit(unsigned seconds);
 
 /* --- streams and memory ---------------------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ std::map<const char *, Pinned> &pinned_blocks()
 }
 
 size_t pinned_bytes;
+constexpr size_t filled_bytes = 64 << 10; /* of new pinned memory; of all of a staging buffer it takes too long */
 
 Place place_of(const void *address)
 {
@@ -185,7 +186,7 @@ cudaError_t allocate_pinned(void **memory, size_t bytes)
     *memory = malloc(bytes);
     if (!*memory)
         return cudaErrorMemoryAllocation;
-    memset(*memory, 0xFF, bytes);
+    memset(*memory, 0xFF, bytes < filled_bytes ? bytes : filled_bytes);
     pinned_blocks()[static_cast<char *>(*memory)] = {bytes, false};
     pinned_bytes += bytes;
     return cudaSuccess;
@@ -268,13 +269,14 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t handle)
         return call.result();
     if (!simt::heap_size(memory))
         return call.result(cudaErrorInvalidValue);
-    push(stream, [memory] {
+    const auto release = [memory] {
         if (simt::heap_size(memory))
             simt::heap_release(memory);
         else
             report(SIMT_USE_AFTER_FREE, "cudaFreeAsync of memory that was already freed (%s)",
                    simt::heap_describe(memory).c_str());
-    });
+    };
+    push(stream, release, {}, Touches::nothing);
     return call.result();
 }
 

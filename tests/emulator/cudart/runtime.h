@@ -27,9 +27,13 @@ struct Point {
     bool reached() const;
 };
 
+/* Whether work reads or writes device memory, which is closed otherwise. */
+enum class Touches { memory, nothing };
+
 struct Work {
-    std::function<void()> run; /* with device memory open */
+    std::function<void()> run;
     std::vector<Point> waits;
+    Touches touches;
 };
 
 struct Stream {
@@ -48,7 +52,8 @@ inline bool Point::reached() const
 /* The stream behind a handle; nullptr for a handle that is not alive. */
 StreamRef find_stream(cudaStream_t handle);
 /* Queues work, and runs it now under SIMT_EAGER. */
-void push(const StreamRef &stream, std::function<void()> run, std::vector<Point> waits = {});
+void push(const StreamRef &stream, std::function<void()> run, std::vector<Point> waits = {},
+          Touches touches = Touches::memory);
 /* Runs what point depends on. */
 void run_until(const Point &point);
 void run_all(const StreamRef &stream);

@@ -4,6 +4,7 @@
  * event can only name work that is already queued, waiting never goes round in a circle. */
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <set>
 #include "../simt/block.h"
 #include "../simt/heap.h"
@@ -67,7 +68,9 @@ void run_first(Stream &stream)
     const Work work = std::move(stream.queue.front());
     stream.queue.pop_front();
     if (work.run && sticky_error() == cudaSuccess) {
-        const simt::HeapAccess access;
+        std::optional<simt::HeapAccess> access;
+        if (work.touches == Touches::memory)
+            access.emplace();
         working = true;
         work.run();
         working = false;
@@ -127,12 +130,12 @@ StreamRef find_stream(cudaStream_t handle)
     return stream_handles().count(handle) ? handle->stream : nullptr;
 }
 
-void push(const StreamRef &stream, std::function<void()> run, std::vector<Point> waits)
+void push(const StreamRef &stream, std::function<void()> run, std::vector<Point> waits, Touches touches)
 {
     add_default_stream_waits(stream, waits);
     waits.erase(std::remove_if(waits.begin(), waits.end(), [](const Point &wait) { return wait.reached(); }),
                 waits.end());
-    stream->queue.push_back({std::move(run), std::move(waits)});
+    stream->queue.push_back({std::move(run), std::move(waits), touches});
     stream->issued++;
     if (policy == SIMT_EAGER)
         run_all(stream);
@@ -295,12 +298,12 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void 
     const StreamRef stream = find_stream(handle);
     if (!stream || !function)
         return call.result(stream ? cudaErrorInvalidValue : cudaErrorInvalidResourceHandle);
-    push(stream, [function, argument] {
-        const simt::HostSection section;
+    const auto run = [function, argument] {
         set_in_host_function(true);
         function(argument);
         set_in_host_function(false);
-    });
+    };
+    push(stream, run, {}, Touches::nothing);
     return call.result();
 }
 
@@ -354,7 +357,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle)
         return call.result(cudaErrorInvalidResourceHandle);
     event->milliseconds = std::make_shared<double>(0.0);
     event->point = {stream, stream->issued + 1};
-    push(stream, [time = event->milliseconds] { *time = now(); });
+    push(
+        stream, [time = event->milliseconds] { *time = now(); }, {}, Touches::nothing);
     return call.result();
 }
 

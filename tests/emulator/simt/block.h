@@ -28,6 +28,7 @@ struct Thread {
 struct Warp {
     unsigned waiting; /* lanes in a warp operation */
     unsigned done;    /* lanes that have returned */
+    bool alike;       /* those that wait brought the same operation, mask and line */
 };
 
 struct Block {

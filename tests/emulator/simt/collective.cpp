@@ -1,11 +1,9 @@
-/* collective.cpp - block barriers, warp operations and asynchronous copies.
+/* collective.cpp - block barriers and warp operations.
  *
  * A lane leaves its request and waits; the last lane that the mask names works out everybody's result. Lanes that have
  * returned from the kernel are no longer waited for. */
 #include <cstring>
-#include <vector>
 #include "block.h"
-#include "checker.h"
 
 namespace simt
 {
@@ -14,7 +12,7 @@ namespace
 
 bool same_line(Site a, Site b)
 {
-    return a.line == b.line && !strcmp(a.file, b.file);
+    return a.line == b.line && (a.file == b.file || !strcmp(a.file, b.file));
 }
 
 void open_barrier()
@@ -124,13 +122,9 @@ uint64_t shuffled_value(const WarpThreads &warp, unsigned group, unsigned lane)
     return ~0ull;
 }
 
-/* Completes the operation in which lane waits, if all lanes that its mask names are there. */
-bool try_complete(const WarpThreads &warp, unsigned lane)
+/* Whether the lanes of group are in one operation; that they should come to it by one line is only reported. */
+bool same_operation(const WarpThreads &warp, unsigned group, const WarpRequest &request)
 {
-    const WarpRequest &request = warp.lanes[lane].request;
-    const unsigned group = request.mask & warp.all() & ~warp.state->done;
-    if ((warp.state->waiting & group) != group)
-        return false;
     for (unsigned other = 0; other < warp.count; other++) {
         const WarpRequest &theirs = warp.lanes[other].request;
         if ((group >> other & 1) && (theirs.op != request.op || theirs.mask != request.mask))
@@ -139,6 +133,18 @@ bool try_complete(const WarpThreads &warp, unsigned lane)
             report(SIMT_WARP, "lanes meet in warp operations of different lines (%s:%d and %s:%d)", request.site.file,
                    request.site.line, theirs.site.file, theirs.site.line);
     }
+    return true;
+}
+
+/* Completes the operation in which lane waits, if all lanes that its mask names are there. */
+bool try_complete(const WarpThreads &warp, unsigned lane)
+{
+    const WarpRequest &request = warp.lanes[lane].request;
+    const unsigned group = request.mask & warp.all() & ~warp.state->done;
+    if ((warp.state->waiting & group) != group)
+        return false;
+    if (!warp.state->alike && !same_operation(warp, group, request))
+        return false;
     const bool all_lanes = group == (warp.all() & ~warp.state->done);
     const uint64_t common = common_result(warp, group, request.op);
     for (unsigned other = 0; other < warp.count; other++) {
@@ -158,6 +164,20 @@ bool try_complete(const WarpThreads &warp, unsigned lane)
     return true;
 }
 
+/* Keeps track of whether all that wait in the warp brought the same, as they nearly always do: nothing need be compared
+ * then. */
+void note_arrival(const WarpThreads &warp, unsigned lane)
+{
+    const WarpRequest &mine = warp.lanes[lane].request;
+    if (!warp.state->waiting) {
+        warp.state->alike = true;
+        return;
+    }
+    const WarpRequest &first = warp.lanes[__builtin_ctz(warp.state->waiting)].request;
+    if (mine.op != first.op || mine.mask != first.mask || !same_line(mine.site, first.site))
+        warp.state->alike = false;
+}
+
 /* Two lanes that name each other but stand in different operations will wait for ever: say so at once. */
 void check_meeting(const WarpThreads &warp, unsigned lane)
 {
@@ -174,29 +194,6 @@ void check_meeting(const WarpThreads &warp, unsigned lane)
                lane, mine.site.file, mine.site.line, mine.mask, other, theirs.site.file, theirs.site.line, theirs.mask);
         return;
     }
-}
-
-/* --- asynchronous copies ------------------------------------------------------------------------------------------ */
-
-struct AsyncCopy {
-    void *shared;
-    const void *global;
-    size_t bytes;
-    unsigned group;
-    Site site;
-};
-
-struct AsyncQueue {
-    std::vector<AsyncCopy> copies;
-    unsigned group; /* the one that is being filled */
-};
-AsyncQueue async_queues[max_block_threads];
-
-void carry_out(const AsyncCopy &copy)
-{
-    checker::access_at(copy.global, copy.bytes, false, copy.site);
-    checker::access_at(copy.shared, copy.bytes, true, copy.site);
-    memcpy(copy.shared, copy.global, copy.bytes);
 }
 
 } /* namespace */
@@ -249,7 +246,9 @@ uint64_t warp_operation(const WarpRequest &request)
         thread.request.width = 32;
     }
     thread.run = Run::at_warp;
-    check_meeting(warp, lane);
+    note_arrival(warp, lane);
+    if (!warp.state->alike)
+        check_meeting(warp, lane);
     warp.state->waiting |= 1u << lane;
     if (try_complete(warp, lane))
         thread.run = Run::running;
@@ -276,39 +275,6 @@ void leave_collectives(Thread &thread)
     warp.state->done |= 1u << (thread.linear & 31);
     if (warp.state->waiting)
         try_complete(warp, static_cast<unsigned>(__builtin_ctz(warp.state->waiting)));
-}
-
-void async_copy(void *shared, const void *global, size_t bytes, Site site)
-{
-    AsyncQueue &queue = async_queues[block.current->linear];
-    if ((reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global)) % bytes)
-        report(SIMT_MISALIGNED, "asynchronous copy of %zu bytes from %p to %p at %s:%d", bytes, global, shared,
-               site.file, site.line);
-    queue.copies.push_back({shared, global, bytes, queue.group, site});
-}
-
-void async_commit()
-{
-    async_queues[block.current->linear].group++;
-}
-
-void async_wait(unsigned keep)
-{
-    AsyncQueue &queue = async_queues[block.current->linear];
-    size_t kept = 0;
-    for (const AsyncCopy &copy : queue.copies) {
-        if (copy.group + keep < queue.group)
-            carry_out(copy);
-        else
-            queue.copies[kept++] = copy;
-    }
-    queue.copies.resize(kept);
-}
-
-void drop_async_copies(const Thread &thread)
-{
-    async_queues[thread.linear].copies.clear();
-    async_queues[thread.linear].group = 0;
 }
 
 } /* namespace simt */

@@ -181,8 +181,7 @@ void fiber_finish(unsigned index)
 #if defined(SIMT_ASAN)
     __sanitizer_start_switch_fiber(nullptr, scheduler_bottom, scheduler_bytes); /* null: its fake stack may go */
 #endif
-    swap_context(fibers[index].context, scheduler);
-    abort(); /* a finished fiber is started anew, never resumed */
+    swap_context(fibers[index].context, scheduler); /* a finished fiber is started anew, never resumed */
 }
 
 void fiber_abandon(unsigned index)

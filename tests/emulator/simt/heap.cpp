@@ -98,11 +98,17 @@ size_t round_up(size_t bytes, size_t multiple)
     return (bytes + multiple - 1) / multiple * multiple;
 }
 
-void protect(int protection)
+/* From byte first, the start of a page, to the end of what was ever handed out. */
+void protect(size_t first, int protection)
 {
     const size_t end = round_up(used, page_bytes);
-    if (end > retired)
-        mprotect(heap + retired, end - retired, protection);
+    if (end > first)
+        mprotect(heap + first, end - first, protection);
+}
+
+void protect(int protection)
+{
+    protect(retired, protection);
 }
 
 void retire()
@@ -149,12 +155,14 @@ void *heap_allocate(size_t bytes)
     if (bytes > reserved_bytes || used + redzone_bytes + rounded + redzone_bytes > reserved_bytes)
         return nullptr;
     char *start = heap + used + redzone_bytes;
+    const size_t first_page = used / page_bytes * page_bytes;
     used += redzone_bytes + rounded + redzone_bytes;
-    HeapAccess access;
-    protect(PROT_READ | PROT_WRITE); /* the new pages too */
+    protect(first_page, PROT_READ | PROT_WRITE);
     poison(start - redzone_bytes, redzone_bytes + rounded + redzone_bytes);
     unpoison(start, bytes);
     memset(start, 0xFF, bytes);
+    if (guarded && !open_depth)
+        protect(first_page, PROT_NONE);
     checker::allocated(start, bytes);
     allocations()[start] = {bytes, true};
     live_starts().insert(start);
@@ -166,8 +174,6 @@ void heap_release(void *start_)
 {
     char *start = static_cast<char *>(start_);
     Allocation &allocation = allocations()[start];
-    HeapAccess access;
-    memset(start, 0xFE, allocation.bytes < page_bytes ? allocation.bytes : page_bytes);
     drop_pages(start, allocation.bytes);
     poison(start, round_up(allocation.bytes, alignment));
     checker::released(start, allocation.bytes);
@@ -240,20 +246,6 @@ HeapAccess::~HeapAccess()
 {
     if (--open_depth == 0 && guarded)
         protect(PROT_NONE);
-}
-
-HostSection::HostSection() : depth(open_depth)
-{
-    if (depth && guarded)
-        protect(PROT_NONE);
-    open_depth = 0;
-}
-
-HostSection::~HostSection()
-{
-    open_depth = depth;
-    if (depth && guarded)
-        protect(PROT_READ | PROT_WRITE);
 }
 
 } /* namespace simt */

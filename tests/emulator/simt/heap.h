@@ -39,19 +39,6 @@ class HeapAccess
     HeapAccess &operator=(const HeapAccess &) = delete;
 };
 
-/* The opposite, for host code that runs inside queued work. */
-class HostSection
-{
-  public:
-    HostSection();
-    ~HostSection();
-    HostSection(const HostSection &) = delete;
-    HostSection &operator=(const HostSection &) = delete;
-
-  private:
-    unsigned depth;
-};
-
 } /* namespace simt */
 
 #endif

@@ -1,6 +1,7 @@
 /* report.cpp - reports, source lines and the settings of a test. */
 #include <dlfcn.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <cstdarg>
 #include <cstdio>
@@ -224,6 +225,7 @@ void simt_set_time_limit(unsigned seconds)
     struct sigaction action = {};
     action.sa_handler = on_time_limit;
     action.sa_flags = SA_ONSTACK;
-    sigaction(SIGALRM, &action, nullptr);
-    alarm(seconds);
+    sigaction(SIGPROF, &action, nullptr);
+    const struct itimerval limit = {{0, 0}, {static_cast<time_t>(seconds), 0}};
+    setitimer(ITIMER_PROF, &limit, nullptr);
 }

@@ -2,13 +2,7 @@
 #ifndef WEFT_TESTS_SIMT_SANITIZER_H
 #define WEFT_TESTS_SIMT_SANITIZER_H
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SIMT_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SIMT_ASAN 1
-#endif
-#endif
+/* SIMT_ASAN comes from the build: some files of the emulator serve AddressSanitizer without being instrumented. */
 
 #if defined(SIMT_ASAN)
 #include <sanitizer/asan_interface.h>
