@@ -1,98 +1,115 @@
 #!/usr/bin/env python3
-"""The operations of bench_ops in PyTorch, at the same sizes and dtypes, as JSON of the same form. Needs torch and a GPU."""
+"""The operations of bench_ops in PyTorch. bench_ops starts it (--torch "python3 bench/torch_ops.py") and lets it take its
+turns: bench/common/torch.h has the lines that they exchange. Needs torch; --device cpu shows that it works."""
 import argparse
 import json
-import statistics
+import sys
 import time
 
 import torch
 import torch.nn.functional as F
 
-ROWS, COLUMNS, EDGE, BATCH, SIDE = 16384, 4096, 4096, 64, 56
+DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 
 
-def median_seconds(run, rounds=7, least=0.004):
-    run()
-    torch.cuda.synchronize()
-    times = 1
-    while True:
-        begin = time.perf_counter()
-        for _ in range(times):
-            run()
-        torch.cuda.synchronize()
-        took = time.perf_counter() - begin
-        if took >= least:
-            break
-        times *= 2
-    rates = []
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        for _ in range(times):
-            run()
-        torch.cuda.synchronize()
-        rates.append((time.perf_counter() - begin) / times)
-    return statistics.median(rates)
+def batch_norm(case, x, w, b, mean, var):
+    return F.batch_norm(x, mean, var, w, b, training=True)
 
 
-def subjects(dtype):
-    """(name, forward, inputs that need a gradient, passes forward and backward, flops)"""
-    x, y = (torch.rand(ROWS, COLUMNS, device="cuda", dtype=dtype) * 2 - 1 for _ in range(2))
-    w, b = (torch.rand(COLUMNS, device="cuda", dtype=dtype) for _ in range(2))
-    classes = torch.randint(0, COLUMNS, (ROWS,), device="cuda")
-    gx = x.clone().requires_grad_(True)
-    yield "copy", lambda: y.copy_(x), None, 2, 0, 0
-    yield "add", lambda: x + y, None, 3, 0, 0
-    yield "add [row]", lambda: x + b, None, 2, 0, 0
-    yield "relu", lambda: F.relu(gx), [gx], 2, 3, 0
-    yield "exp", lambda: torch.exp(gx), [gx], 2, 3, 0
-    yield "gelu", lambda: F.gelu(gx), [gx], 2, 3, 0
-    yield "transpose", lambda: x.t().contiguous(), None, 2, 0, 0
-    yield "sum", lambda: x.sum(), None, 1, 0, 0
-    yield "sum of columns", lambda: x.sum(0), None, 1, 0, 0
-    yield "softmax", lambda: F.softmax(gx, -1), [gx], 2, 3, 0
-    yield "cross_entropy", lambda: F.cross_entropy(gx, classes), [gx], 1, 2, 0
-    yield "layer_norm", lambda: F.layer_norm(gx, (COLUMNS,), w, b), [gx], 2, 3, 0
-    if hasattr(F, "rms_norm"):
-        yield "rms_norm", lambda: F.rms_norm(gx, (COLUMNS,), w), [gx], 2, 3, 0
-    yield "dropout", lambda: F.dropout(gx, 0.1), [gx], 2.25, 2.25, 0
-    p, q = ((torch.rand(EDGE, EDGE, device="cuda", dtype=dtype) * 2 - 1).requires_grad_(True) for _ in range(2))
-    bias = torch.rand(EDGE, device="cuda", dtype=dtype)
-    yield "matmul", lambda: p @ q, [p, q], 0, 2, 2 * EDGE**3
-    yield "linear", lambda: F.linear(p, q, bias), [p, q], 0, 2, 2 * EDGE**3
-    image = (torch.rand(BATCH, 64, SIDE, SIDE, device="cuda", dtype=dtype) * 2 - 1).requires_grad_(True)
-    weights = (torch.rand(64, 64, 3, 3, device="cuda", dtype=dtype) * 2 - 1).requires_grad_(True)
-    flops = 2 * 64 * 64 * 9 * BATCH * SIDE * SIDE
-    yield "conv2d 3x3", lambda: F.conv2d(image, weights, padding=1), [image, weights], 0, 2, flops
+def copy(case, x, y):
+    return y.copy_(x)
+
+
+# By the name that bench_ops gives: the case, then the operands in its order.
+OPS = {
+    "copy": copy,
+    "add": lambda case, x, y: x + y,
+    "add [row]": lambda case, x, y: x + y,
+    "relu": lambda case, x: F.relu(x),
+    "exp": lambda case, x: torch.exp(x),
+    "gelu": lambda case, x: F.gelu(x),
+    "tanh": lambda case, x: torch.tanh(x),
+    "transpose": lambda case, x: x.t().contiguous(),
+    "dropout": lambda case, x: F.dropout(x, 0.1),
+    "sum": lambda case, x: x.sum(),
+    "sum columns": lambda case, x: x.sum(0),
+    "softmax": lambda case, x: F.softmax(x, -1),
+    "cross_entropy": lambda case, x, y: F.cross_entropy(x, y),
+    "layer_norm": lambda case, x, w, b: F.layer_norm(x, w.shape, w, b),
+    "rms_norm": lambda case, x, w: F.rms_norm(x, w.shape, w),
+    "matmul nn": lambda case, a, b: a @ b,
+    "matmul nt": lambda case, a, b: a @ b.mT,
+    "matmul tn": lambda case, a, b: a.mT @ b,
+    "conv2d": lambda case, x, w: F.conv2d(x, w, stride=case["stride"], padding=case["padding"]),
+    "batch_norm": batch_norm,
+    "attention": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v),
+    "attention c": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+}
+
+
+def operand(description, dtype, device):
+    shape = description["shape"]
+    if description["classes"]:
+        return torch.randint(0, description["classes"], shape, device=device)
+    return torch.rand(shape, device=device, dtype=dtype) * 2 - 1
+
+
+def prepare(case, device):
+    """A function that does the case once."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = case["tf32"]
+    inputs = [operand(o, DTYPES[case["dtype"]], device) for o in case["operands"]]
+    wanted = [x for k, x in enumerate(inputs) if case["wrt"] >> k & 1]
+    run = OPS[case["op"]]
+    if not wanted:
+
+        def forward():
+            with torch.no_grad():
+                run(case, *inputs)
+
+        return forward
+    for x in wanted:
+        x.requires_grad_(True)
+    out = run(case, *inputs)
+    cotangent = torch.full_like(out, 0.5)
+    return lambda: torch.autograd.grad(out, wanted, cotangent, retain_graph=True)
+
+
+def seconds_of(run, times, synchronize):
+    begin = time.perf_counter()
+    for _ in range(times):
+        run()
+    synchronize()
+    return time.perf_counter() - begin
+
+
+def answer(words, state, device):
+    """What is said to one line of bench_ops."""
+    synchronize = torch.cuda.synchronize if device == "cuda" else lambda: None
+    verb, _, rest = words.partition(" ")
+    if verb == "case":
+        state.pop("run", None)
+        if device == "cuda":
+            torch.cuda.empty_cache()  # the other side wants memory, too
+        state["run"] = prepare(json.loads(rest), device)
+        synchronize()
+        return "ok"
+    return f"{seconds_of(state['run'], int(rest), synchronize):.9f}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", required=True)
-    path = parser.parse_args().json
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    results = []
-
-    def add(name, way, dtype, seconds, passes, flops):
-        row = {"op": name, "way": way, "dtype": dtype, "seconds": seconds}
-        if flops:
-            row["tflops"] = flops / seconds * 1e-12
-        else:
-            row["gbps"] = passes * ROWS * COLUMNS * (2 if dtype == "bf16" else 4) / seconds * 1e-9
-        results.append(row)
-        print(name, way, dtype, f"{seconds * 1e6:.1f} us")
-
-    for dtype, name_of in ((torch.float32, "f32"), (torch.bfloat16, "bf16")):
-        for name, forward, wrt, passes, back, flops in subjects(dtype):
-            with torch.no_grad():
-                seconds = median_seconds(forward)
-            add(name, "forward", name_of, seconds, passes, flops)
-            if wrt:
-                out = forward()
-                cotangent = torch.full_like(out, 0.5)
-                seconds = median_seconds(lambda: torch.autograd.grad(out, wrt, cotangent, retain_graph=True))
-                add(name, "backward", name_of, seconds, back, flops * back)
-    with open(path, "w", encoding="ascii") as file:
-        json.dump({"program": "torch_ops", "torch": torch.__version__, "results": results}, file, indent=1)
+    parser.add_argument("--device", default="cuda")
+    device = parser.parse_args().device
+    if device == "cuda":
+        torch.cuda.init()
+    print("torch", torch.__version__, flush=True)
+    state = {}
+    for line in sys.stdin:
+        try:
+            reply = answer(line.strip(), state, device)
+        except Exception as error:  # pylint: disable=broad-exception-caught  # it is said, and the next case may come
+            reply = "error " + " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        print(reply, flush=True)
 
 
 if __name__ == "__main__":

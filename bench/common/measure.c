@@ -9,12 +9,29 @@
 static void usage(const char *program, const char *about)
 {
     fprintf(stderr,
-            "%s\nusage: %s [--quick] [--rounds N] [--device NAME] [--json FILE]\n"
-            "  --quick     one short round: shows that the program works, the figures mean nothing\n"
-            "  --rounds N  repetitions of each measurement, 1 to %d\n"
-            "  --device, --json: bench_ops only: cpu, cuda, cuda:1 ...; where the figures go\n",
+            "%s\nusage: %s [--quick] [--rounds N]\n"
+            "  --quick          one short round: shows that the program works, the figures mean nothing\n"
+            "  --rounds N       repetitions of each measurement, 1 to %d\n"
+            "bench_ops only:\n"
+            "  --device NAME    cpu, cuda, cuda:1 ...\n"
+            "  --only GROUP     rows, products, images or attention; default all\n"
+            "  --json FILE      where the figures go, one JSON object a line\n"
+            "  --torch COMMAND  starts PyTorch's side, measured in turns with ours: \"python3 bench/torch_ops.py\"\n",
             about, program, BENCH_ROUNDS);
     exit(2);
+}
+
+/* Where the text of this option goes; NULL: it is none of those that take a text. */
+static const char **text_option(bench_plan *plan, const char *name)
+{
+    const struct {
+        const char *name, **value;
+    } all[] = {
+        {"--device", &plan->device}, {"--json", &plan->json}, {"--only", &plan->only}, {"--torch", &plan->torch}};
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        if (strcmp(name, all[k].name) == 0)
+            return all[k].value;
+    return NULL;
 }
 
 bench_plan bench_options(int argc, char **argv, const char *about)
@@ -29,10 +46,9 @@ bench_plan bench_options(int argc, char **argv, const char *about)
             plan.rounds = atoi(argv[++k]);
             if (plan.rounds < 1 || plan.rounds > BENCH_ROUNDS)
                 usage(argv[0], about);
-        } else if (strcmp(argv[k], "--device") == 0 && k + 1 < argc) {
-            plan.device = argv[++k];
-        } else if (strcmp(argv[k], "--json") == 0 && k + 1 < argc) {
-            plan.json = argv[++k];
+        } else if (text_option(&plan, argv[k]) && k + 1 < argc) {
+            const char **value = text_option(&plan, argv[k]);
+            *value = argv[++k];
         } else {
             usage(argv[0], about);
         }
@@ -47,19 +63,28 @@ static double now(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+double bench_now(void)
+{
+    return now(CLOCK_MONOTONIC);
+}
+
 static double timed(const bench_case *c, int64_t times)
 {
+    if (c->clocked)
+        return c->clocked(c->arg, times);
     const clockid_t clock = c->alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC;
     const double start = now(clock);
     c->run(c->arg, times);
     return now(clock) - start;
 }
 
-/* The repetitions that take about as long as the plan wants, from a doubling number of trials. */
+/* The repetitions that take about as long as the plan wants, from a doubling number of trials; 0: the case fails. */
 static int64_t calibrate(const bench_case *c, double seconds)
 {
     for (int64_t times = 1;; times *= 2) {
         const double took = timed(c, times);
+        if (isnan(took))
+            return 0;
         if (took >= seconds)
             return times;
         if (took >= seconds / 8)
@@ -67,21 +92,31 @@ static int64_t calibrate(const bench_case *c, double seconds)
     }
 }
 
+static void measure_round(bench_case *c, int round)
+{
+    if (c->times == 0)
+        return;
+    c->seconds[round] = timed(c, c->times) / (double)c->times;
+    if (isnan(c->seconds[round]))
+        c->rounds = 0, c->times = 0;
+}
+
 void bench_measure(bench_case *cases, int n, const bench_plan *plan)
 {
     for (int k = 0; k < n; k++) {
         bench_case *c = &cases[k];
-        if (!c->run)
+        c->times = 0;
+        c->rounds = 0;
+        if (!c->run && !c->clocked)
             continue;
-        if (!plan->quick)
-            c->run(c->arg, 1);
+        if (!plan->quick && isnan(timed(c, 1)))
+            continue;
         c->times = calibrate(c, plan->seconds);
-        c->rounds = plan->rounds;
+        c->rounds = c->times > 0 ? plan->rounds : 0;
     }
     for (int round = 0; round < plan->rounds; round++)
         for (int k = 0; k < n; k++)
-            if (cases[k].run)
-                cases[k].seconds[round] = timed(&cases[k], cases[k].times) / (double)cases[k].times;
+            measure_round(&cases[k], round);
 }
 
 static int compare(const void *a, const void *b)

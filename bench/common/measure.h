@@ -14,11 +14,15 @@ typedef struct bench_plan {
     double seconds;            /* least time of one repetition: short calls are repeated within it */
     bool quick;                /* one short round, to see that the program works: the figures mean nothing */
     const char *device, *json; /* of bench_ops; NULL: not given */
+    const char *only, *torch;  /* likewise: one group of operations; the command that starts PyTorch's side */
 } bench_plan;
 
-/* One thing to be timed. run does its work `times` times in a row. */
+/* One thing to be timed. run does its work `times` times in a row; so does clocked, which may fail and looks at the clock
+ * itself. */
 typedef struct bench_case {
     void (*run)(void *arg, int64_t times);
+    double (*clocked)(void *arg,
+                      int64_t times); /* in the place of run: seconds, or NAN: the case is left out from then on */
     void *arg;
     bool alone; /* works on the calling thread only: its processor time counts, not what others take of the machine */
     int64_t times; /* per repetition; found by bench_measure */
@@ -29,9 +33,11 @@ typedef struct bench_case {
 /* Understands --quick and --rounds N; anything else prints the usage and exits. about: one line on what the program shows. */
 bench_plan bench_options(int argc, char **argv, const char *about);
 
-/* Warms up, finds how often each case fits into a repetition, then measures the cases in turns. Cases without run are
- * left out. */
+/* Warms up, finds how often each case fits into a repetition, then measures the cases in turns. Cases with neither run
+ * nor clocked are left out. */
 void bench_measure(bench_case *cases, int n, const bench_plan *plan);
+
+double bench_now(void); /* seconds of a clock that only goes forward */
 
 double bench_median(const bench_case *c); /* seconds; NAN if it was not measured */
 double bench_best(const bench_case *c);   /* the least */

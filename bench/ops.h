@@ -1,0 +1,107 @@
+/* ops.h - the parts of bench_ops: operations, the contexts and peers that they are measured in, the report. */
+#ifndef BENCH_OPS_H
+#define BENCH_OPS_H
+
+#include <stdio.h>
+#include <weft/weft.h>
+#include "common/cublaslt.h"
+#include "common/measure.h"
+#include "common/torch.h"
+
+enum { OPS_INPUTS = 5, OPS_PRODUCTS = 2 };
+
+/* ---- What is measured ---- */
+
+typedef struct ops_operand {
+    int64_t shape[4];
+    int ndim;
+    int64_t classes; /* whole numbers in [0, classes) instead of reals in [-1, 1); 0: reals */
+} ops_operand;
+
+/* An operation on operands of given sizes and one dtype. */
+typedef struct ops_subject {
+    const char *op;
+    char shape[64]; /* in words, for the report */
+    weft_tensor *(*run)(const struct ops_subject *s, weft_tensor *const *in);
+    weft_dtype dtype;
+    int n;
+    ops_operand in[OPS_INPUTS];
+    weft_conv2d_params conv;
+    bool causal;
+    bool tf32;           /* in contexts that allow it */
+    const char *library; /* of NVIDIA, that does it if it is there; NULL: our kernels always do */
+} ops_subject;
+
+/* One way through it: forward, or a gradient. Exactly one of bytes and flops is the work that is counted. */
+typedef struct ops_way {
+    const char *name;
+    unsigned wrt;                         /* bit k: the gradient by operand k is wanted; 0: forward */
+    double bytes;                         /* that must be read and written, once */
+    double flops;                         /* a multiply-add is two */
+    double goal;                          /* least share of a copy, or of cuBLASLt's best, on a GPU; 0: none was set */
+    bench_product products[OPS_PRODUCTS]; /* what it is to cuBLASLt */
+    int n_products;                       /* 0: it is no product */
+} ops_way;
+
+/* ---- Who does it, in turns ---- */
+
+typedef enum ops_who {
+    OPS_REFERENCE, /* a copy of operand 0, or the fastest that cuBLASLt can do */
+    OPS_WEFT,      /* as programs get it */
+    OPS_OWN,       /* without NVIDIA's libraries: our kernels */
+    OPS_TIMED,     /* products: with the option time_matmul */
+    OPS_TORCH,     /* the same in PyTorch */
+    OPS_CONTESTANTS
+} ops_who;
+
+/* What they found. Seconds are NAN where somebody did not take part; then error may say why. */
+typedef struct ops_result {
+    bench_case cases[OPS_CONTESTANTS];
+    char errors[OPS_CONTESTANTS][512];
+    int candidates; /* algorithms that cuBLASLt's best was chosen from */
+} ops_result;
+
+typedef struct ops_report {
+    FILE *json;
+    bool gpu;
+    int goals, goals_met, failed;
+} ops_report;
+
+typedef struct ops_bench {
+    const bench_plan *plan;
+    const char *device;
+    bool gpu;
+    weft_device_info info;
+    weft_ctx *contexts[2][OPS_CONTESTANTS]; /* [allow_tf32]; NULL: not opened, or there is no such contestant */
+    bench_lt *lt;                           /* NULL: lt_note says why */
+    char lt_note[256];
+    bench_torch *torch; /* NULL: torch_note says why */
+    char torch_note[256];
+    ops_report report;
+} ops_bench;
+
+/* Prints why and exits where the device cannot be opened: nothing is lost then. */
+void ops_open(ops_bench *b, const bench_plan *plan);
+void ops_close(ops_bench *b);
+
+/* A size as it is on a GPU, or a smaller one for the CPU or --quick. Batches shrink to 4 or 1. */
+int64_t ops_size(const ops_bench *b, int64_t size);
+int64_t ops_batch(const ops_bench *b, int64_t batch);
+
+/* Measures one way in all contestants and reports it. Whatever fails is reported too, and the next may come. */
+void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way);
+
+/* ---- Report: a line of the table and one JSON object on a line of its own, written out at once ---- */
+
+void ops_report_begin(ops_bench *b);
+void ops_report_add(ops_report *r, const ops_subject *s, const ops_way *way, const ops_result *found);
+void ops_report_end(ops_report *r);
+
+/* ---- The groups ---- */
+
+void ops_rows(ops_bench *b);
+void ops_products(ops_bench *b);
+void ops_images(ops_bench *b);
+void ops_attention(ops_bench *b);
+
+#endif
