@@ -63,7 +63,7 @@ typedef struct ops_result {
 
 typedef struct ops_report {
     FILE *json;
-    bool gpu;
+    bool judges; /* goals are for GPUs, and for figures that mean something */
     int goals, goals_met, failed;
 } ops_report;
 

@@ -35,7 +35,7 @@ static void end_line(FILE *f)
 
 void ops_report_begin(ops_bench *b)
 {
-    b->report = (ops_report){.gpu = b->gpu};
+    b->report = (ops_report){.judges = b->gpu && !b->plan->quick};
     if (!b->plan->json)
         return;
     FILE *f = b->report.json = fopen(b->plan->json, "a");
@@ -103,7 +103,7 @@ static void print_row(const ops_report *r, const ops_subject *s, const ops_way *
     if (way->bytes > 0 || way->n_products)
         printf("%s %% of %s", bench_number(100 * share_of_reference, 4, 0),
                way->n_products ? "cuBLASLt's best" : "a copy");
-    if (r->gpu && way->goal > 0 && isfinite(share_of_reference))
+    if (r->judges && way->goal > 0 && isfinite(share_of_reference))
         printf(", goal %.0f: %s", 100 * way->goal, share_of_reference >= way->goal ? "met" : "NOT MET");
     if (found->cases[OPS_TIMED].rounds > 0)
         printf(", %s %% with time_matmul", bench_number(100 * share(found, way, OPS_TIMED), 0, 0));
@@ -127,7 +127,7 @@ static void write_row(const ops_report *r, const ops_subject *s, const ops_way *
     json_number(f, "gbps", way->bytes > 0 ? way->bytes / seconds * 1e-9 : (double)NAN);
     json_number(f, "tflops", way->flops > 0 ? way->flops / seconds * 1e-12 : (double)NAN);
     json_number(f, way->n_products ? "share_of_best" : "share_of_copy", share_of_reference);
-    if (r->gpu && way->goal > 0 && isfinite(share_of_reference))
+    if (r->judges && way->goal > 0 && isfinite(share_of_reference))
         fprintf(f, ", \"goal\": %.2f, \"goal_met\": %s", way->goal, share_of_reference >= way->goal ? "true" : "false");
     if (found->candidates)
         fprintf(f, ", \"best_of\": %d", found->candidates);
@@ -149,7 +149,7 @@ void ops_report_add(ops_report *r, const ops_subject *s, const ops_way *way, con
 {
     const ops_way relative = in_operands(s, way);
     const double of_reference = share(found, &relative, OPS_WEFT);
-    if (r->gpu && way->goal > 0 && isfinite(of_reference)) {
+    if (r->judges && way->goal > 0 && isfinite(of_reference)) {
         r->goals++;
         r->goals_met += of_reference >= way->goal;
     }
