@@ -1,10 +1,11 @@
 #include <weft/weft.h>
 
-int main(void)
+int main(int argc, char **argv)
 {
+    weft_options options = {.device = argc == 3 ? argv[2] : "cpu"}; /* mlp20 --device cuda */
     weft_ctx *c;
-    if (weft_ctx_open(NULL, &c) != WEFT_OK)
-        return 1;
+    if (weft_ctx_open(&options, &c) != WEFT_OK)
+        return fprintf(stderr, "%s cannot be used: `weft info` says why\n", options.device), 1;
     weft_tensor *x = weft_randn(c, WEFT_F32, WEFT_DIMS(256, 2), 0, 1);               /* points in the plane */
     weft_tensor *y = weft_cast(weft_gt(weft_sum(weft_square(x), WEFT_AXES(1), true), /* outside the circle? */
                                        weft_scalar(c, WEFT_F32, 1)),
