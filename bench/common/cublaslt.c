@@ -254,7 +254,7 @@ static bool choose(bench_lt_plan *plan)
     double best = INFINITY;
     for (int k = 0; k < plan->n; k++) {
         const double once = time_candidate(plan, k, 1);
-        plan->seconds[k] = once < 3 * best ? time_candidate(plan, k, 5) : once;
+        plan->seconds[k] = once < 1.5 * best ? time_candidate(plan, k, 3) : once; /* the others are out already */
         best = fmin(best, plan->seconds[k]);
     }
     if (!isfinite(best))
