@@ -25,8 +25,7 @@ static void announce(const ops_bench *b)
     }
     if (!b->lt)
         printf("no cuBLASLt to compare with: %s\n", b->lt_note);
-    if (!b->torch)
-        printf("no PyTorch to compare with: %s\n", b->torch_note);
+    printf("%s%s\n", b->torch ? "beside " : "no PyTorch to compare with: ", b->torch_note);
     printf("\n");
 }
 

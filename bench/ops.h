@@ -75,8 +75,8 @@ typedef struct ops_bench {
     weft_ctx *contexts[2][OPS_CONTESTANTS]; /* [allow_tf32]; NULL: not opened, or there is no such contestant */
     bench_lt *lt;                           /* NULL: lt_note says why */
     char lt_note[256];
-    bench_torch *torch; /* NULL: torch_note says why */
-    char torch_note[256];
+    bench_torch *torch;   /* NULL: torch_note says why */
+    char torch_note[256]; /* else its version */
     ops_report report;
 } ops_bench;
 

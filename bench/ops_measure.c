@@ -125,6 +125,10 @@ void ops_open(ops_bench *b, const bench_plan *plan)
         exit(1);
     }
     open_contexts(b, false);
+    if (b->torch && !bench_torch_greet(b->torch, b->torch_note, sizeof b->torch_note)) {
+        bench_torch_close(b->torch);
+        b->torch = NULL;
+    }
     const weft_device_library *l = find_library(b, "cuBLASLt");
     if (has_library(b, "cuBLASLt"))
         b->lt = bench_lt_open(b->contexts[0][OPS_WEFT], l->path, b->lt_note, sizeof b->lt_note);

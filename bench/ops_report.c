@@ -53,7 +53,7 @@ void ops_report_begin(ops_bench *b)
     for (int k = 0; k < b->info.n_libraries; k++)
         json_text(f, b->info.libraries[k].name, b->info.libraries[k].version);
     json_text(f, "cublaslt_peer", b->lt ? "yes" : b->lt_note);
-    json_text(f, "torch_peer", b->torch ? "yes" : b->torch_note);
+    json_text(f, "torch_peer", b->torch_note);
     end_line(f);
 }
 

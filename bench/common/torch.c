@@ -13,8 +13,7 @@ enum { PATIENCE_MS = 60000, LINE = 1024 };
 
 struct bench_torch {
     pid_t pid;
-    int to, from;    /* pipes */
-    bool introduced; /* its first line has come */
+    int to, from; /* pipes */
     bool dead;
     size_t used; /* bytes of line that have come */
     char line[LINE];
@@ -53,10 +52,6 @@ static bool receive_line(bench_torch *t)
 /* Sends a line and waits for the answer, which is in t->line. */
 static bool ask(bench_torch *t, const char *text, char *message, size_t size)
 {
-    if (!t->dead && !t->introduced) {
-        t->dead = !receive_line(t);
-        t->introduced = true;
-    }
     if (!t->dead && send_line(t, text) && receive_line(t)) {
         if (strncmp(t->line, "error ", 6) != 0)
             return true;
@@ -109,6 +104,13 @@ void bench_torch_close(bench_torch *t)
     if (t->pid > 0)
         waitpid(t->pid, NULL, 0);
     free(t);
+}
+
+bool bench_torch_greet(bench_torch *t, char *note, size_t size)
+{
+    t->dead = !receive_line(t);
+    snprintf(note, size, "%s", t->dead ? "PyTorch's side does not start; it may have said why" : t->line);
+    return !t->dead;
 }
 
 bool bench_torch_prepare(bench_torch *t, const char *object, char *message, size_t size)

@@ -13,9 +13,12 @@
 
 typedef struct bench_torch bench_torch;
 
-/* Starts the command by the shell. NULL: note says why not. */
+/* Starts the command by the shell, without waiting for it. NULL: note says why not. */
 bench_torch *bench_torch_open(const char *command, char *note, size_t size);
 void bench_torch_close(bench_torch *t);
+
+/* Waits for its first line, which becomes the note. False: none came, note says so. */
+bool bench_torch_greet(bench_torch *t, char *note, size_t size);
 
 /* Prepares a case, described by a JSON object without line breaks. False: message says why. */
 bool bench_torch_prepare(bench_torch *t, const char *object, char *message, size_t size);

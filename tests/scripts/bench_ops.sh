@@ -58,6 +58,7 @@ while read -r verb rest; do
 done
 EOF
 bench 0 side --quick --only rows --torch "sh $work/side.sh"
+has side.json '"torch_peer": "torch 0"'
 has side.json '"op": "softmax".*"weft_to_torch": '
 has side.json '"op": "gelu".*"torch_error": "not \\"here\\""'
 has side.json '"op": "rms_norm".*"dtype": "bf16".*"torch_seconds": 0.001'
@@ -65,7 +66,8 @@ bench 0 dies --quick --only rows --torch "sh $work/side.sh 5"
 has dies.json '"op": "copy".*"torch_seconds"'
 has dies.json '"op": "softmax".*"torch_error": "PyTorch.s side does not answer"'
 bench 0 missing --quick --only attention --torch "$work/nothing"
-has missing.json '"op": "attention".*"torch_error": "PyTorch.s side does not answer"'
+has missing.json '"torch_peer": "PyTorch.s side does not start'
+has missing.json '"op": "attention".*"seconds"'
 bench 2 group --quick --only nothing
 
 # ---- torch_ops.py ----
