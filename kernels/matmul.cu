@@ -7,6 +7,7 @@
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/product.h"
+#include "activation.h"
 #include "types.h"
 
 namespace
@@ -29,7 +30,9 @@ template <class T> struct product {
     operand<T> a, b;
     const T *bias; /* [n] or NULL */
     T *y;          /* [batches, m, n] */
-    bool packs;    /* y may be written GROUP elements at a time */
+    T *pre;        /* [m, n] or NULL: the sums before the activation */
+    int32_t activation;
+    bool packs; /* y may be written GROUP elements at a time */
     int64_t batches;
     int32_t dims;
     int64_t batch[WEFT__BATCH_DIMS], a_batch[WEFT__BATCH_DIMS], b_batch[WEFT__BATCH_DIMS];
@@ -204,6 +207,21 @@ __device__ __forceinline__ void multiply(const typename S::C *a, const typename 
     }
 }
 
+/* GROUP elements of to [m, n], from (i, j0) on. */
+template <class T>
+__device__ __forceinline__ void write_group(const product<T> &p, T *to, int64_t i, int64_t j0,
+                                            const weft_pack<T, GROUP> &pack)
+{
+    if (p.packs && j0 + GROUP <= p.n) {
+        *reinterpret_cast<weft_pack<T, GROUP> *>(to + i * p.n + j0) = pack;
+        return;
+    }
+#pragma unroll
+    for (int j = 0; j < GROUP; j++)
+        if (j0 + j < p.n)
+            to[i * p.n + j0 + j] = pack.element[j];
+}
+
 /* The tile's elements of y [m, n], from (row0, column0) on. */
 template <class S, class T>
 __device__ __forceinline__ void write_tile(const product<T> &p, T *y, int64_t row0, int64_t column0,
@@ -220,20 +238,18 @@ __device__ __forceinline__ void write_tile(const product<T> &p, T *y, int64_t ro
 #pragma unroll
         for (int r = 0; r < S::SPAN; r++) {
             const int64_t i = row0 + spread<S>(row, r);
-            weft_pack<T, GROUP> pack;
+            weft_pack<T, GROUP> pack, pre;
 #pragma unroll
-            for (int j = 0; j < GROUP; j++)
-                weft_store(&pack.element[j], sum[r][g + j] + bias[j]);
+            for (int j = 0; j < GROUP; j++) {
+                const typename S::C x = sum[r][g + j] + bias[j];
+                weft_store(&pre.element[j], x);
+                weft_store(&pack.element[j], weft_activate(p.activation, x));
+            }
             if (i >= p.m)
                 continue;
-            if (p.packs && j0 + GROUP <= p.n) {
-                *reinterpret_cast<weft_pack<T, GROUP> *>(y + i * p.n + j0) = pack;
-                continue;
-            }
-#pragma unroll
-            for (int j = 0; j < GROUP; j++)
-                if (j0 + j < p.n)
-                    y[i * p.n + j0 + j] = pack.element[j];
+            write_group(p, y, i, j0, pack);
+            if (p.pre)
+                write_group(p, p.pre, i, j0, pre);
         }
     }
 }
@@ -262,7 +278,7 @@ __device__ __forceinline__ void find_batch(const product<T> &p, int64_t batch, i
     }
 }
 
-/* p.y [batches, m, n] = p.a [batches, m, k] p.b [batches, k, n] + p.bias [n] */
+/* p.y [batches, m, n] = act(p.pre), p.pre [m, n] or not kept = p.a [batches, m, k] p.b [batches, k, n] + p.bias [n] */
 template <class T, int TILE, int STEP>
 __global__ void __launch_bounds__(THREADS, TILE > 64 ? 1 : 2) k_matmul(product<T> p)
 {
@@ -347,7 +363,10 @@ template <class T, int TILE, int STEP> cudaError_t launch(const weft__exec *e, c
     p.b = make_operand<S, T>(from->b, p.n, from->b_column, from->b_row, from->dims, from->b_batch);
     p.bias = static_cast<const T *>(from->bias);
     p.y = static_cast<T *>(from->y);
-    p.packs = is_aligned(p.y, p.n, 0, nullptr, sizeof(weft_pack<T, GROUP>));
+    p.pre = static_cast<T *>(from->pre);
+    p.activation = from->activation;
+    p.packs = is_aligned(p.y, p.n, 0, nullptr, sizeof(weft_pack<T, GROUP>)) &&
+              is_aligned(p.pre, p.n, 0, nullptr, sizeof(weft_pack<T, GROUP>));
     p.batches = from->batches;
     p.dims = from->dims;
     for (int d = 0; d < p.dims; d++) {

@@ -4,6 +4,7 @@
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/product.h"
+#include "activation.h"
 #include "types.h"
 
 namespace
@@ -13,7 +14,7 @@ enum { THREADS = 256, WARP = 32, WARPS = THREADS / WARP };
 constexpr unsigned FULL = ~0u;
 constexpr int64_t MOST_PARTS = 512, LEAST_TERMS = 1024; /* of a part */
 
-/* y[s, r] = sum over l of matrix[s, r, l] vector[s, l], + bias[r] */
+/* y[s, r] = act(sum over l of matrix[s, r, l] vector[s, l], + bias[r]) */
 template <class T> struct product {
     int64_t rows, k;
     const T *matrix; /* [batch.., rows, k] */
@@ -22,7 +23,9 @@ template <class T> struct product {
     int64_t step;
     const T *bias; /* [rows], or [1] with bias_step 0, or NULL */
     int64_t bias_step;
-    T *y;                       /* [batches, rows] */
+    T *y;   /* [batches, rows] */
+    T *pre; /* [rows] or NULL: the sums before the activation */
+    int32_t activation;
     weft_compute_t<T> *partial; /* [batches, parts, rows]; not used if there is one part */
     int64_t parts, terms;       /* terms of a part */
     int64_t batches;
@@ -59,7 +62,10 @@ template <class T> __device__ __forceinline__ piece<T> find_piece(const product<
 template <class T>
 __device__ __forceinline__ void write_sum(const product<T> &p, int64_t batch, int64_t row, weft_compute_t<T> sum)
 {
-    weft_store(&p.y[batch * p.rows + row], p.bias ? sum + weft_load(p.bias[row * p.bias_step]) : sum);
+    const weft_compute_t<T> x = p.bias ? sum + weft_load(p.bias[row * p.bias_step]) : sum;
+    weft_store(&p.y[batch * p.rows + row], weft_activate(p.activation, x));
+    if (p.pre)
+        weft_store(&p.pre[row], x);
 }
 
 template <class T>
@@ -174,6 +180,8 @@ template <class T> product<T> make_product(const weft__cuda_product *from)
     p.bias = static_cast<const T *>(from->bias);
     p.bias_step = column ? 0 : 1;
     p.y = static_cast<T *>(from->y);
+    p.pre = static_cast<T *>(from->pre);
+    p.activation = from->activation;
     p.batches = from->batches;
     p.dims = from->dims;
     for (int d = 0; d < p.dims; d++) {

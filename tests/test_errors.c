@@ -96,8 +96,8 @@ static bool is_optional(const case_row *row, int operand)
     static const struct {
         const char *name;
         unsigned mask;
-    } optional[] = {{"linear", 4}, {"layer_norm", 6},       {"rms_norm", 2}, {"batch_norm", 30},
-                    {"conv2d", 4}, {"conv2d_transpose", 4}, {"sgd_step", 2}, {"adam_step", 2}};
+    } optional[] = {{"linear", 4}, {"linear_act", 4},       {"layer_norm", 6}, {"rms_norm", 2}, {"batch_norm", 30},
+                    {"conv2d", 4}, {"conv2d_transpose", 4}, {"sgd_step", 2},   {"adam_step", 2}};
     for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)
         if (strcmp(optional[k].name, row->name) == 0)
             return optional[k].mask >> operand & 1;

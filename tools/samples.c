@@ -177,6 +177,12 @@ RUN(linear)
     return weft_linear(in[0], in[1], in[2]);
 }
 
+RUN(linear_act)
+{
+    UNUSED;
+    return weft_linear_act(in[0], in[1], in[2], WEFT_ACT_GELU_TANH);
+}
+
 RUN(attention)
 {
     UNUSED;
@@ -375,6 +381,7 @@ static const recipe recipes[] = {
     RECIPE(cast, "xab", 0),
     PRODUCT(matmul, "xab xbb", 2, "abb"),
     PRODUCT(linear, "xab xbb xb", 2, "abb"),
+    PRODUCT(linear_act, "xab xbb xb", 2, "abb"),
     PRODUCT(attention, "xabcd xabcd xabcd", 2, "abccd"), /* causal: half of the two products */
     RECIPE(concat, "xab xab", 0),
     RECIPE(pad, "xab", 0),

@@ -310,6 +310,9 @@ WEFT_API weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b);
 /* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N]. */
 WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b);
 
+/* act(x w^T + b), a linear layer and its activation in one pass: x [..., K], w [N, K], b [N] or NULL; result [..., N]; the same as relu or gelu_tanh of linear. */
+WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act);
+
 /* joins tensors along dim; other dims must agree; dtypes are promoted. */
 WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
 
@@ -495,6 +498,7 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, w
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))
 #define weft_matmul(...) (WEFT_HERE("matmul"), weft_matmul(__VA_ARGS__))
 #define weft_linear(...) (WEFT_HERE("linear"), weft_linear(__VA_ARGS__))
+#define weft_linear_act(...) (WEFT_HERE("linear_act"), weft_linear_act(__VA_ARGS__))
 #define weft_concat(...) (WEFT_HERE("concat"), weft_concat(__VA_ARGS__))
 #define weft_pad(...) (WEFT_HERE("pad"), weft_pad(__VA_ARGS__))
 #define weft_flip(...) (WEFT_HERE("flip"), weft_flip(__VA_ARGS__))

@@ -14,6 +14,9 @@ extern "C" {
 /* What a loss does with its per-row values. */
 typedef enum weft_reduction { WEFT_NONE, WEFT_MEAN, WEFT_SUM } weft_reduction;
 
+/* What weft_linear_act applies to its sums. The tanh form of GELU is the one that matrix libraries fuse. */
+typedef enum weft_activation { WEFT_ACT_NONE, WEFT_ACT_RELU, WEFT_ACT_GELU_TANH } weft_activation;
+
 /* Two-dimensional convolution; pairs are {height, width}. */
 typedef struct weft_conv2d_params {
     int64_t stride[2];         /* 0: 1 */

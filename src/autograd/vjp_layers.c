@@ -60,15 +60,60 @@ void weft__vjp_matmul(weft__vjp *v)
         v->out[1] = weft_matmul(weft_transpose(a, -1, -2), g);
 }
 
-void weft__vjp_linear(weft__vjp *v)
+/* The derivatives of x w^T + b, from dz, the gradient of that sum. */
+static void derive_linear(weft__vjp *v, weft_tensor *dz)
 {
-    weft_tensor *rows = as_rows(v->g);
+    weft_tensor *rows = as_rows(dz);
     if (weft__wants(v, 0))
         v->out[0] = weft_reshape(weft_matmul(rows, v->in[1]), v->in[0]->a.shape, v->in[0]->a.ndim);
+    if (weft__wants(v, 1) && !v->create_graph) {
+        weft_tensor *in[] = {rows, as_rows(v->in[0])}, *out[] = {room_for(v, 1), room_for(v, 2)};
+        if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_LINEAR_GRAD, in, 2, out, 2) != WEFT_OK)
+            drop_all(v);
+        return;
+    }
     if (weft__wants(v, 1))
         v->out[1] = weft_matmul(weft_transpose(rows, 0, 1), as_rows(v->in[0]));
     if (weft__wants(v, 2))
         v->out[2] = weft_sum(rows, WEFT_AXES(0), false);
+}
+
+void weft__vjp_linear(weft__vjp *v)
+{
+    derive_linear(v, v->g);
+}
+
+/* The gradient of the sum, by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the sum. */
+static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
+{
+    const bool relu = act == WEFT_ACT_RELU;
+    const weft__array *sum = relu ? NULL : &v->extra[0]->a, *y = relu ? &v->y->a : NULL, *g = &v->g->a;
+    weft_tensor *dz = weft__new(v->ctx, (int)v->node->op, (weft_dtype)g->dtype, g->shape, g->ndim);
+    if (!dz || weft__run_grad(v->ctx, relu ? WEFT_OP_RELU : WEFT_OP_GELU_TANH, (const weft__array *[]){sum, y, g}, 3,
+                              (weft__array *[]){&dz->a}, 1, NULL) != WEFT_OK)
+        return NULL;
+    return dz;
+}
+
+/* The same in public operations. The sum of GELU_TANH is made again, since the one that was kept has no history. */
+static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
+{
+    weft_tensor *x = act == WEFT_ACT_RELU ? NULL : weft_linear(v->in[0], v->in[1], v->in[2]), *dz = NULL;
+    weft__vjp of_row = *v;
+    of_row.in = &x;
+    of_row.out = &dz;
+    (act == WEFT_ACT_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
+    return dz;
+}
+
+void weft__vjp_linear_act(weft__vjp *v)
+{
+    const weft_activation act = (weft_activation)v->i[0];
+    weft_tensor *dz = v->g;
+    if (act != WEFT_ACT_NONE)
+        dz = v->create_graph ? compose_activation(v, act) : through_activation(v, act);
+    if (dz)
+        derive_linear(v, dz);
 }
 
 /* ---- Convolution: the three operations are each other's derivatives ---- */

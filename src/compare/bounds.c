@@ -20,6 +20,8 @@ static weft__agreement by_op(int op)
     case WEFT_OP_MEAN:
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
+    case WEFT_OP_LINEAR_ACT:
+    case WEFT_OP_LINEAR_GRAD:
     case WEFT_OP_CONV2D:
     case WEFT_OP_CONV2D_TRANSPOSE:
     case WEFT_OP_CONV2D_WEIGHT:
@@ -73,7 +75,10 @@ int64_t weft__terms_of(const weft__frozen *f)
     switch (f->op) {
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
+    case WEFT_OP_LINEAR_ACT:
         return a->ndim > 0 ? a->shape[a->ndim - 1] : 1;
+    case WEFT_OP_LINEAR_GRAD:
+        return a->ndim > 0 ? a->shape[0] : 1;
     case WEFT_OP_CONV2D:
     case WEFT_OP_CONV2D_TRANSPOSE:
         return b ? ratio(b->count, b->shape[f->op == WEFT_OP_CONV2D ? 0 : 1]) : 1;

@@ -169,6 +169,8 @@ static weft_tensor *run_layer(weft__sampler *s, int op)
         return weft_matmul(X(3, ROWS, COLUMNS), X(3, COLUMNS, 9));
     case WEFT_OP_LINEAR:
         return weft_linear(X(ROWS, COLUMNS), X(9, COLUMNS), X(9));
+    case WEFT_OP_LINEAR_ACT:
+        return weft_linear_act(X(ROWS, COLUMNS), X(9, COLUMNS), X(9), WEFT_ACT_GELU_TANH);
     case WEFT_OP_SOFTMAX:
         return weft_softmax(X(ROWS, COLUMNS), -1);
     case WEFT_OP_LOG_SOFTMAX:

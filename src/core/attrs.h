@@ -39,6 +39,9 @@ typedef struct weft__attrs {
  * COUNT_NONFINITE       in x any, f32 or f64         out y i64 []
  * MATMUL                in a [..., M, K] any, b [..., K, N] any (batch dims already broadcast by stride 0)  out [..., M, N]
  * LINEAR                in x [..., K], w [N, K] any, b [N] or NULL          out [..., N]
+ * LINEAR_ACT            in x [..., K], w [N, K] any, b [N] or NULL          out y [..., N], pre [..., N] | NULL
+ *                       i[0] weft_activation;   y = act(pre), pre = x w^T + b, which is kept for the gradient of GELU_TANH alone
+ * LINEAR_GRAD           in g [M, N], x [M, K]        out dw [N, K], db [N] | NULL    dw = g^T x, db the sums of g's columns
  * CONCAT                n inputs any, any dtype      out y            i[0] dim
  * PAD                   in x any, any dtype          out y            i[d] before, i[8 + d] after, i[16] value for integers, f[0] value
  * FLIP                  in x any, any dtype          out y            i[0] mask of dims

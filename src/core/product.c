@@ -95,42 +95,82 @@ weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
     return y;
 }
 
-static weft_tensor *linear(weft_ctx *ctx, weft_tensor **in)
+/* ---- Linear layers: LINEAR, and LINEAR_ACT with an activation of its result ---- */
+
+/* x [..., K], w [N, K], b [N] or NULL. The result's shape but for its last size is x's. */
+static bool linear_fits(weft_ctx *ctx, int op, weft_tensor *const *in)
 {
-    weft_tensor *x = in[0], *w = in[1], *b = in[2];
-    enum { OP = WEFT_OP_LINEAR };
-    if (!weft__need_rank(ctx, OP, "x", x, 1, WEFT__MAX_DIMS) || !weft__need_rank(ctx, OP, "w", w, 2, 2))
-        return NULL;
+    const weft_tensor *x = in[0], *w = in[1], *b = in[2];
+    if (!weft__need_rank(ctx, op, "x", x, 1, WEFT__MAX_DIMS) || !weft__need_rank(ctx, op, "w", w, 2, 2))
+        return false;
     int64_t inner = x->a.shape[x->a.ndim - 1], outer = w->a.shape[0];
-    if (w->a.shape[1] != inner || (b && (b->a.ndim != 1 || b->a.shape[0] != outer))) {
-        weft__fail(ctx, OP, WEFT_E_SHAPE,
-                   "x is %s, w is %s, b is %s; w must be [N, K] with K = x's last size (%lld), and b [N] or NULL",
-                   weft__describe(x).s, weft__describe(w).s, weft__describe(b).s, (long long)inner);
-        return NULL;
-    }
+    if (w->a.shape[1] == inner && (!b || (b->a.ndim == 1 && b->a.shape[0] == outer)))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "x is %s, w is %s, b is %s; w must be [N, K] with K = x's last size (%lld), and b [N] or NULL",
+               weft__describe(x).s, weft__describe(w).s, weft__describe(b).s, (long long)inner);
+    return false;
+}
+
+static weft_tensor *linear_result(weft_ctx *ctx, int op, weft_tensor *const *in)
+{
+    const weft__array *x = &in[0]->a;
     int64_t shape[WEFT__MAX_DIMS];
-    memcpy(shape, x->a.shape, sizeof shape);
-    shape[x->a.ndim - 1] = outer;
-    if (!promote_floats(ctx, OP, in, 3))
-        return NULL;
-    weft_tensor *y = weft__new(ctx, OP, (weft_dtype)in[0]->a.dtype, shape, x->a.ndim);
-    if (!y)
+    memcpy(shape, x->shape, sizeof shape);
+    shape[x->ndim - 1] = in[1]->a.shape[0];
+    return weft__new(ctx, op, (weft_dtype)x->dtype, shape, x->ndim);
+}
+
+/* GELU's derivative reads the sums; that of RELU can do with the result. */
+static bool keeps_sums(const weft_ctx *ctx, weft_tensor *const *in, weft_activation act)
+{
+    return act == WEFT_ACT_GELU_TANH && ctx->grad_enabled &&
+           (weft__requires(in[0]) || weft__requires(in[1]) || weft__requires(in[2]));
+}
+
+static weft_tensor *run_linear(weft_ctx *ctx, int op, weft_tensor **in, weft_activation act)
+{
+    if (!weft__localise(ctx, in, 3) || !linear_fits(ctx, op, in) || !promote_floats(ctx, op, in, 3))
         return NULL;
     weft__attrs attrs;
-    attrs.ni = attrs.nf = 0;
-    weft__call call = {.op = OP, .ctx = ctx, .in = in, .n_in = 3, .out = {y}, .n_out = 1, .attrs = &attrs};
-    return weft__run(&call);
+    attrs.ni = op == WEFT_OP_LINEAR_ACT;
+    attrs.nf = 0;
+    attrs.i[0] = act;
+    weft__call call = {.op = op, .ctx = ctx, .in = in, .n_in = 3, .n_out = 1 + attrs.ni, .attrs = &attrs};
+    call.out[0] = linear_result(ctx, op, in);
+    if (keeps_sums(ctx, in, act))
+        call.out[1] = linear_result(ctx, op, in);
+    return ctx->status == WEFT_OK ? weft__run(&call) : NULL;
 }
+
+/* A NULL bias is fine, but not one that an error left behind: the context's status tells them apart. */
+enum { BIAS_IS_OPTIONAL = 1u << 2 };
 
 weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)
 {
-    weft_tensor *in[3] = {x, w, b}, *y = NULL;
-    /* A NULL bias is fine, but not one that an error left behind: the context's status tells them apart. */
-    weft_ctx *ctx = weft__enter(WEFT_OP_LINEAR, in, 3, 1u << 2);
+    weft_tensor *in[3] = {x, w, b};
+    weft_ctx *ctx = weft__enter(WEFT_OP_LINEAR, in, 3, BIAS_IS_OPTIONAL);
     if (!ctx)
         return NULL;
-    if (weft__localise(ctx, in, 3))
-        y = linear(ctx, in);
+    weft_tensor *y = run_linear(ctx, WEFT_OP_LINEAR, in, WEFT_ACT_NONE);
+    weft__leave(ctx);
+    return y;
+}
+
+weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act)
+{
+    enum { OP = WEFT_OP_LINEAR_ACT };
+    weft_tensor *in[3] = {x, w, b}, *y = NULL;
+    weft_ctx *ctx = weft__enter(OP, in, 3, BIAS_IS_OPTIONAL);
+    if (!ctx)
+        return NULL;
+    if (act == WEFT_ACT_NONE || act == WEFT_ACT_RELU || act == WEFT_ACT_GELU_TANH)
+        y = run_linear(ctx, OP, in, act);
+    else
+        weft__fail(ctx, OP, WEFT_E_INVALID,
+                   "%d is no activation; give WEFT_ACT_NONE, WEFT_ACT_RELU or WEFT_ACT_GELU_TANH, and apply any other "
+                   "to the result of weft_linear",
+                   (int)act);
     weft__leave(ctx);
     return y;
 }

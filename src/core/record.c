@@ -8,7 +8,7 @@ typedef struct needs {
     bool result;
 } needs;
 
-static needs what_is_read(int op)
+static needs what_is_read(int op, const weft__attrs *attrs)
 {
     const weft__op_info *info = &weft__ops[op];
     switch (info->family) {
@@ -34,6 +34,8 @@ static needs what_is_read(int op)
         return (needs){0, true};
     case WEFT_OP_ATTENTION:
         return (needs){7, true};
+    case WEFT_OP_LINEAR_ACT: /* gradients of GELU's gradient make its sums again, with the bias */
+        return (needs){attrs->i[0] == WEFT_ACT_GELU_TANH ? 7 : 3, attrs->i[0] == WEFT_ACT_RELU};
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
     case WEFT_OP_CROSS_ENTROPY_WITH:
@@ -194,7 +196,7 @@ bool weft__record(weft__call *call)
     weft__node *node = new_node(ctx, call->op, call->in, call->n_in, call->attrs);
     if (!node)
         return no_memory(ctx, call->op);
-    needs read = what_is_read(call->op);
+    needs read = what_is_read(call->op, call->attrs);
     if (read.result && !save_result(ctx, node, out)) {
         weft__node_unref(ctx, node);
         return false;

@@ -29,6 +29,7 @@ static const traits traits_of[WEFT_OP_COUNT] = {
     [WEFT_OP_COUNT_NONFINITE] = {.strided = 1},
     [WEFT_OP_MATMUL] = {.strided = 3},
     [WEFT_OP_LINEAR] = {.strided = 2},
+    [WEFT_OP_LINEAR_ACT] = {.strided = 2},
     [WEFT_OP_GATHER] = {.index = 2, .raw_in = 1, .raw_out = 1},
     [WEFT_OP_INDEX_SELECT] = {.index = 2, .raw_in = 1, .raw_out = 1},
     [WEFT_OP_EMBEDDING] = {.index = 2, .raw_in = 1, .raw_out = 1},

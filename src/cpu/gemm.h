@@ -32,6 +32,8 @@ enum {
      * panel_pitch apart. */           \
     typedef void (*weft__pack_b_##real)(const void *source, int64_t k0, int64_t kc, int64_t j0, int64_t n,                \
                                         weft__real_##real *panels, weft__real_##real *spare);                             \
+    /* What becomes of n sums that are complete: y = f(c); y may be c. */                                                 \
+    typedef void (*weft__finish_##real)(const weft__real_##real *c, weft__real_##real *y, int64_t n);                     \
     typedef struct weft__gemm_##real {                                                                                    \
         int64_t m, n, k;                                                                                                  \
         const weft__real_##real *a; /* element (i, k) at a[i * a_row + k * a_column] */                                   \
@@ -43,6 +45,8 @@ enum {
         int64_t ldc;                                                                                                      \
         const weft__real_##real *bias_m, *bias_n; /* added to rows, columns; or NULL */                                   \
         bool accumulate;                          /* else C is overwritten, never read */                                 \
+        weft__finish_##real finish;               /* NULL, or run on each block of C while it is in the cache */          \
+        weft__real_##real *y;                     /* where its results go, laid out as C */                               \
     } weft__gemm_##real;                                                                                                  \
     typedef struct weft__matrix_##real {                                                                                  \
         const weft__real_##real *p;                                                                                       \

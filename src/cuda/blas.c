@@ -1,9 +1,10 @@
-/* blas.c - MATMUL and LINEAR: by cuBLASLt where that takes the operands, else by the kernels of kernels/matmul.cu.
+/* blas.c - matrix products by cuBLASLt, with the epilogue that a linear layer or its gradient asks for.
  *
  * cuBLASLt works on matrices by column, so it is given the transposed product y^T = b^T a^T, which it finds in memory as
  * we have y, a and b by row. Batches that one stride does not reach take several calls. */
 #include "blas.h"
 #include <string.h>
+#include <weft/params.h>
 #include "kernels.h"
 #include "product.h"
 
@@ -229,6 +230,31 @@ static int64_t alignment_of(const void *data, int64_t strides, size_t bytes)
     return alignment;
 }
 
+/* The epilogues are sums of bits; without any it is DEFAULT. cuBLASLt's B is our a. */
+static int64_t epilogue_of(const weft__cuda_product *p)
+{
+    int64_t epilogue = p->bias ? CUBLASLT_EPILOGUE_BIAS : 0;
+    if (p->activation == WEFT_ACT_RELU)
+        epilogue |= CUBLASLT_EPILOGUE_RELU;
+    if (p->activation == WEFT_ACT_GELU_TANH)
+        epilogue |= p->pre ? CUBLASLT_EPILOGUE_GELU_AUX : CUBLASLT_EPILOGUE_GELU;
+    if (p->row_sums)
+        epilogue |= CUBLASLT_EPILOGUE_BGRADB;
+    return epilogue ? epilogue : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
+/* Lines of the second result must be a multiple of 8 elements apart, and ours is contiguous. */
+static bool may_have_epilogue(const weft__cuda_product *p)
+{
+    return !p->pre || p->n % 8 == 0;
+}
+
+/* The bias, or where the sums of a's rows go. */
+static const void *vector_of(const weft__cuda_product *p)
+{
+    return p->row_sums ? p->row_sums : p->bias;
+}
+
 /* The calls are for the batches along dim along (-1: there are no batches). */
 static void make_key(const weft__exec *e, const weft__cuda_product *p, int along, weft__blas_key *key)
 {
@@ -257,11 +283,12 @@ static void make_key(const weft__exec *e, const weft__cuda_product *p, int along
                              [WEFT__KEY_Y_BATCH] = along < 0 ? 0 : y_batch,
                              [WEFT__KEY_DTYPE] = p->dtype,
                              [WEFT__KEY_TF32] = o->allow_tf32 && p->dtype == WEFT_F32,
-                             [WEFT__KEY_BIAS] = p->bias != NULL,
+                             [WEFT__KEY_EPILOGUE] = epilogue_of(p),
                              [WEFT__KEY_A_ALIGNMENT] = alignment_of(p->a, a_all, bytes),
                              [WEFT__KEY_B_ALIGNMENT] = alignment_of(p->b, b_all, bytes),
                              [WEFT__KEY_Y_ALIGNMENT] = alignment_of(p->y, p->dims ? size : 0, bytes),
-                             [WEFT__KEY_BIAS_ALIGNMENT] = p->bias ? alignment_of(p->bias, 0, bytes) : 0}};
+                             [WEFT__KEY_VECTOR_ALIGNMENT] = vector_of(p) ? alignment_of(vector_of(p), 0, bytes) : 0,
+                             [WEFT__KEY_AUX_ALIGNMENT] = p->pre ? alignment_of(p->pre, 0, bytes) : 0}};
 }
 
 /* The matrices of call number call, of those that dim along does not cover. */
@@ -281,7 +308,8 @@ static weft__blas_data data_of_call(const weft__cuda_product *p, int along, int6
     const int64_t bytes = (int64_t)weft__cuda_bytes(p->dtype);
     return (weft__blas_data){.a = (const char *)p->a + a * bytes,
                              .b = (const char *)p->b + b * bytes,
-                             .bias = p->bias,
+                             .vector = vector_of(p),
+                             .aux = p->pre,
                              .y = (char *)p->y + y * bytes};
 }
 
@@ -314,6 +342,8 @@ weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *
 {
     weft__blas *blas;
     *done = false;
+    if (!may_have_epilogue(p))
+        return WEFT_OK;
     weft_status status = open_blas(e, &blas);
     if (status != WEFT_OK || !blas->library.handle)
         return status;

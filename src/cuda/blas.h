@@ -22,7 +22,7 @@
     X(check, cublasLtMatmulAlgoCheck)                                                                                  \
     X(matmul, cublasLtMatmul)
 
-/* Everything that a choice of algorithm depends on, for y [m, n] = a [m, k] b [k, n], as numbers that can be compared,
+/* Everything that a choice of algorithm depends on, for y [m, n] = act(a [m, k] b [k, n]), as numbers that can be compared,
  * hashed and saved. Strides are in elements; an alignment is log2 of bytes. */
 enum {
     WEFT__KEY_M,
@@ -38,11 +38,12 @@ enum {
     WEFT__KEY_Y_BATCH,
     WEFT__KEY_DTYPE,
     WEFT__KEY_TF32,
-    WEFT__KEY_BIAS, /* there is one */
+    WEFT__KEY_EPILOGUE, /* cublasLtEpilogue_t */
     WEFT__KEY_A_ALIGNMENT,
     WEFT__KEY_B_ALIGNMENT,
     WEFT__KEY_Y_ALIGNMENT,
-    WEFT__KEY_BIAS_ALIGNMENT,
+    WEFT__KEY_VECTOR_ALIGNMENT,
+    WEFT__KEY_AUX_ALIGNMENT,
     WEFT__KEYS
 };
 
@@ -50,10 +51,14 @@ typedef struct weft__blas_key {
     int64_t part[WEFT__KEYS];
 } weft__blas_key;
 
-/* Where one product's matrices are. */
+/* Where one product's matrices are: y = act(a b), or of a trial act(0 a b + 1 y). */
 typedef struct weft__blas_data {
-    const void *a, *b, *bias;
+    const void *a, *b;
+    const void
+        *vector; /* what CUBLASLT_MATMUL_DESC_BIAS_POINTER names: the bias, or where the sums of a's rows go; or NULL */
+    void *aux;   /* [m, n]: where what the activation is applied to goes, or NULL */
     void *y;
+    bool is_trial;
 } weft__blas_data;
 
 /* A product that is ready to run. */
@@ -102,6 +107,16 @@ weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const we
 /* Runs a usable plan on e's stream. */
 cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                    const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data);
+
+/* Whether a usable plan with an activation computes ours (trial.c): NaN stays, and GELU is as exact as the dtype. y holds
+ * garbage afterwards. */
+weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                                const weft__blas_data *data, bool *right);
+
+static inline bool weft__blas_has(const weft__blas_key *key, cublasLtEpilogue_t epilogue)
+{
+    return (key->part[WEFT__KEY_EPILOGUE] & (int64_t)epilogue) != 0; /* they are sums of bits */
+}
 
 /* The file of choices (choice.c). Reads it, if the context has one. */
 weft_status weft__blas_load_choices(const weft__exec *e, weft__blas *blas);

@@ -1,6 +1,6 @@
 /* choice.c - the file of choices: which algorithm each product uses, as text.
  *
- *   weft matmul choices 1
+ *   weft matmul choices 2
  *   cuBLASLt 130100, compute capability 9.0, 132 multiprocessors
  *   <the parts of the key> <the algorithm: 8 words, hexadecimal> <checksum of the line, hexadecimal>
  *
@@ -14,7 +14,7 @@
 
 enum { WORDS = sizeof(cublasLtMatmulAlgo_t) / sizeof(uint64_t), FIRST_ROOM = 32, LINE = 1024 };
 
-static const char title[] = "weft matmul choices 1";
+static const char title[] = "weft matmul choices 2";
 
 /* What the choices hold for. */
 static void describe(const weft__cuda_device *d, const weft__blas *blas, char *line, size_t size)

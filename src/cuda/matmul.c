@@ -1,20 +1,65 @@
 /* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the kernels. */
+#include <weft/params.h>
+#include "host.h"
 #include "kernels.h"
 #include "product.h"
+
+/* y = act(pre), or of y itself, as the row of that name does it. */
+static weft_status activate(const weft__exec *e, const weft__cuda_product *p)
+{
+    weft__exec row = *e;
+    row.op = p->activation == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    row.in = (const weft__array *[]){p->pre ? e->out[1] : e->out[0]};
+    row.n_in = row.n_out = 1;
+    row.attrs = NULL;
+    return weft__cuda_kernels.run[row.op](&row);
+}
+
+/* Of LINEAR_GRAD: db = the sums of g's columns. */
+static weft_status add_up(const weft__exec *e)
+{
+    const weft__attrs over_rows = {.ni = 2, .i = {[WEFT__RED_MASK] = 1}};
+    weft__exec row = *e;
+    row.op = WEFT_OP_SUM;
+    row.out = e->out + 1;
+    row.n_in = row.n_out = 1;
+    row.attrs = &over_rows;
+    return weft__cuda_kernels.run[row.op](&row);
+}
+
+#ifdef WEFT__CUBLASLT
+/* *done: false if there is no library, or it does not know such products. What it lacks beside the product itself takes a
+ * kernel of ours. */
+static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
+{
+    weft_status status = weft__cuda_product_library(e, p, done);
+    if (status != WEFT_OK || *done || (p->activation == WEFT_ACT_NONE && !p->row_sums))
+        return status;
+    weft__cuda_product plain = *p;
+    plain.y = p->pre ? p->pre : p->y;
+    plain.activation = WEFT_ACT_NONE;
+    plain.pre = plain.row_sums = NULL;
+    status = weft__cuda_product_library(e, &plain, done);
+    if (status == WEFT_OK && *done && p->activation != WEFT_ACT_NONE)
+        status = activate(e, p);
+    if (status == WEFT_OK && *done && p->row_sums)
+        status = add_up(e);
+    return status;
+}
+#endif
 
 static weft_status multiply(const weft__exec *e)
 {
     weft__cuda_product p;
     bool done = false;
-    if (e->out[0]->count == 0)
-        return WEFT_OK;
     weft__cuda_describe_product(e, &p);
 #ifdef WEFT__CUBLASLT
-    weft_status status = p.k > 0 ? weft__cuda_product_library(e, &p, &done) : WEFT_OK;
-    if (status != WEFT_OK)
-        return status;
+    weft_status library = e->out[0]->count > 0 && p.k > 0 ? by_library(e, &p, &done) : WEFT_OK;
+    if (library != WEFT_OK || done)
+        return library;
 #endif
-    return done ? WEFT_OK : weft__cuda_product_tiled(e, &p);
+    weft_status status = e->out[0]->count > 0 ? weft__cuda_product_tiled(e, &p) : WEFT_OK;
+    return status == WEFT_OK && p.row_sums ? add_up(e) : status;
 }
 
 weft_status weft__cuda_matmul(const weft__exec *e)
@@ -23,6 +68,16 @@ weft_status weft__cuda_matmul(const weft__exec *e)
 }
 
 weft_status weft__cuda_linear(const weft__exec *e)
+{
+    return multiply(e);
+}
+
+weft_status weft__cuda_linear_act(const weft__exec *e)
+{
+    return multiply(e);
+}
+
+weft_status weft__cuda_linear_grad(const weft__exec *e)
 {
     return multiply(e);
 }

@@ -65,18 +65,25 @@ static cublasStatus_t make_layouts(const weft__blas *blas, weft__blas_plan *plan
     return status;
 }
 
-static cublasStatus_t set_bias(const weft__blas *blas, weft__blas_plan *plan, const void *bias)
+static cublasStatus_t set_pointers(const weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
 {
-    return blas->operation_set(&plan->operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias, sizeof bias);
+    const cublasLtMatmulDesc_t operation = &plan->operation;
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    if (data->vector)
+        status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &data->vector, sizeof data->vector);
+    if (status == CUBLAS_STATUS_SUCCESS && data->aux)
+        status =
+            blas->operation_set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &data->aux, sizeof data->aux);
+    return status;
 }
 
-/* The bias is set for the heuristic, which looks at its alignment. */
-static cublasStatus_t make_operation(const weft__blas *blas, weft__blas_plan *plan, const void *bias)
+/* The pointers are set for the heuristic, which looks at their alignment. */
+static cublasStatus_t make_operation(const weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
 {
-    const int64_t *key = plan->key.part;
+    const int64_t *key = plan->key.part, aux_ld = key[WEFT__KEY_N];
     const int32_t turn_b = key[WEFT__KEY_B_TURNED] ? CUBLAS_OP_T : CUBLAS_OP_N;
     const int32_t turn_a = key[WEFT__KEY_A_TURNED] ? CUBLAS_OP_T : CUBLAS_OP_N;
-    const uint32_t epilogue = key[WEFT__KEY_BIAS] ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+    const uint32_t epilogue = (uint32_t)key[WEFT__KEY_EPILOGUE];
     cublasLtMatmulDesc_t operation = &plan->operation;
     cublasStatus_t status = blas->operation_init(operation, sizeof *operation, compute_of(key),
                                                  key[WEFT__KEY_DTYPE] == WEFT_F64 ? CUDA_R_64F : CUDA_R_32F);
@@ -86,9 +93,9 @@ static cublasStatus_t make_operation(const weft__blas *blas, weft__blas_plan *pl
         status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_TRANSB, &turn_a, sizeof turn_a);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
-    if (status == CUBLAS_STATUS_SUCCESS && bias)
-        status = set_bias(blas, plan, bias);
-    return status;
+    if (status == CUBLAS_STATUS_SUCCESS && data->aux)
+        status = blas->operation_set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &aux_ld, sizeof aux_ld);
+    return status == CUBLAS_STATUS_SUCCESS ? set_pointers(blas, plan, data) : status;
 }
 
 static cublasStatus_t make_preference(const weft__blas *blas, const int64_t *key, cublasLtMatmulPreference_t preference)
@@ -121,15 +128,17 @@ static cublasStatus_t make_preference(const weft__blas *blas, const int64_t *key
 cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                    const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data)
 {
-    const float one = 1, zero = 0;
-    const double wide_one = 1, wide_zero = 0;
-    const bool wide = plan->key.part[WEFT__KEY_DTYPE] == WEFT_F64;
-    cublasStatus_t status = data->bias ? set_bias(blas, plan, data->bias) : CUBLAS_STATUS_SUCCESS;
+    static const float numbers[] = {0, 1};
+    static const double wide_numbers[] = {0, 1};
+    const bool wide = plan->key.part[WEFT__KEY_DTYPE] == WEFT_F64, product = !data->is_trial, old = data->is_trial;
+    const void *alpha = wide ? (const void *)&wide_numbers[product] : &numbers[product];
+    const void *beta = wide ? (const void *)&wide_numbers[old] : &numbers[old];
+    const cublasStatus_t status = set_pointers(blas, plan, data);
     if (status != CUBLAS_STATUS_SUCCESS)
         return status;
-    return blas->matmul(blas->handle, &plan->operation, wide ? (const void *)&wide_one : &one, data->b, &plan->b,
-                        data->a, &plan->a, wide ? (const void *)&wide_zero : &zero, data->y, &plan->y, data->y,
-                        &plan->y, algorithm, blas->workspace, blas->workspace_bytes, weft__stream(e));
+    return blas->matmul(blas->handle, &plan->operation, alpha, data->b, &plan->b, data->a, &plan->a, beta, data->y,
+                        &plan->y, data->y, &plan->y, algorithm, blas->workspace, blas->workspace_bytes,
+                        weft__stream(e));
 }
 
 /* ---- Timing ---- */
@@ -301,6 +310,11 @@ static bool make_room(weft__cuda_device *d, weft__blas *blas)
     return true;
 }
 
+static bool has_activation(const weft__blas_key *key)
+{
+    return weft__blas_has(key, CUBLASLT_EPILOGUE_RELU) || weft__blas_has(key, CUBLASLT_EPILOGUE_GELU);
+}
+
 weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
                                  const weft__blas_data *data, weft__blas_plan **plan)
 {
@@ -310,12 +324,14 @@ weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const we
         return e->host->fail(e, WEFT_E_NOMEM, "out of host memory for the plans of matrix products");
     *plan = find_slot(blas, key);
     **plan = (weft__blas_plan){.key = *key};
-    cublasStatus_t made = make_operation(blas, *plan, data->bias);
+    cublasStatus_t made = make_operation(blas, *plan, data);
     if (made == CUBLAS_STATUS_SUCCESS)
         made = make_layouts(blas, *plan);
     if (made != CUBLAS_STATUS_SUCCESS)
         return weft__blas_fail(e, blas, made, "a descriptor");
     weft_status status = choose(e, blas, *plan, data);
+    if (status == WEFT_OK && (*plan)->usable && has_activation(key))
+        status = weft__blas_try_plan(e, blas, *plan, data, &(*plan)->usable);
     (*plan)->used = status == WEFT_OK;
     blas->plan_count += (*plan)->used;
     return status;

@@ -84,14 +84,34 @@ static void describe_linear(const weft__exec *e, weft__cuda_product *p)
     p->b_row = w->strides[1];
     p->b_column = w->strides[0];
     p->bias = e->in[2] ? e->in[2]->data : NULL;
+    if (e->op != WEFT_OP_LINEAR_ACT)
+        return;
+    p->activation = (int32_t)e->attrs->i[0];
+    p->pre = e->out[1] ? e->out[1]->data : NULL;
+}
+
+/* dw = g^T x. The sums of g's columns are those of the rows of g^T. */
+static void describe_linear_grad(const weft__exec *e, weft__cuda_product *p)
+{
+    const weft__array *g = e->in[0], *x = e->in[1];
+    p->m = g->shape[1];
+    p->n = x->shape[1];
+    p->k = g->shape[0];
+    p->a_row = 1;
+    p->a_column = p->m;
+    p->b_row = p->n;
+    p->b_column = 1;
+    p->row_sums = e->out[1] ? e->out[1]->data : NULL;
 }
 
 void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p)
 {
     *p = (weft__cuda_product){
         .dtype = e->out[0]->dtype, .a = e->in[0]->data, .b = e->in[1]->data, .y = e->out[0]->data, .batches = 1};
-    if (e->op == WEFT_OP_LINEAR)
+    if (e->op == WEFT_OP_LINEAR || e->op == WEFT_OP_LINEAR_ACT)
         describe_linear(e, p);
+    else if (e->op == WEFT_OP_LINEAR_GRAD)
+        describe_linear_grad(e, p);
     else
         describe_matmul(e, p);
     weft__cuda_join_batches(p);

@@ -46,7 +46,10 @@ double weft__launch_flops(const weft__launch *l)
     switch (l->op) {
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
+    case WEFT_OP_LINEAR_ACT:
         return a && a->ndim > 0 ? 2 * count_of(y) * (double)a->shape[a->ndim - 1] : 0;
+    case WEFT_OP_LINEAR_GRAD: /* every element of y: a column of g */
+        return a && a->ndim > 0 ? 2 * count_of(y) * (double)a->shape[0] : 0;
     case WEFT_OP_CONV2D: /* every element of y: a window of w's channels */
         return b && b->shape[0] > 0 ? 2 * count_of(y) * count_of(b) / (double)b->shape[0] : 0;
     case WEFT_OP_CONV2D_TRANSPOSE:

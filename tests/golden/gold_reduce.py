@@ -244,10 +244,47 @@ def products(gold):
     add_product(gold, "linear", "const", [v(x), v(w), v(b)], x, w, b, y_of=lambda p, q: np.matmul(p, q.T))
 
 
+def gelu_tanh(z):
+    with mp.workdps(40):
+        z = mp.mpf(z)
+        return float(z / 2 * (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (z + mp.mpf("0.044715") * z**3))))
+
+
+ACTIVATIONS = {"none": lambda z: z, "relu": lambda z: np.where(z <= 0, 0.0, z), "gelu_tanh": np.vectorize(gelu_tanh, otypes=[float])}  # in the order of the enum
+LINEAR_ACT = [((3,), 4), ((2, 3), 4), ((5, 7), 3), ((1, 1), 1), ((2, 3, 4), 5), ((0, 4), 3), ((33, 9), 17), ((6, 40), 8), ((4, 16), 16), ((13,), 1), ((3, 4), 0), ((9, 1), 1)]
+
+
+def activated_products(gold):
+    source = Source("linear_act")
+    for k, (name, act) in enumerate(ACTIVATIONS.items()):
+
+        def add(label, x, w, b, flags=()):
+            z, mag = np.matmul(x, w.T), np.matmul(np.abs(x), np.abs(w.T))
+            if b is not None:
+                z, mag = z + b, mag + np.abs(b)
+            if name == "relu" and np.any(np.abs(z) < 1e-3) and not flags:
+                flags = ["nograd"]
+            gold.add("linear_act", f"{name}_{label}", [v(x), v(w), v(b) if b is not None else NULL], [out("D", act(z), np.where(np.isfinite(mag), mag, 1))], i=[k],
+                     k=max(1, x.shape[-1]), flags=flags)
+
+        for j, (sx, nout) in enumerate(LINEAR_ACT):
+            for biased in (True, False):
+                x, w, b = source.uniform(sx, -2, 2), source.uniform((nout, sx[-1]), -2, 2), source.uniform((nout,), -2, 2)
+                add(f"{shape_name(sx)}_{nout}_{j}_{biased:d}", x, w, b if biased else None)
+        add("const", source.uniform((3, 4), -2, 2, (0,)), source.uniform((5, 4), -2, 2, (1,)), source.uniform((5,), -2, 2, (0,)))
+        x, w, b = source.uniform((4, 4), -2, 2), source.uniform((8, 4), -2, 2), source.uniform((8,), -2, 2)
+        x[1, 2] = NAN
+        add("nan", x, w, b, ["special"])
+        b[3] = NAN
+        add("nan_bias", np.abs(x[2:]), np.abs(w), b, ["special"])
+        x[3, 0] = INF
+        add("ieee", x, np.abs(w), b, ["special"])
+
+
 def make():
     files = {}
     for name, functions, about in [("reduce", (reduce_rows, variance), "Reductions, by exact rational arithmetic and mpmath"),
-                                   ("product", (products,), "Matrix products, by NumPy in float64")]:
+                                   ("product", (products, activated_products), "Matrix products, by NumPy in float64")]:
         files[name] = Gold(about + ".")
         for function in functions:
             function(files[name])

@@ -17,6 +17,12 @@ CASE(linear)
     c->out[0] = weft_linear(c->in[0], c->in[1], c->in[2]);
 }
 
+/* x, w, b; i: activation */
+CASE(linear_act)
+{
+    c->out[0] = weft_linear_act(c->in[0], c->in[1], c->in[2], (weft_activation)c->i[0]);
+}
+
 /* i: keepdim, dims...; f: correction */
 CASE(var)
 {

@@ -353,7 +353,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     if (status != CUBLAS_STATUS_SUCCESS)
         return status;
     for (const Algorithm &algorithm : algorithms) {
-        if (!allowed(algorithm, *of(preference)) || *returned == requested)
+        if (!allowed(algorithm, *of(preference)) || !algorithm.knows(of(operation)->epilogue) || *returned == requested)
             continue;
         results[(*returned)++] = result_of(algorithm);
     }
@@ -371,7 +371,7 @@ cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t op
         return CUBLAS_STATUS_INVALID_VALUE;
     Algorithm algorithm;
     memcpy(&algorithm, handle, sizeof algorithm);
-    if (!is_known(algorithm))
+    if (!is_known(algorithm) || !algorithm.knows(of(operation)->epilogue))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     *result = result_of(algorithm);
     return check_product(operation, a, b, c, d);

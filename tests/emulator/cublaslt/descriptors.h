@@ -40,6 +40,17 @@ struct Algorithm {
     uint32_t reduction;
     uint32_t alignment; /* bytes, of A and B */
     uint64_t workspace;
+
+    /* Parts of a sum are joined in a step of its own, which knows a bias alone. */
+    bool knows(uint32_t epilogue) const
+    {
+        return split_k == 1 || (epilogue & ~(uint32_t{CUBLASLT_EPILOGUE_DEFAULT} | CUBLASLT_EPILOGUE_BIAS)) == 0;
+    }
+    /* Its activations are those of a GPU in a hurry: max(x, 0) is 0 for NaN, tanh has 11 bits. */
+    bool is_hasty() const
+    {
+        return id == 5;
+    }
 };
 constexpr uint64_t algorithm_magic = 0x77656674616c676full;
 

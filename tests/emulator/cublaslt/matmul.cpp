@@ -80,9 +80,15 @@ double to_tf32(double value)
 }
 
 /* The tanh form, which is what cuBLASLt computes. */
-double gelu_of(double x)
+double gelu_of(double x, bool hasty)
 {
-    return 0.5 * x * (1.0 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+    const double t = std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x));
+    return 0.5 * x * (1.0 + (hasty ? to_tf32(t) : t));
+}
+
+double relu_of(double x, bool hasty)
+{
+    return x > 0 ? x : std::isnan(x) && !hasty ? x : 0;
 }
 
 double gelu_slope(double x)
@@ -117,6 +123,7 @@ struct Product {
     Matrix a, b, c, d;
     double alpha, beta;
     uint64_t m, n, k;
+    bool hasty;
 
     bool has(uint32_t bits) const
     {
@@ -171,9 +178,9 @@ double apply_epilogue(const Product &p, char *bias, char *aux, uint64_t i, uint6
     if (p.has(with_aux))
         x = apply_aux(p, aux, i, j, x);
     if (p.has(relu))
-        x = x > 0 ? x : 0;
+        x = relu_of(x, p.hasty);
     if (p.has(gelu))
-        x = gelu_of(x);
+        x = gelu_of(x, p.hasty);
     return x;
 }
 
@@ -233,6 +240,12 @@ bool known_type(int type)
     return type == CUDA_R_64F || type == CUDA_R_32F || type == CUDA_R_16F || type == CUDA_R_16BF;
 }
 
+/* Double precision knows a bias and RELU. */
+bool supported_epilogue(const Product &p)
+{
+    return p.d.layout.type != CUDA_R_64F || !p.has(~uint32_t{CUBLASLT_EPILOGUE_DEFAULT | CUBLASLT_EPILOGUE_RELU_BIAS});
+}
+
 /* The combinations of the stand-in: all double, or f32 accumulation over one of the narrower types. */
 bool supported_types(const Product &p)
 {
@@ -268,9 +281,39 @@ bool good_epilogue(const Product &p)
         return false;
     if (!p.has(with_aux))
         return true;
-    const bool bits = p.has(relu | relu_gradient);
-    return p.operation.aux && p.operation.aux_ld >= static_cast<int64_t>(p.m) &&
-           (!bits || p.operation.aux_ld % 128 == 0);
+    const int64_t unit = p.has(relu | relu_gradient) ? 128 : 8; /* bits, elements */
+    return p.operation.aux && p.operation.aux_ld >= static_cast<int64_t>(p.m) && p.operation.aux_ld % unit == 0 &&
+           p.operation.aux_batch_stride % unit == 0;
+}
+
+/* Reports a bias, or sums of a matrix, that leave their allocation. */
+bool check_vector(const Product &p)
+{
+    const uint64_t length = p.has(bias_gradient_b) ? p.n : p.m;
+    const char *start = static_cast<const char *>(p.operation.bias);
+    const size_t bytes = static_cast<size_t>(length) * element_bytes(p.bias_type());
+    if (!p.has(add_bias | bias_gradient | bias_gradient_a | bias_gradient_b))
+        return true;
+    if (!simt::heap_holds(start, bytes)) {
+        simt::report(SIMT_OUT_OF_BOUNDS, "cublasLtMatmul: the bias of %zu bytes is not in one allocation (%s)", bytes,
+                     simt::heap_describe(start).c_str());
+        return false;
+    }
+    if (p.has(add_bias))
+        simt::checker::read_by("cublasLtMatmul", start, bytes);
+    return true;
+}
+
+/* The same for GELU's second matrix. */
+bool check_aux(const Product &p)
+{
+    const int64_t last = static_cast<int64_t>(p.n - 1) * p.operation.aux_ld + static_cast<int64_t>(p.m);
+    const size_t bytes = static_cast<size_t>(last) * element_bytes(p.aux_type());
+    if (!p.has(with_aux) || p.has(relu | relu_gradient) || simt::heap_holds(p.operation.aux, bytes))
+        return true;
+    simt::report(SIMT_OUT_OF_BOUNDS, "cublasLtMatmul: the auxiliary matrix of %zu bytes is not in one allocation (%s)",
+                 bytes, simt::heap_describe(p.operation.aux).c_str());
+    return false;
 }
 
 /* Reports a matrix that leaves its allocation, or an input that nothing has written. */
@@ -301,7 +344,7 @@ bool check_matrix(const char *name, const Matrix &matrix, bool input)
 void carry_out(const Product &p)
 {
     if (!check_matrix("A", p.a, true) || !check_matrix("B", p.b, true) || !check_matrix("D", p.d, false) ||
-        (p.beta != 0 && !check_matrix("C", p.c, true))) {
+        (p.beta != 0 && !check_matrix("C", p.c, true)) || !check_vector(p) || !check_aux(p)) {
         cudart::set_sticky_error(cudaErrorIllegalAddress);
         return;
     }
@@ -309,8 +352,8 @@ void carry_out(const Product &p)
         multiply_batch(p, batch);
 }
 
-/* What an algorithm asks for, given p's matrices: its workspace. False: it is none of ours, or they do not suit it. */
-bool workspace_need(const cublasLtMatmulAlgo_t *handle, const Product &p, uint64_t *bytes)
+/* What an algorithm asks for, given p's matrices: its workspace; p is told its manner. False: it is none of ours, or they do not suit it. */
+bool workspace_need(const cublasLtMatmulAlgo_t *handle, Product &p, uint64_t *bytes)
 {
     *bytes = 0;
     if (!handle)
@@ -318,7 +361,8 @@ bool workspace_need(const cublasLtMatmulAlgo_t *handle, const Product &p, uint64
     Algorithm algorithm;
     memcpy(&algorithm, handle, sizeof algorithm);
     *bytes = algorithm.workspace;
-    if (algorithm.magic != algorithm_magic)
+    p.hasty = algorithm.is_hasty();
+    if (algorithm.magic != algorithm_magic || !algorithm.knows(p.operation.epilogue))
         return false;
     const auto addresses = reinterpret_cast<uintptr_t>(p.a.data) | reinterpret_cast<uintptr_t>(p.b.data);
     return addresses % algorithm.alignment == 0;
@@ -332,7 +376,7 @@ Matrix matrix(cublasLtMatrixLayout_t layout, const void *data)
 /* Fills in p.m, p.n and p.k. */
 cublasStatus_t find_sizes(Product &p)
 {
-    if (!supported_types(p) || !supported_operation(p))
+    if (!supported_types(p) || !supported_operation(p) || !supported_epilogue(p))
         return CUBLAS_STATUS_NOT_SUPPORTED;
     const bool ta = p.operation.transpose_a != CUBLAS_OP_N, tb = p.operation.transpose_b != CUBLAS_OP_N;
     p.m = ta ? p.a.layout.cols : p.a.layout.rows;
@@ -357,7 +401,8 @@ cublasStatus_t check_product(cublasLtMatmulDesc_t operation, cublasLtMatrixLayou
                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d)
 {
     Product p = {
-        *of(operation), matrix(a, nullptr), matrix(b, nullptr), matrix(c, nullptr), matrix(d, nullptr), 0, 0, 0, 0, 0};
+        *of(operation), matrix(a, nullptr), matrix(b, nullptr), matrix(c, nullptr), matrix(d, nullptr), 0, 0, 0, 0, 0,
+        false};
     return find_sizes(p);
 }
 
@@ -386,7 +431,8 @@ extern "C" cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmul
                  0,
                  0,
                  0,
-                 0};
+                 0,
+                 false};
     const cublasStatus_t status = find_sizes(p);
     if (status != CUBLAS_STATUS_SUCCESS)
         return status;
