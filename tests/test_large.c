@@ -462,3 +462,69 @@ WEFT_TEST(Large, Elementwise)
     free(want);
     free(scale);
 }
+
+/* ---- Linear layers with an activation ---- */
+
+typedef struct activated {
+    int64_t m, k, n;
+    weft_dtype dtype;
+    weft_activation act;
+    bool fused, learns;
+} activated;
+
+static weft_tensor *make_activated(weft_ctx *ctx, const void *user)
+{
+    const activated *a = user;
+    double *x = values(a->m * a->k, 11), *w = values(a->n * a->k, 12), *b = values(a->n, 13);
+    weft_tensor *in[] = {tensor_of(ctx, a->dtype, x, (const int64_t[]){a->m, a->k}, 2),
+                         tensor_of(ctx, a->dtype, w, (const int64_t[]){a->n, a->k}, 2),
+                         tensor_of(ctx, a->dtype, b, &a->n, 1)};
+    free(x);
+    free(w);
+    free(b);
+    if (a->learns)
+        weft_set_requires_grad(in[1], true);
+    if (a->fused)
+        return weft_linear_act(in[0], in[1], in[2], a->act);
+    weft_tensor *sums = weft_linear(in[0], in[1], in[2]);
+    return a->act == WEFT_ACT_RELU ? weft_relu(sums) : weft_gelu_tanh(sums);
+}
+
+/* The sums are the same; a vectorised formula may differ in the last bits from one length to another. */
+static void check_activated(activated a)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    weft_tensor *fused = (a.fused = true, make_activated(ctx, &a)), *two = (a.fused = false, make_activated(ctx, &a));
+    weft_tensor *off =
+        weft_max_over(weft_abs(weft_sub(weft_cast(fused, WEFT_F64), weft_cast(two, WEFT_F64))), WEFT_ALL, false);
+    const double most = a.act == WEFT_ACT_RELU ? 0
+                        : a.dtype == WEFT_F64  ? 1e-13
+                        : a.dtype == WEFT_F32  ? 1e-5
+                        : a.dtype == WEFT_F16  ? 0.04
+                                               : 0.3;
+    if (!(weft_item(ctx, off) <= most))
+        WEFT_FAIL("linear_act of %lld x %lld x %lld in %s: %g off", (long long)a.m, (long long)a.k, (long long)a.n,
+                  weft_dtype_name(a.dtype), weft_item(ctx, off));
+    weft_ctx_clear(ctx);
+    test_ctx_close(ctx, &memory);
+    a.fused = true;
+    check_threads("linear_act", make_activated, &a);
+}
+
+WEFT_TEST(Large, LinearLayersWithAnActivation)
+{
+    static const int64_t sizes[][3] = {{128, 784, 512}, {300, 257, 1100}, {1, 700, 500}, {64, 256, 10},
+                                       {5, 3, 7},       {600, 40, 1},     {900, 3, 33}};
+    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (int d = 0; d < 4; d++)
+            for (int act = WEFT_ACT_RELU; act <= WEFT_ACT_GELU_TANH; act++)
+                for (int learns = 0; learns < 2; learns++)
+                    check_activated((activated){.m = sizes[k][0],
+                                                .k = sizes[k][1],
+                                                .n = sizes[k][2],
+                                                .dtype = dtypes[d],
+                                                .act = (weft_activation)act,
+                                                .learns = learns});
+}

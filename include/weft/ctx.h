@@ -49,8 +49,9 @@ typedef struct weft_options {
      *
      * allow_tf32: products of f32 may round their factors to TF32 (10 bits after the point): several times faster.
      *
-     * time_matmul: try all of cuBLASLt's proposals when a product is first met, and keep the fastest. Which one wins can
-     * differ from run to run, and with it the last bits, unless the choices are kept in a file.
+     * time_matmul: try all of cuBLASLt's proposals when a product is first met, and keep the fastest; likewise its way to
+     * apply weft_linear_act's activation against a kernel of ours. Which one wins can differ from run to run, and with it
+     * the last bits, unless the choices are kept in a file.
      *
      * matmul_choices: path of that file, NULL: none; must live as long as the context. Choices in it are taken; with
      * time_matmul, new ones are added. It holds for one kind of GPU and one version of cuBLASLt. Met by others, with

@@ -313,8 +313,48 @@ static weft__blas_data data_of_call(const weft__cuda_product *p, int along, int6
                              .y = (char *)p->y + y * bytes};
 }
 
+/* Once for a product with an activation: if it is slower than its parts, its plan is not used. */
+static weft_status weigh(const weft__exec *e, weft__blas *blas, const weft__cuda_product *p, weft__blas_step *whole,
+                         weft__cuda_rest rest)
+{
+    const weft__blas_key key = whole->plan.key;
+    const weft__cuda_product bare = weft__cuda_bare_product(p);
+    weft__blas_step plain = {.data = data_of_call(&bare, -1, 0)};
+    weft__blas_key plain_key;
+    weft__blas_plan *plan;
+    bool faster = true;
+    make_key(e, &bare, -1, &plain_key);
+    weft_status status = weft__blas_find_plan(e, blas, &plain_key, &plain.data, &plan);
+    if (status != WEFT_OK)
+        return status;
+    plain.plan = *plan;
+    if (plain.plan.usable)
+        status = weft__blas_weigh(e, blas, whole, &plain, rest, &faster);
+    if (status == WEFT_OK)
+        status = weft__blas_find_plan(e, blas, &key, &whole->data, &plan);
+    if (status != WEFT_OK)
+        return status;
+    plan->is_weighed = true;
+    plan->usable = faster;
+    return faster ? WEFT_OK : weft__blas_save_choice(e, blas, &key, &weft__blas_no_algorithm);
+}
+
+static weft_status find_plan(const weft__exec *e, weft__blas *blas, const weft__cuda_product *p,
+                             const weft__blas_key *key, const weft__blas_data *data, weft__cuda_rest rest,
+                             weft__blas_plan **plan)
+{
+    weft_status status = weft__blas_find_plan(e, blas, key, data, plan);
+    const bool timed = weft__cuda_device_of(e)->options.time_matmul && weft__blas_activates(key);
+    if (status != WEFT_OK || !timed || !(*plan)->usable || (*plan)->is_weighed)
+        return status;
+    weft__blas_step whole = {.plan = **plan, .data = *data};
+    status = weigh(e, blas, p, &whole, rest);
+    return status == WEFT_OK ? weft__blas_find_plan(e, blas, key, data, plan) : status;
+}
+
 /* *done: false if cuBLASLt does not do such products. */
-static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft__cuda_product *p, bool *done)
+static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft__cuda_product *p, weft__cuda_rest rest,
+                               bool *done)
 {
     const int along = strided_dim(p);
     const int64_t calls = along < 0 ? 1 : p->batches / p->batch[along];
@@ -323,7 +363,7 @@ static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft
     weft__blas_plan *plan;
     make_key(e, p, along, &key);
     *done = false;
-    weft_status status = weft__blas_find_plan(e, blas, &key, &data, &plan);
+    weft_status status = find_plan(e, blas, p, &key, &data, rest, &plan);
     if (status != WEFT_OK)
         return status;
     for (int64_t call = 0; call < calls && plan->usable; call++) {
@@ -338,7 +378,7 @@ static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft
     return WEFT_OK;
 }
 
-weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, bool *done)
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool *done)
 {
     weft__blas *blas;
     *done = false;
@@ -348,5 +388,5 @@ weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *
     if (status != WEFT_OK || !blas->library.handle)
         return status;
     status = prepare(e, p);
-    return status == WEFT_OK ? run_library(e, blas, p, done) : status;
+    return status == WEFT_OK ? run_library(e, blas, p, rest, done) : status;
 }

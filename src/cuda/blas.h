@@ -6,6 +6,7 @@
 #include "host.h"
 #include "launch.h"
 #include "library.h"
+#include "product.h"
 
 /* cuBLASLt's functions that are used: X(member, function). */
 #define WEFT__BLAS_FUNCTIONS(X)                                                                                        \
@@ -64,12 +65,22 @@ typedef struct weft__blas_data {
 /* A product that is ready to run. */
 typedef struct weft__blas_plan {
     weft__blas_key key;
-    bool used;   /* the slot of the table is taken */
-    bool usable; /* false: cuBLASLt has no algorithm for it */
+    bool used;       /* the slot of the table is taken */
+    bool usable;     /* false: cuBLASLt has no algorithm for it, or two steps are faster */
+    bool is_weighed; /* against two steps */
     cublasLtMatmulDescOpaque_t operation;
     cublasLtMatrixLayoutOpaque_t a, b, y;
     cublasLtMatmulAlgo_t algorithm;
 } weft__blas_plan;
+
+/* A plan with what it is to be run on. */
+typedef struct weft__blas_step {
+    weft__blas_plan plan;
+    weft__blas_data data;
+} weft__blas_step;
+
+/* What a key whose activation is faster as a step of its own has in the file. */
+extern const cublasLtMatmulAlgo_t weft__blas_no_algorithm;
 
 /* An algorithm for a key, from the file or for it. */
 typedef struct weft__blas_choice {
@@ -113,9 +124,25 @@ cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, 
 weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                 const weft__blas_data *data, bool *right);
 
+enum { WEFT__BLAS_CANDIDATES = 8 }; /* most algorithms that are looked at for a product */
+
+/* The fastest of n algorithms for a plan (timing.c), by timing them. */
+cudaError_t weft__blas_fastest(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+                               const cublasLtMatmulHeuristicResult_t *candidates, int n, const weft__blas_data *data,
+                               int *fastest);
+
+/* *faster: whether a plan with an activation beats a plan without it followed by rest, which applies it. */
+weft_status weft__blas_weigh(const weft__exec *e, const weft__blas *blas, weft__blas_step *whole,
+                             weft__blas_step *plain, weft__cuda_rest rest, bool *faster);
+
 static inline bool weft__blas_has(const weft__blas_key *key, cublasLtEpilogue_t epilogue)
 {
     return (key->part[WEFT__KEY_EPILOGUE] & (int64_t)epilogue) != 0; /* they are sums of bits */
+}
+
+static inline bool weft__blas_activates(const weft__blas_key *key)
+{
+    return weft__blas_has(key, CUBLASLT_EPILOGUE_RELU) || weft__blas_has(key, CUBLASLT_EPILOGUE_GELU);
 }
 
 /* The file of choices (choice.c). Reads it, if the context has one. */

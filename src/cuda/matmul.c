@@ -4,12 +4,12 @@
 #include "kernels.h"
 #include "product.h"
 
-/* y = act(pre), or of y itself, as the row of that name does it. */
-static weft_status activate(const weft__exec *e, const weft__cuda_product *p)
+/* Of LINEAR_ACT: y = act(pre), or of y itself, as the row of that name does it. */
+static weft_status activate(const weft__exec *e)
 {
     weft__exec row = *e;
-    row.op = p->activation == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
-    row.in = (const weft__array *[]){p->pre ? e->out[1] : e->out[0]};
+    row.op = e->attrs->i[0] == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
     row.n_in = row.n_out = 1;
     row.attrs = NULL;
     return weft__cuda_kernels.run[row.op](&row);
@@ -32,16 +32,13 @@ static weft_status add_up(const weft__exec *e)
  * kernel of ours. */
 static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
 {
-    weft_status status = weft__cuda_product_library(e, p, done);
+    weft_status status = weft__cuda_product_library(e, p, activate, done);
     if (status != WEFT_OK || *done || (p->activation == WEFT_ACT_NONE && !p->row_sums))
         return status;
-    weft__cuda_product plain = *p;
-    plain.y = p->pre ? p->pre : p->y;
-    plain.activation = WEFT_ACT_NONE;
-    plain.pre = plain.row_sums = NULL;
-    status = weft__cuda_product_library(e, &plain, done);
+    weft__cuda_product bare = weft__cuda_bare_product(p);
+    status = weft__cuda_product_library(e, &bare, NULL, done);
     if (status == WEFT_OK && *done && p->activation != WEFT_ACT_NONE)
-        status = activate(e, p);
+        status = activate(e);
     if (status == WEFT_OK && *done && p->row_sums)
         status = add_up(e);
     return status;

@@ -3,15 +3,12 @@
  * Algorithms must give the same bits each time. cuBLASLt promises that by itself for one that does not cut sums, or adds
  * their parts in a step of its own (REDUCTION_SCHEME_COMPUTE_TYPE); the other two schemes round parts to the type of the
  * result, and are left out for that. */
-#include <math.h>
 #include <string.h>
 #include "blas.h"
 
 enum {
     FIRST_SLOTS = 64,
     MOST_PLANS = 4096, /* then the table is emptied: shapes that change all the time must not fill the memory */
-    CANDIDATES = 8,
-    TIMED_RUNS = 5
 };
 
 /* ---- Descriptors ---- */
@@ -141,50 +138,6 @@ cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, 
                         weft__stream(e));
 }
 
-/* ---- Timing ---- */
-
-/* Milliseconds of TIMED_RUNS runs after one to warm up; infinite if the algorithm does not run. */
-static cudaError_t time_algorithm(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
-                                  const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data,
-                                  const cudaEvent_t *events, float *time)
-{
-    *time = INFINITY;
-    for (int run = 0; run <= TIMED_RUNS; run++) {
-        cudaError_t error = run == 1 ? cudaEventRecord(events[0], weft__stream(e)) : cudaSuccess;
-        if (error != cudaSuccess)
-            return error;
-        if (weft__blas_run_plan(e, blas, plan, algorithm, data) != CUBLAS_STATUS_SUCCESS)
-            return cudaSuccess;
-    }
-    cudaError_t error = cudaEventRecord(events[1], weft__stream(e));
-    if (error == cudaSuccess)
-        error = cudaEventSynchronize(events[1]);
-    return error == cudaSuccess ? cudaEventElapsedTime(time, events[0], events[1]) : error;
-}
-
-static cudaError_t time_all(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
-                            const cublasLtMatmulHeuristicResult_t *candidates, int n, const weft__blas_data *data,
-                            int *fastest)
-{
-    cudaEvent_t events[2] = {NULL, NULL};
-    float best = INFINITY;
-    cudaError_t error = cudaEventCreate(&events[0]);
-    if (error == cudaSuccess)
-        error = cudaEventCreate(&events[1]);
-    for (int k = 0; k < n && error == cudaSuccess; k++) {
-        float time;
-        error = time_algorithm(e, blas, plan, &candidates[k].algo, data, events, &time);
-        if (error == cudaSuccess && time < best) {
-            best = time;
-            *fastest = k;
-        }
-    }
-    for (int k = 0; k < 2; k++)
-        if (events[k])
-            (void)cudaEventDestroy(events[k]);
-    return error;
-}
-
 /* ---- Choosing an algorithm ---- */
 
 /* A saved algorithm is used if cuBLASLt still accepts it within our work space. */
@@ -200,7 +153,7 @@ static bool is_accepted(const weft__blas *blas, weft__blas_plan *plan, const cub
 
 /* cuBLASLt's proposals, the best first. CUBLAS_STATUS_SUCCESS with *n = 0: it has none. */
 static cublasStatus_t propose(const weft__blas *blas, weft__blas_plan *plan,
-                              cublasLtMatmulHeuristicResult_t candidates[CANDIDATES], int *n)
+                              cublasLtMatmulHeuristicResult_t candidates[WEFT__BLAS_CANDIDATES], int *n)
 {
     cublasLtMatmulPreferenceOpaque_t preference;
     int found = 0;
@@ -208,7 +161,7 @@ static cublasStatus_t propose(const weft__blas *blas, weft__blas_plan *plan,
     cublasStatus_t status = make_preference(blas, plan->key.part, &preference);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = blas->heuristic(blas->handle, &plan->operation, &plan->b, &plan->a, &plan->y, &plan->y, &preference,
-                                 CANDIDATES, candidates, &found);
+                                 WEFT__BLAS_CANDIDATES, candidates, &found);
     if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)
         return CUBLAS_STATUS_SUCCESS;
     if (status != CUBLAS_STATUS_SUCCESS)
@@ -221,7 +174,7 @@ static cublasStatus_t propose(const weft__blas *blas, weft__blas_plan *plan,
 
 static weft_status choose_new(const weft__exec *e, weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
 {
-    cublasLtMatmulHeuristicResult_t candidates[CANDIDATES];
+    cublasLtMatmulHeuristicResult_t candidates[WEFT__BLAS_CANDIDATES];
     int n, chosen = 0;
     const cublasStatus_t status = propose(blas, plan, candidates, &n);
     if (status != CUBLAS_STATUS_SUCCESS)
@@ -235,7 +188,7 @@ static weft_status choose_new(const weft__exec *e, weft__blas *blas, weft__blas_
         workspace = candidates[k].workspaceSize > workspace ? candidates[k].workspaceSize : workspace;
     weft_status ready = weft__blas_need_workspace(e, blas, workspace);
     if (ready == WEFT_OK && timed && n > 1)
-        ready = weft__cuda_status(e, time_all(e, blas, plan, candidates, n, data, &chosen));
+        ready = weft__cuda_status(e, weft__blas_fastest(e, blas, plan, candidates, n, data, &chosen));
     if (ready == WEFT_OK && timed)
         ready = weft__blas_save_choice(e, blas, &plan->key, &candidates[chosen].algo);
     plan->algorithm = candidates[chosen].algo;
@@ -249,11 +202,15 @@ static weft_status choose(const weft__exec *e, weft__blas *blas, weft__blas_plan
     if (!saved)
         return choose_new(e, blas, plan, data);
     size_t workspace;
+    plan->is_weighed = true;
+    if (memcmp(saved, &weft__blas_no_algorithm, sizeof *saved) == 0)
+        return WEFT_OK;
     if (is_accepted(blas, plan, saved, &workspace)) {
         plan->algorithm = *saved;
         plan->usable = true;
         return weft__blas_need_workspace(e, blas, workspace);
     }
+    plan->is_weighed = false;
     if (o->time_matmul)
         return choose_new(e, blas, plan, data);
     return e->host->fail(
@@ -310,11 +267,6 @@ static bool make_room(weft__cuda_device *d, weft__blas *blas)
     return true;
 }
 
-static bool has_activation(const weft__blas_key *key)
-{
-    return weft__blas_has(key, CUBLASLT_EPILOGUE_RELU) || weft__blas_has(key, CUBLASLT_EPILOGUE_GELU);
-}
-
 weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
                                  const weft__blas_data *data, weft__blas_plan **plan)
 {
@@ -330,7 +282,7 @@ weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const we
     if (made != CUBLAS_STATUS_SUCCESS)
         return weft__blas_fail(e, blas, made, "a descriptor");
     weft_status status = choose(e, blas, *plan, data);
-    if (status == WEFT_OK && (*plan)->usable && has_activation(key))
+    if (status == WEFT_OK && (*plan)->usable && weft__blas_activates(key))
         status = weft__blas_try_plan(e, blas, *plan, data, &(*plan)->usable);
     (*plan)->used = status == WEFT_OK;
     blas->plan_count += (*plan)->used;

@@ -1,5 +1,6 @@
 /* product.c - see product.h. */
 #include "product.h"
+#include <weft/params.h>
 
 static void drop_dim(weft__cuda_product *p, int d)
 {
@@ -115,4 +116,13 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p)
     else
         describe_matmul(e, p);
     weft__cuda_join_batches(p);
+}
+
+weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p)
+{
+    weft__cuda_product bare = *p;
+    bare.y = p->pre ? p->pre : p->y;
+    bare.activation = WEFT_ACT_NONE;
+    bare.pre = bare.row_sums = NULL;
+    return bare;
 }

@@ -36,9 +36,15 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p);
 /* Joins batch dims that are one in a and b both, and makes them rows of a where b is the same for all of them. */
 void weft__cuda_join_batches(weft__cuda_product *p);
 
+/* p's product without what else p asks for; the sums that an activation is applied to go where they are kept, or to y. */
+weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p);
+
+/* Applies e's activation to the result of its bare product. */
+typedef weft_status (*weft__cuda_rest)(const weft__exec *e);
+
 /* Runs p by cuBLASLt. *done: false if there is none, or none of its algorithms does all that p asks for; p then still
- * describes the product. Only where the module is built with cublasLt.h (WEFT__CUBLASLT). */
-weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, bool *done);
+ * describes the product. rest: what would apply p's activation instead, if it has one. Only where the module is built with cublasLt.h (WEFT__CUBLASLT). */
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool *done);
 
 /* The kernels: every product (kernels/matmul.cu), and those with m or n of 1 (kernels/matvec.cu), but for row_sums. */
 weft_status weft__cuda_product_tiled(const weft__exec *e, const weft__cuda_product *p);

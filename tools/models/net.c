@@ -48,6 +48,11 @@ weft_tensor *net_run_dense(const dense *d, weft_tensor *x)
     return weft_linear(x, d->w, d->b);
 }
 
+weft_tensor *net_run_dense_act(const dense *d, weft_tensor *x, weft_activation act)
+{
+    return weft_linear_act(x, d->w, d->b, act);
+}
+
 conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int64_t padding, bool bias,
               int64_t out_edge)
 {

@@ -62,6 +62,7 @@ weft_tensor *net_keep(net *n, weft_tensor *t);
 /* rows: how many vectors go through it in a forward run, for the count of flops. */
 dense net_dense(net *n, int64_t rows, int64_t in, int64_t out);
 weft_tensor *net_run_dense(const dense *d, weft_tensor *x);
+weft_tensor *net_run_dense_act(const dense *d, weft_tensor *x, weft_activation act);
 
 /* out_edge: height and width of its result. */
 conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int64_t padding, bool bias,

@@ -1,6 +1,6 @@
 /* test_matmul.cpp - matrix products by cuBLASLt (the stand-in): which of them it gets, its plans, failing calls, and the
  * file of choices. */
-#include "host_test.h"
+#include "products.h"
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -10,36 +10,10 @@
 namespace
 {
 
-/* Takes the variable WEFT_CUBLASLT for the life of a test. */
-class Library
+class Matmul : public Products
 {
-  public:
-    explicit Library(const char *where)
-    {
-        setenv("WEFT_CUBLASLT", where, 1);
-    }
-    ~Library()
-    {
-        unsetenv("WEFT_CUBLASLT");
-    }
-};
-
-class Matmul : public Streams
-{
-    Library library{"self"};
 };
 FOR_ALL_STREAMS(Matmul);
-
-weft_tensor *numbers(weft_ctx *ctx, std::vector<int64_t> shape, int seed, weft_dtype dtype = WEFT_F32)
-{
-    int64_t count = 1;
-    for (int64_t size : shape)
-        count *= size;
-    std::vector<float> values(static_cast<size_t>(count));
-    for (size_t k = 0; k < values.size(); k++) /* small integers: every sum is exact, in any order */
-        values[k] = static_cast<float>(static_cast<int>((k * 7 + static_cast<size_t>(seed) * 5) % 11) - 5);
-    return weft_cast(weft_from_data(ctx, WEFT_F32, shape.data(), static_cast<int>(shape.size()), values.data()), dtype);
-}
 
 /* Kernels launched by what make queues, beside those of its operands. */
 long launches_of(weft_ctx *ctx, weft_tensor *a, weft_tensor *b)
