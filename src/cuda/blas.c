@@ -369,7 +369,7 @@ static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft
     for (int64_t call = 0; call < calls && plan->usable; call++) {
         data = data_of_call(p, along, call);
         const cublasStatus_t result = weft__blas_run_plan(e, blas, plan, &plan->algorithm, &data);
-        if (result == CUBLAS_STATUS_NOT_SUPPORTED)
+        if (weft__blas_refuses(&key, result))
             plan->usable = false;
         else if (result != CUBLAS_STATUS_SUCCESS)
             return weft__blas_fail(e, blas, result, "cublasLtMatmul");

@@ -145,6 +145,14 @@ static inline bool weft__blas_activates(const weft__blas_key *key)
     return weft__blas_has(key, CUBLASLT_EPILOGUE_RELU) || weft__blas_has(key, CUBLASLT_EPILOGUE_GELU);
 }
 
+/* A call of cublasLtMatmul says that it does not do such products. Of an epilogue that can be done without, it may also
+ * dislike what the heuristic let through. */
+static inline bool weft__blas_refuses(const weft__blas_key *key, cublasStatus_t status)
+{
+    const bool dispensable = (key->part[WEFT__KEY_EPILOGUE] & ~(int64_t)CUBLASLT_EPILOGUE_BIAS) > 1;
+    return status == CUBLAS_STATUS_NOT_SUPPORTED || (dispensable && status == CUBLAS_STATUS_INVALID_VALUE);
+}
+
 /* The file of choices (choice.c). Reads it, if the context has one. */
 weft_status weft__blas_load_choices(const weft__exec *e, weft__blas *blas);
 

@@ -100,7 +100,7 @@ weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, wef
     if (status != WEFT_OK)
         return status;
     const cublasStatus_t ran = weft__blas_run_plan(e, blas, plan, &plan->algorithm, &trial);
-    if (ran == CUBLAS_STATUS_NOT_SUPPORTED)
+    if (weft__blas_refuses(&plan->key, ran))
         return WEFT_OK;
     if (ran != CUBLAS_STATUS_SUCCESS)
         return weft__blas_fail(e, blas, ran, "cublasLtMatmul");
