@@ -1,17 +1,17 @@
 /* trial.c - a plan with an activation is tried once on numbers whose results are known, before it is used.
  *
  * cuBLASLt's documentation says max(x, 0) and GELU, but neither what becomes of a NaN, which must stay one here, nor how
- * exact its GELU is. The numbers go in as the y of act(0 a b + 1 y); operands that hold a NaN or an infinity make the trial
- * fail, and the plan is then done without. */
+ * exact its GELU is. The numbers go in as the y of act(0 a b + 1 y). Operands that hold a NaN or an infinity make the trial
+ * fail, and so does a product that has no room for all numbers; the plan is then done without. */
 #include <math.h>
 #include "blas.h"
 #include "core/half.h"
 #include "core/scalar.h"
 
-enum { MOST = 16 };
+enum { COUNT = 16 };
 
-static const float numbers[MOST] = {NAN,   -0.5f, 1.25f, -4.0f,  4.0f,     0.0f, -1.0f, 0.75f,
-                                    -2.5f, 2.0f,  -3.0f, 0.125f, -0.0625f, 6.0f, -6.0f, -1.5f};
+static const float numbers[COUNT] = {NAN,   -0.5f, 1.25f, -4.0f,  4.0f,     0.0f, -1.0f, 0.75f,
+                                     -2.5f, 2.0f,  -3.0f, 0.125f, -0.0625f, 6.0f, -6.0f, -1.5f};
 
 static void store(int64_t dtype, void *to, int k, float x)
 {
@@ -48,10 +48,10 @@ static double tolerance_of(const int64_t *key)
     }
 }
 
-static bool is_right(const weft__blas_key *key, const void *results, int n)
+static bool is_right(const weft__blas_key *key, const void *results)
 {
     const bool relu = weft__blas_has(key, CUBLASLT_EPILOGUE_RELU);
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; k < COUNT; k++) {
         const double x = (double)numbers[k], want = relu ? weft__f_relu_f64(x) : weft__f_gelu_tanh_f64(x);
         const double got = load(key->part[WEFT__KEY_DTYPE], results, k);
         if (isnan(x) ? !isnan(got) : !(fabs(got - want) <= tolerance_of(key->part) * (1 + fabs(want))))
@@ -83,20 +83,21 @@ static cudaError_t fetch(const weft__exec *e, const void *y, void *results, size
 weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                 const weft__blas_data *data, bool *right)
 {
-    const int64_t *key = plan->key.part, count = key[WEFT__KEY_M] * key[WEFT__KEY_N];
-    const size_t each = weft__cuda_bytes((int32_t)key[WEFT__KEY_DTYPE]);
-    const int n = count < MOST ? (int)count : MOST;
-    double buffer[MOST]; /* of the dtype's elements */
+    const int64_t *key = plan->key.part;
+    const size_t each = weft__cuda_bytes((int32_t)key[WEFT__KEY_DTYPE]), bytes = COUNT * each;
+    double buffer[COUNT]; /* of the dtype's elements */
     weft__blas_data trial = *data;
     trial.is_trial = true;
     *right = false;
+    if (key[WEFT__KEY_M] * key[WEFT__KEY_N] < COUNT)
+        return WEFT_OK;
     void *zeros = data->vector ? e->host->scratch(e, (size_t)key[WEFT__KEY_N] * each) : NULL;
     if (data->vector && !zeros)
         return WEFT_E_NOMEM;
     trial.vector = zeros;
-    for (int k = 0; k < n; k++)
+    for (int k = 0; k < COUNT; k++)
         store(key[WEFT__KEY_DTYPE], buffer, k, numbers[k]);
-    weft_status status = weft__cuda_status(e, set_up(e, &plan->key, data, zeros, buffer, (size_t)n * each));
+    weft_status status = weft__cuda_status(e, set_up(e, &plan->key, data, zeros, buffer, bytes));
     if (status != WEFT_OK)
         return status;
     const cublasStatus_t ran = weft__blas_run_plan(e, blas, plan, &plan->algorithm, &trial);
@@ -104,7 +105,7 @@ weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, wef
         return WEFT_OK;
     if (ran != CUBLAS_STATUS_SUCCESS)
         return weft__blas_fail(e, blas, ran, "cublasLtMatmul");
-    status = weft__cuda_status(e, fetch(e, data->y, buffer, (size_t)n * each));
-    *right = status == WEFT_OK && is_right(&plan->key, buffer, n);
+    status = weft__cuda_status(e, fetch(e, data->y, buffer, bytes));
+    *right = status == WEFT_OK && is_right(&plan->key, buffer);
     return status;
 }
