@@ -81,10 +81,10 @@ static void check_layers(const layer *layers, int n, bool learns)
 WEFT_TEST(DeviceLinear, SeveralTiles)
 {
     static const layer layers[] = {
-        {68, 36, 72, .biased = true},
-        {67, 35, 71, .biased = true, .turned = true},
-        {20, 40, 67, .offset = 1},
-        {3, 5, 8, .biased = true},
+        {.m = 68, .k = 36, .n = 72, .biased = true},
+        {.m = 67, .k = 35, .n = 71, .biased = true, .turned = true},
+        {.m = 20, .k = 40, .n = 67, .offset = 1},
+        {.m = 3, .k = 5, .n = 8, .biased = true},
     };
     check_layers(layers, (int)(sizeof layers / sizeof *layers), false);
 }
@@ -92,8 +92,9 @@ WEFT_TEST(DeviceLinear, SeveralTiles)
 WEFT_TEST(DeviceLinear, Vectors)
 {
     static const layer layers[] = {
-        {1, 130, 70, .biased = true},  {1, 130, 70, .turned = true}, {37, 264, 1, .biased = true}, {5, 6000, 1},
-        {1, 5003, 40, .biased = true},
+        {.m = 1, .k = 130, .n = 70, .biased = true},  {.m = 1, .k = 130, .n = 70, .turned = true},
+        {.m = 37, .k = 264, .n = 1, .biased = true},  {.m = 5, .k = 6000, .n = 1},
+        {.m = 1, .k = 5003, .n = 40, .biased = true},
     };
     check_layers(layers, (int)(sizeof layers / sizeof *layers), false);
 }
@@ -101,15 +102,19 @@ WEFT_TEST(DeviceLinear, Vectors)
 WEFT_TEST(DeviceLinear, Gradients)
 {
     static const layer layers[] = {
-        {40, 24, 72, .biased = true}, {67, 9, 71, .biased = true, .turned = true}, {70, 13, 40},
-        {1, 30, 20, .biased = true},  {33, 20, 1, .biased = true, .offset = 1},    {30, 1, 40, .biased = true},
+        {.m = 40, .k = 24, .n = 72, .biased = true},
+        {.m = 67, .k = 9, .n = 71, .biased = true, .turned = true},
+        {.m = 70, .k = 13, .n = 40},
+        {.m = 1, .k = 30, .n = 20, .biased = true},
+        {.m = 33, .k = 20, .n = 1, .biased = true, .offset = 1},
+        {.m = 30, .k = 1, .n = 40, .biased = true},
     };
     check_layers(layers, (int)(sizeof layers / sizeof *layers), true);
 }
 
 WEFT_TEST(DeviceLinear, LargeTiles)
 {
-    layer_case c = {{260, 20, 265, .biased = true}, WEFT_F32, WEFT_ACT_GELU_TANH, true};
+    layer_case c = {{.m = 260, .k = 20, .n = 265, .biased = true}, WEFT_F32, WEFT_ACT_GELU_TANH, true};
     check_both("large tiles", run_layer, &c, tolerance(&c), tolerance(&c));
     c.act = WEFT_ACT_RELU;
     check_both("large tiles, relu", run_layer, &c, 0, 0);
