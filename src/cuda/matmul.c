@@ -4,17 +4,6 @@
 #include "kernels.h"
 #include "product.h"
 
-/* Of LINEAR_ACT: y = act(pre), or of y itself, as the row of that name does it. */
-static weft_status activate(const weft__exec *e)
-{
-    weft__exec row = *e;
-    row.op = e->attrs->i[0] == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
-    row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
-    row.n_in = row.n_out = 1;
-    row.attrs = NULL;
-    return weft__cuda_kernels.run[row.op](&row);
-}
-
 /* Of LINEAR_GRAD: db = the sums of g's columns. */
 static weft_status add_up(const weft__exec *e)
 {
@@ -28,6 +17,17 @@ static weft_status add_up(const weft__exec *e)
 }
 
 #ifdef WEFT__CUBLASLT
+/* Of LINEAR_ACT: y = act(pre), or of y itself, as the row of that name does it. */
+static weft_status activate(const weft__exec *e)
+{
+    weft__exec row = *e;
+    row.op = e->attrs->i[0] == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
+    row.n_in = row.n_out = 1;
+    row.attrs = NULL;
+    return weft__cuda_kernels.run[row.op](&row);
+}
+
 /* *done: false if there is no library, or it does not know such products. What it lacks beside the product itself takes a
  * kernel of ours. */
 static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
@@ -47,15 +47,19 @@ static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *
 
 static weft_status multiply(const weft__exec *e)
 {
+    const bool any = e->out[0]->count > 0;
     weft__cuda_product p;
+    weft_status status = WEFT_OK;
     bool done = false;
     weft__cuda_describe_product(e, &p);
 #ifdef WEFT__CUBLASLT
-    weft_status library = e->out[0]->count > 0 && p.k > 0 ? by_library(e, &p, &done) : WEFT_OK;
-    if (library != WEFT_OK || done)
-        return library;
+    if (any && p.k > 0)
+        status = by_library(e, &p, &done);
 #endif
-    weft_status status = e->out[0]->count > 0 ? weft__cuda_product_tiled(e, &p) : WEFT_OK;
+    if (status != WEFT_OK || done)
+        return status;
+    if (any)
+        status = weft__cuda_product_tiled(e, &p);
     return status == WEFT_OK && p.row_sums ? add_up(e) : status;
 }
 
