@@ -5,23 +5,26 @@
 #include "common/limits.h"
 #include "common/session.h"
 
-/* batch products C[m, n] = A[m, k] B[k, n]; linear: B is a weight [n, k], and weft_linear does the product. */
+/* batch products C[m, n] = A[m, k] B[k, n]; linear: B is a weight [n, k], and weft_linear_act does the product. */
 typedef struct shape {
     const char *name;
     int64_t batch, m, k, n;
     bool linear;
     double target; /* share of the FMA peak on one thread; 0: none was set */
+    weft_activation act;
 } shape;
 
 static const shape shapes[] = {
-    {"64^3", 1, 64, 64, 64, false, 0},
-    {"256^3", 1, 256, 256, 256, false, 0},
-    {"512^3", 1, 512, 512, 512, false, 0.60},
-    {"1024^3", 1, 1024, 1024, 1024, false, 0.60},
-    {"linear 64x784->512", 1, 64, 784, 512, true, 0},
-    {"linear 64x256->10", 1, 64, 256, 10, true, 0},
-    {"linear 1x768->2304", 1, 1, 768, 2304, true, 0},
-    {"48 x [64^3]", 48, 64, 64, 64, false, 0},
+    {"64^3", 1, 64, 64, 64, false, 0, WEFT_ACT_NONE},
+    {"256^3", 1, 256, 256, 256, false, 0, WEFT_ACT_NONE},
+    {"512^3", 1, 512, 512, 512, false, 0.60, WEFT_ACT_NONE},
+    {"1024^3", 1, 1024, 1024, 1024, false, 0.60, WEFT_ACT_NONE},
+    {"linear 64x784->512", 1, 64, 784, 512, true, 0, WEFT_ACT_NONE},
+    {"linear 64x256->10", 1, 64, 256, 10, true, 0, WEFT_ACT_NONE},
+    {"linear 1x768->2304", 1, 1, 768, 2304, true, 0, WEFT_ACT_NONE},
+    {"relu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACT_RELU},
+    {"gelu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACT_GELU_TANH},
+    {"48 x [64^3]", 48, 64, 64, 64, false, 0, WEFT_ACT_NONE},
 };
 
 /* One product on one thread count, by weft or by OpenBLAS. */
@@ -40,7 +43,7 @@ static void run_weft(void *arg, int64_t times)
     for (int64_t t = 0; t < times; t++) {
         const int mark = weft_scope_push(p->ctx);
         if (p->s->linear)
-            weft_linear(p->a, p->b, NULL);
+            weft_linear_act(p->a, p->b, NULL, p->s->act);
         else
             weft_matmul(p->a, p->b);
         bench_pop(p->ctx, mark);
