@@ -105,7 +105,7 @@ without_libraries() {
 # What NVIDIA's libraries do where they are there, by our kernels.
 stage_own_kernels() {
     without_libraries
-    filter="Large.*:DeviceMatmul.*:DeviceConv.*:DeviceAttention.*:DeviceRows.BatchNorm:Gpu.*"
+    filter="Large.*:DeviceMatmul.*:DeviceLinear.*:DeviceConv.*:DeviceAttention.*:DeviceRows.BatchNorm:Gpu.*"
     for op in matmul linear conv attention batch_norm; do
         filter="$filter:Golden.$op*:Gradient.$op*:GradientTwoWays.$op*"
     done
