@@ -35,7 +35,7 @@ struct weft_profile {
 double weft__launch_bytes(const weft__launch *launch);
 double weft__launch_flops(const weft__launch *launch);
 
-/* NVTX ranges; push and pop do nothing where there is no such library. */
+/* NVTX ranges; push and pop do nothing unless a tool is there to see them. */
 void weft__nvtx_push(const char *name);
 void weft__nvtx_pop(void);
 
