@@ -1,8 +1,9 @@
 #!/bin/sh
-# symbols.sh NM SHARED STATIC: the shared library exports weft_ names only (none of the internal weft__), so does the
-# static one, and neither calls what ends the process or writes to the standard streams.
+# symbols.sh NM SHARED STATIC [MODULE]: the shared library exports weft_ names only (none of the internal weft__), so does the
+# static one, and neither calls what ends the process or writes to the standard streams. The CUDA module exports its entry
+# and nothing else, and takes nothing from the library, which may be static in the program.
 set -u
-nm=$1 shared=$2 static=$3
+nm=$1 shared=$2 static=$3 module=${4-}
 bad=0
 complain() { # text, names
     [ -z "$2" ] && return 0
@@ -24,5 +25,12 @@ ends='exit|_exit|_Exit|quick_exit|abort|__assert_fail|__assert'
 prints='v?f?printf|__v?f?printf_chk|f?puts|f?putc|putchar|perror|psignal|syslog|stdout|stderr'
 complain "the library must not end the process or print:" \
     "$("$nm" -D -P --undefined-only "$shared" | awk '{ sub(/@.*/, "", $1); print $1 }' | grep -E "^($ends|$prints)\$")"
+if [ -n "$module" ]; then
+    entry=$("$nm" -D -P --defined-only "$module" | awk '{ sub(/@.*/, "", $1); print $1 }' | grep -vE '^(_init|_fini)$')
+    [ "$entry" = weft_cuda_module ] || complain "exported by the module, which has one entry, weft_cuda_module:" \
+        "${entry:-nothing}"
+    complain "the module takes from the library:" \
+        "$("$nm" -D -P --undefined-only "$module" | awk '{ sub(/@.*/, "", $1); print $1 }' | grep -E '^weft_')"
+fi
 [ $bad = 0 ] && echo "symbols: fine, $(echo "$exported" | wc -l) exported"
 exit $bad
