@@ -43,13 +43,25 @@ static int nvrtc_version(void (*function)(void))
     return ((int (*)(int *, int *))function)(&major, &minor) == 0 ? 10000 * major + 100 * minor : 0;
 }
 
+/* ncclResult_t ncclGetVersion(int *version), 0 for success: 1000 major + 100 minor + patch before 2.9, then in our form. */
+static int nccl_version(void (*function)(void))
+{
+    int version = 0;
+    if (((int (*)(int *))function)(&version) != 0)
+        return 0;
+    return version < 10000 ? 10000 * (version / 1000) + version % 1000 : version;
+}
+
 static const library libraries[WEFT__CUDA_LIBRARIES] = {
     [WEFT__CUDA_CUBLASLT] = {"cuBLASLt", "libcublasLt.so." CUDA_SONAME, "WEFT_CUBLASLT", "cublasLtGetVersion",
                              plain_version, 10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1), "matrix products are slower"},
     [WEFT__CUDA_CUDNN] = {"cuDNN", "libcudnn.so.9", "WEFT_CUDNN", "cudnnGetVersion", plain_version, 90000, 100000,
                           "convolution, attention and batch norm are slower"},
     [WEFT__CUDA_NVRTC] = {"NVRTC", "libnvrtc.so." CUDA_SONAME, "WEFT_NVRTC", "nvrtcVersion", nvrtc_version,
-                          10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1), "chains of operations are not fused"},
+                          10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1),
+                          "nothing is lost: no operation is compiled at run time"},
+    [WEFT__CUDA_NCCL] = {"NCCL", "libnccl.so.2", "WEFT_NCCL", "ncclGetVersion", nccl_version, 20000, 30000,
+                         "nothing is lost: gradients are not summed over several GPUs"},
 };
 
 static bool is_file_missing(const char *error)

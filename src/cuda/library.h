@@ -1,8 +1,9 @@
 /* library.h - NVIDIA's libraries that are opened at run time, when an operation first profits from one. A missing or unfit
- * one costs speed, never an operation.
+ * one costs speed, never an operation. Of NVRTC (compilation at run time) and NCCL (sums over several GPUs) only the presence
+ * and the version are told: nothing here uses them.
  *
- * Where each is looked for: the path in its environment variable (WEFT_CUBLASLT, WEFT_CUDNN, WEFT_NVRTC), or "none" there
- * to do without, or "self" for a program that has it linked; else wherever the dynamic loader looks; else
+ * Where each is looked for: the path in its environment variable (WEFT_CUBLASLT, WEFT_CUDNN, WEFT_NVRTC, WEFT_NCCL), or
+ * "none" there to do without, or "self" for a program that has it linked; else wherever the dynamic loader looks; else
  * /usr/local/cuda/lib64. */
 #ifndef WEFT_CUDA_LIBRARY_H
 #define WEFT_CUDA_LIBRARY_H
@@ -13,6 +14,7 @@ typedef enum weft__cuda_library {
     WEFT__CUDA_CUBLASLT,
     WEFT__CUDA_CUDNN,
     WEFT__CUDA_NVRTC,
+    WEFT__CUDA_NCCL,
     WEFT__CUDA_LIBRARIES
 } weft__cuda_library;
 
