@@ -343,64 +343,66 @@ template <class T> cudaError_t rms_norm(const weft__exec *e)
     return weft_run_rows(e, op, e->out[1]->count, e->attrs->i[0]);
 }
 
-/* How the sums of dw and db are made: by k_norm_grad with this group, or (0) by k_norm_columns. */
-struct plan {
-    int group;
+/* How the sums of dw and db are made: by this k_norm_grad, whose blocks take so many rows at a time, or (NULL) by
+ * k_norm_columns. */
+template <class T> struct plan {
+    void (*kernel)(norm_grad_op<T> op, int64_t rows, int64_t n, bool packed, weft_compute_t<T> *sums);
+    int rows_at_a_time;
     size_t shared;
     int64_t blocks;
 };
 
-template <class T> plan make_plan(const weft__exec *e, int64_t rows, int64_t n)
+template <class T> plan<T> choose_kernel(const weft__exec *e, int64_t n)
 {
-    const weft__cuda_device *d = weft__cuda_device_of(e);
-    const size_t usual = d->shared_per_block - 1024; /* the reductions need some */
-    const size_t twice = 100 * 1024;                 /* two such blocks share a multiprocessor of the larger kinds */
-    const size_t most = d->shared_per_block_opt_in - 1024 < twice ? d->shared_per_block_opt_in - 1024 : twice;
+    const size_t usual = weft__cuda_usual_shared(e), most = weft__cuda_most_shared(e);
+    const size_t twice = 100 * 1024; /* two such blocks share a multiprocessor of the larger kinds */
     const size_t row = static_cast<size_t>(columns_room<T>(n)) * 2 * (sizeof(T) + sizeof(weft_compute_t<T>));
-    plan p = {0, 0, 0};
     if (n <= WEFT_SHORT_ROW && row * 64 <= usual)
-        p = {4, row * 64, (rows + 63) / 64};
-    else if (n <= WEFT_WARP_ROW / 4 && row * 8 <= usual)
-        p = {WEFT_WARP, row * 8, (rows + 7) / 8};
-    else if (row <= most)
-        p = {256, row, rows};
-    const int64_t resident = static_cast<int64_t>(d->sm_count) * 4, tiles = (n + COLUMNS - 1) / COLUMNS;
-    if (p.group == 0)
-        p.blocks = resident * 4 / tiles < 1 ? 1 : resident * 4 / tiles;
-    const int64_t limit = p.group == 0 ? (rows + 63) / 64 : resident;
-    p.blocks = p.blocks < limit ? p.blocks : limit;
-    return p;
+        return {k_norm_grad<4, T>, 64, row * 64, 0};
+    if (n <= WEFT_WARP_ROW / 4 && row * 8 <= usual)
+        return {k_norm_grad<WEFT_WARP, T>, 8, row * 8, 0};
+    if (row <= (most < twice ? most : twice))
+        return {k_norm_grad<256, T>, 1, row, 0};
+    return {nullptr, 0, 0, 0};
 }
 
-template <int GROUP, class T>
-cudaError_t launch_grad(const weft__exec *e, const norm_grad_op<T> &op, int64_t rows, int64_t n, const plan &p,
-                        weft_compute_t<T> *sums)
+/* As many blocks as run at a time: each goes on to further rows, so that there are few sums to add up. */
+template <class T> cudaError_t make_plan(const weft__exec *e, int64_t rows, int64_t n, plan<T> &p)
 {
-    const bool packed = n % weft_width<T> == 0 && weft__cuda_aligned16(op.in[0]) && weft__cuda_aligned16(op.in[1]);
-    if (p.shared > weft__cuda_device_of(e)->shared_per_block) {
-        const cudaError_t error = weft_allow_shared(k_norm_grad<GROUP, T>, p.shared);
+    p = choose_kernel<T>(e, n);
+    int64_t limit, wanted;
+    if (p.kernel) {
+        cudaError_t error = weft__cuda_allow_shared(e, p.kernel, p.shared);
+        if (error == cudaSuccess)
+            error = weft__cuda_resident(e, p.kernel, weft_row_threads<256>, p.shared, &limit);
         if (error != cudaSuccess)
             return error;
+        wanted = (rows + p.rows_at_a_time - 1) / p.rows_at_a_time;
+    } else {
+        const int64_t tiles = (n + COLUMNS - 1) / COLUMNS,
+                      enough = static_cast<int64_t>(weft__cuda_device_of(e)->sm_count) * 16;
+        limit = enough / tiles < 1 ? 1 : enough / tiles;
+        wanted = (rows + 63) / 64;
     }
-    return weft_launch(k_norm_grad<GROUP, T>, static_cast<unsigned>(p.blocks), weft_row_threads<GROUP>, p.shared,
-                       weft__stream(e), op, rows, n, packed, sums);
+    p.blocks = wanted < limit ? wanted : limit;
+    return cudaSuccess;
 }
 
 /* The sums of p.blocks blocks, and dx if it is wanted. */
 template <class T>
-cudaError_t make_sums(const weft__exec *e, const norm_grad_op<T> &op, int64_t rows, int64_t n, const plan &p,
+cudaError_t make_sums(const weft__exec *e, const norm_grad_op<T> &op, int64_t rows, int64_t n, const plan<T> &p,
                       weft_compute_t<T> *sums)
 {
-    if (p.group == 4)
-        return launch_grad<4>(e, op, rows, n, p, sums);
-    if (p.group == WEFT_WARP)
-        return launch_grad<WEFT_WARP>(e, op, rows, n, p, sums);
-    if (p.group == 256)
-        return launch_grad<256>(e, op, rows, n, p, sums);
+    const unsigned blocks = static_cast<unsigned>(p.blocks);
+    if (p.kernel) {
+        const bool packed = n % weft_width<T> == 0 && weft__cuda_aligned16(op.in[0]) && weft__cuda_aligned16(op.in[1]);
+        return weft_launch(p.kernel, blocks, weft_row_threads<256>, p.shared, weft__stream(e), op, rows, n, packed,
+                           sums);
+    }
     const cudaError_t error = op.out ? weft_run_rows(e, op, rows, n) : cudaSuccess;
     if (error != cudaSuccess)
         return error;
-    const dim3 grid(static_cast<unsigned>((n + COLUMNS - 1) / COLUMNS), static_cast<unsigned>(p.blocks));
+    const dim3 grid(static_cast<unsigned>((n + COLUMNS - 1) / COLUMNS), blocks);
     return weft_launch(k_norm_columns<T>, grid, dim3(COLUMNS, SHARES), 0, weft__stream(e), op, rows, n,
                        (rows + p.blocks - 1) / p.blocks, sums);
 }
@@ -420,19 +422,22 @@ weft_status backward(const weft__exec *e, const weft__array *mean, const weft__a
         return WEFT_OK;
     if (!dw && !db)
         return weft__cuda_status(e, weft_run_rows(e, op, rows, n));
-    const plan p = make_plan<T>(e, rows, n);
+    plan<T> p = {};
     C *sums = nullptr;
     if (rows > 0) {
+        cudaError_t error = make_plan(e, rows, n, p);
+        if (error != cudaSuccess)
+            return weft__cuda_status(e, error);
         sums = static_cast<C *>(e->host->scratch(e, static_cast<size_t>(p.blocks * 2 * n) * sizeof(C)));
         if (!sums)
             return WEFT_E_NOMEM;
-        const cudaError_t error = make_sums(e, op, rows, n, p, sums);
+        error = make_sums(e, op, rows, n, p, sums);
         if (error != cudaSuccess)
             return weft__cuda_status(e, error);
     }
     const dim3 grid(static_cast<unsigned>((n + COLUMNS - 1) / COLUMNS), 2);
-    return weft__cuda_status(e, weft_launch(k_add_sums<T>, grid, dim3(COLUMNS, SHARES), 0, weft__stream(e), n,
-                                            rows > 0 ? p.blocks : 0, sums, dw ? static_cast<T *>(dw->data) : nullptr,
+    return weft__cuda_status(e, weft_launch(k_add_sums<T>, grid, dim3(COLUMNS, SHARES), 0, weft__stream(e), n, p.blocks,
+                                            sums, dw ? static_cast<T *>(dw->data) : nullptr,
                                             db ? static_cast<T *>(db->data) : nullptr));
 }
 

@@ -151,10 +151,22 @@ __device__ __forceinline__ void weft_each(const weft_row &row, int lane, Visit v
 
 template <int GROUP> constexpr int weft_row_threads = GROUP > WEFT_WARP ? GROUP : 256;
 
+/* Threads of a block that has a multiprocessor to itself: a thread of 1024 has 64 registers, too few for f64. */
+template <class T> constexpr int weft_largest_group = sizeof(T) == 8 ? 512 : 1024;
+
+/* Blocks of 512 threads that keep their rows are meant to share a multiprocessor, which leaves 64 registers to a thread: too
+ * few for f64. 0: as the compiler sees fit. */
+template <int GROUP, bool KEPT, class T>
+constexpr int weft_row_blocks = GROUP != 512     ? 0
+                                : sizeof(T) == 8 ? 1
+                                : KEPT           ? 2
+                                                 : 0;
+
 /* in[INPUTS] [rows, n], out [rows, n]; shared memory if KEPT: [groups][INPUTS][room] of the elements, which are then read
  * once. Else they are read twice. */
 template <int GROUP, bool KEPT, class Op>
-__global__ void __launch_bounds__(weft_row_threads<GROUP>) k_rows(Op op, int64_t rows, int64_t n)
+__global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP, KEPT, typename Op::type>)
+    k_rows(Op op, int64_t rows, int64_t n)
 {
     using T = typename Op::type;
     using C = weft_compute_t<T>;
@@ -200,6 +212,9 @@ inline cudaError_t weft_launch_rows(const weft__exec *e, const Op &op, int64_t r
 {
     constexpr int THREADS = weft_row_threads<GROUP>, GROUPS = THREADS / GROUP;
     const size_t bytes = KEPT ? GROUPS * group_bytes : 0;
+    const cudaError_t error = weft__cuda_allow_shared(e, k_rows<GROUP, KEPT, Op>, bytes);
+    if (error != cudaSuccess)
+        return error;
     return weft_launch(k_rows<GROUP, KEPT, Op>, weft__cuda_blocks(e, rows, GROUPS), THREADS, bytes, weft__stream(e), op,
                        rows, n);
 }
@@ -207,19 +222,25 @@ inline cudaError_t weft_launch_rows(const weft__exec *e, const Op &op, int64_t r
 /* Rows of up to this many elements go to groups of 4 lanes, to warps. */
 enum { WEFT_SHORT_ROW = 32, WEFT_WARP_ROW = 1024 };
 
+/* Longer ones go to blocks, which are the larger the fewer of them find shared memory on a multiprocessor; rows that no
+ * block can keep are read twice. */
 template <class Op> inline cudaError_t weft_run_rows(const weft__exec *e, const Op &op, int64_t rows, int64_t n)
 {
     const size_t bytes =
         static_cast<size_t>(weft_row_room<typename Op::type>(n)) * Op::INPUTS * sizeof(typename Op::type);
-    const size_t most = weft__cuda_device_of(e)->shared_per_block - 1024; /* the reductions need some */
+    const size_t usual = weft__cuda_usual_shared(e), most = weft__cuda_most_shared(e);
     if (rows == 0 || n == 0)
         return cudaSuccess;
     if (n <= WEFT_SHORT_ROW)
         return weft_launch_rows<4, true>(e, op, rows, n, bytes);
-    if (n <= WEFT_WARP_ROW && bytes <= most / 8)
+    if (n <= WEFT_WARP_ROW && bytes <= usual / 8)
         return weft_launch_rows<WEFT_WARP, true>(e, op, rows, n, bytes);
-    if (bytes <= most)
+    if (bytes <= usual)
         return weft_launch_rows<256, true>(e, op, rows, n, bytes);
+    if (bytes <= most / 2 - WEFT__CUDA_STATIC_SHARED) /* two blocks; the system has its share of each too */
+        return weft_launch_rows<512, true>(e, op, rows, n, bytes);
+    if (bytes <= most)
+        return weft_launch_rows<weft_largest_group<typename Op::type>, true>(e, op, rows, n, bytes);
     return weft_launch_rows<512, false>(e, op, rows, n, bytes);
 }
 

@@ -21,15 +21,25 @@ typedef struct weft__cuda_fault {
 /* State of a part of the backend that needs more than a stream (cuBLASLt, cuDNN), made on its first use. */
 typedef enum weft__cuda_part { WEFT__CUDA_BLAS, WEFT__CUDA_DNN, WEFT__CUDA_PARTS } weft__cuda_part;
 
+/* Blocks of a launch that a multiprocessor holds at a time (weft__cuda_resident in launch.h). kernel NULL: nothing yet. */
+typedef struct weft__cuda_resident_blocks {
+    const void *kernel;
+    size_t shared;
+    int threads, each;
+} weft__cuda_resident_blocks;
+
+enum { WEFT__CUDA_RESIDENTS = 16 };
+
 typedef struct weft__cuda_device weft__cuda_device;
 struct weft__cuda_device {
     cudaStream_t stream; /* everything of a context runs on it, in order */
     int ordinal;
     int sm_count;
     int compute_major, compute_minor;
-    size_t shared_per_block;        /* dynamic shared memory of a block without asking ... */
+    size_t shared_per_block;        /* a block's shared memory, static and dynamic, without asking ... */
     size_t shared_per_block_opt_in; /* ... and after weft_allow_shared */
     weft__cuda_fault *fault;        /* device memory */
+    weft__cuda_resident_blocks residents[WEFT__CUDA_RESIDENTS];
 
     /* NULL until the part is used; close is called with the stream idle, before the stream goes. */
     struct {

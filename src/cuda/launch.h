@@ -58,6 +58,49 @@ static inline bool weft__cuda_aligned16(const void *p)
 #ifdef __cplusplus
 #include "weft_cuda.h"
 
+/* What a kernel's own WEFT_SHARED arrays may take where its dynamic shared memory is as much as can be: they count too. */
+enum { WEFT__CUDA_STATIC_SHARED = 1024 };
+
+/* Dynamic shared memory that a block may have without asking, and after weft__cuda_allow_shared. */
+static inline size_t weft__cuda_usual_shared(const weft__exec *e)
+{
+    return weft__cuda_device_of(e)->shared_per_block - WEFT__CUDA_STATIC_SHARED;
+}
+
+static inline size_t weft__cuda_most_shared(const weft__exec *e)
+{
+    return weft__cuda_device_of(e)->shared_per_block_opt_in - WEFT__CUDA_STATIC_SHARED;
+}
+
+/* Before kernel is launched with this much dynamic shared memory. What it is allowed belongs to the kernel and the device,
+ * not to the launch, so it is always the same: another thread's launch never finds less than it has asked for. */
+template <class... Params>
+inline cudaError_t weft__cuda_allow_shared(const weft__exec *e, void (*kernel)(Params...), size_t bytes)
+{
+    return bytes <= weft__cuda_usual_shared(e) ? cudaSuccess : weft_allow_shared(kernel, weft__cuda_most_shared(e));
+}
+
+/* In *blocks, how many blocks of kernel the device runs at a time, at least one. The answers are kept in the context's
+ * state: asking takes longer than a launch. */
+template <class... Params>
+inline cudaError_t weft__cuda_resident(const weft__exec *e, void (*kernel)(Params...), int threads, size_t shared,
+                                       int64_t *blocks)
+{
+    weft__cuda_device *d = weft__cuda_device_of(e);
+    const void *address = reinterpret_cast<const void *>(kernel);
+    const size_t slot = (reinterpret_cast<uintptr_t>(address) / 16 + shared / 1024) % WEFT__CUDA_RESIDENTS;
+    weft__cuda_resident_blocks &known = d->residents[slot];
+    if (known.kernel != address || known.threads != threads || known.shared != shared) {
+        int each = 0;
+        const cudaError_t error = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, address, threads, shared);
+        if (error != cudaSuccess)
+            return error;
+        known = {address, shared, threads, each < 1 ? 1 : each};
+    }
+    *blocks = static_cast<int64_t>(known.each) * d->sm_count;
+    return cudaSuccess;
+}
+
 /* Notes that the index array of operation op (e->op) holds value at position, which is not in [0, limit). The first
  * report is kept; the kernel skips the element and goes on. */
 __device__ __forceinline__ void weft__cuda_report(weft__cuda_fault *fault, int32_t op, int64_t position, int64_t value,

@@ -93,19 +93,26 @@ static double tolerance(weft_dtype dtype)
     return dtype == WEFT_F32 ? 1e-5 : dtype == WEFT_F64 ? 1e-12 : dtype == WEFT_F16 ? 2e-3 : 1.6e-2;
 }
 
-/* The result of c and the gradients of its first n inputs, in every dtype. */
+/* The result of c and the gradients of its first n inputs. */
+static void check_one_dtype(run_case c, int n)
+{
+    for (c.wanted = -1; c.wanted < n; c.wanted++) {
+        char what[128];
+        snprintf(what, sizeof what, "%s %s [%lld, %lld, %lld] dim %d, gradient %d", function_names[c.f],
+                 weft_dtype_name(c.dtype), (long long)c.shape[0], (long long)c.shape[1], (long long)c.shape[2], c.dim,
+                 c.wanted);
+        const double terms = c.wanted > 0 ? 8 : 1; /* sums of rows, whose terms cancel */
+        check_both(what, run_one, &c, tolerance(c.dtype), tolerance(c.dtype) * terms);
+    }
+}
+
+/* The same in every dtype. */
 static void check_case(run_case c, int n)
 {
-    for (int d = 0; d < 4; d++)
-        for (c.wanted = -1; c.wanted < n; c.wanted++) {
-            char what[128];
-            c.dtype = dtypes[d];
-            snprintf(what, sizeof what, "%s %s [%lld, %lld, %lld] dim %d, gradient %d", function_names[c.f],
-                     weft_dtype_name(c.dtype), (long long)c.shape[0], (long long)c.shape[1], (long long)c.shape[2],
-                     c.dim, c.wanted);
-            const double terms = c.wanted > 0 ? 8 : 1; /* sums of rows, whose terms cancel */
-            check_both(what, run_one, &c, tolerance(c.dtype), tolerance(c.dtype) * terms);
-        }
+    for (int d = 0; d < 4; d++) {
+        c.dtype = dtypes[d];
+        check_one_dtype(c, n);
+    }
 }
 
 static const int64_t sizes[][2] = {{70, 10}, {9, 100}, {5, 1027}, {3, 4112}, {2, 13003}};
@@ -156,6 +163,54 @@ WEFT_TEST(DeviceRows, LayerNorm)
 WEFT_TEST(DeviceRows, RmsNorm)
 {
     check_norm(RMS_NORM, false, 2);
+}
+
+/* The sums of dw and db with the row take 48 KiB, to the byte or nearly, and the reductions a little more. */
+WEFT_TEST(DeviceRows, NormAtTheEdgeOfSharedMemory)
+{
+    const struct {
+        weft_dtype dtype;
+        int64_t n;
+    } edges[] = {{WEFT_BF16, 4096}, {WEFT_F16, 4089}, {WEFT_F32, 3072}, {WEFT_F32, 3069},
+                 {WEFT_F64, 1536},  {WEFT_F64, 1535}, {WEFT_F32, 3000}};
+    for (int k = 0; k < 7; k++) {
+        run_case c = {.f = k % 2 ? RMS_NORM : LAYER_NORM, .dtype = edges[k].dtype, .shape = {3, edges[k].n}, .ndim = 2};
+        check_one_dtype(c, k % 2 ? 2 : 3);
+    }
+}
+
+/* A kernel's share of shared memory is the same for a shorter row after a longer one. */
+WEFT_TEST(DeviceRows, NormOfShorterRowsAfterLongerOnes)
+{
+    for (int64_t n = 5000; n >= 3500; n -= 750) {
+        run_case c = {.f = LAYER_NORM, .dtype = WEFT_F32, .shape = {2, n}, .ndim = 2};
+        check_one_dtype(c, 2);
+    }
+}
+
+/* Kept in shared memory by blocks of 512 threads or of 1024, or read twice: which of them depends on the size of an element
+ * and the number of inputs. */
+WEFT_TEST(DeviceRows, SoftmaxOfLongRows)
+{
+    static const int64_t columns[] = {20011, 50257};
+    for (int k = 0; k < 2; k++) {
+        run_case c = {.f = SOFTMAX, .shape = {2, columns[k]}, .ndim = 2, .dim = 1, .shifted = k};
+        check_case(c, 1);
+    }
+}
+
+WEFT_TEST(DeviceRows, LogSoftmaxOfLongRows)
+{
+    run_case c = {.f = LOG_SOFTMAX, .shape = {3, 50257}, .ndim = 2, .dim = 1};
+    check_case(c, 1);
+}
+
+WEFT_TEST(DeviceRows, NormOfLongRows)
+{
+    run_case c = {.f = LAYER_NORM, .shape = {2, 40000}, .ndim = 2};
+    check_case(c, 1);
+    c = (run_case){.f = RMS_NORM, .shape = {2, 20011}, .ndim = 2, .shifted = true};
+    check_case(c, 1);
 }
 
 WEFT_TEST(DeviceRows, NormWithoutScale)

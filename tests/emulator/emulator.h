@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* Back to the defaults: forward order, eager streams, 4 GiB of memory, one device, no planned failure, no reports, no
+/* Back to the defaults: forward order, eager streams, 4 GiB of memory, one device with pools, no planned failure, no reports, no
  * pending or sticky error. WEFT_SIMT_ORDER (forward, reverse, random), WEFT_SIMT_STREAMS (eager, lazy, shuffle) and
  * WEFT_SIMT_SEED in the environment change the defaults. Allocations, streams and queued work stay as they are. */
 void simt_reset(void);
@@ -86,8 +86,12 @@ void simt_fail_call(long nth, int forever, cudaError_t error);
 long simt_calls(void);              /* calls that could have failed, since simt_reset */
 const char *simt_failed_call(void); /* the first function that failed on purpose since simt_fail_call, or NULL */
 
-/* What cudaGetDeviceCount answers. With an error there is no device, as on a machine without a driver. */
+/* What cudaGetDeviceCount answers: up to 2 devices, which are alike and share the limit of memory. With an error there is
+ * none, as on a machine without a driver. */
 void simt_set_devices(int count, cudaError_t error);
+
+/* Off: the devices have no memory pools, and the stream-ordered functions fail. On: the default. */
+void simt_set_pools(int on);
 
 #ifdef __cplusplus
 }

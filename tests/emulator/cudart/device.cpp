@@ -1,4 +1,4 @@
-/* device.cpp - the one device: its properties, versions, memory pool, and the names of errors. */
+/* device.cpp - the devices: which is current, their properties, versions, memory pool, and the names of errors. */
 #include <cstring>
 #include "../simt/heap.h"
 #include "runtime.h"
@@ -13,8 +13,10 @@ constexpr int multiprocessors = 4; /* few, so that grid-stride loops go round mo
 /* The calls that ask about a device, given its number. */
 bool valid_device(int device)
 {
-    return device == 0;
+    return device >= 0 && device < cudart::devices();
 }
+
+thread_local int current;
 
 struct Attribute {
     cudaDeviceAttr attribute;
@@ -40,7 +42,6 @@ const Attribute attributes[] = {
     {cudaDevAttrMaxRegistersPerBlock, 65536},
     {cudaDevAttrMaxRegistersPerMultiprocessor, 65536},
     {cudaDevAttrL2CacheSize, 4 << 20},
-    {cudaDevAttrMemoryPoolsSupported, 1},
     {cudaDevAttrUnifiedAddressing, 1},
     {cudaDevAttrAsyncEngineCount, 2},
     {cudaDevAttrConcurrentKernels, 1},
@@ -86,14 +87,33 @@ const ErrorText *find_text(cudaError_t error)
     return nullptr;
 }
 
-char pool_object; /* the default memory pool's handle points here */
+char pool_objects[cudart::most_devices]; /* the handle of each device's default memory pool points here */
 
-cudaMemPool_t default_pool()
+cudaMemPool_t default_pool(int device)
 {
-    return reinterpret_cast<cudaMemPool_t>(&pool_object);
+    return reinterpret_cast<cudaMemPool_t>(&pool_objects[device]);
+}
+
+cudaError_t check_pool(cudaMemPool_t pool)
+{
+    for (int device = 0; device < cudart::devices(); device++)
+        if (cudart::has_pools() && pool == default_pool(device))
+            return cudaSuccess;
+    return cudaErrorInvalidValue;
 }
 
 } /* namespace */
+
+int cudart::current_device()
+{
+    return current;
+}
+
+/* Of the calling thread; others have begun with the first device and ended their tests with it. */
+void cudart::reset_devices()
+{
+    current = 0;
+}
 
 extern "C" {
 
@@ -128,14 +148,19 @@ cudaError_t cudaGetDevice(int *device)
     Call call("cudaGetDevice");
     if (call.refused())
         return call.result();
-    *device = 0;
+    *device = current;
     return call.result();
 }
 
 cudaError_t cudaSetDevice(int device)
 {
     Call call("cudaSetDevice");
-    return call.result(valid_device(device) ? cudaSuccess : cudaErrorInvalidDevice);
+    if (call.refused())
+        return call.result();
+    if (!valid_device(device))
+        return call.result(cudaErrorInvalidDevice);
+    current = device;
+    return call.result();
 }
 
 cudaError_t cudaSetDeviceFlags(unsigned)
@@ -161,6 +186,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
     for (const Attribute &entry : attributes)
         if (entry.attribute == attribute)
             *value = entry.value;
+    if (attribute == cudaDevAttrMemoryPoolsSupported)
+        *value = cudart::has_pools();
     return call.result();
 }
 
@@ -193,7 +220,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     properties->unifiedAddressing = 1;
     properties->asyncEngineCount = 2;
     properties->concurrentKernels = 1;
-    properties->memoryPoolsSupported = 1;
+    properties->memoryPoolsSupported = cudart::has_pools();
     return call.result();
 }
 
@@ -204,14 +231,18 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device)
     Call call("cudaDeviceGetDefaultMemPool");
     if (call.refused())
         return call.result();
-    *pool = default_pool();
-    return call.result(valid_device(device) ? cudaSuccess : cudaErrorInvalidDevice);
+    if (!valid_device(device))
+        return call.result(cudaErrorInvalidDevice);
+    if (!cudart::has_pools())
+        return call.result(cudaErrorNotSupported);
+    *pool = default_pool(device);
+    return call.result();
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void *)
 {
     Call call("cudaMemPoolSetAttribute");
-    return call.result(pool == default_pool() ? cudaSuccess : cudaErrorInvalidValue);
+    return call.result(check_pool(pool));
 }
 
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value)
@@ -219,7 +250,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
     Call call("cudaMemPoolGetAttribute");
     if (call.refused())
         return call.result();
-    if (pool != default_pool())
+    if (check_pool(pool) != cudaSuccess)
         return call.result(cudaErrorInvalidValue);
     const bool current = attribute == cudaMemPoolAttrReservedMemCurrent || attribute == cudaMemPoolAttrUsedMemCurrent;
     if (!current)
@@ -232,7 +263,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribut
 cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t)
 {
     Call call("cudaMemPoolTrimTo");
-    return call.result(pool == default_pool() ? cudaSuccess : cudaErrorInvalidValue);
+    return call.result(check_pool(pool));
 }
 
 cudaError_t cudaDeviceCanAccessPeer(int *can, int, int)

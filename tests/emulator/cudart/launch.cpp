@@ -13,17 +13,37 @@ constexpr size_t default_shared = 48 << 10;
 constexpr size_t opt_in_shared = 227 << 10;
 constexpr unsigned threads_per_multiprocessor = 2048;
 
-/* Dynamic shared memory that cudaFuncSetAttribute has granted. */
-std::map<const void *, size_t> &granted_shared()
+/* Dynamic shared memory that cudaFuncSetAttribute has granted to a kernel on a device. */
+using Place = std::pair<const void *, int>;
+std::map<Place, size_t> &granted_shared()
 {
-    static auto *const map = new std::map<const void *, size_t>;
+    static auto *const map = new std::map<Place, size_t>;
     return *map;
+}
+
+/* 0: nothing was asked for. */
+size_t grant_of(const void *kernel)
+{
+    const auto found = granted_shared().find({kernel, current_device()});
+    return found == granted_shared().end() ? 0 : found->second;
 }
 
 size_t shared_limit(const void *kernel)
 {
-    const auto found = granted_shared().find(kernel);
-    return found == granted_shared().end() ? default_shared : found->second;
+    const size_t granted = grant_of(kernel);
+    return granted ? granted : default_shared;
+}
+
+/* The grant belongs to the kernel: a launch of another thread, on its way at this moment, may need what it was. */
+void grant_shared(const void *kernel, size_t bytes)
+{
+    if (bytes < grant_of(kernel))
+        simt::report(
+            SIMT_SHARED_LIMIT,
+            "cudaFuncSetAttribute lowers the shared memory of %s from %zu to %zu bytes, which another thread's "
+            "launch may need",
+            simt::function_name(kernel), grant_of(kernel), bytes);
+    granted_shared()[{kernel, current_device()}] = bytes;
 }
 
 /* The limits of compute capability 9.0. */
@@ -55,12 +75,13 @@ cudaError_t simt::queue_launch(Launch &&launch, cudaStream_t handle)
     if (call.refused())
         return call.result();
     const StreamRef stream = find_stream(handle);
-    if (!stream)
+    if (!stream || (handle && stream->device != current_device()))
         return call.result(cudaErrorInvalidResourceHandle);
     if (!grid_fits(launch.grid) || !block_fits(launch.block))
         return call.result(cudaErrorInvalidConfiguration);
     if (launch.shared_bytes > shared_limit(launch.kernel))
         return call.result(cudaErrorInvalidValue);
+    launch.granted_shared = grant_of(launch.kernel);
     count_launch();
     push(stream, [launch = std::move(launch)] {
         if (!run_grid(launch))
@@ -82,7 +103,7 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute
         return call.result(); /* a hint */
     if (static_cast<size_t>(value) > opt_in_shared)
         return call.result(cudaErrorInvalidValue);
-    granted_shared()[kernel] = static_cast<size_t>(value);
+    grant_shared(kernel, static_cast<size_t>(value));
     return call.result();
 }
 

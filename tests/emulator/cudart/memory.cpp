@@ -163,7 +163,20 @@ Copy plain(void *to, const void *from, size_t bytes)
     return {static_cast<char *>(to), static_cast<const char *>(from), bytes, bytes, bytes, 1};
 }
 
-cudaError_t allocate(void **memory, size_t bytes)
+/* The device of each block that was ever allocated; addresses do not come again. */
+std::map<const char *, int> &block_devices()
+{
+    static auto *const map = new std::map<const char *, int>;
+    return *map;
+}
+
+int device_of(const void *address)
+{
+    const auto next = block_devices().upper_bound(static_cast<const char *>(address));
+    return next == block_devices().begin() ? 0 : std::prev(next)->second;
+}
+
+cudaError_t allocate(void **memory, size_t bytes, int device)
 {
     if (!memory)
         return cudaErrorInvalidValue;
@@ -173,7 +186,10 @@ cudaError_t allocate(void **memory, size_t bytes)
     if (bytes > memory_limit() || simt::heap_live_bytes() > memory_limit() - bytes)
         return cudaErrorMemoryAllocation;
     *memory = simt::heap_allocate(bytes);
-    return *memory ? cudaSuccess : cudaErrorMemoryAllocation;
+    if (!*memory)
+        return cudaErrorMemoryAllocation;
+    block_devices()[static_cast<char *>(*memory)] = device;
+    return cudaSuccess;
 }
 
 cudaError_t allocate_pinned(void **memory, size_t bytes)
@@ -232,7 +248,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     Call call("cudaMalloc");
     if (call.refused())
         return call.result();
-    return call.result(allocate(memory, bytes));
+    return call.result(allocate(memory, bytes, current_device()));
 }
 
 /* Waits for all work of the device, as the real one does. */
@@ -253,9 +269,10 @@ cudaError_t cudaMallocAsync(void **memory, size_t bytes, cudaStream_t handle)
     Call call("cudaMallocAsync");
     if (call.refused())
         return call.result();
-    if (!find_stream(handle))
-        return call.result(cudaErrorInvalidResourceHandle);
-    return call.result(allocate(memory, bytes));
+    const StreamRef stream = find_stream(handle);
+    if (!stream || !has_pools())
+        return call.result(stream ? cudaErrorNotSupported : cudaErrorInvalidResourceHandle);
+    return call.result(allocate(memory, bytes, handle ? stream->device : current_device()));
 }
 
 /* The memory goes when the stream gets there: use by later work, or by another stream, is a use after free. */
@@ -263,8 +280,8 @@ cudaError_t cudaFreeAsync(void *memory, cudaStream_t handle)
 {
     Call call("cudaFreeAsync");
     const StreamRef stream = find_stream(handle);
-    if (!stream)
-        return call.result(cudaErrorInvalidResourceHandle);
+    if (!stream || !has_pools())
+        return call.result(stream ? cudaErrorNotSupported : cudaErrorInvalidResourceHandle);
     if (!memory)
         return call.result();
     if (!simt::heap_size(memory))
@@ -349,7 +366,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *attributes, const vo
     attributes->type = place == Place::device   ? cudaMemoryTypeDevice
                        : place == Place::pinned ? cudaMemoryTypeHost
                                                 : cudaMemoryTypeUnregistered;
-    attributes->device = place == Place::pageable ? -2 : 0; /* cudaInvalidDeviceId */
+    attributes->device = place == Place::pageable ? -2 : place == Place::device ? device_of(address) : 0; /* -2: none */
     if (place == Place::device)
         attributes->devicePointer = const_cast<void *>(address);
     if (place == Place::pinned)

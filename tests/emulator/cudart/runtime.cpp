@@ -28,6 +28,7 @@ cudaError_t sticky;
 thread_local cudaError_t last_error;
 size_t limit = default_memory;
 int device_count = 1;
+bool pools = true;
 cudaError_t device_error;
 
 cudaError_t planned_failure(const char *function)
@@ -107,6 +108,16 @@ size_t memory_limit()
     return limit;
 }
 
+int devices()
+{
+    return device_count;
+}
+
+bool has_pools()
+{
+    return pools;
+}
+
 } /* namespace cudart */
 
 using namespace cudart;
@@ -166,7 +177,9 @@ void simt_reset(void)
     sticky = last_error = cudaSuccess;
     limit = default_memory;
     device_count = 1;
+    pools = true;
     device_error = cudaSuccess;
+    reset_devices();
     reset_kernel_limits();
 }
 
@@ -219,8 +232,13 @@ const char *simt_failed_call(void)
 
 void simt_set_devices(int count, cudaError_t error)
 {
-    device_count = count;
+    device_count = count < most_devices ? count : most_devices;
     device_error = error;
+}
+
+void simt_set_pools(int on)
+{
+    pools = on != 0;
 }
 
 } /* extern "C" */

@@ -42,6 +42,7 @@ struct Stream {
     bool blocking = true; /* ordered with the legacy default stream */
     unsigned flags = 0;
     int priority = 0;
+    int device = 0;
 };
 
 inline bool Point::reached() const
@@ -90,6 +91,15 @@ cudaError_t sticky_error();
 
 /* Marks that a host function runs inside queued work, where calls are not permitted. */
 void set_in_host_function(bool inside);
+
+/* The devices are alike, share the memory's limit and differ in what belongs to them: streams, events, blocks of memory,
+ * what kernels are allowed. A device is current for a thread. */
+constexpr int most_devices = 2;
+int devices();
+int current_device();
+/* Whether the devices have memory pools and stream-ordered allocation. */
+bool has_pools();
+void reset_devices();
 
 void count_launch();
 void count_handle(int change);

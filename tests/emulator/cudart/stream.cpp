@@ -18,6 +18,7 @@ struct CUstream_st {
 struct CUevent_st {
     cudart::Point point;
     bool timing = true;
+    int device = 0;
     std::shared_ptr<double> milliseconds; /* when the point was reached */
 };
 
@@ -204,6 +205,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t *handle, unsigned flags, i
     stream->blocking = !(flags & cudaStreamNonBlocking);
     stream->flags = flags;
     stream->priority = priority;
+    stream->device = current_device();
     streams().push_back(stream);
     *handle = new CUstream_st{stream};
     stream_handles().insert(*handle);
@@ -327,6 +329,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *handle, unsigned flags)
         return call.result(cudaErrorInvalidValue);
     *handle = new CUevent_st;
     (*handle)->timing = !(flags & cudaEventDisableTiming);
+    (*handle)->device = current_device();
     event_handles().insert(*handle);
     count_handle(1);
     return call.result();
@@ -353,7 +356,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle)
     if (call.refused())
         return call.result();
     const StreamRef stream = find_stream(handle);
-    if (!stream || !alive(event))
+    if (!stream || !alive(event) || (handle && stream->device != event->device))
         return call.result(cudaErrorInvalidResourceHandle);
     event->milliseconds = std::make_shared<double>(0.0);
     event->point = {stream, stream->issued + 1};

@@ -72,7 +72,7 @@ void suspend(Thread &thread);
 
 /* Takes back the shared memory of the block; the next one gets it anew. */
 void release_shared();
-void set_dynamic_shared(size_t bytes);
+void set_dynamic_shared(size_t bytes, size_t granted);
 AddressRange shared_arena();
 
 void drop_async_copies(const Thread &thread);

@@ -20,6 +20,7 @@ struct Launch {
     dim3 grid, block;
     size_t shared_bytes;
     std::vector<unsigned char> arguments;
+    size_t granted_shared = 0; /* what cudaFuncSetAttribute had allowed at the launch; 0: nothing was asked for */
 };
 
 /* Checks the configuration and queues the launch on stream. */
@@ -42,7 +43,7 @@ inline cudaError_t launch(void (*kernel)(Params...), dim3 grid, dim3 block, size
     using Arguments = std::tuple<Params...>;
     static_assert(sizeof(Arguments) <= 32764, "CUDA's limit for kernel parameters");
     const Arguments packed(args...);
-    Launch work{reinterpret_cast<const void *>(kernel), invoke_kernel<Params...>, grid, block, shared_bytes, {}};
+    Launch work{reinterpret_cast<const void *>(kernel), invoke_kernel<Params...>, grid, block, shared_bytes, {}, 0};
     work.arguments.resize(sizeof packed);
     std::memcpy(work.arguments.data(), static_cast<const void *>(&packed), sizeof packed);
     return queue_launch(static_cast<Launch &&>(work), stream);

@@ -27,7 +27,7 @@ struct Array {
 
 char *arena;
 size_t used;
-size_t static_bytes, dynamic_bytes;
+size_t static_bytes, dynamic_bytes, granted_bytes;
 char dynamic_key;
 std::vector<Array> arrays;
 
@@ -61,6 +61,22 @@ char *carve(const void *key, size_t bytes, size_t alignment)
     return array;
 }
 
+/* A GPU knows a kernel's static arrays beforehand and refuses the launch, or the grant, with cudaErrorInvalidValue; here
+ * they show one by one. */
+void check_limits()
+{
+    if (static_bytes > static_limit)
+        report(SIMT_SHARED_LIMIT, "%zu bytes of static shared memory; the limit is %zu", static_bytes, static_limit);
+    if (granted_bytes == 0 && static_bytes + dynamic_bytes > static_limit)
+        report(SIMT_SHARED_LIMIT,
+               "%zu bytes of static and %zu of dynamic shared memory; without cudaFuncSetAttribute the limit is %zu",
+               static_bytes, dynamic_bytes, static_limit);
+    if (static_bytes + granted_bytes > block_limit)
+        report(SIMT_SHARED_LIMIT,
+               "%zu bytes of static shared memory beside the %zu that cudaFuncSetAttribute granted; the limit is %zu",
+               static_bytes, granted_bytes, block_limit);
+}
+
 } /* namespace */
 
 void *shared_array(const void *key, size_t bytes, size_t alignment)
@@ -69,11 +85,7 @@ void *shared_array(const void *key, size_t bytes, size_t alignment)
         if (array.key == key)
             return array.start;
     static_bytes += bytes;
-    if (static_bytes > static_limit)
-        report(SIMT_SHARED_LIMIT, "%zu bytes of static shared memory; the limit is %zu", static_bytes, static_limit);
-    if (static_bytes + dynamic_bytes > block_limit)
-        report(SIMT_SHARED_LIMIT, "%zu bytes of shared memory; the limit is %zu", static_bytes + dynamic_bytes,
-               block_limit);
+    check_limits();
     return carve(key, bytes, alignment);
 }
 
@@ -85,9 +97,10 @@ void *dynamic_shared()
     return carve(&dynamic_key, dynamic_bytes, 16);
 }
 
-void set_dynamic_shared(size_t bytes)
+void set_dynamic_shared(size_t bytes, size_t granted)
 {
     dynamic_bytes = bytes;
+    granted_bytes = granted;
 }
 
 void release_shared()

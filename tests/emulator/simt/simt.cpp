@@ -179,7 +179,7 @@ bool run_grid(const Launch &launch)
     block.launch = &launch;
     block.launch_number++;
     block.failed = false;
-    set_dynamic_shared(launch.shared_bytes);
+    set_dynamic_shared(launch.shared_bytes, launch.granted_shared);
     runs_kernel = true;
     Visitor visitor;
     std::vector<unsigned> block_order;

@@ -249,9 +249,9 @@ cudaError_t large_dynamic_shared(float *y, size_t bytes, bool allow, cudaStream_
     return weft_launch(k_large_dynamic_shared, 1, 1, bytes, stream, y, static_cast<int>(bytes / 4));
 }
 
-cudaError_t large_static_shared(float *y, size_t dynamic_bytes, cudaStream_t stream)
+cudaError_t large_static_shared(float *y, size_t dynamic_bytes, bool allow, cudaStream_t stream)
 {
-    const cudaError_t error = weft_allow_shared(k_large_static_shared, dynamic_bytes);
+    const cudaError_t error = allow ? weft_allow_shared(k_large_static_shared, dynamic_bytes) : cudaSuccess;
     if (error != cudaSuccess)
         return error;
     return weft_launch(k_large_static_shared, 1, 1, dynamic_bytes, stream, y);

@@ -21,7 +21,7 @@ cudaError_t constant_table(float *y, cudaStream_t stream);
 cudaError_t shared_arrays(unsigned *y, size_t dynamic_bytes, cudaStream_t stream);
 cudaError_t large_dynamic_shared(float *y, size_t bytes, bool allow, cudaStream_t stream);
 /* 48 KiB of static shared memory beside dynamic_bytes of dynamic */
-cudaError_t large_static_shared(float *y, size_t dynamic_bytes, cudaStream_t stream);
+cudaError_t large_static_shared(float *y, size_t dynamic_bytes, bool allow, cudaStream_t stream);
 
 /* Every atomic by 64 threads on its own word. */
 struct Atomics {

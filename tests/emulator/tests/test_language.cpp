@@ -59,11 +59,39 @@ TEST(Language, SharedMemoryLimits)
     EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 100 << 10, false, nullptr), cudaErrorInvalidValue);
     EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 100 << 10, true, nullptr), cudaSuccess);
     EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 228 << 10, true, nullptr), cudaErrorInvalidValue);
-    EXPECT_EQ(language::large_static_shared(device_y.data(), 100 << 10, nullptr), cudaSuccess);
+    EXPECT_EQ(language::large_static_shared(device_y.data(), 0, false, nullptr), cudaSuccess);
+    EXPECT_EQ(language::large_static_shared(device_y.data(), 100 << 10, true, nullptr), cudaSuccess);
     EXPECT_EQ(simt_reports_total(), 0);
+}
+
+/* A GPU refuses what dynamic and static shared memory come to together. */
+TEST(Language, SharedMemoryLimitsCountStaticArrays)
+{
+    simt_set_streams(SIMT_EAGER, 1);
     simt_set_quiet(1);
-    EXPECT_EQ(language::large_static_shared(device_y.data(), 200 << 10, nullptr), cudaSuccess);
+    const DeviceArray<float> device_y(1);
+    EXPECT_EQ(language::large_static_shared(device_y.data(), 16, false, nullptr), cudaSuccess);
     EXPECT_EQ(simt_reports(SIMT_SHARED_LIMIT), 1);
+    EXPECT_NE(std::string(simt_last_report()).find("without cudaFuncSetAttribute"), std::string::npos);
+    simt_clear_reports();
+    EXPECT_EQ(language::large_static_shared(device_y.data(), 200 << 10, true, nullptr), cudaSuccess);
+    EXPECT_EQ(simt_reports(SIMT_SHARED_LIMIT), 1);
+    EXPECT_NE(std::string(simt_last_report()).find("granted"), std::string::npos);
+    simt_clear_reports();
+}
+
+/* Between another thread's grant and its launch, that is an error on a GPU. */
+TEST(Language, AGrantOfSharedMemoryMustNotShrink)
+{
+    simt_set_streams(SIMT_EAGER, 1);
+    simt_set_quiet(1);
+    const DeviceArray<float> device_y(1);
+    EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 96 << 10, true, nullptr), cudaSuccess);
+    EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 96 << 10, true, nullptr), cudaSuccess);
+    EXPECT_EQ(simt_reports_total(), 0);
+    EXPECT_EQ(language::large_dynamic_shared(device_y.data(), 60 << 10, true, nullptr), cudaSuccess);
+    EXPECT_EQ(simt_reports(SIMT_SHARED_LIMIT), 1);
+    EXPECT_NE(std::string(simt_last_report()).find("lowers"), std::string::npos);
     simt_clear_reports();
 }
 
