@@ -43,54 +43,159 @@ template <class U> cudaError_t copy_strided(const weft__exec *e, const weft_spac
                : weft_launch(k_copy_strided<U, int64_t>, blocks, THREADS, 0, weft__stream(e), s, to, from);
 }
 
-/* Dims last - 1 and last of s are rows and columns: y's columns and x's rows lie side by side in memory. Blocks take
- * tiles of TILE x TILE, one after the other, of all planes that the dims before span.
- * y [planes.., rows, columns], x likewise */
-template <class U> __global__ void __launch_bounds__(TILE *TILE_ROWS) k_transpose(weft_space<2> s, U *y, const U *x)
+/* N small elements side by side, in 4 bytes; or one element. */
+template <class T, int N> using word_of = std::conditional_t<N == 1, T, uint32_t>;
+
+/* p[N], of which left are there. whole: one access will do. */
+template <int N, class T> __device__ __forceinline__ word_of<T, N> get_word(const T *p, int64_t left, bool whole)
 {
-    WEFT_SHARED(U, tile, [TILE][TILE + 1]);
-    const int last = s.ndim - 1;
+    if constexpr (N == 1) {
+        return left > 0 ? *p : T(0);
+    } else {
+        if (whole && left >= N)
+            return *reinterpret_cast<const uint32_t *>(p);
+        uint32_t word = 0;
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            if (k < left)
+                word |= static_cast<uint32_t>(p[k]) << (32 / N * k);
+        return word;
+    }
+}
+
+template <int N, class T> __device__ __forceinline__ void put_word(T *p, word_of<T, N> word, int64_t left, bool whole)
+{
+    if constexpr (N == 1) {
+        if (left > 0)
+            *p = word;
+    } else {
+        if (whole && left >= N) {
+            *reinterpret_cast<uint32_t *>(p) = word;
+            return;
+        }
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            if (k < left)
+                p[k] = static_cast<T>(word >> (32 / N * k));
+    }
+}
+
+/* The upper shift bits of each 2 shift bits of a, and the lower ones of b, change places. */
+__device__ __forceinline__ void swap_bits(uint32_t &a, uint32_t &b, int shift, uint32_t lower)
+{
+    const uint32_t both = (a >> shift ^ b) & lower;
+    b ^= both;
+    a ^= both << shift;
+}
+
+/* Element i of word j and element j of word i change places. */
+template <int N, class W> __device__ __forceinline__ void exchange(W (&words)[N])
+{
+    if constexpr (N > 1) {
+#pragma unroll
+        for (int i = 0; i < N / 2; i++)
+            swap_bits(words[i], words[i + N / 2], 16, 0x0000ffff);
+    }
+    if constexpr (N == 4) {
+#pragma unroll
+        for (int i = 0; i < N; i += 2)
+            swap_bits(words[i], words[i + 1], 8, 0x00ff00ff);
+    }
+}
+
+/* Dims last - 1 and last of s are rows and columns: y's columns and x's rows lie side by side in memory. Blocks take
+ * tiles of 32 N x 32 N, one after the other, of all planes that the dims before span. A thread takes N x N elements at a
+ * time, so that both sides move as words of N elements, and the tile holds words, N to a row, each in a plane of its own.
+ * whole_y, whole_x: every word but those at an edge begins at a multiple of its size.
+ * y [planes.., rows, columns], x likewise */
+template <class T, int N>
+__global__ void __launch_bounds__(TILE *TILE_ROWS, 6 - N / 2)
+    k_transpose(weft_space<2> s, T *y, bool whole_y, const T *x, bool whole_x)
+{
+    using word = word_of<T, N>;
+    constexpr int EDGE = TILE * N;
+    WEFT_SHARED(word, tile, [N][TILE][TILE + 1]);
+    const int last = s.ndim - 1, lane = static_cast<int>(threadIdx.x), line = static_cast<int>(threadIdx.y);
     const int64_t rows = s.shape[last - 1], columns = s.shape[last];
-    const int64_t row_tiles = (rows + TILE - 1) / TILE, column_tiles = (columns + TILE - 1) / TILE;
+    const int64_t y_step = s.stride[0][last - 1], x_step = s.stride[1][last];
+    const int64_t row_tiles = (rows + EDGE - 1) / EDGE, column_tiles = (columns + EDGE - 1) / EDGE;
     const int64_t tiles = s.count / (rows * columns) * row_tiles * column_tiles;
     for (int64_t t = blockIdx.x; t < tiles; t += gridDim.x) {
-        const int64_t row = t / column_tiles % row_tiles * TILE, column = t % column_tiles * TILE;
-        int64_t plane = t / (column_tiles * row_tiles), to = 0, from = 0;
+        const int64_t row = t / column_tiles % row_tiles * EDGE, column = t % column_tiles * EDGE;
+        const int64_t rows_left = rows - row - lane * N, columns_left = columns - column - lane * N;
+        int64_t plane = t / (column_tiles * row_tiles), to = row * y_step + column, from = column * x_step + row;
         for (int d = last - 2; d >= 0; d--) {
             const int64_t at = plane % s.shape[d];
             plane /= s.shape[d];
             to += at * s.stride[0][d];
             from += at * s.stride[1][d];
         }
-        for (int k = static_cast<int>(threadIdx.y); k < TILE; k += TILE_ROWS)
-            if (column + k < columns && row + threadIdx.x < rows)
-                tile[k][threadIdx.x] =
-                    x[from + (row + threadIdx.x) * s.stride[1][last - 1] + (column + k) * s.stride[1][last]];
+#pragma unroll
+        for (int k = 0; k < TILE; k += TILE_ROWS) {
+            word words[N];
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                const int64_t c = (k + line) * N + i;
+                words[i] =
+                    column + c < columns ? get_word<N>(x + from + c * x_step + lane * N, rows_left, whole_x) : word(0);
+            }
+            exchange(words);
+#pragma unroll
+            for (int i = 0; i < N; i++)
+                tile[i][lane][k + line] = words[i];
+        }
         __syncthreads();
-        for (int k = static_cast<int>(threadIdx.y); k < TILE; k += TILE_ROWS)
-            if (row + k < rows && column + threadIdx.x < columns)
-                y[to + (row + k) * s.stride[0][last - 1] + (column + threadIdx.x) * s.stride[0][last]] =
-                    tile[threadIdx.x][k];
+#pragma unroll
+        for (int k = 0; k < TILE; k += TILE_ROWS)
+#pragma unroll
+            for (int i = 0; i < N; i++) {
+                const int64_t r = (k + line) * N + i;
+                if (row + r < rows)
+                    put_word<N>(y + to + r * y_step + lane * N, tile[i][k + line][lane], columns_left, whole_y);
+            }
         __syncthreads();
     }
 }
 
-template <class U> cudaError_t transpose(const weft__exec *e, const weft_space<2> &s, void *y, const void *x)
+/* Words of n elements, along dim dense of array k, begin at multiples of their size. */
+bool has_whole_words(const weft_space<2> &s, int k, int dense, const void *data, size_t bytes, int n)
 {
-    return weft_launch(k_transpose<U>, weft__cuda_blocks(e, s.count, TILE * TILE), dim3(TILE, TILE_ROWS), 0,
-                       weft__stream(e), s, static_cast<U *>(y), static_cast<const U *>(x));
+    bool whole = reinterpret_cast<uintptr_t>(data) % (bytes * static_cast<size_t>(n)) == 0;
+    for (int d = 0; d < s.ndim; d++)
+        whole = whole && (d == dense || s.stride[k][d] % n == 0);
+    return whole;
+}
+
+template <class T, int N> cudaError_t transpose_words(const weft__exec *e, const weft_space<2> &s, T *y, const T *x)
+{
+    const bool whole_y = has_whole_words(s, 0, s.ndim - 1, y, sizeof *y, N);
+    const bool whole_x = has_whole_words(s, 1, s.ndim - 2, x, sizeof *x, N);
+    return weft_launch(k_transpose<T, N>, weft__cuda_blocks(e, s.count, TILE * N * TILE * N), dim3(TILE, TILE_ROWS), 0,
+                       weft__stream(e), s, y, whole_y, x, whole_x);
+}
+
+/* Both dims of a tile should be long enough for it: at least a quarter is work. */
+enum { LEAST = TILE / 4 };
+
+template <class T> cudaError_t transpose(const weft__exec *e, const weft_space<2> &s, void *y, const void *x)
+{
+    constexpr int N = sizeof(T) < 4 ? static_cast<int>(4 / sizeof(T)) : 1;
+    T *to = static_cast<T *>(y);
+    const T *from = static_cast<const T *>(x);
+    const bool wide = s.shape[s.ndim - 1] >= LEAST * N && s.shape[s.ndim - 2] >= LEAST * N;
+    return wide ? transpose_words<T, N>(e, s, to, from) : transpose_words<T, 1>(e, s, to, from);
 }
 
 /* If x is dense along another dim than y, and both dims are long enough for tiles, brings that dim next to the last. */
 bool is_transposed(weft_space<2> &s)
 {
     const int last = s.ndim - 1;
-    if (last < 1 || s.stride[0][last] != 1 || weft_magnitude(s.stride[1][last]) <= 1 || s.shape[last] < TILE / 4)
+    if (last < 1 || s.stride[0][last] != 1 || weft_magnitude(s.stride[1][last]) <= 1 || s.shape[last] < LEAST)
         return false;
     int t = last - 1;
     while (t >= 0 && s.stride[1][t] != 1)
         t--;
-    if (t < 0 || s.shape[t] < TILE / 4)
+    if (t < 0 || s.shape[t] < LEAST)
         return false;
     for (; t < last - 1; t++)
         weft_space_swap(s, t, t + 1);
