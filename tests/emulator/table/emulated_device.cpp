@@ -1,6 +1,7 @@
 /* emulated_device.cpp - puts the CUDA backend on the emulator in the place of the module before the table tests are
  * listed, and fails a test during which the emulator reported something. */
 #include <cstdlib>
+#include <cstring>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 #include "emulator.h"
@@ -15,12 +16,15 @@ namespace
 {
 
 constexpr unsigned seconds_for_a_test = 120;
+constexpr size_t memory_to_fill = 24 << 20; /* for tests that use all of it */
 
 class Guard : public testing::EmptyTestEventListener
 {
-    void OnTestStart(const testing::TestInfo &) override
+    void OnTestStart(const testing::TestInfo &test) override
     {
         simt_reset();
+        if (!strcmp(test.test_suite_name(), "GpuMemory"))
+            simt_set_memory_limit(memory_to_fill);
         simt_set_time_limit(seconds_for_a_test);
     }
 
