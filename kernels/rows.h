@@ -122,15 +122,15 @@ template <class T> __host__ __device__ constexpr int64_t weft_row_room(int64_t n
 }
 
 /* visit(weft_number<N>, i, slot) for this lane's share of the row: elements [i, i + N), whose place in shared memory begins
- * at slot. */
-template <int GROUP, class T, class Visit>
+ * at slot. UNROLL packs are under way at a time. */
+template <int GROUP, class T, int UNROLL = 2, class Visit>
 __device__ __forceinline__ void weft_each(const weft_row &row, int lane, Visit visit)
 {
     constexpr int WIDTH = weft_width<T>;
     const int64_t single = row.n / WIDTH * WIDTH; /* slots of the single elements */
     for (int i = lane; i < row.head; i += GROUP)
         visit(weft_number<1>(), static_cast<int64_t>(i), single + i);
-#pragma unroll 2
+#pragma unroll UNROLL
     for (int64_t p = lane; p < row.packs; p += GROUP)
         visit(weft_number<WIDTH>(), row.head + p * WIDTH, p * WIDTH);
     const int64_t behind = row.head + row.packs * WIDTH;
@@ -171,6 +171,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP
     using T = typename Op::type;
     using C = weft_compute_t<T>;
     constexpr int GROUPS = weft_row_threads<GROUP> / GROUP, INPUTS = Op::INPUTS;
+    constexpr int UNROLL = GROUP > 256 && INPUTS > 1 && sizeof(T) < 8 ? 1 : 2; /* 64 registers do for no more */
     WEFT_DYN_SHARED(T, shared);
     const int lane = static_cast<int>(threadIdx.x) % GROUP, group = static_cast<int>(threadIdx.x) / GROUP;
     const int64_t room = weft_row_room<T>(n);
@@ -181,7 +182,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP
         const int64_t row = active ? base + group : 0, offset = row * n;
         const weft_row extent = weft_row_at(op.in[0] + offset, active ? n : 0);
         typename Op::stat stat = op.start();
-        weft_each<GROUP, T>(extent, lane, [&](auto number, int64_t i, int64_t slot) {
+        weft_each<GROUP, T, UNROLL>(extent, lane, [&](auto number, int64_t i, int64_t slot) {
             constexpr int N = decltype(number)::value;
             C v[INPUTS][N];
 #pragma unroll
@@ -195,7 +196,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP
         });
         stat = weft_reduce_group<GROUP>(stat, Op::stat::merge);
         const auto use = op.finish(stat, row, n, active && lane == 0);
-        weft_each<GROUP, T>(extent, lane, [&](auto number, int64_t i, int64_t slot) {
+        weft_each<GROUP, T, UNROLL>(extent, lane, [&](auto number, int64_t i, int64_t slot) {
             constexpr int N = decltype(number)::value;
             C v[INPUTS][N], y[N];
 #pragma unroll

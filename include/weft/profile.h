@@ -13,8 +13,8 @@
  * is ever written without that variable. `weft profile PROGRAM` sets it.
  *
  * On the CPU a launch is timed by the clock around its kernel. On other devices the profile waits for the device after each
- * launch, so that the times are the kernels' own and the program runs slower than it would. If libnvToolsExt is on
- * the machine, each launch is also an NVTX range, for Nsight Systems.
+ * launch, so that the times are the kernels' own and the program runs slower than it would. Each launch is also an NVTX
+ * range, if a tool such as Nsight Systems is there to see it.
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_PROFILE_H
