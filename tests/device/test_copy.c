@@ -5,29 +5,38 @@
 
 #include "harness/weft_test.h"
 
-/* Dims a and b of an array change places; it begins skip elements into each of its rows. */
+/* Dims a and b of an array change places. It begins skip elements into each row of its memory and ends pad before the
+ * next; so does the result, if pad is not 0. */
 typedef struct transposition {
     weft_dtype dtype;
     int64_t shape[3];
-    int a, b, skip;
+    int a, b;
+    int64_t skip, pad;
 } transposition;
 
 static weft_tensor *transposed(weft_ctx *ctx, void *user)
 {
     const transposition *t = user;
-    const int64_t *n = t->shape;
-    weft_tensor *x = both_input(ctx, t->dtype, WEFT_DIMS(n[0], n[1], n[2] + t->skip), 0, 100, 1);
-    return weft_clone(weft_transpose(weft_slice(x, 2, t->skip, n[2] + t->skip, 1), t->a, t->b));
+    const int64_t *n = t->shape, row = n[2] + t->skip + t->pad;
+    weft_tensor *memory = both_input(ctx, t->dtype, WEFT_DIMS(n[0], n[1], row), 0, 100, 1);
+    weft_tensor *x = weft_transpose(weft_slice(memory, 2, t->skip, t->skip + n[2], 1), t->a, t->b);
+    if (t->pad == 0)
+        return weft_clone(x);
+    const int64_t columns = weft_size(x, 2);
+    weft_tensor *y = weft_ones(ctx, t->dtype, WEFT_DIMS(weft_size(x, 0), weft_size(x, 1), columns + t->pad));
+    weft_copy_(weft_slice(y, 2, 0, columns, 1), x);
+    return y;
 }
 
 /* Whole tiles, and ragged edges, of small elements that move as words: at borders of words, beside them, and in rows that
- * begin at either; several planes; dims that are too short for tiles of words, or for any. */
+ * begin at either, or end amid a word; several planes; dims that are too short for tiles of words, or for any. */
 WEFT_TEST(DeviceCopy, TransposesEveryElementSize)
 {
     const transposition cases[] = {
-        {0, {2, 128, 256}, 1, 2, 0}, {0, {3, 130, 67}, 0, 2, 0},  {0, {3, 130, 67}, 1, 2, 0},
-        {0, {1, 131, 132}, 1, 2, 4}, {0, {1, 132, 131}, 1, 2, 1}, {0, {2, 70, 150}, 1, 2, 2},
-        {0, {40, 3, 260}, 0, 2, 0},  {0, {5, 9, 200}, 1, 2, 0},
+        {0, {2, 128, 256}, 1, 2, 0, 0}, {0, {3, 130, 67}, 0, 2, 0, 0},  {0, {3, 130, 67}, 1, 2, 0, 0},
+        {0, {1, 131, 132}, 1, 2, 4, 0}, {0, {1, 132, 131}, 1, 2, 1, 0}, {0, {2, 70, 150}, 1, 2, 2, 0},
+        {0, {40, 3, 260}, 0, 2, 0, 0},  {0, {5, 9, 200}, 1, 2, 0, 0},   {0, {2, 131, 69}, 1, 2, 0, 3},
+        {0, {1, 129, 135}, 1, 2, 0, 1}, {0, {1, 70, 135}, 1, 2, 4, 5},
     };
     for (int dtype = 0; dtype < WEFT_DTYPE_COUNT; dtype++)
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
