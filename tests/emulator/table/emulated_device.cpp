@@ -43,6 +43,7 @@ struct Register {
     Register()
     {
         setenv("WEFT_TEST_DEVICE", "cuda", 1);
+        setenv("WEFT_TEST_FILL", "1", 1);   /* nobody else uses this device */
         setenv("WEFT_CUBLASLT", "self", 0); /* the stand-in, not what may be installed here */
         setenv("WEFT_CUDNN", "none", 0);    /* the real one would find no GPU */
         weft__backend_register(&weft__cuda_backend);
