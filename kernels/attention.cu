@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(WEFT_TILE_THREADS)
 
 } /* namespace */
 
-extern "C" weft_status weft__cuda_attention(const weft__exec *e)
+extern "C" weft_status weft__cuda_attention_tiled(const weft__exec *e)
 {
     const weft_attention a = weft_attention_of(e);
     if (a.batch * a.t == 0)

@@ -146,7 +146,7 @@ template <class T> cudaError_t run(const weft__exec *e, const weft_attention &a,
 
 } /* namespace */
 
-extern "C" weft_status weft__cuda_attention_grad(const weft__exec *e)
+extern "C" weft_status weft__cuda_attention_grad_tiled(const weft__exec *e)
 {
     const weft_attention a = weft_attention_of(e);
     const size_t bytes = e->in[0]->dtype == WEFT_F64 ? sizeof(double) : sizeof(float);

@@ -1,26 +1,25 @@
-/* dnn.c - the convolution launchers: cuDNN's plans where it has one that is exact, repeatable and modest in work space,
- * the kernels of kernels/conv.cu for everything else. Plans are kept by what they compute. */
+/* dnn.c - see dnn.h: the device's part with the library's handle, the plans by what they compute, and the work space. */
+#include "dnn.h"
 #include <string.h>
-#include "dnn_plan.h"
 #include "host.h"
-#include "kernels.h"
 #include "launch.h"
 #include "library.h"
 
-enum { BUCKETS = 64, MOST_PLANS = 512, DIMS = 4 };
-
-static const size_t most_workspace = (size_t)256 << 20;
+enum { BUCKETS = 64, MOST_PLANS = 512, ROOM_ALIGNMENT = 256 };
 
 typedef struct entry {
-    weft__dnn_conv conv;
     weft__dnn_plan plan; /* without a plan: cuDNN is not to be asked again */
     struct entry *next;
+    void (*build)(weft__dnn_graph *g, const void *what);
+    size_t bytes;
+    int64_t what[]; /* the problem's numbers */
 } entry;
 
 /* The device's part WEFT__CUDA_DNN. */
 typedef struct dnn {
     weft__dnn_api api;
     void *handle; /* NULL: there is no usable cuDNN */
+    int version;
     entry *buckets[BUCKETS];
     int plans;
     void *workspace; /* one for all plans, since they run one after the other; grows to the largest */
@@ -44,7 +43,7 @@ static void drop_plans(weft__cuda_device *d, dnn *part)
             entry *e = part->buckets[k];
             part->buckets[k] = e->next;
             weft__dnn_drop_plan(&part->api, &e->plan);
-            d->options.free(d->options.user, e, sizeof *e);
+            d->options.free(d->options.user, e, sizeof *e + e->bytes);
         }
     part->plans = 0;
 }
@@ -69,6 +68,7 @@ static void open_library(const weft__cuda_device *d, dnn *part)
         return;
     _Static_assert(sizeof part->api == sizeof functions, "the functions in the order of their names");
     memcpy(&part->api, functions, sizeof functions);
+    part->version = opened.version;
     if (part->api.create(&part->handle) != WEFT__DNN_SUCCESS) {
         part->handle = NULL;
         return;
@@ -96,48 +96,80 @@ static dnn *part_of(const weft__exec *e)
     return part->handle ? part : NULL;
 }
 
+int weft__cuda_dnn_version(const weft__exec *e)
+{
+    const dnn *part = part_of(e);
+    return part ? part->version : 0;
+}
+
+int weft__cuda_dnn_data_type(int32_t dtype)
+{
+    switch (dtype) {
+    case WEFT_F32:
+        return WEFT__DNN_DATA_FLOAT;
+    case WEFT_F16:
+        return WEFT__DNN_DATA_HALF;
+    case WEFT_BF16:
+        return WEFT__DNN_DATA_BFLOAT16;
+    default:
+        return -1;
+    }
+}
+
 /* ---- Plans ---- */
 
-static uint64_t hash_of(const weft__dnn_conv *c)
+static uint64_t hash_of(const weft__dnn_problem *p)
 {
-    int64_t words[sizeof *c / sizeof(int64_t)];
-    uint64_t hash = 0;
-    memcpy(words, c, sizeof words);
-    for (size_t k = 0; k < sizeof words / sizeof *words; k++)
-        hash = (hash ^ (uint64_t)words[k]) * 0x9E3779B97F4A7C15u + (hash >> 29);
+    const unsigned char *what = p->what;
+    uint64_t hash = (uint64_t)(uintptr_t)p->build;
+    for (size_t k = 0; k < p->bytes; k += sizeof hash) {
+        uint64_t word;
+        memcpy(&word, what + k, sizeof word);
+        hash = (hash ^ word) * 0x9E3779B97F4A7C15u + (hash >> 29);
+    }
     return hash ^ hash >> 32;
 }
 
-static entry *find(const dnn *part, const weft__dnn_conv *c, uint64_t hash)
+static entry *find(const dnn *part, const weft__dnn_problem *p, uint64_t hash)
 {
     entry *e = part->buckets[hash % BUCKETS];
-    while (e && memcmp(&e->conv, c, sizeof *c) != 0)
+    while (e && (e->build != p->build || e->bytes != p->bytes || memcmp(e->what, p->what, p->bytes) != 0))
         e = e->next;
     return e;
 }
 
-/* The plan for c, made now if it is new; one without a plan if cuDNN has none. NULL: out of host memory. */
-static entry *plan_for(const weft__exec *exec, dnn *part, const weft__dnn_conv *c)
+/* The plan for p, made now if it is new; one without a plan if cuDNN has none. NULL: out of host memory. */
+static entry *plan_for(const weft__exec *exec, dnn *part, const weft__dnn_problem *p)
 {
     weft__cuda_device *d = weft__cuda_device_of(exec);
-    const uint64_t hash = hash_of(c);
-    entry *e = find(part, c, hash);
+    const uint64_t hash = hash_of(p);
+    entry *e = find(part, p, hash);
     if (e)
         return e;
     if (part->plans == MOST_PLANS) { /* begin anew; none may be dropped that is still running */
         (void)cudaStreamSynchronize(d->stream);
         drop_plans(d, part);
     }
-    e = allocate(d, sizeof *e);
+    e = allocate(d, sizeof *e + p->bytes);
     if (!e)
         return NULL;
     const weft__dnn_target target = {.handle = part->handle};
-    e->conv = *c;
-    (void)weft__dnn_make_plan(&part->api, &target, c, most_workspace, &e->plan);
+    e->build = p->build;
+    e->bytes = p->bytes;
+    memcpy(e->what, p->what, p->bytes);
+    (void)weft__dnn_make_plan(&part->api, &target, p, WEFT__DNN_MOST_WORKSPACE, &e->plan);
+    (void)cudaGetLastError(); /* of engines that could not be had */
     e->next = part->buckets[hash % BUCKETS];
     part->buckets[hash % BUCKETS] = e;
     part->plans++;
     return e;
+}
+
+/* ---- Runs ---- */
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + ROOM_ALIGNMENT - 1) / ROOM_ALIGNMENT * ROOM_ALIGNMENT;
 }
 
 static bool reserve(weft__cuda_device *d, dnn *part, size_t bytes)
@@ -150,91 +182,27 @@ static bool reserve(weft__cuda_device *d, dnn *part, size_t bytes)
     return part->workspace != NULL;
 }
 
-/* ---- Which convolutions go there ---- */
-
-static int data_type_of(int32_t dtype)
+bool weft__cuda_dnn_run(const weft__exec *e, const weft__dnn_problem *problem, const weft__dnn_argument *arguments,
+                        int n)
 {
-    return dtype == WEFT_F32 ? WEFT__DNN_DATA_FLOAT : dtype == WEFT_F16 ? WEFT__DNN_DATA_HALF : WEFT__DNN_DATA_BFLOAT16;
-}
-
-/* f64 has kernels that are as good, arrays of more than 2^31 elements are too many for some of cuDNN's, and one channel a
- * group is better done directly. */
-static bool suits(const weft__exec *e, const weft__array *const arrays[WEFT__DNN_ROLES])
-{
-    const int64_t groups = e->attrs->i[WEFT__CONV_GROUPS];
-    if (arrays[0]->dtype != WEFT_F32 && arrays[0]->dtype != WEFT_F16 && arrays[0]->dtype != WEFT_BF16)
+    dnn *part = part_of(e);
+    entry *found = part && n <= WEFT__DNN_MOST_ARGUMENTS ? plan_for(e, part, problem) : NULL;
+    if (!found || !found->plan.plan)
         return false;
-    for (int role = 0; role < WEFT__DNN_ROLES; role++)
-        if (arrays[role]->count == 0 || arrays[role]->count > INT32_MAX)
-            return false;
-    return groups == 1 || (arrays[WEFT__DNN_IMAGE]->shape[1] > groups && arrays[WEFT__DNN_GRID]->shape[1] > groups);
-}
-
-static weft__dnn_conv describe(const weft__exec *e, weft__dnn_way way, const weft__array *const arrays[WEFT__DNN_ROLES],
-                               const weft__array *bias)
-{
-    weft__dnn_conv c;
-    uintptr_t addresses = 16 | (bias ? (uintptr_t)bias->data : 0);
-    memset(&c, 0, sizeof c);
-    c.way = way;
-    c.data_type = data_type_of(arrays[0]->dtype);
-    c.bias = bias != NULL;
-    for (int role = 0; role < WEFT__DNN_ROLES; role++) {
-        addresses |= (uintptr_t)arrays[role]->data;
-        for (int d = 0; d < DIMS; d++) {
-            c.shape[role][d] = arrays[role]->shape[d];
-            c.strides[role][d] = arrays[role]->strides[d];
-        }
+    size_t bytes = padded(found->plan.workspace);
+    for (int k = 0; k < n; k++)
+        bytes += padded(arguments[k].room);
+    if (!reserve(weft__cuda_device_of(e), part, bytes))
+        return false;
+    void *data[WEFT__DNN_MOST_ARGUMENTS];
+    size_t at = padded(found->plan.workspace);
+    for (int k = 0; k < n; k++) {
+        data[k] = arguments[k].room ? (char *)part->workspace + at : arguments[k].data;
+        at += padded(arguments[k].room);
     }
-    c.alignment = (int64_t)(addresses & (~addresses + 1));
-    for (int d = 0; d < 2; d++) {
-        c.stride[d] = e->attrs->i[WEFT__CONV_STRIDE + d];
-        c.padding[d] = e->attrs->i[WEFT__CONV_PADDING + d];
-        c.dilation[d] = e->attrs->i[WEFT__CONV_DILATION + d];
-    }
-    return c;
-}
-
-/* False: nothing has come of it. */
-static bool run_cudnn(const weft__exec *e, weft__dnn_way way, const weft__array *const arrays[WEFT__DNN_ROLES],
-                      const weft__array *bias)
-{
-    dnn *part = suits(e, arrays) ? part_of(e) : NULL;
-    if (!part)
-        return false;
-    const weft__dnn_conv c = describe(e, way, arrays, bias);
-    entry *found = plan_for(e, part, &c);
-    if (!found || !found->plan.plan || !reserve(weft__cuda_device_of(e), part, found->plan.workspace))
-        return false;
-    void *data[WEFT__DNN_ROLES];
-    for (int role = 0; role < WEFT__DNN_ROLES; role++)
-        data[role] = arrays[role]->data;
-    if (weft__dnn_run_plan(&part->api, part->handle, &found->plan, data, bias ? bias->data : NULL, part->workspace))
+    if (weft__dnn_run_plan(&part->api, part->handle, &found->plan, data, n, part->workspace))
         return true;
     weft__dnn_drop_plan(&part->api, &found->plan);
     (void)cudaGetLastError();
     return false;
-}
-
-/* ---- Launchers ---- */
-
-weft_status weft__cuda_conv2d(const weft__exec *e)
-{
-    const weft__array *const arrays[WEFT__DNN_ROLES] = {e->in[0], e->in[1], e->out[0]};
-    return run_cudnn(e, WEFT__DNN_FORWARD, arrays, e->in[2]) ? WEFT_OK : weft__cuda_conv2d_tiled(e);
-}
-
-/* cuDNN adds no bias to a data gradient. */
-weft_status weft__cuda_conv2d_transpose(const weft__exec *e)
-{
-    const weft__array *const arrays[WEFT__DNN_ROLES] = {e->out[0], e->in[1], e->in[0]};
-    if (!run_cudnn(e, WEFT__DNN_DATA, arrays, NULL))
-        return weft__cuda_conv2d_transpose_tiled(e);
-    return e->in[2] ? weft__cuda_conv2d_add_bias(e) : WEFT_OK;
-}
-
-weft_status weft__cuda_conv2d_weight(const weft__exec *e)
-{
-    const weft__array *const arrays[WEFT__DNN_ROLES] = {e->in[0], e->out[0], e->in[1]};
-    return run_cudnn(e, WEFT__DNN_FILTER, arrays, NULL) ? WEFT_OK : weft__cuda_conv2d_weight_tiled(e);
 }

@@ -15,9 +15,21 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
 #define WEFT__DNN_ENUM_LIST(X)                                                                                         \
     X(DATA_FLOAT, CUDNN_DATA_FLOAT, 0)                                                                                 \
     X(DATA_HALF, CUDNN_DATA_HALF, 2)                                                                                   \
+    X(DATA_INT32, CUDNN_DATA_INT32, 4)                                                                                 \
     X(DATA_BFLOAT16, CUDNN_DATA_BFLOAT16, 9)                                                                           \
+    X(DATA_BOOLEAN, CUDNN_DATA_BOOLEAN, 11)                                                                            \
     X(CROSS_CORRELATION, CUDNN_CROSS_CORRELATION, 1)                                                                   \
     X(POINTWISE_ADD, CUDNN_POINTWISE_ADD, 0)                                                                           \
+    X(POINTWISE_MUL, CUDNN_POINTWISE_MUL, 1)                                                                           \
+    X(POINTWISE_DIV, CUDNN_POINTWISE_DIV, 6)                                                                           \
+    X(POINTWISE_SUB, CUDNN_POINTWISE_SUB, 9)                                                                           \
+    X(POINTWISE_EXP, CUDNN_POINTWISE_EXP, 13)                                                                          \
+    X(POINTWISE_LOG, CUDNN_POINTWISE_LOG, 15)                                                                          \
+    X(POINTWISE_CMP_GE, CUDNN_POINTWISE_CMP_GE, 303)                                                                   \
+    X(POINTWISE_GEN_INDEX, CUDNN_POINTWISE_GEN_INDEX, 501)                                                             \
+    X(POINTWISE_SELECT, CUDNN_POINTWISE_BINARY_SELECT, 601)                                                            \
+    X(REDUCE_ADD, CUDNN_REDUCE_TENSOR_ADD, 0)                                                                          \
+    X(REDUCE_MAX, CUDNN_REDUCE_TENSOR_MAX, 3)                                                                          \
     X(HEUR_FALLBACK, CUDNN_HEUR_MODE_FALLBACK, 2)                                                                      \
     X(HEUR_A, CUDNN_HEUR_MODE_A, 3)                                                                                    \
     X(NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_TENSOR_CORE, 0)                                                           \
@@ -42,6 +54,7 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(TYPE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, 11)                                                              \
     X(TYPE_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 14)                                                              \
     X(TYPE_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 15)                                                              \
+    X(TYPE_REDUCTION, CUDNN_TYPE_REDUCTION_OPERATOR_TYPE, 18)                                                          \
     X(TYPE_CHAR, CUDNN_TYPE_CHAR, 24)                                                                                  \
     /* descriptors */                                                                                                  \
     X(POINTWISE, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, 0)                                                                \
@@ -57,10 +70,16 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(GRAPH, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, 15)                                                              \
     X(VARIANT_PACK, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, 16)                                                         \
     X(TENSOR, CUDNN_BACKEND_TENSOR_DESCRIPTOR, 17)                                                                     \
+    X(MATMUL, CUDNN_BACKEND_MATMUL_DESCRIPTOR, 18)                                                                     \
+    X(OPERATION_MATMUL, CUDNN_BACKEND_OPERATION_MATMUL_DESCRIPTOR, 19)                                                 \
+    X(REDUCTION, CUDNN_BACKEND_REDUCTION_DESCRIPTOR, 21)                                                               \
+    X(OPERATION_REDUCTION, CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR, 22)                                           \
+    X(OPERATION_RESHAPE, CUDNN_BACKEND_OPERATION_RESHAPE_DESCRIPTOR, 31)                                               \
     X(DEVICEPROP, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, 38)                                                             \
     /* attributes */                                                                                                   \
     X(POINTWISE_MODE, CUDNN_ATTR_POINTWISE_MODE, 0)                                                                    \
     X(POINTWISE_MATH_PREC, CUDNN_ATTR_POINTWISE_MATH_PREC, 1)                                                          \
+    X(POINTWISE_AXIS, CUDNN_ATTR_POINTWISE_AXIS, 9)                                                                    \
     X(CONVOLUTION_COMP_TYPE, CUDNN_ATTR_CONVOLUTION_COMP_TYPE, 100)                                                    \
     X(CONVOLUTION_MODE, CUDNN_ATTR_CONVOLUTION_CONV_MODE, 101)                                                         \
     X(CONVOLUTION_DILATIONS, CUDNN_ATTR_CONVOLUTION_DILATIONS, 102)                                                    \
@@ -73,6 +92,7 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(HEUR_RESULTS, CUDNN_ATTR_ENGINEHEUR_RESULTS, 202)                                                                \
     X(HEUR_DEVICEPROP, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, 204)                                                          \
     X(ENGINECFG_ENGINE, CUDNN_ATTR_ENGINECFG_ENGINE, 300)                                                              \
+    X(ENGINECFG_WORKSPACE_SIZE, CUDNN_ATTR_ENGINECFG_WORKSPACE_SIZE, 303)                                              \
     X(PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, 400)                                                              \
     X(PLAN_ENGINECFG, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, 401)                                                    \
     X(PLAN_WORKSPACE_SIZE, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, 402)                                              \
@@ -99,6 +119,7 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(POINTWISE_X, CUDNN_ATTR_OPERATION_POINTWISE_XDESC, 751)                                                          \
     X(POINTWISE_B, CUDNN_ATTR_OPERATION_POINTWISE_BDESC, 752)                                                          \
     X(POINTWISE_Y, CUDNN_ATTR_OPERATION_POINTWISE_YDESC, 753)                                                          \
+    X(POINTWISE_T, CUDNN_ATTR_OPERATION_POINTWISE_TDESC, 758)                                                          \
     X(GRAPH_HANDLE, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, 800)                                                             \
     X(GRAPH_OPS, CUDNN_ATTR_OPERATIONGRAPH_OPS, 801)                                                                   \
     X(TENSOR_BYTE_ALIGNMENT, CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, 900)                                                    \
@@ -107,10 +128,23 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(TENSOR_STRIDES, CUDNN_ATTR_TENSOR_STRIDES, 903)                                                                  \
     X(TENSOR_UNIQUE_ID, CUDNN_ATTR_TENSOR_UNIQUE_ID, 906)                                                              \
     X(TENSOR_IS_VIRTUAL, CUDNN_ATTR_TENSOR_IS_VIRTUAL, 907)                                                            \
+    X(TENSOR_IS_BY_VALUE, CUDNN_ATTR_TENSOR_IS_BY_VALUE, 908)                                                          \
     X(PACK_UNIQUE_IDS, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, 1000)                                                       \
     X(PACK_DATA_POINTERS, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, 1001)                                                 \
     X(PACK_WORKSPACE, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, 1003)                                                         \
     X(ENGINE_NUMERICAL_NOTE, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, 1303)                                                   \
+    X(MATMUL_COMP_TYPE, CUDNN_ATTR_MATMUL_COMP_TYPE, 1500)                                                             \
+    X(MATMUL_A, CUDNN_ATTR_OPERATION_MATMUL_ADESC, 1520)                                                               \
+    X(MATMUL_B, CUDNN_ATTR_OPERATION_MATMUL_BDESC, 1521)                                                               \
+    X(MATMUL_C, CUDNN_ATTR_OPERATION_MATMUL_CDESC, 1522)                                                               \
+    X(MATMUL_DESCRIPTOR, CUDNN_ATTR_OPERATION_MATMUL_DESC, 1523)                                                       \
+    X(REDUCTION_OPERATOR, CUDNN_ATTR_REDUCTION_OPERATOR, 1600)                                                         \
+    X(REDUCTION_COMP_TYPE, CUDNN_ATTR_REDUCTION_COMP_TYPE, 1601)                                                       \
+    X(REDUCTION_X, CUDNN_ATTR_OPERATION_REDUCTION_XDESC, 1610)                                                         \
+    X(REDUCTION_Y, CUDNN_ATTR_OPERATION_REDUCTION_YDESC, 1611)                                                         \
+    X(REDUCTION_DESCRIPTOR, CUDNN_ATTR_OPERATION_REDUCTION_DESC, 1612)                                                 \
+    X(RESHAPE_X, CUDNN_ATTR_OPERATION_RESHAPE_XDESC, 2200)                                                             \
+    X(RESHAPE_Y, CUDNN_ATTR_OPERATION_RESHAPE_YDESC, 2201)                                                             \
     X(DEVICEPROP_JSON, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, 2702)
 
 enum {

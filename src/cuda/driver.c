@@ -30,6 +30,8 @@ static const traits traits_of[WEFT_OP_COUNT] = {
     [WEFT_OP_MATMUL] = {.strided = 3},
     [WEFT_OP_LINEAR] = {.strided = 2},
     [WEFT_OP_LINEAR_ACT] = {.strided = 2},
+    [WEFT_OP_ATTENTION] = {.strided = 7},       /* q, k, v */
+    [WEFT_OP_ATTENTION_GRAD] = {.strided = 39}, /* and g */
     [WEFT_OP_GATHER] = {.index = 2},
     [WEFT_OP_INDEX_SELECT] = {.index = 2},
     [WEFT_OP_EMBEDDING] = {.index = 2},
@@ -163,4 +165,10 @@ weft_status weft__cuda_drive(const weft__exec *e)
     const traits *t = &traits_of[e->op];
     weft__kernel launch = weft__cuda_kernels.run[e->op];
     return t->as_is || all_suit(e, t) ? launch(e) : run_converted(e, t, launch);
+}
+
+weft_status weft__cuda_drive_dense(const weft__exec *e, weft__kernel launch)
+{
+    const traits dense = {.strided = 0};
+    return all_suit(e, &dense) ? launch(e) : run_converted(e, &dense, launch);
 }

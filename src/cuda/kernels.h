@@ -33,11 +33,13 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #include "core/ops.def"
 
-/* Convolutions without a library (kernels/conv.cu); the launchers of the rows are in dnn.c and choose. */
+/* Without a library; the launchers of the rows, which choose, are in dnn_conv.c and dnn_attention.c. */
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_add_bias(const weft__exec *e); /* y (out[0]) += b (in[2]), a value for each channel */
+weft_status weft__cuda_attention_tiled(const weft__exec *e);
+weft_status weft__cuda_attention_grad_tiled(const weft__exec *e);
 
 #ifdef __cplusplus
 }

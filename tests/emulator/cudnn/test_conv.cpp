@@ -1,38 +1,15 @@
-/* test_cudnn.cpp - which convolutions cuDNN gets, and what happens when it will not have them. Needs WEFT_CUDNN=self, as
+/* test_conv.cpp - which convolutions cuDNN gets, and what happens when it will not have them. Needs WEFT_CUDNN=self, as
  * the table tests of convolutions are run once more. */
-#include "cudnn.h"
+#include "fixture.h"
 
-#include <cstdlib>
-#include <cstring>
 #include <vector>
-#include <gtest/gtest.h>
-#include <weft/weft.h>
 
 namespace
 {
 
-class Cudnn : public testing::Test
+class CudnnConv : public CudnnTest
 {
   protected:
-    void SetUp() override
-    {
-        const char *wish = getenv("WEFT_CUDNN");
-        if (!wish || strcmp(wish, "self") != 0)
-            GTEST_SKIP() << "the stand-in for cuDNN is used with WEFT_CUDNN=self";
-        weft_options options = {};
-        options.device = "cuda";
-        ASSERT_EQ(weft_ctx_open(&options, &ctx), WEFT_OK);
-        before = cudnn_count();
-    }
-    void TearDown() override
-    {
-        if (ctx) {
-            EXPECT_EQ(weft_ctx_status(ctx), WEFT_OK) << weft_ctx_message(ctx);
-            weft_ctx_close(ctx);
-        }
-        EXPECT_EQ(cudnn_count().live, 0);
-    }
-
     weft_tensor *ones(weft_dtype dtype, int64_t a, int64_t b, int64_t c, int64_t d)
     {
         const int64_t shape[] = {a, b, c, d};
@@ -51,12 +28,9 @@ class Cudnn : public testing::Test
         const size_t width = static_cast<size_t>(weft_size(y, 3));
         return values.at(width / 2 * width + width / 2);
     }
-
-    weft_ctx *ctx = nullptr;
-    cudnn_counts before = {};
 };
 
-TEST_F(Cudnn, MakesAPlanOnce)
+TEST_F(CudnnConv, MakesAPlanOnce)
 {
     const weft_conv2d_params params = {};
     EXPECT_EQ(middle(WEFT_F32, 5, params), 46);
@@ -70,7 +44,7 @@ TEST_F(Cudnn, MakesAPlanOnce)
     EXPECT_EQ(cudnn_count().runs, before.runs + 3);
 }
 
-TEST_F(Cudnn, IsNotAskedForWhatOwnKernelsDo)
+TEST_F(CudnnConv, IsNotAskedForWhatOwnKernelsDo)
 {
     weft_conv2d_params depthwise = {};
     depthwise.groups = 4;
@@ -80,7 +54,7 @@ TEST_F(Cudnn, IsNotAskedForWhatOwnKernelsDo)
     EXPECT_EQ(cudnn_count().runs, before.runs);
 }
 
-TEST_F(Cudnn, RefusesOnce)
+TEST_F(CudnnConv, RefusesOnce)
 {
     weft_conv2d_params dilated = {};
     dilated.dilation[0] = dilated.dilation[1] = 2;
@@ -92,7 +66,7 @@ TEST_F(Cudnn, RefusesOnce)
     EXPECT_EQ(cudnn_count().runs, before.runs);
 }
 
-TEST_F(Cudnn, FailsOnce)
+TEST_F(CudnnConv, FailsOnce)
 {
     weft_conv2d_params apart = {};
     apart.stride[0] = apart.stride[1] = 3;
@@ -103,7 +77,7 @@ TEST_F(Cudnn, FailsOnce)
 }
 
 /* All three operations; that their numbers are right is the table tests' business. */
-TEST_F(Cudnn, HasEveryWay)
+TEST_F(CudnnConv, HasEveryWay)
 {
     const int64_t kernel[] = {3, 3};
     EXPECT_NE(weft_conv2d(ones(WEFT_F16, 1, 2, 6, 6), ones(WEFT_F16, 3, 2, 3, 3), nullptr, nullptr), nullptr);
