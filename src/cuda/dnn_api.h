@@ -30,6 +30,8 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(POINTWISE_SELECT, CUDNN_POINTWISE_BINARY_SELECT, 601)                                                            \
     X(REDUCE_ADD, CUDNN_REDUCE_TENSOR_ADD, 0)                                                                          \
     X(REDUCE_MAX, CUDNN_REDUCE_TENSOR_MAX, 3)                                                                          \
+    X(KNOB_STAGES, CUDNN_KNOB_TYPE_STAGES, 14)                                                                         \
+    X(KNOB_KERNEL_CFG, CUDNN_KNOB_TYPE_KERNEL_CFG, 24)                                                                 \
     X(HEUR_FALLBACK, CUDNN_HEUR_MODE_FALLBACK, 2)                                                                      \
     X(HEUR_A, CUDNN_HEUR_MODE_A, 3)                                                                                    \
     X(NOTE_TENSOR_CORE, CUDNN_NUMERICAL_NOTE_TENSOR_CORE, 0)                                                           \
@@ -51,6 +53,7 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(TYPE_VOID_PTR, CUDNN_TYPE_VOID_PTR, 6)                                                                           \
     X(TYPE_CONVOLUTION_MODE, CUDNN_TYPE_CONVOLUTION_MODE, 7)                                                           \
     X(TYPE_HEUR_MODE, CUDNN_TYPE_HEUR_MODE, 8)                                                                         \
+    X(TYPE_KNOB, CUDNN_TYPE_KNOB_TYPE, 9)                                                                              \
     X(TYPE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, 11)                                                              \
     X(TYPE_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 14)                                                              \
     X(TYPE_DESCRIPTOR, CUDNN_TYPE_BACKEND_DESCRIPTOR, 15)                                                              \
@@ -63,6 +66,7 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(ENGINECFG, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, 3)                                                                \
     X(ENGINEHEUR, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, 4)                                                              \
     X(PLAN, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, 5)                                                                \
+    X(KNOB_CHOICE, CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR, 7)                                                            \
     X(CONV_FORWARD, CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR, 10)                                        \
     X(CONV_FILTER, CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR, 11)                                 \
     X(CONV_DATA, CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR, 12)                                     \
@@ -92,11 +96,14 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(HEUR_RESULTS, CUDNN_ATTR_ENGINEHEUR_RESULTS, 202)                                                                \
     X(HEUR_DEVICEPROP, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, 204)                                                          \
     X(ENGINECFG_ENGINE, CUDNN_ATTR_ENGINECFG_ENGINE, 300)                                                              \
+    X(ENGINECFG_KNOBS, CUDNN_ATTR_ENGINECFG_KNOB_CHOICES, 302)                                                         \
     X(ENGINECFG_WORKSPACE_SIZE, CUDNN_ATTR_ENGINECFG_WORKSPACE_SIZE, 303)                                              \
     X(PLAN_HANDLE, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, 400)                                                              \
     X(PLAN_ENGINECFG, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, 401)                                                    \
     X(PLAN_WORKSPACE_SIZE, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, 402)                                              \
     X(PLAN_DEVICEPROP, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, 407)                                                      \
+    X(KNOB_CHOICE_TYPE, CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 600)                                                         \
+    X(KNOB_CHOICE_VALUE, CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, 601)                                                       \
     X(FORWARD_ALPHA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 700)                                              \
     X(FORWARD_BETA, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 701)                                                \
     X(FORWARD_CONV, CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, 702)                                           \
@@ -132,7 +139,10 @@ enum { WEFT__DNN_SUCCESS = 0 }; /* of cudnnStatus_t */
     X(PACK_UNIQUE_IDS, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, 1000)                                                       \
     X(PACK_DATA_POINTERS, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, 1001)                                                 \
     X(PACK_WORKSPACE, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, 1003)                                                         \
+    X(ENGINE_GRAPH, CUDNN_ATTR_ENGINE_OPERATION_GRAPH, 1300)                                                           \
+    X(ENGINE_NUMBER, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, 1301)                                                             \
     X(ENGINE_NUMERICAL_NOTE, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, 1303)                                                   \
+    X(ENGINE_DEVICEPROP, CUDNN_ATTR_ENGINE_DEVICEPROP, 1307)                                                           \
     X(MATMUL_COMP_TYPE, CUDNN_ATTR_MATMUL_COMP_TYPE, 1500)                                                             \
     X(MATMUL_A, CUDNN_ATTR_OPERATION_MATMUL_ADESC, 1520)                                                               \
     X(MATMUL_B, CUDNN_ATTR_OPERATION_MATMUL_BDESC, 1521)                                                               \

@@ -14,6 +14,8 @@
 
 /* Of earlier ones some give wrong gradients where keys are no multiple of 128, and know no shifted diagonal. */
 enum { OLDEST_CUDNN = 91600 };
+/* The engine for gradients on compute capability 10 has its number and knobs from the one to before the other. */
+enum { OLDEST_NUMBERED = 91800, NEWEST_NUMBERED = 92300 };
 enum { UNIT = 8, MOST_COLUMNS = 256, TILE = 128, SLACK = 1 << 20 };
 
 /* ---- What fits ---- */
@@ -76,14 +78,17 @@ static bool describe(const weft__exec *e, const weft__array *y, const weft__arra
            layout_fits(v, a->v) && layout_fits(y, a->y) && (!g || layout_fits(g, a->g));
 }
 
-/* From compute capability 8 on; the gradients repeat bit by bit on those of 8, 9 and 12 (NVIDIA's cudnn-frontend takes other
- * engines for that on 10, by number). */
-static bool device_fits(const weft__exec *e, const weft__dnn_attention *a)
+/* From compute capability 8 on; the gradients where there is an engine for them whose results repeat bit by bit. */
+static bool device_fits(const weft__exec *e, weft__dnn_attention *a)
 {
-    const int major = weft__cuda_device_of(e)->compute_major;
-    if (a->grad && major != 8 && major != 9 && major != 12)
+    const weft__cuda_device *d = weft__cuda_device_of(e);
+    const int major = d->compute_major, version = weft__cuda_dnn_version(e);
+    if (major < 8 || version < OLDEST_CUDNN)
         return false;
-    return major >= 8 && weft__cuda_dnn_version(e) >= OLDEST_CUDNN;
+    a->by_number = a->grad && major == 10 && d->compute_minor <= 3;
+    if (a->by_number)
+        return version >= OLDEST_NUMBERED && version < NEWEST_NUMBERED;
+    return !a->grad || major <= 9 || major == 12;
 }
 
 /* ---- Runs ---- */
@@ -136,13 +141,15 @@ static int64_t most_at_once(int64_t count, int64_t bytes)
     return 0;
 }
 
-/* Cuts the gradients into parts whose matrix of scores fits the work space. False: one head is too much, or parts would not
+/* Cuts the gradients into parts whose matrix of scores, if it is kept, fits the work space. False: one head is too much, or parts would not
  * begin at multiples of 16 bytes. */
 static bool cut(const weft__dnn_attention *whole, weft__dnn_attention *part)
 {
     const int64_t rows = (whole->queries + TILE - 1) / TILE * TILE, columns = (whole->keys + TILE - 1) / TILE * TILE;
     const int64_t head = rows * columns * 2;
     *part = *whole;
+    if (whole->by_number)
+        return true;
     part->heads = most_at_once(whole->heads, head);
     if (part->heads == 0)
         return false;

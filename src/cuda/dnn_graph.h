@@ -21,14 +21,25 @@ typedef struct weft__dnn_made {
     int n;
 } weft__dnn_made;
 
+/* An engine by its number, some of whose knobs are set. */
+typedef struct weft__dnn_engine {
+    int64_t number;
+    int n_knobs;
+    struct {
+        int type; /* WEFT__DNN_KNOB_... */
+        int64_t value;
+    } knobs[2];
+} weft__dnn_engine;
+
 typedef struct weft__dnn_graph {
     const weft__dnn_api *api;
     const weft__dnn_target *target;
     weft__dnn_made *made;
     weft__dnn_descriptor operations[WEFT__DNN_MOST_OPERATIONS];
     int n_operations;
-    int64_t alignment; /* in bytes, of every array */
-    bool strict_f32;   /* products of f32 may not be rounded to TF32 */
+    int64_t alignment;              /* in bytes, of every array */
+    bool strict_f32;                /* products of f32 may not be rounded to TF32 */
+    const weft__dnn_engine *engine; /* the only one that will do; NULL: what the heuristics offer */
     bool fine;
     int64_t last_id; /* given to a tensor between operations */
 } weft__dnn_graph;

@@ -5,6 +5,10 @@
  * of all scores for it, in halves; in the other, dq is added up in f32 by blocks that race, and no two runs need agree. */
 #include "dnn_graphs.h"
 
+/* On compute capability 10.0 to 10.3 that form goes to kernels that need no such matrix, and keep an order, where it is
+ * given to this engine with its knobs so (from NVIDIA's cudnn-frontend, for cuDNN 9.18 to 9.22). */
+static const weft__dnn_engine ordered_engine = {5, 2, {{WEFT__DNN_KNOB_KERNEL_CFG, 31}, {WEFT__DNN_KNOB_STAGES, 2}}};
+
 /* The layouts that everything has. */
 typedef struct shapes {
     weft__dnn_layout q, k, v, y; /* k and v as rows of keys */
@@ -149,6 +153,7 @@ static void build_grad(weft__dnn_graph *g, const void *what)
     const weft__dnn_attention *a = what;
     const shapes s = shapes_of(a);
     const int type = (int)a->data_type;
+    g->engine = a->by_number ? &ordered_engine : NULL;
     const weft__dnn_layout k_turned = turned(&s.k), v_turned = turned(&s.v);
     const weft__dnn_layout g_layout = layout_of(a, a->queries, a->columns, a->g);
     const weft__dnn_layout dq_layout = layout_of(a, a->queries, a->width, NULL);

@@ -55,6 +55,7 @@ typedef enum weft__dnn_attention_tensor {
  * keys >= queries. */
 typedef struct weft__dnn_attention {
     int64_t grad, causal, data_type; /* halves; all else is f32 */
+    int64_t by_number;               /* 1: the gradients' engine is the one for compute capability 10 */
     int64_t batch, heads, queries, keys, width, columns;
     /* Of q, k, v, y and g: along batch, heads and rows; within a row 1. Gradients lie without gaps. */
     int64_t q[3], k[3], v[3], y[3], g[3];

@@ -126,6 +126,40 @@ static bool try_heuristic(search *s, int mode)
     return true;
 }
 
+/* The graph's own engine as a configuration. */
+static weft__dnn_descriptor configure(weft__dnn_graph *g, weft__dnn_descriptor operations)
+{
+    enum { KNOBS = sizeof g->engine->knobs / sizeof *g->engine->knobs };
+    weft__dnn_descriptor knobs[KNOBS] = {0}, engine = weft__dnn_make(g, WEFT__DNN_ENGINE);
+    weft__dnn_set_descriptor(g, engine, WEFT__DNN_ENGINE_GRAPH, operations);
+    weft__dnn_set_number(g, engine, WEFT__DNN_ENGINE_NUMBER, g->engine->number);
+    if (!g->target->handle)
+        weft__dnn_set_descriptor(g, engine, WEFT__DNN_ENGINE_DEVICEPROP, g->target->device_prop);
+    weft__dnn_finish(g, engine);
+    for (int k = 0; k < g->engine->n_knobs; k++) {
+        knobs[k] = weft__dnn_make(g, WEFT__DNN_KNOB_CHOICE);
+        weft__dnn_set_enum(g, knobs[k], WEFT__DNN_KNOB_CHOICE_TYPE, WEFT__DNN_TYPE_KNOB, g->engine->knobs[k].type);
+        weft__dnn_set_number(g, knobs[k], WEFT__DNN_KNOB_CHOICE_VALUE, g->engine->knobs[k].value);
+        weft__dnn_finish(g, knobs[k]);
+    }
+    weft__dnn_descriptor d = weft__dnn_make(g, WEFT__DNN_ENGINECFG);
+    weft__dnn_set_descriptor(g, d, WEFT__DNN_ENGINECFG_ENGINE, engine);
+    weft__dnn_set(g, d, WEFT__DNN_ENGINECFG_KNOBS, WEFT__DNN_TYPE_DESCRIPTOR, g->engine->n_knobs, knobs);
+    return weft__dnn_finish(g, d);
+}
+
+static bool try_own_engine(search *s)
+{
+    weft__dnn_made *kept = &s->plan->made;
+    weft__dnn_graph attempt = *s->graph;
+    weft__dnn_descriptor configuration = configure(&attempt, s->operations);
+    if (!attempt.fine || kept->n == WEFT__DNN_MOST_DESCRIPTORS || !engine_fits(s, configuration) ||
+        !try_plan(s, configuration))
+        return false;
+    kept->list[kept->n++] = s->plan->plan;
+    return true;
+}
+
 bool weft__dnn_make_plan(const weft__dnn_api *api, const weft__dnn_target *target, const weft__dnn_problem *problem,
                          size_t most_workspace, weft__dnn_plan *plan)
 {
@@ -137,7 +171,9 @@ bool weft__dnn_make_plan(const weft__dnn_api *api, const weft__dnn_target *targe
     search s = {.graph = &g, .most_workspace = most_workspace, .plan = plan};
     s.operations = weft__dnn_close_graph(&g);
     g.fine = g.fine && plan->made.n + BY_A_HEURISTIC <= WEFT__DNN_MOST_DESCRIPTORS;
-    for (int k = 0; g.fine && k < 2; k++)
+    if (g.fine && g.engine && try_own_engine(&s))
+        return true;
+    for (int k = 0; g.fine && !g.engine && k < 2; k++)
         if (try_heuristic(&s, heuristics[k]))
             return true;
     weft__dnn_drop_plan(api, plan);

@@ -17,7 +17,7 @@ typedef struct weft__dnn_plan {
     weft__dnn_made made;       /* what the plan was made from, and it */
 } weft__dnn_plan;
 
-/* The heuristics' first engine that is deterministic and exact (f32 products in f32 where the graph is strict; no FFT, no
+/* A plan by the graph's own engine, or the heuristics' first, that is deterministic and exact (f32 products in f32 where the graph is strict; no FFT, no
  * Winograd), whose plan can be made and asks for no more than most_workspace bytes. False: there is none; plan is then
  * empty. */
 bool weft__dnn_make_plan(const weft__dnn_api *api, const weft__dnn_target *target, const weft__dnn_problem *problem,

@@ -38,7 +38,7 @@ void watch_one_failure(bool enough);
 /* Plans are noted but refused: what is asked is only whether any would be made. */
 void watch_no_plans(bool none);
 
-enum { WATCH_GPUS = 4 };
+enum { WATCH_B200 = 2, WATCH_GPUS = 4 };
 
 extern const char *const watch_names[WATCH_GPUS];
 

@@ -1,4 +1,5 @@
 /* device.cpp - the devices: which is current, their properties, versions, memory pool, and the names of errors. */
+#include <cstdlib>
 #include <cstring>
 #include "../simt/heap.h"
 #include "runtime.h"
@@ -9,6 +10,13 @@ namespace
 using cudart::Call;
 
 constexpr int multiprocessors = 4; /* few, so that grid-stride loops go round more than once */
+
+/* WEFT_SIMT_MAJOR: the compute capability's, for code that looks at it. */
+int compute_major()
+{
+    const char *wish = getenv("WEFT_SIMT_MAJOR");
+    return wish ? atoi(wish) : 9;
+}
 
 /* The calls that ask about a device, given its number. */
 bool valid_device(int device)
@@ -33,7 +41,6 @@ const Attribute attributes[] = {
     {cudaDevAttrMaxGridDimX, 2147483647},
     {cudaDevAttrMaxGridDimY, 65535},
     {cudaDevAttrMaxGridDimZ, 65535},
-    {cudaDevAttrComputeCapabilityMajor, 9},
     {cudaDevAttrComputeCapabilityMinor, 0},
     {cudaDevAttrMaxSharedMemoryPerBlock, 48 << 10},
     {cudaDevAttrMaxSharedMemoryPerBlockOptin, 227 << 10},
@@ -182,7 +189,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
         return call.result();
     if (!valid_device(device))
         return call.result(cudaErrorInvalidDevice);
-    *value = 0;
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? compute_major() : 0;
     for (const Attribute &entry : attributes)
         if (entry.attribute == attribute)
             *value = entry.value;
@@ -200,7 +207,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
         return call.result(cudaErrorInvalidDevice);
     *properties = {};
     strcpy(properties->name, "Weft CUDA emulator");
-    properties->major = 9;
+    properties->major = compute_major();
     properties->minor = 0;
     properties->totalGlobalMem = cudart::memory_limit();
     properties->multiProcessorCount = multiprocessors;

@@ -19,7 +19,7 @@ enum { SUCCESS = WEFT__DNN_SUCCESS, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, FAIL
 enum { NOT_REPEATABLE, GREEDY, GOOD, ENGINES };
 
 constexpr int64_t workspace_of[ENGINES] = {0, INT64_C(1) << 40, 4096};
-constexpr int64_t failing_step = 3, refused_width = 24, failing_width = 40;
+constexpr int64_t numbered_engine = 5, failing_step = 3, refused_width = 24, failing_width = 40;
 
 struct Handle {
     cudaStream_t stream = nullptr;
@@ -43,10 +43,25 @@ size_t bytes_of(int type)
     }
 }
 
-/* The graph behind an engine configuration. */
+/* The graph behind an engine configuration, of a heuristic or put together by hand. */
 const Descriptor &graph_of(const Descriptor &configuration)
 {
+    if (configuration.has(WEFT__DNN_ENGINECFG_ENGINE))
+        return configuration.part(WEFT__DNN_ENGINECFG_ENGINE).part(WEFT__DNN_ENGINE_GRAPH);
     return configuration.part(WEFT__DNN_HEUR_GRAPH);
+}
+
+/* The one engine that can be had by its number, with its knobs right. */
+int finalize_configuration(Descriptor &configuration)
+{
+    std::map<int, int64_t> knobs;
+    for (const Descriptor *k : configuration.all<Descriptor *>(WEFT__DNN_ENGINECFG_KNOBS))
+        knobs[k->one<int>(WEFT__DNN_KNOB_CHOICE_TYPE)] = k->one<int64_t>(WEFT__DNN_KNOB_CHOICE_VALUE);
+    configuration.engine = GOOD;
+    const bool known =
+        configuration.part(WEFT__DNN_ENGINECFG_ENGINE).one<int64_t>(WEFT__DNN_ENGINE_NUMBER) == numbered_engine &&
+        knobs[WEFT__DNN_KNOB_KERNEL_CFG] == 31 && knobs[WEFT__DNN_KNOB_STAGES] == 2;
+    return known ? SUCCESS : NOT_SUPPORTED;
 }
 
 int finalize_plan(Descriptor &plan)
@@ -170,6 +185,8 @@ int cudnnBackendFinalize(void *descriptor)
     try {
         if (d.kind == WEFT__DNN_GRAPH)
             status = d.has(WEFT__DNN_GRAPH_HANDLE) ? (Graph(d), SUCCESS) : BAD_PARAM;
+        else if (d.kind == WEFT__DNN_ENGINECFG)
+            status = finalize_configuration(d);
         else if (d.kind == WEFT__DNN_PLAN)
             status = d.has(WEFT__DNN_PLAN_HANDLE) ? finalize_plan(d) : BAD_PARAM;
     } catch (const std::exception &) { /* an attribute is missing, or shapes do not fit */

@@ -160,6 +160,37 @@ TEST_F(CudnnAttention, CutsLargeGradients)
     }
 }
 
+/* Gradients on compute capability 10 go to an engine by its number, uncut; on 11 to none. */
+class CudnnAttentionElsewhere : public CudnnAttention, public testing::WithParamInterface<const char *>
+{
+  protected:
+    void SetUp() override
+    {
+        setenv("WEFT_SIMT_MAJOR", GetParam(), 1);
+        CudnnAttention::SetUp();
+    }
+    void TearDown() override
+    {
+        CudnnAttention::TearDown();
+        unsetenv("WEFT_SIMT_MAJOR");
+    }
+};
+
+TEST_P(CudnnAttentionElsewhere, Runs)
+{
+    const bool none = strcmp(GetParam(), "7") == 0, forward = strcmp(GetParam(), "11") == 0;
+    check(WEFT_F16, {});
+    EXPECT_EQ(runs(), none ? 0 : forward ? 1 : 4);
+    if (strcmp(GetParam(), "10") == 0) {
+        EXPECT_EQ(plans(), 2 + 1);
+        Attention large(ctx, WEFT_F16, {90, 96, 2, 2, 8}, 0, true);
+        large.gradient(0);
+        EXPECT_EQ(runs(), 4 + 2);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Major, CudnnAttentionElsewhere, testing::Values("7", "8", "10", "11", "12"));
+
 TEST_F(CudnnAttention, DoesWithoutAWorkSpace)
 {
     const Sizes s = {1, 2, 8, 8, 8};
