@@ -56,7 +56,7 @@ static const library libraries[WEFT__CUDA_LIBRARIES] = {
     [WEFT__CUDA_CUBLASLT] = {"cuBLASLt", "libcublasLt.so." CUDA_SONAME, "WEFT_CUBLASLT", "cublasLtGetVersion",
                              plain_version, 10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1), "matrix products are slower"},
     [WEFT__CUDA_CUDNN] = {"cuDNN", "libcudnn.so.9", "WEFT_CUDNN", "cudnnGetVersion", plain_version, 90000, 100000,
-                          "convolution, attention and batch norm are slower"},
+                          "convolution and attention are slower"},
     [WEFT__CUDA_NVRTC] = {"NVRTC", "libnvrtc.so." CUDA_SONAME, "WEFT_NVRTC", "nvrtcVersion", nvrtc_version,
                           10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1),
                           "nothing is lost: no operation is compiled at run time"},

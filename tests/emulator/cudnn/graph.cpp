@@ -35,8 +35,8 @@ Tensor::Tensor(const Descriptor &d)
     for (size_t k = 0; k < 4; k++) {
         shape[k] = dims.at(k);
         strides[k] = steps.at(k);
-        if (shape[k] < 1 || strides[k] < 0)
-            refuse("a dim is empty or reversed");
+        if (shape[k] < 1 || strides[k] < (shape[k] > 1 ? 1 : 0))
+            refuse("a dim is empty, reversed or standing still");
     }
 }
 
