@@ -106,6 +106,8 @@ int run(const Handle &handle, const Descriptor &plan, const Descriptor &pack)
     for (Tensor *t : g->outside())
         if (!place(*t, ids, pointers))
             return BAD_PARAM;
+    if (!g->has_room(workspace, static_cast<size_t>(workspace_of[GOOD])))
+        return BAD_PARAM;
     if (g->has_step(failing_step) || g->has_product_over(failing_width)) {
         counts.failed++;
         return FAILED;
@@ -190,6 +192,7 @@ int cudnnBackendFinalize(void *descriptor)
         else if (d.kind == WEFT__DNN_PLAN)
             status = d.has(WEFT__DNN_PLAN_HANDLE) ? finalize_plan(d) : BAD_PARAM;
     } catch (const std::exception &) { /* an attribute is missing, or shapes do not fit */
+        counts.refused++;
         return BAD_PARAM;
     }
     d.finalized = status == SUCCESS;

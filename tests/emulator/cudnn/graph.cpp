@@ -153,6 +153,27 @@ static void add_convolution(const Descriptor &c, std::vector<int64_t> &stride, s
     dilation = c.all<int64_t>(WEFT__DNN_CONVOLUTION_DILATIONS);
 }
 
+/* The attribute of what a kind of node writes. */
+static int result_of(int kind)
+{
+    switch (kind) {
+    case WEFT__DNN_CONV_FORWARD:
+        return WEFT__DNN_FORWARD_Y;
+    case WEFT__DNN_CONV_DATA:
+        return WEFT__DNN_DATA_DX;
+    case WEFT__DNN_CONV_FILTER:
+        return WEFT__DNN_FILTER_DW;
+    case WEFT__DNN_OPERATION_POINTWISE:
+        return WEFT__DNN_POINTWISE_Y;
+    case WEFT__DNN_OPERATION_MATMUL:
+        return WEFT__DNN_MATMUL_C;
+    case WEFT__DNN_OPERATION_REDUCTION:
+        return WEFT__DNN_REDUCTION_Y;
+    default:
+        return WEFT__DNN_RESHAPE_Y;
+    }
+}
+
 void Graph::add(const Descriptor &o)
 {
     Node n;
@@ -193,6 +214,7 @@ void Graph::add(const Descriptor &o)
     default:
         refuse("an operation that the stand-in does not know");
     }
+    tensors.at(n.tensors.at(result_of(n.kind))).is_written = true;
     nodes.push_back(n);
 }
 
@@ -203,6 +225,22 @@ std::vector<Tensor *> Graph::outside()
         if (!entry.second.is_virtual)
             list.push_back(&entry.second);
     return list;
+}
+
+bool Graph::has_room(const char *workspace, size_t bytes)
+{
+    const auto apart = [](const char *a, size_t a_bytes, const char *b, size_t b_bytes) {
+        return a + a_bytes <= b || b + b_bytes <= a;
+    };
+    for (const Tensor *t : outside())
+        for (const Tensor *other : outside()) {
+            if (!t->is_written || t->is_scalar || other->is_scalar)
+                continue;
+            if (!apart(t->data, t->span(), workspace, bytes) ||
+                (t != other && !apart(t->data, t->span(), other->data, other->span())))
+                return false;
+        }
+    return true;
 }
 
 void Graph::carry_out()

@@ -49,6 +49,7 @@ struct Tensor {
     int64_t shape[4] = {}, strides[4] = {};
     int type = 0;
     bool is_virtual = false, is_scalar = false; /* a scalar is in host memory */
+    bool is_written = false;
     char *data = nullptr;
     std::vector<double> values; /* row-major, as rounded to type; empty until read or computed */
 
@@ -80,6 +81,8 @@ class Graph
 
     /* Tensors that a run has to bring. */
     std::vector<Tensor *> outside();
+    /* What is written lies neither in another tensor nor in the work space. */
+    bool has_room(const char *workspace, size_t bytes);
     void carry_out();
 
     /* Properties by which the stand-in refuses or fails graphs. */

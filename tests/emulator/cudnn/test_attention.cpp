@@ -128,6 +128,19 @@ TEST_F(CudnnAttention, TakesSharedKeys)
     }
     expect_near(values[0], values[1], 0.01f);
     EXPECT_EQ(runs(), 2);
+    EXPECT_EQ(cudnn_count().refused, before.refused);
+}
+
+/* More of them than the table has places. */
+TEST_F(CudnnAttention, KeepsPlansApart)
+{
+    for (int64_t keys = 2; keys < 80; keys++) {
+        const Sizes s = {1, 1, 2, keys, 8};
+        Attention device(ctx, WEFT_F16, s, 0, true), reference(cpu, WEFT_F16, s, 0, true);
+        expect_near(device.read(device.y), reference.read(reference.y), 0.01f);
+    }
+    EXPECT_EQ(runs(), 78);
+    EXPECT_EQ(plans(), 2 * 78);
 }
 
 TEST_F(CudnnAttention, RefusesOnce)
