@@ -112,8 +112,6 @@ static void add_numbers(weft__dnn_argument *arguments, const weft__dnn_attention
         arguments[WEFT__DNN_HIDDEN].data = &n->hidden;
     if (a->causal && a->keys != a->queries)
         arguments[WEFT__DNN_SHIFT].data = &n->shift;
-    if (a->grad)
-        arguments[WEFT__DNN_ONE].data = &n->one;
 }
 
 static bool run_forward(const weft__exec *e)
@@ -194,6 +192,7 @@ static bool run_part(const weft__exec *e, const weft__dnn_attention *whole, cons
         [WEFT__DNN_DK] = result_at(e->out[1], batch, head, whole, part, k),
         [WEFT__DNN_DV] = result_at(e->out[2], batch, head, whole, part, v),
         [WEFT__DNN_DELTA] = {NULL, (size_t)(part->batch * part->heads * queries) * sizeof(float)},
+        [WEFT__DNN_ONE] = {&n.one, 0},
     };
     add_numbers(arguments, part, &n);
     const weft__dnn_problem problem = weft__dnn_attention_problem(part);
