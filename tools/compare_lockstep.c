@@ -103,7 +103,7 @@ static void json_difference(json *j, const char *key, const weft_difference *d)
     json_text(j, "op", d->op);
     json_text(j, "kernel", d->kernel);
     json_text(j, "phase", d->phase);
-    json_text(j, "file", d->file);
+    json_text(j, "file", d->file[0] ? d->file : NULL);
     json_int(j, "line", d->line);
     json_text(j, "shapes", d->shapes);
     json_text(j, "what", d->what);
@@ -130,6 +130,7 @@ static void print_json(const char *side, const char *name, const weft_lockstep_r
     json_int(&j, "ties", r->ties);
     json_int(&j, "differences", r->differences);
     json_real(&j, "worst", r->worst);
+    json_text(&j, "worst_kernel", r->worst_kernel[0] ? r->worst_kernel : NULL);
     if (r->differences)
         json_difference(&j, "first", &r->first);
     else
@@ -139,6 +140,7 @@ static void print_json(const char *side, const char *name, const weft_lockstep_r
         json_object(&j, NULL);
         json_real(&j, "reference_loss", r->drift[k].reference_loss);
         json_real(&j, "other_loss", r->drift[k].other_loss);
+        json_real(&j, "loss_error", r->drift[k].loss_error);
         json_real(&j, "parameter_error", r->drift[k].parameter_error);
         json_close(&j);
     }

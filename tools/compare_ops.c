@@ -30,6 +30,7 @@ static void json_row_of(report *r, const weft_op_agreement *row)
     json_real(&r->j, "reference_bias", row->reference_bias);
     json_real(&r->j, "other_bias", row->other_bias);
     json_text(&r->j, "first_bad", row->agrees ? NULL : row->first.text);
+    json_text(&r->j, "inputs", row->inputs[0] ? row->inputs : NULL);
     json_text(&r->j, "why", row->text[0] ? row->text : NULL);
     json_close(&r->j);
 }

@@ -4,7 +4,7 @@ import os
 import struct
 import tempfile
 
-from tool import WEFT, main, weft, weft_json
+from tool import WEFT, check_schema, main, weft, weft_json
 
 FOLDER = tempfile.mkdtemp(prefix="weft_compare_")
 
@@ -22,7 +22,8 @@ def safetensors(name, values):
 
 def test_operations_agree_with_plain_c():
     found = weft_json("compare", "ops", "gelu", "conv2d", "--other", "plain", "--json")
-    assert found["schema"] == "weft-compare-ops/1" and found["disagreeing"] == 0
+    check_schema(found, "compare_ops")
+    assert found["disagreeing"] == 0
     assert {row["op"] for row in found["rows"]} == {"gelu", "conv2d"}
     assert all(row["agrees"] for row in found["rows"])
     ulp = max(row["other_ulp"] for row in found["rows"] if row["op"] == "gelu" and row["dtype"] == "f32")
@@ -31,6 +32,7 @@ def test_operations_agree_with_plain_c():
 
 def test_lockstep_against_f64():
     found = weft_json("compare", "lockstep", "mlp", "--other", "f64", "--steps", "2", "--json")
+    check_schema(found, "compare_lockstep")
     assert found["differences"] == 0 and found["first"] is None and found["launches"] > 20
     assert len(found["drift"]) == 2
     assert 0 < found["drift"][-1]["parameter_error"] < 1e-5
@@ -51,7 +53,8 @@ def test_files():
     assert result.code == 1 and "0.5" in result.out
     assert weft("compare", "files", a, b, "--rtol", "0.2").code == 0
     found = weft_json("compare", "files", a, b, "--json", code=1)
-    assert found["tensors"][0]["different"] == 1 and found["tensors"][0]["max_absolute"] == 0.5
+    check_schema(found, "compare_files")
+    assert found["equal"] is False and found["tensors"][0]["different"] == 1 and found["tensors"][0]["max_absolute"] == 0.5
 
 
 def test_mistakes():
@@ -77,6 +80,7 @@ def test_profile():
     slices = [event for event in events if event["ph"] == "X"]
     assert slices and all(event["dur"] >= 0 for event in slices)
     found = weft("profile", "--json", "--", "sh", "-c", f"{' '.join(program)} >/dev/null")
+    check_schema(json.loads(found.out), "profile")
     kernels = json.loads(found.out)["kernels"]
     assert {"forward", "backward", "optimiser"} <= {row["phase"] for row in kernels}
 

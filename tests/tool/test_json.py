@@ -3,7 +3,9 @@ import os
 import tempfile
 from html.parser import HTMLParser
 
-from tool import check_schema, main, weft, weft_json
+from tool import HERE, check_schema, main, read_schema, weft, weft_json
+
+DOCS = os.path.join(HERE, "..", "..", "docs")
 
 
 def test_info():
@@ -70,6 +72,25 @@ def test_bench_models_run():
     for forward, train in zip(report["cases"][::2], report["cases"][1::2]):
         assert forward["size"].startswith("forward") and train["size"].startswith("train step")
         assert 2 * forward["flops"] < train["flops"] <= 3 * forward["flops"]
+
+
+def keys_of(shape):
+    inner = shape.values() if isinstance(shape, dict) else shape if isinstance(shape, list) else []
+    own = {key.rstrip("?") for key in shape} if isinstance(shape, dict) else set()
+    return own.union(*[keys_of(item) for item in inner])
+
+
+def test_the_pages_describe_every_field():
+    names = sorted(name.removesuffix(".json") for name in os.listdir(os.path.join(HERE, "schemas")))
+    assert len(names) == 10, names
+    for name in names:
+        shape = read_schema(name)
+        with open(os.path.join(DOCS, "bench-json.md" if name.startswith("bench") else "json.md")) as file:
+            text = file.read()
+        version = shape["schema"].removeprefix("=")
+        assert version.startswith("weft-") and f"`{version}`" in text, version
+        missing = [key for key in keys_of(shape) if f"`{key}`" not in text and f"`{key}[]`" not in text]
+        assert not missing, (name, missing)
 
 
 class Page(HTMLParser):

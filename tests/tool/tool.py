@@ -50,16 +50,21 @@ def weft_json(*words, code=0):
 
 
 def check_shape(value, shape, where="$"):
-    """shape: "str", "int", "num", "bool", each with "?" for null too; [shape] for lists; {key: shape}, exactly these keys."""
+    """shape: "str", "int", "num", "bool", each with "?" for null too; [shape] for lists; {key: shape}, exactly these keys, or
+    "key?" for an object or null; "=text" for this text alone."""
     if isinstance(shape, dict):
         assert isinstance(value, dict), f"{where} is no object"
-        assert list(value) == list(shape), f"{where} has the keys {list(value)}, not {list(shape)}"
-        for key in shape:
-            check_shape(value[key], shape[key], f"{where}.{key}")
+        keys = [key.rstrip("?") for key in shape]
+        assert list(value) == keys, f"{where} has the keys {list(value)}, not {keys}"
+        for key, inner in shape.items():
+            if not (key.endswith("?") and value[key[:-1]] is None):
+                check_shape(value[key.rstrip("?")], inner, f"{where}.{key}")
     elif isinstance(shape, list):
         assert isinstance(value, list), f"{where} is no list"
         for k, item in enumerate(value):
             check_shape(item, shape[0], f"{where}[{k}]")
+    elif shape.startswith("="):
+        assert value == shape[1:], f"{where} is {value!r}, not {shape[1:]!r}"
     elif value is None:
         assert shape.endswith("?"), f"{where} is null"
     else:
@@ -69,9 +74,37 @@ def check_shape(value, shape, where="$"):
         assert fits, f"{where} is {value!r}, not {shape}"
 
 
-def check_schema(value, name):
+def read_schema(name):
     with open(os.path.join(HERE, "schemas", name + ".json")) as file:
-        check_shape(value, json.load(file))
+        return json.load(file)
+
+
+def damaged(value):
+    """Copies of a document, each with one key of some object gone, renamed, or of another type."""
+    if isinstance(value, list):
+        for item in value[:1]:
+            for worse in damaged(item):
+                yield [worse] + value[1:]
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            rest = {k: v for k, v in value.items() if k != key}
+            yield rest
+            yield {("x" + k if k == key else k): v for k, v in value.items()}
+            yield {**value, key: {"x": 1}}
+            for worse in damaged(inner):
+                yield {**value, key: worse}
+
+
+def check_schema(value, name):
+    """The document has the stored shape, and the check would have seen any change of it."""
+    shape = read_schema(name)
+    check_shape(value, shape)
+    for worse in damaged(value):
+        try:
+            check_shape(worse, shape)
+        except AssertionError:
+            continue
+        raise AssertionError(f"the shape {name} lets this pass: {json.dumps(worse)[:400]}")
 
 
 def main(names):
