@@ -2,10 +2,13 @@
 #include "planted.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include "core/core.h"
 
 static weft__backend backend;
 static struct {
+    const weft__backend *right;
     int op;
     bool grad;
     planted_bug bug;
@@ -70,9 +73,24 @@ static void spoil(const weft__array *a)
     }
 }
 
+/* On the host, wherever the array is. */
+static weft_status spoil_there(const weft__exec *e, const weft__array *a)
+{
+    const size_t bytes = (size_t)a->count * weft_dtype_size((weft_dtype)a->dtype);
+    weft__array here = *a;
+    here.data = malloc(bytes + 1);
+    weft_status status = now.right->to_host(e->device, here.data, a->data, bytes);
+    if (status == WEFT_OK) {
+        spoil(&here);
+        status = now.right->from_host(e->device, a->data, here.data, bytes);
+    }
+    free(here.data);
+    return status;
+}
+
 static weft_status run_wrong(const weft__exec *e)
 {
-    const weft__backend *right = weft__cpu_backend();
+    const weft__backend *right = now.right;
     const weft__kernel kernel = now.grad ? right->grad[e->op] : right->run[e->op];
     const weft__array *in[8] = {NULL};
     weft__exec wrong = *e;
@@ -94,17 +112,39 @@ static weft_status run_wrong(const weft__exec *e)
     }
     const weft_status status = now.bug == PLANTED_STALE ? WEFT_OK : kernel(&wrong);
     const weft__array result = result_of(e);
-    spoil(&result);
-    return status;
+    return status == WEFT_OK ? spoil_there(e, &result) : status;
 }
 
-void plant(weft_ctx *ctx, int op, bool grad, planted_bug bug)
+const weft__backend *planted_backend(const weft__backend *right, int op, bool grad, planted_bug bug)
 {
-    backend = *weft__cpu_backend();
-    backend.name = "planted";
+    backend = *right;
+    now.right = right;
     now.op = op;
     now.grad = grad;
     now.bug = bug;
     (grad ? backend.grad : backend.run)[op] = run_wrong;
-    ctx->backend = &backend;
+    return &backend;
+}
+
+const weft__backend *planted_named(const weft__backend *right, const char *text)
+{
+    static const char *const bugs[] = {"element", "drift", "nan", "swap", "no_third", "stale", "shift", "real", "zero"};
+    const char *colon = strchr(text, ':');
+    const size_t length = colon ? (size_t)(colon - text) : 0;
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        const size_t own = strlen(weft__ops[op].name);
+        if (length < own || strncmp(text, weft__ops[op].name, own) != 0)
+            continue;
+        const bool grad = strncmp(text + own, " (gradient):", 12) == 0;
+        for (int bug = 0; (grad || own == length) && bug < (int)(sizeof bugs / sizeof *bugs); bug++)
+            if (strcmp(colon + 1, bugs[bug]) == 0)
+                return planted_backend(right, op, grad, (planted_bug)bug);
+    }
+    return NULL;
+}
+
+void plant(weft_ctx *ctx, int op, bool grad, planted_bug bug)
+{
+    ctx->backend = planted_backend(weft__cpu_backend(), op, grad, bug);
+    backend.name = "planted";
 }

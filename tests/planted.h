@@ -1,8 +1,9 @@
-/* planted.h - a backend with one known bug: the CPU's, with one kernel that does something wrong. */
+/* planted.h - a backend with one known bug: another one, with one kernel that does something wrong. */
 #ifndef WEFT_TESTS_PLANTED_H
 #define WEFT_TESTS_PLANTED_H
 
-#include "core/core.h"
+#include <weft/weft.h>
+#include "core/backend.h"
 
 typedef enum planted_bug {
     PLANTED_ELEMENT,  /* one element is off by 1 % of the largest */
@@ -15,6 +16,12 @@ typedef enum planted_bug {
     PLANTED_REAL,     /* the first real attribute is 5 % too large */
     PLANTED_ZERO      /* the last element is 0 */
 } planted_bug;
+
+/* right with the bug, until the next call. grad: in the fused gradient. */
+const weft__backend *planted_backend(const weft__backend *right, int op, bool grad, planted_bug bug);
+
+/* From "linear:no_third" or "tanh (gradient):drift". NULL: there is no such operation or bug. */
+const weft__backend *planted_named(const weft__backend *right, const char *text);
 
 /* Turns ctx, which is on the CPU, into one on the backend with the bug. One at a time in a process. */
 void plant(weft_ctx *ctx, int op, bool grad, planted_bug bug);

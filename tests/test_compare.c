@@ -274,6 +274,65 @@ WEFT_TEST(Lockstep, SavesTheBadOperationForAReplay)
     weft_ctx_close(other);
 }
 
+/* ---- Operations of the program's own ---- */
+
+/* Doubles; in the context that user names, one element is off. */
+static weft_status doubled(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)n;
+    for (int64_t k = 0; k < out->count; k++)
+        ((float *)out->data)[k] = 2 * ((const float *)in[0].data)[k];
+    if (ctx == user)
+        ((float *)out->data)[3] += 0.01F;
+    return WEFT_OK;
+}
+
+static weft_status doubled_backward(weft_ctx *ctx, weft_tensor *const *in, int n, weft_tensor *out,
+                                    weft_tensor *gradient, weft_tensor **gradients, void *user)
+{
+    (void)ctx, (void)in, (void)n, (void)out, (void)user;
+    gradients[0] = weft_mul_scalar(gradient, 2);
+    return WEFT_OK;
+}
+
+static weft_status custom_step(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    const int mark = weft_scope_push(ctx);
+    (void)step;
+    weft_tensor *x = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(4, 6), 1, 0.1), true);
+    weft_tensor *l = weft_sum(weft_custom((const weft_custom_op *)model, &x, 1), WEFT_ALL, false);
+    weft_backward(ctx, l);
+    *loss = weft_item(ctx, l);
+    return weft_scope_pop(ctx, mark);
+}
+
+WEFT_TEST(Lockstep, ComparesOperationsOfTheProgram)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    weft_custom_op op = {.name = "doubled", .forward = doubled, .backward = doubled_backward};
+    WEFT_CHECK_OK(weft_lockstep(reference, &op, other, NULL, custom_step, NULL, &report));
+    const int64_t launches = report.launches;
+    WEFT_CHECK_OK(
+        weft_lockstep(reference, &op, other, NULL, custom_step, &(weft_lockstep_options){.widen = true}, &report));
+    WEFT_CHECK_EQ_INT(report.launches, launches);
+    op.user = other;
+    WEFT_CHECK_STATUS(weft_lockstep(reference, &op, other, NULL, custom_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(report.first.op, "doubled");
+    WEFT_CHECK_STR_EQ(report.first.kernel, "doubled");
+    WEFT_CHECK_STR_EQ(report.first.phase, "forward");
+    WEFT_CHECK_EQ_INT(report.first.element, 3);
+    WEFT_CHECK_STR_HAS(report.first.file, "test_compare.c");
+    op.user = NULL;
+    plant(other, WEFT_OP_MUL_SCALAR, false, PLANTED_REAL); /* within its backward callback */
+    WEFT_CHECK_STATUS(weft_lockstep(reference, &op, other, NULL, custom_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(report.first.op, "doubled");
+    WEFT_CHECK_STR_EQ(report.first.kernel, "mul_scalar");
+    WEFT_CHECK_STR_EQ(report.first.phase, "backward");
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
 /* ---- Ties ---- */
 
 /* Equal values everywhere: any index is right. */

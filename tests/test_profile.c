@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* clang-format off */
@@ -79,6 +80,67 @@ WEFT_TEST(Profile, CountsCallsBytesAndOperations)
     weft_profile_free(p);
     weft_ctx_close(ctx);
     WEFT_CHECK_EQ_INT(memory.live_bytes, 0);
+}
+
+/* ---- Operations of the program's own ---- */
+
+static void pause_for(long milliseconds)
+{
+    const struct timespec t = {.tv_nsec = milliseconds * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static weft_status slow_copy(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)ctx, (void)n, (void)user;
+    pause_for(20);
+    memcpy(out->data, in[0].data, sizeof(float) * (size_t)out->count);
+    return WEFT_OK;
+}
+
+static weft_status slow_copy_backward(weft_ctx *ctx, weft_tensor *const *in, int n, weft_tensor *out,
+                                      weft_tensor *gradient, weft_tensor **gradients, void *user)
+{
+    (void)ctx, (void)in, (void)n, (void)out, (void)user;
+    pause_for(10);
+    gradients[0] = weft_mul_scalar(gradient, 1);
+    return WEFT_OK;
+}
+
+WEFT_TEST(Profile, NamesOperationsOfTheProgram)
+{
+    char name[] = "slow_copy", path[32] = "/tmp/weft_trace_XXXXXX";
+    const weft_custom_op op = {.name = name, .forward = slow_copy, .backward = slow_copy_backward};
+    weft_profile_op rows[16];
+    weft_ctx *ctx;
+    weft_profile *p;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    weft_tensor *x = weft_param(weft_ones(ctx, WEFT_F32, WEFT_DIMS(100)), "x");
+    WEFT_CHECK_OK(weft_backward(ctx, weft_sum(weft_custom(&op, &x, 1), WEFT_ALL, false)));
+    weft_release(x);
+    weft_profile_end(p);
+    name[0] = 'S'; /* the profile keeps names of its own */
+    const int n = weft_profile_ops(p, rows, 16);
+    const weft_profile_op *forward = find(rows, n, "slow_copy", "forward");
+    const weft_profile_op *backward = find(rows, n, "slow_copy", "backward");
+    const weft_profile_op *within = find(rows, n, "mul_scalar", "backward");
+    WEFT_REQUIRE(forward && backward && within);
+    WEFT_CHECK(forward->calls == 1 && forward->seconds >= 0.02 && forward->bytes == 800 && !forward->gradient);
+    WEFT_CHECK(backward->calls == 1 && backward->seconds >= 0.01 && backward->gradient);
+    WEFT_CHECK(within->seconds < 0.01); /* counted once, in a row of its own */
+    const int file = mkstemp(path);
+    WEFT_REQUIRE(file >= 0);
+    close(file);
+    WEFT_CHECK_OK(weft_profile_trace(p, path));
+    char *text = slurp(path);
+    WEFT_CHECK_STR_HAS(text, "\"name\":\"slow_copy\",\"args\":{\"kernel\":\"slow_copy\",\"phase\":\"forward\"");
+    WEFT_CHECK_STR_HAS(text, "\"kernel\":\"slow_copy (gradient)\",\"phase\":\"backward\"");
+    WEFT_CHECK_STR_HAS(text, "\"name\":\"slow_copy\",\"args\":{\"kernel\":\"mul_scalar\"");
+    free(text);
+    unlink(path);
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
 }
 
 WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)

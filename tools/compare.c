@@ -50,6 +50,7 @@ int command_compare(int argc, char **argv)
     const option options[] = {
         {"other", "SIDE", "cuda, f64, plain, threads:4 ...; default: cuda if there is one", OPTION_TEXT, &o.other},
         {"steps", "N", "lockstep: how many steps; default 3", OPTION_INT, &o.steps},
+        {"batch", "N", "lockstep: how large a batch; default: the model's own", OPTION_INT, &o.batch},
         {"save", "FILE", "lockstep: the first bad operation, for replay", OPTION_TEXT, &o.save},
         {"svg", "FILE", "lockstep: the drift as an image", OPTION_TEXT, &o.svg},
         {"rtol", "R", "files: what an element may be off by, relative; default 0", OPTION_REAL, &o.rtol},

@@ -7,7 +7,7 @@
 
 typedef struct compare_options {
     const char *other; /* NULL: chosen by the part */
-    int steps;
+    int steps, batch;  /* batch 0: the model's own */
     const char *save, *svg;
     double rtol, atol;
     bool json;

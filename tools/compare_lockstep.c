@@ -26,12 +26,12 @@ static const model *find_model(const char *name)
     return NULL;
 }
 
-static bool build(trainer *t, weft_ctx *ctx, const model *m, weft_dtype dtype)
+static bool build(trainer *t, weft_ctx *ctx, const model *m, weft_dtype dtype, int batch)
 {
     t->m = m;
     t->n.ctx = ctx;
     t->n.dtype = dtype;
-    t->n.batch = m->cpu_batch;
+    t->n.batch = batch ? batch : m->cpu_batch;
     m->build(&t->n);
     return weft_ctx_status(ctx) == WEFT_OK &&
            weft_sgd_open(ctx, t->n.params, t->n.n_params, &(weft_sgd_options){.lr = 0.01, .momentum = 0.9},
@@ -185,13 +185,17 @@ int compare_run_lockstep(const compare_options *o, int n, char **words)
         complain("--steps must be 1 to 10000");
         return EXIT_USAGE;
     }
+    if (o->batch < 0) {
+        complain("--batch must be 1 or more");
+        return EXIT_USAGE;
+    }
     const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "f64";
     weft_ctx *reference = compare_open("cpu"), *other = compare_open(side);
     trainer here = {0}, there = {0};
     int code = EXIT_USAGE;
     if (reference && other) {
-        const bool built = build(&here, reference, m, WEFT_F32) &&
-                           build(&there, other, m, strcmp(side, "f64") == 0 ? WEFT_F64 : WEFT_F32);
+        const bool built = build(&here, reference, m, WEFT_F32, o->batch) &&
+                           build(&there, other, m, strcmp(side, "f64") == 0 ? WEFT_F64 : WEFT_F32, o->batch);
         if (built)
             code = run_pair(o, side, m, &here, &there);
         else

@@ -15,7 +15,8 @@
 static const usage profile_usage = {
     "weft profile", "[options] -- PROGRAM [ARGUMENT...]",
     "Runs a program that is linked with Weft and shows where the time of its operations goes. The trace, a slice for\n"
-    "each kernel and the tensor memory over time, opens in ui.perfetto.dev or chrome://tracing.",
+    "each kernel and the tensor memory over time, opens in ui.perfetto.dev or chrome://tracing; that of a second\n"
+    "context is in FILE.2, and so on. On a GPU it has the host's launches and the stream as two lanes.",
     "  weft profile -- ./train --epochs 1             a table of kernels\n"
     "  weft profile --trace step.json -- ./train      and keeps the trace\n"
     "  weft profile --json -- ./train > profile.json\n"};
@@ -60,15 +61,20 @@ int command_profile(int argc, char **argv)
         return EXIT_USAGE;
     }
     argv[argc] = NULL; /* the words have moved up */
-    char temporary[] = "/tmp/weft_profile_XXXXXX";
-    const int file = trace ? -1 : mkstemp(temporary);
-    if (file >= 0)
-        close(file);
-    const char *path = trace ? trace : temporary;
+    char folder[] = "/tmp/weft_profile_XXXXXX", inside[sizeof folder + 8];
+    if (!trace && !mkdtemp(folder)) {
+        complain("%s: %s", folder, strerror(errno));
+        return EXIT_USAGE;
+    }
+    snprintf(inside, sizeof inside, "%s/trace", folder);
+    const char *path = trace ? trace : inside;
+    profile_remove(path); /* those of an earlier run */
     int code = run_program(argv + 1, path) == 0 ? EXIT_FINE : EXIT_USAGE;
     if (code == EXIT_FINE && !profile_show(path, json))
         code = EXIT_USAGE;
-    if (!trace)
-        unlink(temporary);
+    if (!trace) {
+        profile_remove(path);
+        rmdir(folder);
+    }
     return code;
 }

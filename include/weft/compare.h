@@ -31,7 +31,7 @@ extern "C" {
 
 /* One operation whose results disagree. */
 typedef struct weft_difference {
-    char op[48];                    /* "linear"; in the backward phase the operation whose derivative it is */
+    char op[48];                    /* "linear", the name of a weft_custom_op; backward: whose derivative it is */
     char kernel[48];                /* what ran: "linear", "matmul", "gelu (gradient)", "layer_norm_grad" */
     char phase[12];                 /* "forward", "backward" or "optimiser" */
     char file[128];                 /* where the program called op; "" if unknown */
@@ -88,8 +88,8 @@ typedef struct weft_lockstep_report {
 
 /* Runs step in reference and repeats every kernel launch in other on the same inputs: forward, backward and optimiser.
  * other_model NULL: that is all. Else the same steps run in other on that model, which first gets reference's parameters
- * (in the order in which weft_param made them), and drift is filled. Operations made by weft_custom run on the
- * program's own code and are not repeated.
+ * (in the order in which weft_param made them), and drift is filled. Forward callbacks of weft_custom are called once more,
+ * with other, where they have one for its device; they must be functions of their inputs, and cannot be saved.
  * WEFT_OK: all agree. WEFT_E_MISMATCH: some do not, see report->first; not an error of either context. Else an error of one
  * of the contexts, whose message says what. options may be NULL. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other,

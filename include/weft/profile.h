@@ -12,9 +12,14 @@
  * then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3 ...). Nothing
  * is ever written without that variable. `weft profile PROGRAM` sets it.
  *
- * On the CPU a launch is timed by the clock around its kernel. On other devices the profile waits for the device after each
- * launch, so that the times are the kernels' own and the program runs slower than it would. Each launch is also an NVTX
- * range, if a tool such as Nsight Systems is there to see it.
+ * On the CPU a launch is timed by the clock around its kernel. On CUDA it lies between two events in the stream, which are
+ * read some hundred launches later, so that the host runs ahead of the device as it does without a profile. The time between
+ * them is the device's; where it waits for the host, the host's time for the launch is in it. The trace has a lane for the
+ * host's launches and one for the stream, each by its own clock, aligned when the profile begins. Each launch is
+ * also an NVTX range, if a tool such as Nsight Systems is there to see it.
+ *
+ * Operations of weft_custom have rows under their names. Their backward callbacks are counted without the operations that
+ * they call, which have rows of their own (on CUDA that leaves no time).
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_PROFILE_H
@@ -30,9 +35,9 @@ typedef struct weft_profile weft_profile;
 
 /* All launches of one kernel in one phase. */
 typedef struct weft_profile_op {
-    const char *kernel; /* "matmul"; static storage */
+    const char *kernel; /* "matmul", or the name of a weft_custom_op; valid as long as the profile */
     const char *phase;  /* "forward", "backward", "optimiser" */
-    bool gradient;      /* the fused gradient of kernel */
+    bool gradient;      /* the fused gradient of kernel, or the backward callback */
     int64_t calls;
     double seconds; /* sum */
     double longest; /* of one call */
@@ -43,6 +48,7 @@ typedef struct weft_profile_op {
 typedef struct weft_profile_total {
     double wall;       /* seconds from begin to end */
     double in_kernels; /* seconds */
+    double issuing;    /* seconds of the host in launches; on the CPU the kernels run in them */
     int64_t launches;
     int64_t kept;      /* launches in the trace: the first ones, up to a million */
     size_t peak_bytes; /* most tensor data at a launch */
@@ -53,14 +59,15 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_profile_begin(weft_ctx *ctx, weft_prof
 WEFT_API void weft_profile_end(weft_profile *profile);  /* before ctx is closed; twice is fine */
 WEFT_API void weft_profile_free(weft_profile *profile); /* before ctx is closed; NULL is fine */
 
-WEFT_API weft_profile_total weft_profile_totals(const weft_profile *profile);
+/* These may be called before the end too; they wait for the device. */
+WEFT_API weft_profile_total weft_profile_totals(weft_profile *profile);
 /* The rows, longest time first. Fills rows[0..min(number, room)) and returns the number. */
-WEFT_API int weft_profile_ops(const weft_profile *profile, weft_profile_op *rows, int room);
+WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int room);
 /* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
-WEFT_API int weft_profile_table(const weft_profile *profile, char *buffer, size_t size);
-/* Writes the Chrome trace: a slice for each launch with its shapes, place in the program, bytes and FLOP/s, and tensor memory
- * over time. WEFT_E_IO is recorded in the context. */
-WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(const weft_profile *profile, const char *path);
+WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
+/* Writes the Chrome trace: a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
+ * for the host's call with an arrow between them, and tensor memory over time. WEFT_E_IO is recorded in the context. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(weft_profile *profile, const char *path);
 
 #ifdef __cplusplus
 }

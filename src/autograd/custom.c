@@ -1,6 +1,6 @@
 /* custom.c - operations defined by the user's callbacks. */
 #include <string.h>
-#include "core/core.h"
+#include "core/observe.h"
 
 static weft_array outside_view(const weft__array *a, bool with_data)
 {
@@ -47,16 +47,13 @@ static weft_status call_on_stream(void *stream, void *user)
     return f->op->forward_cuda(f->ctx, f->in, f->n, f->out, stream, f->op->user);
 }
 
-static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
+/* Calls the callback on dense arrays. */
+static weft_status call_forward(weft_ctx *ctx, const weft_custom_op *op, const weft__array *const *in, int n,
+                                weft__array *out)
 {
-    weft_array views[WEFT__MAX_CUSTOM_INPUTS];
-    for (int k = 0; k < n; k++) {
-        weft_tensor *dense = weft__dense(ctx, in[k]);
-        if (!dense)
-            return ctx->status;
-        views[k] = outside_view(&dense->a, true);
-    }
-    weft_array result = outside_view(&out->a, true);
+    weft_array views[WEFT__MAX_CUSTOM_INPUTS], result = outside_view(out, true);
+    for (int k = 0; k < n; k++)
+        views[k] = outside_view(in[k], true);
     const bool on_host = ctx->backend->host_memory;
     if (!on_host && !(op->forward_cuda && ctx->backend->with_stream))
         return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED,
@@ -69,6 +66,32 @@ static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor 
         return ctx->status;
     return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its %s callback returned %s",
                             on_host ? "forward" : "forward_cuda", weft_status_name(status));
+}
+
+static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
+{
+    const weft__array *arrays[WEFT__MAX_CUSTOM_INPUTS];
+    weft__array *result = &out->a;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *dense = weft__dense(ctx, in[k]);
+        if (!dense)
+            return ctx->status;
+        arrays[k] = &dense->a;
+    }
+    if (!ctx->observer)
+        return call_forward(ctx, op, arrays, n, result);
+    weft__launch l = {.ctx = ctx,
+                      .op = WEFT_OP_COUNT,
+                      .in = arrays,
+                      .out = &result,
+                      .n_in = n,
+                      .n_out = 1,
+                      .custom = op,
+                      .run = call_forward};
+    weft__launch_begins(&l);
+    const weft_status status = call_forward(ctx, op, arrays, n, result);
+    weft__launch_ends(&l, status);
+    return status;
 }
 
 static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n)

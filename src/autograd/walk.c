@@ -1,5 +1,6 @@
 /* walk.c - the backward pass: gradients travel from results to leaves, latest operation first. */
 #include <string.h>
+#include "core/observe.h"
 #include "vjp.h"
 #include "walk.h"
 
@@ -149,9 +150,21 @@ static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand
            ndim == gradient->a.ndim && memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
 }
 
+static weft_status call_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+{
+    const weft_custom_op *op = node->custom;
+    if (!w->ctx->observer)
+        return op->backward(w->ctx, node->in, node->n_in, y, g, out, op->user);
+    weft__launch l = {.ctx = w->ctx, .op = WEFT_OP_COUNT, .grad = true, .custom = op};
+    weft__launch_begins(&l);
+    const weft_status status = op->backward(w->ctx, node->in, node->n_in, y, g, out, op->user);
+    weft__launch_ends(&l, status);
+    return status;
+}
+
 static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
 {
-    weft_status status = node->custom->backward(w->ctx, node->in, node->n_in, y, g, out, node->custom->user);
+    weft_status status = call_backward(w, node, g, y, out);
     if (status != WEFT_OK)
         weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
                          weft_status_name(status));

@@ -59,7 +59,7 @@ weft__agreement weft__agreement_of(const weft__frozen *f, int result)
 {
     if (!weft_dtype_is_float((weft_dtype)f->out[result].a.dtype))
         return WEFT__EXACT;
-    return f->grad ? WEFT__DERIVED : by_op(f->op);
+    return f->grad || f->custom ? WEFT__DERIVED : by_op(f->op); /* nothing is known of a callback: the widest */
 }
 
 static int64_t ratio(int64_t a, int64_t b)

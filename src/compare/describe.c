@@ -72,7 +72,7 @@ static void ask_exact(const weft__frozen *f, const weft__verdict *v, const weft_
                       weft_difference *d)
 {
     d->exact = d->reference_error = d->other_error = NAN;
-    weft__held *exact = weft__rerun(arbiter, f, weft__rerun_kind_for(f->op, true));
+    weft__held *exact = f->custom ? NULL : weft__rerun(arbiter, f, weft__rerun_kind_for(f->op, true));
     if (!exact)
         return;
     d->reference_error = weft__accuracy_of(f->owner, &f->out[v->result], &exact[v->result]).relative_l2;
@@ -119,7 +119,7 @@ void weft__describe_difference(const weft__frozen *f, const weft__verdict *v, co
                                weft_difference *d)
 {
     snprintf(d->op, sizeof d->op, "%s", f->name);
-    snprintf(d->kernel, sizeof d->kernel, "%s%s", weft__ops[f->op].name, f->grad ? " (gradient)" : "");
+    snprintf(d->kernel, sizeof d->kernel, "%.30s%s", weft__frozen_kernel(f), f->grad ? " (gradient)" : "");
     snprintf(d->phase, sizeof d->phase, "%s", weft__phase_name(f->phase));
     if (f->site.file) {
         const size_t length = strlen(f->site.file), room = sizeof d->file - 1;

@@ -154,7 +154,9 @@ bool weft__freeze_inputs(weft__frozen *f, weft_ctx *owner, const weft__launch *l
                         .site = l->site,
                         .n_in = l->n_in,
                         .n_out = l->n_out,
-                        .has_attrs = l->attrs != NULL};
+                        .has_attrs = l->attrs != NULL,
+                        .custom = l->custom,
+                        .run = l->run};
     snprintf(f->name, sizeof f->name, "%s", l->name);
     if (l->attrs)
         f->attrs = *l->attrs;
@@ -305,6 +307,16 @@ static bool fetch(const rerun *r, weft__held *results)
     return true;
 }
 
+const char *weft__frozen_kernel(const weft__frozen *f)
+{
+    return f->custom ? f->custom->name : weft__ops[f->op].name;
+}
+
+bool weft__can_rerun(const weft_ctx *ctx, const weft__launch *l)
+{
+    return !l->custom || (!l->grad && (ctx->backend->host_memory || l->custom->forward_cuda));
+}
+
 weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind kind)
 {
     rerun r = {.ctx = ctx, .f = f, .kind = kind, .noise = 88172645463325252u};
@@ -313,8 +325,9 @@ weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind k
     if (results && make_arrays(&r)) {
         const int n_out = is_step(f->op) ? 0 : f->n_out;
         const weft__attrs *attrs = f->has_attrs ? &f->attrs : NULL;
-        status = f->grad ? weft__run_grad(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs)
-                         : weft__run_kernel(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs);
+        status = f->custom ? f->run(ctx, f->custom, r.in, f->n_in, r.out[0])
+                 : f->grad ? weft__run_grad(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs)
+                           : weft__run_kernel(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs);
     }
     if (status == WEFT_OK && !fetch(&r, results))
         status = WEFT_E_NOMEM;

@@ -24,6 +24,9 @@ typedef struct weft__frozen {
     weft__held *in, *out; /* n_in and n_out; out as the launch left them */
     bool has_attrs;
     weft__attrs attrs;
+    const weft_custom_op *custom; /* of the launch: a callback of the user's, run by run */
+    weft_status (*run)(weft_ctx *ctx, const weft_custom_op *custom, const weft__array *const *in, int n,
+                       weft__array *out);
 } weft__frozen;
 
 /* Copies the inputs before the launch, and the outputs after it. An optimiser step has no outputs: what it changes among its
@@ -40,6 +43,12 @@ typedef enum weft__rerun_kind {
     WEFT__ABSOLUTE, /* in f64, of |inputs|: of a sum of products that gives the sum of |a b| */
     WEFT__SHAKEN    /* in f64, each floating element moved by one part in 2^23 (f64: 2^52) up or down */
 } weft__rerun_kind;
+
+/* What ran: the row's name, or that of the user's operation. */
+const char *weft__frozen_kernel(const weft__frozen *f);
+
+/* Whether the launch can be run in ctx: a callback may be missing for its device. */
+bool weft__can_rerun(const weft_ctx *ctx, const weft__launch *launch);
 
 /* Runs the launch in ctx on fresh memory full of NaN and gives host copies of its results: n_out entries of f's owner's
  * memory, to be given back by weft__results_drop. NULL: an error in ctx, or out of memory. */

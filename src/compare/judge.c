@@ -1,6 +1,6 @@
 /* judge.c - see judge.h. Quick first: every element against bounds that need nothing but the two results. What fails is
  * looked at again with the sum of |a b| (sums of products), or with how far a rounding of the inputs moves the result
- * (everything else), both from reruns in f64. */
+ * (everything else), both from reruns in f64. A callback of the user's has no f64 to ask. */
 #include "judge.h"
 
 #include <math.h>
@@ -182,8 +182,8 @@ static bool ask_conditioning(trial *t, weft_ctx *arbiter)
 static bool judge_one(trial *t, weft_ctx *arbiter, weft__verdict *v)
 {
     measure(v, t);
-    const bool hopeless = v->agrees || t->how == WEFT__EXACT || strcmp(v->what, "NaN") == 0;
-    if (hopeless)
+    const bool final = v->agrees || t->how == WEFT__EXACT || t->f->custom || strcmp(v->what, "NaN") == 0;
+    if (final)
         return true;
     if (!(t->how == WEFT__SUMMED ? ask_magnitude(t, arbiter) : ask_conditioning(t, arbiter)))
         return false;

@@ -12,6 +12,7 @@ typedef struct lockstep {
     weft_lockstep_report *report;
     weft__frozen frozen;
     bool holds; /* frozen has the inputs of the launch that runs */
+    int depth;  /* launches in progress: a callback of the user's may call operations */
     int step;
     int64_t call;
 } lockstep;
@@ -24,6 +25,8 @@ static bool over(const lockstep *s)
 static void begin(weft__observer *observer, const weft__launch *launch)
 {
     lockstep *s = (lockstep *)observer;
+    if (!weft__can_rerun(s->other, launch) || s->depth++ > 0)
+        return;
     s->holds = false;
     if (over(s))
         return;
@@ -44,14 +47,15 @@ static void note_difference(lockstep *s, const weft__verdict *v, const weft__hel
     d->step = s->step;
     d->call = s->call;
     weft__describe_difference(&s->frozen, v, got, s->arbiter, d);
-    if (s->options.save_path)
+    if (s->options.save_path && !s->frozen.custom) /* a file cannot hold a callback */
         report->saved = weft__save_launch(s->arbiter, s->options.save_path, &s->frozen, got) == WEFT_OK;
 }
 
 static void judge(lockstep *s)
 {
     weft__verdict v;
-    weft__held *got = weft__rerun(s->other, &s->frozen, weft__rerun_kind_for(s->frozen.op, s->options.widen));
+    const bool widen = s->options.widen && !s->frozen.custom; /* a callback knows the dtypes that it was given */
+    weft__held *got = weft__rerun(s->other, &s->frozen, weft__rerun_kind_for(s->frozen.op, widen));
     const bool judged = got && weft__judge(&s->frozen, got, s->arbiter, &v);
     weft_lockstep_report *report = s->report;
     if (!judged)
@@ -66,7 +70,7 @@ static void judge(lockstep *s)
             note_difference(s, &v, got);
         } else if (v.relative_l2 > report->worst) {
             report->worst = v.relative_l2;
-            snprintf(report->worst_kernel, sizeof report->worst_kernel, "%s", weft__ops[s->frozen.op].name);
+            snprintf(report->worst_kernel, sizeof report->worst_kernel, "%s", weft__frozen_kernel(&s->frozen));
         }
     }
     if (got)
@@ -76,7 +80,7 @@ static void judge(lockstep *s)
 static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
 {
     lockstep *s = (lockstep *)observer;
-    if (!s->holds)
+    if (!weft__can_rerun(s->other, launch) || --s->depth > 0 || !s->holds)
         return;
     if (status == WEFT_OK) {
         if (weft__freeze_outputs(&s->frozen, launch))

@@ -70,6 +70,14 @@ typedef struct weft__backend {
     /* Calls call with the device current and the stream that its work is queued on (a cudaStream_t), for work of others;
      * returns what it returns. NULL: the device has no stream. */
     weft_status (*with_stream)(void *device, weft_status (*call)(void *stream, void *user), void *user);
+    /* A clock in the queue of work, for profiles: n marks, numbered from 0. NULL: work is done when its call returns, or the
+     * clock cannot be had (message tells). Marks may be set again. */
+    void *(*clock_open)(void *device, int n);
+    void (*clock_close)(void *clock);
+    /* Puts a mark behind the work that was queued before. */
+    weft_status (*clock_mark)(void *clock, int mark);
+    /* Seconds from one mark to a later one; waits until the device has reached that. */
+    weft_status (*clock_between)(void *clock, int from, int to, double *seconds);
     /* How many devices of the kind there are; for 0 why tells the reason (at most size bytes), else it is "". */
     int (*count)(char *why, size_t size);
     /* Fills in what is known of a device; kind and index are set. */

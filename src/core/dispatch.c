@@ -50,24 +50,6 @@ static weft_status launch(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
     return status;
 }
 
-/* What the user's program did to bring this launch about. */
-static void explain(weft_ctx *ctx, weft__launch *l)
-{
-    const weft__node *node = ctx->deriving;
-    l->name = weft__ops[l->op].name;
-    l->site = ctx->site;
-    l->caller = ctx->outer_name;
-    l->phase = l->op == WEFT_OP_SGD_STEP || l->op == WEFT_OP_ADAM_STEP ? WEFT__OPTIMISER
-               : ctx->in_backward                                      ? WEFT__BACKWARD
-                                                                       : WEFT__FORWARD;
-    if (l->phase == WEFT__OPTIMISER && !l->site.file)
-        l->site = weft__take_site("optim_step", true); /* the optimiser's own calls note no place */
-    if (node && l->phase == WEFT__BACKWARD) {
-        l->name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
-        l->site = node->site;
-    }
-}
-
 static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
 {
     weft__launch l = {.ctx = ctx,
@@ -78,12 +60,9 @@ static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft
                       .n_in = e->n_in,
                       .n_out = e->n_out,
                       .attrs = e->attrs};
-    explain(ctx, &l);
-    for (weft__observer *o = ctx->observer; o; o = o->next)
-        o->begin(o, &l);
+    weft__launch_begins(&l);
     weft_status status = launch(ctx, kernel, e);
-    for (weft__observer *o = ctx->observer; o; o = o->next)
-        o->end(o, &l, status);
+    weft__launch_ends(&l, status);
     return status;
 }
 

@@ -16,6 +16,47 @@ void weft__unobserve(weft_ctx *ctx, weft__observer *observer)
         *link = observer->next;
 }
 
+static weft__phase phase_of(const weft__launch *l)
+{
+    if (l->op == WEFT_OP_SGD_STEP || l->op == WEFT_OP_ADAM_STEP)
+        return WEFT__OPTIMISER;
+    return l->ctx->in_backward ? WEFT__BACKWARD : WEFT__FORWARD;
+}
+
+static void explain(weft__launch *l)
+{
+    weft_ctx *ctx = l->ctx;
+    const weft__node *node = ctx->deriving;
+    l->name = weft__launch_kernel(l);
+    l->site = ctx->site;
+    l->caller = ctx->outer_name;
+    l->phase = phase_of(l);
+    if (l->phase == WEFT__OPTIMISER && !l->site.file)
+        l->site = weft__take_site("optim_step", true); /* the optimiser's own calls note no place */
+    if (node && l->phase == WEFT__BACKWARD) {
+        l->name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
+        l->site = node->site;
+    }
+}
+
+void weft__launch_begins(weft__launch *launch)
+{
+    explain(launch);
+    for (weft__observer *o = launch->ctx->observer; o; o = o->next)
+        o->begin(o, launch);
+}
+
+void weft__launch_ends(const weft__launch *launch, weft_status status)
+{
+    for (weft__observer *o = launch->ctx->observer; o; o = o->next)
+        o->end(o, launch, status);
+}
+
+const char *weft__launch_kernel(const weft__launch *launch)
+{
+    return launch->custom ? launch->custom->name : weft__ops[launch->op].name;
+}
+
 const char *weft__phase_name(weft__phase phase)
 {
     static const char *const names[] = {"forward", "backward", "optimiser"};

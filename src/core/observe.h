@@ -9,8 +9,8 @@ typedef enum weft__phase { WEFT__FORWARD, WEFT__BACKWARD, WEFT__OPTIMISER } weft
 /* One launch. Everything is valid during the callback alone; arrays are in the device's memory. */
 typedef struct weft__launch {
     weft_ctx *ctx;
-    int op;
-    bool grad; /* the fused gradient of the row, not the row itself */
+    int op;    /* WEFT_OP_COUNT: a callback of the user's, see custom */
+    bool grad; /* the fused gradient of the row, not the row itself; of custom: its backward callback */
     weft__phase phase;
     const char *name;   /* what a reader calls it: the row's name, or that of the operation it is the derivative of */
     weft__site site;    /* where the user called that operation (in the backward phase: forward) */
@@ -19,6 +19,12 @@ typedef struct weft__launch {
     weft__array *const *out;
     int n_in, n_out;
     const weft__attrs *attrs; /* may be NULL */
+
+    /* An operation of weft_custom, or NULL. run calls its forward callback on dense arrays, in any context. A backward
+     * callback has no arrays here and launches kernels of its own, which are observed within it. */
+    const weft_custom_op *custom;
+    weft_status (*run)(weft_ctx *ctx, const weft_custom_op *custom, const weft__array *const *in, int n,
+                       weft__array *out);
 } weft__launch;
 
 struct weft__observer {
@@ -29,6 +35,13 @@ struct weft__observer {
 
 void weft__observe(weft_ctx *ctx, weft__observer *observer);
 void weft__unobserve(weft_ctx *ctx, weft__observer *observer); /* fine if it is not there */
+
+/* Fills in what the user's program did to bring about a launch of ctx, and tells the observers. */
+void weft__launch_begins(weft__launch *launch);
+void weft__launch_ends(const weft__launch *launch, weft_status status);
+
+/* The row's name, or that of the user's operation. */
+const char *weft__launch_kernel(const weft__launch *launch);
 
 /* The text of a phase: "forward", "backward", "optimiser". */
 const char *weft__phase_name(weft__phase phase);

@@ -83,6 +83,12 @@ void weft__cuda_describe_libraries(weft_device_info *info);
 int weft__cuda_count(char *why, size_t size);
 weft_status weft__cuda_info(int index, weft_device_info *info);
 
+/* The clock of the vtable (clock.c). */
+void *weft__cuda_clock_open(void *device, int n);
+void weft__cuda_clock_close(void *clock);
+weft_status weft__cuda_clock_mark(void *clock, int mark);
+weft_status weft__cuda_clock_between(void *clock, int from, int to, double *seconds);
+
 /* The host's current device is set to d's for the length of a call, and back. */
 cudaError_t weft__cuda_enter(const weft__cuda_device *d, int *was);
 void weft__cuda_leave(const weft__cuda_device *d, int was);

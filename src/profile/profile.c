@@ -7,74 +7,43 @@
 #include <string.h>
 #include <time.h>
 
-static double now(void)
+double weft__profile_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- What a launch moves and computes ---- */
+/* ---- Rows and events ---- */
 
-static double array_bytes(const weft__array *a)
+static const char *custom_name(weft_profile *p, const char *name, int *number)
 {
-    double count = 1;
-    for (int d = 0; a && d < a->ndim; d++) /* what is repeated by stride 0 is read once */
-        count *= a->strides[d] == 0 && a->shape[d] > 1 ? 1 : (double)a->shape[d];
-    return a ? count * (double)weft_dtype_size((weft_dtype)a->dtype) : 0;
+    int k = 0;
+    while (k < p->n_custom && strcmp(p->custom_names[k], name) != 0)
+        k++;
+    if (k == p->n_custom && k < WEFT__MOST_CUSTOM)
+        snprintf(p->custom_names[p->n_custom++], sizeof p->custom_names[k], "%s",
+                 k == WEFT__MOST_CUSTOM - 1 ? "further custom operations" : name);
+    *number = k < WEFT__MOST_CUSTOM ? k : WEFT__MOST_CUSTOM - 1;
+    return p->custom_names[*number];
 }
 
-double weft__launch_bytes(const weft__launch *l)
+static weft_profile_op *row_of(weft_profile *p, const weft__launch *l)
 {
-    double bytes = 0;
-    for (int k = 0; k < l->n_in; k++)
-        bytes += array_bytes(l->in[k]);
-    for (int k = 0; k < l->n_out; k++)
-        bytes += array_bytes(l->out[k]);
-    return bytes;
+    int custom = 0;
+    const char *name = l->custom ? custom_name(p, l->custom->name, &custom) : weft__ops[l->op].name;
+    weft_profile_op *row = l->custom ? &p->custom[l->phase][l->grad][custom] : &p->ops[l->phase][l->grad][l->op];
+    row->kernel = name;
+    row->phase = weft__phase_name(l->phase);
+    row->gradient = l->grad;
+    return row;
 }
 
-static double count_of(const weft__array *a)
+void weft__profile_measured(weft_profile *p, weft_profile_op *row, double seconds)
 {
-    return a ? (double)a->count : 0;
-}
-
-double weft__launch_flops(const weft__launch *l)
-{
-    const weft__array *a = l->n_in > 0 ? l->in[0] : NULL, *b = l->n_in > 1 ? l->in[1] : NULL;
-    const weft__array *y = l->n_out > 0 ? l->out[0] : NULL;
-    switch (l->op) {
-    case WEFT_OP_MATMUL:
-    case WEFT_OP_LINEAR:
-    case WEFT_OP_LINEAR_ACT:
-        return a && a->ndim > 0 ? 2 * count_of(y) * (double)a->shape[a->ndim - 1] : 0;
-    case WEFT_OP_LINEAR_GRAD: /* every element of y: a column of g */
-        return a && a->ndim > 0 ? 2 * count_of(y) * (double)a->shape[0] : 0;
-    case WEFT_OP_CONV2D: /* every element of y: a window of w's channels */
-        return b && b->shape[0] > 0 ? 2 * count_of(y) * count_of(b) / (double)b->shape[0] : 0;
-    case WEFT_OP_CONV2D_TRANSPOSE:
-        return b && b->shape[0] > 0 ? 2 * count_of(a) * count_of(b) / (double)b->shape[0] : 0;
-    case WEFT_OP_CONV2D_WEIGHT:
-        return y && y->shape[0] > 0 ? 2 * count_of(b) * count_of(y) / (double)y->shape[0] : 0;
-    default: {
-        double most = count_of(y);
-        for (int k = 0; k < l->n_in; k++)
-            most = count_of(l->in[k]) > most ? count_of(l->in[k]) : most;
-        return most;
-    }
-    }
-}
-
-/* ---- Observing ---- */
-
-static void begin(weft__observer *observer, const weft__launch *launch)
-{
-    weft_profile *p = (weft_profile *)observer;
-    if (!launch->ctx->backend->host_memory) {
-        launch->ctx->backend->synchronize(launch->ctx->device); /* an error comes again at the program's own wait */
-        weft__nvtx_push(launch->name);
-    }
-    p->launched = now();
+    row->seconds += seconds;
+    row->longest = seconds > row->longest ? seconds : row->longest;
+    p->total.in_kernels += seconds;
 }
 
 /* Room for one more event; false: the trace is full, or memory is short. */
@@ -95,50 +64,110 @@ static bool room_for_event(weft_profile *p)
     return true;
 }
 
-static void add_event(weft_profile *p, const weft__launch *l, double seconds, double bytes, double flops)
+/* Its place in the trace, or -1. */
+static int64_t add_event(weft_profile *p, const weft__launch *l, const weft_profile_op *row)
 {
     if (!room_for_event(p))
-        return;
-    weft__event *e = &p->events[p->total.kept++];
+        return -1;
+    weft__event *e = &p->events[p->total.kept];
     const weft__array *y = l->n_out > 0 && l->out[0] ? l->out[0] : l->n_in > 0 ? l->in[0] : NULL;
-    *e = (weft__event){.start = p->launched - p->begun,
-                       .seconds = seconds,
-                       .bytes = bytes,
-                       .flops = flops,
+    *e = (weft__event){.seconds = -1,
+                       .bytes = weft__launch_bytes(l),
+                       .flops = weft__launch_flops(l),
                        .live = p->ctx->live_bytes,
-                       .name = l->phase == WEFT__BACKWARD ? l->name : weft__ops[l->op].name,
+                       .name = row->kernel,
+                       .kernel = row->kernel,
                        .file = l->site.file,
                        .line = l->site.line,
-                       .op = (uint16_t)l->op,
                        .grad = l->grad,
                        .phase = (uint8_t)l->phase,
                        .dtype = (int8_t)(y ? y->dtype : 0),
-                       .ndim = (int8_t)(y ? y->ndim : 0)};
+                       .ndim = (int8_t)(y ? y->ndim : -1)};
+    const weft__node *node = l->ctx->deriving;
+    int number;
+    if (l->phase == WEFT__BACKWARD) /* of the operation whose derivative it is */
+        e->name = node && node->is_custom ? custom_name(p, l->name, &number) : l->name;
     for (int d = 0; y && d < y->ndim && d < WEFT__EVENT_DIMS; d++)
         e->shape[d] = y->shape[d];
+    return p->total.kept++;
+}
+
+/* ---- Observing ---- */
+
+static bool has_queue(const weft_profile *p)
+{
+    return !p->ctx->backend->host_memory;
+}
+
+/* The backward callback of a user's operation: its kernels are launches within it, with times of their own. */
+static bool only_calls(const weft__launch *launch)
+{
+    return launch->custom && launch->grad;
+}
+
+static bool is_within_queued(const weft_profile *p)
+{
+    for (int k = 0; k < p->depth - 1; k++)
+        if (p->open[k].queued)
+            return true;
+    return false;
+}
+
+static void begin(weft__observer *observer, const weft__launch *launch)
+{
+    weft_profile *p = (weft_profile *)observer;
+    if (++p->depth > WEFT__MOST_NESTED)
+        return;
+    weft__open_launch *open = &p->open[p->depth - 1];
+    *open = (weft__open_launch){0};
+    if (has_queue(p)) {
+        weft__nvtx_push(launch->name);
+        open->queued = !only_calls(launch) && !is_within_queued(p) && weft__timeline_start(p);
+    }
+    open->issued = weft__profile_now();
+}
+
+static void count(weft_profile *p, const weft__launch *launch, const weft__open_launch *open, double elapsed)
+{
+    weft_profile_op *row = row_of(p, launch);
+    const int64_t number = add_event(p, launch, row);
+    row->calls++;
+    row->bytes += weft__launch_bytes(launch);
+    row->flops += weft__launch_flops(launch);
+    p->total.launches++;
+    p->total.issuing += elapsed - open->inner;
+    if (p->ctx->live_bytes > p->total.peak_bytes)
+        p->total.peak_bytes = p->ctx->live_bytes;
+    weft__event *e = number >= 0 ? &p->events[number] : NULL;
+    if (e) {
+        e->issued = open->issued - p->begun;
+        e->issuing = elapsed;
+    }
+    if (open->queued)
+        weft__timeline_end(p, row, number);
+    if (has_queue(p))
+        return;
+    weft__profile_measured(p, row, elapsed - open->inner);
+    if (e) {
+        e->start = e->issued;
+        e->seconds = elapsed;
+        e->inner = open->inner;
+    }
 }
 
 static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
 {
     weft_profile *p = (weft_profile *)observer;
     (void)status;
-    if (!launch->ctx->backend->host_memory) {
-        launch->ctx->backend->synchronize(launch->ctx->device);
+    if (p->depth-- > WEFT__MOST_NESTED)
+        return;
+    const weft__open_launch *open = &p->open[p->depth];
+    const double elapsed = weft__profile_now() - open->issued;
+    if (has_queue(p))
         weft__nvtx_pop();
-    }
-    const double seconds = now() - p->launched;
-    const double bytes = weft__launch_bytes(launch), flops = weft__launch_flops(launch);
-    weft_profile_op *row = &p->ops[launch->phase][launch->grad][launch->op];
-    row->calls++;
-    row->seconds += seconds;
-    row->longest = seconds > row->longest ? seconds : row->longest;
-    row->bytes += bytes;
-    row->flops += flops;
-    p->total.launches++;
-    p->total.in_kernels += seconds;
-    if (p->ctx->live_bytes > p->total.peak_bytes)
-        p->total.peak_bytes = p->ctx->live_bytes;
-    add_event(p, launch, seconds, bytes, flops);
+    if (p->depth > 0)
+        p->open[p->depth - 1].inner += elapsed;
+    count(p, launch, open, elapsed);
 }
 
 /* ---- Life ---- */
@@ -154,8 +183,13 @@ weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
     p->ctx = ctx;
     p->observer.begin = begin;
     p->observer.end = end;
+    p->begun = weft__profile_now();
+    if (!weft__timeline_open(p)) {
+        weft__host_free(ctx, p, sizeof *p);
+        *out = NULL;
+        return ctx->status;
+    }
     p->running = true;
-    p->begun = now();
     weft__observe(ctx, &p->observer);
     return WEFT_OK;
 }
@@ -165,8 +199,10 @@ void weft_profile_end(weft_profile *p)
     if (!p || !p->running)
         return;
     weft__unobserve(p->ctx, &p->observer);
+    weft__timeline_settle(p);
+    weft__timeline_close(p);
     p->running = false;
-    p->total.wall = now() - p->begun;
+    p->total.wall = weft__profile_now() - p->begun;
 }
 
 void weft_profile_free(weft_profile *p)
@@ -181,13 +217,14 @@ void weft_profile_free(weft_profile *p)
 
 /* ---- Asking ---- */
 
-weft_profile_total weft_profile_totals(const weft_profile *p)
+weft_profile_total weft_profile_totals(weft_profile *p)
 {
     if (!p)
         return (weft_profile_total){0};
+    weft__timeline_settle(p);
     weft_profile_total total = p->total;
     if (p->running)
-        total.wall = now() - p->begun;
+        total.wall = weft__profile_now() - p->begun;
     return total;
 }
 
@@ -197,29 +234,30 @@ static int by_time(const void *a, const void *b)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
-int weft_profile_ops(const weft_profile *p, weft_profile_op *rows, int room)
+static int add_rows(const weft_profile_op *from, int count, weft_profile_op *to)
 {
-    enum { ALL = WEFT__PHASES * 2 * WEFT_OP_COUNT };
+    int n = 0;
+    for (int k = 0; k < count; k++)
+        if (from[k].calls > 0)
+            to[n++] = from[k];
+    return n;
+}
+
+int weft_profile_ops(weft_profile *p, weft_profile_op *rows, int room)
+{
+    enum { TABLE = WEFT__PHASES * 2 * WEFT_OP_COUNT, CUSTOM = WEFT__PHASES * 2 * WEFT__MOST_CUSTOM };
     if (!p)
         return 0;
-    weft_profile_op *all = weft__host_alloc(p->ctx, sizeof *all * ALL);
-    int n = 0;
-    for (int phase = 0; all && phase < WEFT__PHASES; phase++)
-        for (int grad = 0; grad < 2; grad++)
-            for (int op = 0; op < WEFT_OP_COUNT; op++) {
-                if (p->ops[phase][grad][op].calls == 0)
-                    continue;
-                all[n] = p->ops[phase][grad][op];
-                all[n].kernel = weft__ops[op].name;
-                all[n].phase = weft__phase_name((weft__phase)phase);
-                all[n++].gradient = grad;
-            }
+    weft__timeline_settle(p);
+    weft_profile_op *all = weft__host_alloc(p->ctx, sizeof *all * (TABLE + CUSTOM));
     if (!all)
         return 0;
+    int n = add_rows(&p->ops[0][0][0], TABLE, all);
+    n += add_rows(&p->custom[0][0][0], CUSTOM, all + n);
     qsort(all, (size_t)n, sizeof *all, by_time);
     for (int k = 0; k < n && k < room && rows; k++)
         rows[k] = all[k];
-    weft__host_free(p->ctx, all, sizeof *all * ALL);
+    weft__host_free(p->ctx, all, sizeof *all * (TABLE + CUSTOM));
     return n;
 }
 
@@ -239,8 +277,13 @@ void weft__profile_opened(weft_ctx *ctx)
     static _Atomic int opened;
     const char *path = getenv("WEFT_PROFILE");
     weft_profile *p;
-    if (!path || !*path || weft_profile_begin(ctx, &p) != WEFT_OK)
+    if (!path || !*path)
         return;
+    if (weft_profile_begin(ctx, &p) != WEFT_OK) {
+        weft__log(ctx, WEFT_LOG_WARNING, "WEFT_PROFILE: this context is not profiled: %s", ctx->message);
+        weft_ctx_clear(ctx);
+        return;
+    }
     const int number = ++opened;
     snprintf(ctx->profile_path, sizeof ctx->profile_path, number > 1 ? "%s.%d" : "%s", path, number);
     ctx->before_close = write_at_close;

@@ -8,7 +8,13 @@
 
 /* ---- Table ---- */
 
-int weft_profile_table(const weft_profile *p, char *buffer, size_t size)
+/* In billions a second. */
+static double rate(double amount, double seconds)
+{
+    return seconds > 0 ? 1e-9 * amount / seconds : 0;
+}
+
+int weft_profile_table(weft_profile *p, char *buffer, size_t size)
 {
     enum { MOST = 64 };
     weft__sheet s = {buffer, size, 0};
@@ -25,7 +31,7 @@ int weft_profile_table(const weft_profile *p, char *buffer, size_t size)
         snprintf(name, sizeof name, "%.32s%s", r->kernel, r->gradient ? " (gradient)" : "");
         weft__put(&s, "%-30s %-10s %8lld %8.3f ms %6.1f%% %8.2f us %8.2f %8.2f\n", name, r->phase, (long long)r->calls,
                   1e3 * r->seconds, total.in_kernels > 0 ? 100 * r->seconds / total.in_kernels : 0,
-                  1e6 * r->seconds / (double)r->calls, 1e-9 * r->bytes / r->seconds, 1e-9 * r->flops / r->seconds);
+                  1e6 * r->seconds / (double)r->calls, rate(r->bytes, r->seconds), rate(r->flops, r->seconds));
     }
     if (n > MOST)
         weft__put(&s, "... and %d more\n", n - MOST);
@@ -36,33 +42,96 @@ int weft_profile_table(const weft_profile *p, char *buffer, size_t size)
 
 /* ---- Trace: the format is Chrome's, "Trace Event Format", which Perfetto reads ---- */
 
+enum { HOST_LANE = 1, DEVICE_LANE = 2 };
+
 static void write_shape(FILE *out, const weft__event *e)
 {
-    weft__json_put(out, "\"result\":\"%s [", weft_dtype_name((weft_dtype)e->dtype));
+    if (e->ndim < 0)
+        return;
+    weft__json_put(out, ",\"result\":\"%s [", weft_dtype_name((weft_dtype)e->dtype));
     for (int d = 0; d < e->ndim && d < WEFT__EVENT_DIMS; d++)
         weft__json_put(out, "%s%lld", d ? ", " : "", (long long)e->shape[d]);
     weft__json_put(out, "%s]\"", e->ndim > WEFT__EVENT_DIMS ? ", ..." : "");
 }
 
-static void write_event(FILE *out, const weft__event *e, bool device)
+static void begin_slice(FILE *out, const weft__event *e, int lane, double start, double seconds, const char *category)
 {
-    weft__json_put(out, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":",
-                   device ? 2 : 1, 1e6 * e->start, 1e6 * e->seconds, weft__phase_name((weft__phase)e->phase));
+    weft__json_put(out, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":", lane,
+                   1e6 * start, 1e6 * seconds, category);
     weft__json_string(out, e->name);
-    weft__json_put(out, ",\"args\":{\"kernel\":\"%s%s\",\"phase\":\"%s\",", weft__ops[e->op].name,
-                   e->grad ? " (gradient)" : "", weft__phase_name((weft__phase)e->phase));
-    write_shape(out, e);
-    weft__json_put(out, ",\"bytes\":%.0f,\"flops\":%.0f", e->bytes, e->flops);
-    if (e->file) {
-        weft__json_put(out, ",\"file\":");
-        weft__json_string(out, e->file);
-        weft__json_put(out, ",\"line\":%d", e->line);
-    }
-    weft__json_put(out, "}},\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"tensor memory\",\"args\":{\"bytes\":%zu}}",
-                   1e6 * e->start, e->live);
+    weft__json_put(out, ",\"args\":{");
 }
 
-weft_status weft_profile_trace(const weft_profile *p, const char *path)
+static void write_place(FILE *out, const weft__event *e)
+{
+    write_shape(out, e);
+    if (!e->file)
+        return;
+    weft__json_put(out, ",\"file\":");
+    weft__json_string(out, e->file);
+    weft__json_put(out, ",\"line\":%d", e->line);
+}
+
+/* The work of a launch. own: microseconds of it that are not of launches within. */
+static void write_work(FILE *out, const weft__event *e, int lane)
+{
+    const char *phase = weft__phase_name((weft__phase)e->phase);
+    char kernel[64];
+    snprintf(kernel, sizeof kernel, "%.48s%s", e->kernel, e->grad ? " (gradient)" : "");
+    begin_slice(out, e, lane, e->start, e->seconds, phase);
+    weft__json_put(out, "\"kernel\":");
+    weft__json_string(out, kernel);
+    weft__json_put(out, ",\"phase\":\"%s\"", phase);
+    write_place(out, e);
+    weft__json_put(out, ",\"bytes\":%.0f,\"flops\":%.0f,\"own\":%.3f}}", e->bytes, e->flops,
+                   1e6 * (e->seconds - e->inner));
+}
+
+/* The host's call that queued it, and an arrow from there to the work. */
+static void write_call(FILE *out, const weft__event *e, long long number)
+{
+    begin_slice(out, e, HOST_LANE, e->issued, e->issuing, "launch");
+    weft__json_put(out, "\"launches\":");
+    weft__json_string(out, e->kernel);
+    write_place(out, e);
+    weft__json_put(out, "}}");
+    if (e->seconds < 0)
+        return;
+    const char *const format =
+        ",\n{\"ph\":\"%s\",\"id\":%lld,\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"cat\":\"launch\",\"name\":"
+        "\"queued\"%s}";
+    weft__json_put(out, format, "s", number, HOST_LANE, 1e6 * e->issued, "");
+    weft__json_put(out, format, "f", number, DEVICE_LANE, 1e6 * e->start, ",\"bp\":\"e\"");
+}
+
+static void write_event(FILE *out, const weft__event *e, bool device, long long number)
+{
+    if (device)
+        write_call(out, e, number);
+    if (e->seconds >= 0)
+        write_work(out, e, device ? DEVICE_LANE : HOST_LANE);
+    weft__json_put(out, ",\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"tensor memory\",\"args\":{\"bytes\":%zu}}",
+                   1e6 * e->issued, e->live);
+}
+
+static void write_head(FILE *out, const weft_profile *p, const weft_profile_total *total)
+{
+    weft__json_put(out,
+                   "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
+                   "\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"issuing_seconds\":%.9g,\"peak_bytes\":%zu},\n"
+                   "\"traceEvents\":[\n",
+                   weft_version(), p->ctx->backend->name, (long long)total->launches, total->wall, total->in_kernels,
+                   total->issuing, total->peak_bytes);
+    weft__json_put(out, "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}}");
+    const bool device = !p->ctx->backend->host_memory;
+    const char *const lane =
+        ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}";
+    weft__json_put(out, lane, HOST_LANE, device ? "CPU: launches" : "CPU: kernels");
+    if (device)
+        weft__json_put(out, lane, DEVICE_LANE, "GPU: stream");
+}
+
+weft_status weft_profile_trace(weft_profile *p, const char *path)
 {
     if (!p || !path)
         return WEFT_E_NULL_ARGUMENT;
@@ -70,16 +139,9 @@ weft_status weft_profile_trace(const weft_profile *p, const char *path)
     if (!out)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_IO, "%s: %s", path, strerror(errno));
     const weft_profile_total total = weft_profile_totals(p);
-    const bool device = !p->ctx->backend->host_memory;
-    weft__json_put(out,
-                   "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
-                   "\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"peak_bytes\":%zu},\n\"traceEvents\":[\n"
-                   "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}},\n"
-                   "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
-                   weft_version(), p->ctx->backend->name, (long long)total.launches, total.wall, total.in_kernels,
-                   total.peak_bytes, device ? 2 : 1, device ? "GPU stream" : "CPU kernels");
+    write_head(out, p, &total);
     for (int64_t k = 0; k < total.kept; k++)
-        write_event(out, &p->events[k], device);
+        write_event(out, &p->events[k], !p->ctx->backend->host_memory, (long long)k);
     weft__json_put(out, "\n]}\n");
     const bool bad = ferror(out) != 0;
     if (fclose(out) != 0 || bad)

@@ -70,6 +70,20 @@ def test_mistakes():
         assert result.code == 2 and hint in result.err, (words, result.code, result.err)
 
 
+def test_profile_leaves_nothing_behind():
+    with tempfile.TemporaryDirectory() as folder:
+        trace = os.path.join(folder, "trace")
+        for name in (trace + ".2", trace + ".3"):
+            with open(name, "w") as file:
+                file.write("of an earlier run")
+        result = weft("profile", "--trace", trace, "--", WEFT, "gradcheck", "tanh")
+        assert result.code == 0 and "tanh" in result.out, result.err
+        assert os.listdir(folder) == ["trace"]
+    before = set(os.listdir("/tmp"))
+    assert weft("profile", "--", WEFT, "gradcheck", "tanh").code == 0
+    assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("weft_profile_")]
+
+
 def test_profile():
     trace = path("trace.json")
     program = [WEFT, "compare", "lockstep", "mlp", "--other", "plain", "--steps", "2"]
@@ -81,7 +95,10 @@ def test_profile():
     assert slices and all(event["dur"] >= 0 for event in slices)
     found = weft("profile", "--json", "--", "sh", "-c", f"{' '.join(program)} >/dev/null")
     check_schema(json.loads(found.out), "profile")
-    kernels = json.loads(found.out)["kernels"]
+    contexts = json.loads(found.out)["contexts"]
+    assert [context["device"] for context in contexts] == 3 * ["cpu"]  # the two sides, and the one that asks f64
+    kernels = contexts[0]["kernels"]
+    assert contexts[0]["launches"] == sum(row["calls"] for row in kernels)
     assert {"forward", "backward", "optimiser"} <= {row["phase"] for row in kernels}
 
 

@@ -43,8 +43,8 @@ def weft_on_terminal(*words, env=None):
     return Result(child.wait(), text.decode(), "")
 
 
-def weft_json(*words, code=0):
-    result = weft(*words)
+def weft_json(*words, code=0, env=None):
+    result = weft(*words, env=env)
     assert result.code == code, f"{words}: exit code {result.code}, {result.err}"
     return json.loads(result.out)
 
