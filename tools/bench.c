@@ -20,6 +20,7 @@ static const usage bench_usage = {
     "  weft bench ops gelu softmax --dtype f32,bf16   two operations in two dtypes\n"
     "  weft bench ops matmul --shape 4096x4096 --device cpu,cuda\n"
     "                                                 CPU and GPU beside each other, with the ratio\n"
+    "  weft bench ops linear conv2d --grad            and how long their gradients take\n"
     "  weft bench models gpt2-124m --device cuda      forward and training step of a model\n"
     "  weft bench --html report.html                  a page with roofline and charts, for any browser\n"
     "  weft bench ops all --json > today.json         for `weft bench diff` and other programs\n"
@@ -269,6 +270,7 @@ int command_bench(int argc, char **argv)
         {"dtype", "LIST", "f32 (the default), f64, f16, bf16 or several: f32,bf16", OPTION_TEXT, &dtype},
         {"shape", "SHAPE", "1024x768 for operations over rows, 8x64x56x56 for images", OPTION_TEXT, &shape},
         {"threads", "N", "CPU threads; as many as processors", OPTION_INT, &r.plan.threads},
+        {"grad", NULL, "operations: their gradients too", OPTION_FLAG, &r.plan.gradients},
         {"samples", "N", "samples of each measurement, 3 to 101; 21", OPTION_INT, &r.plan.samples},
         {"quick", NULL, "little work, three samples: shows that it works, the figures mean nothing", OPTION_FLAG,
          &r.plan.quick},

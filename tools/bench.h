@@ -11,7 +11,7 @@ enum { BENCH_MOST_DEVICES = 4, BENCH_MOST_DTYPES = 4 };
 
 /* One thing that was measured on one device. */
 typedef struct bench_case {
-    char kind[8];    /* "op" or "model" */
+    char kind[12];   /* "op", "gradient" of one, or "model" */
     char name[40];   /* "gelu", "gpt2-tiny" */
     char what[48];   /* "1024x768", "train step" */
     char device[16]; /* "cpu" */
@@ -37,6 +37,7 @@ typedef struct bench_plan {
     int samples;
     int64_t shape[WEFT_MAX_DIMS]; /* --shape */
     int rank;                     /* 0: not given */
+    bool gradients;               /* of the operations too */
     bool alike;                   /* CPU and GPU get the same shapes, to be compared */
     weft_dtype dtypes[BENCH_MOST_DTYPES];
     int n_dtypes;

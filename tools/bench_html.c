@@ -114,7 +114,7 @@ static void put_bars(FILE *out, const bench_report *r, const bench_device *d, co
         fprintf(
             out,
             " <i>%s%s%s</i></div><div class=\"track\"><div style=\"width:%.1f%%;background:var(--s%d)\"></div></div>",
-            strcmp(kind, "op") == 0 ? "" : c->what, strcmp(kind, "op") == 0 ? "" : " ", weft_dtype_name(c->dtype),
+            strcmp(kind, "model") == 0 ? c->what : "", strcmp(kind, "model") == 0 ? " " : "", weft_dtype_name(c->dtype),
             100 * shown, dtype_colour(r, c->dtype));
         fprintf(out, "<div class=\"n\">%.0f %%</div>\n", 100 * share);
     }
@@ -180,6 +180,11 @@ static void put_ratios(FILE *out, const bench_report *r)
 
 /* ---- The page ---- */
 
+enum { N_KINDS = 3 };
+static const struct {
+    const char *name, *title;
+} kinds[N_KINDS] = {{"op", "Operations"}, {"gradient", "Gradients of operations"}, {"model", "Models"}};
+
 static int count_kind(const bench_report *r, const char *kind)
 {
     int n = 0;
@@ -200,12 +205,11 @@ static void put_device(FILE *out, const bench_report *r, const bench_device *d)
     fputs("<div class=\"card\">\n", out);
     chart_roofline(out, r, d);
     fputs("</div>\n", out);
-    for (int part = 0; part < 2; part++) {
-        const char *kind = part ? "model" : "op";
-        if (count_kind(r, kind) == 0)
+    for (int k = 0; k < N_KINDS; k++) {
+        if (count_kind(r, kinds[k].name) == 0)
             continue;
-        fprintf(out, "<h3>%s, share of the limit</h3>\n<div class=\"card\">\n", part ? "Models" : "Operations");
-        put_bars(out, r, d, kind);
+        fprintf(out, "<h3>%s, share of the limit</h3>\n<div class=\"card\">\n", kinds[k].title);
+        put_bars(out, r, d, kinds[k].name);
         fputs("</div>\n", out);
     }
 }
@@ -224,13 +228,11 @@ void bench_print_html(const bench_report *r, FILE *out)
     for (int k = 0; k < r->n_devices; k++)
         put_device(out, r, &r->devices[k]);
     put_ratios(out, r);
-    if (count_kind(r, "op")) {
-        fputs("<h2>Operations</h2>\n", out);
-        put_table(out, r, "op");
-    }
-    if (count_kind(r, "model")) {
-        fputs("<h2>Models</h2>\n", out);
-        put_table(out, r, "model");
+    for (int k = 0; k < N_KINDS; k++) {
+        if (count_kind(r, kinds[k].name) == 0)
+            continue;
+        fprintf(out, "<h2>%s</h2>\n", kinds[k].title);
+        put_table(out, r, kinds[k].name);
     }
     fputs("<p>The limit is the roofline: the least time that the bytes an operation must move, at the speed of a large "
           "copy, or its floating-point operations, at the peak, can take. What only reads, or finds its data in a "

@@ -10,33 +10,91 @@
 
 enum { MOST_SETS = 256 };
 
+/* What one turn works on. results: of the last one, kept so that the next is written elsewhere. */
+typedef struct turn_set {
+    operands all;
+    weft_tensor *results[MOST_OPERANDS];
+    /* For a gradient: the graph that is derived, from a cotangent to the operands that have one. */
+    weft_tensor *y, *cotangent;
+    weft_tensor *leaves[MOST_OPERANDS];
+    int n_leaves;
+} turn_set;
+
 typedef struct rotation {
     weft_ctx *ctx;
     const sample *s;
-    operands sets[MOST_SETS];
-    weft_tensor *results[MOST_SETS]; /* the last one of each set, kept so that the next is written elsewhere */
+    turn_set sets[MOST_SETS];
     int n;
     int64_t turn;
 } rotation;
+
+static void replace(weft_tensor **results, weft_tensor *const *fresh, int n)
+{
+    for (int k = 0; k < n; k++) {
+        weft_release(results[k]);
+        results[k] = fresh[k];
+    }
+}
+
+static weft_status derive_in_turns(void *user, int64_t times)
+{
+    rotation *r = user;
+    for (int64_t k = 0; k < times; k++) {
+        turn_set *set = &r->sets[r->turn++ % r->n];
+        weft_tensor *gradients[MOST_OPERANDS] = {NULL};
+        const int mark = weft_scope_push(r->ctx);
+        weft_grad(r->ctx, &set->y, &set->cotangent, 1, set->leaves, gradients, set->n_leaves, 0);
+        for (int g = 0; g < set->n_leaves; g++)
+            weft_keep(gradients[g]);
+        const weft_status status = weft_scope_pop(r->ctx, mark);
+        if (status != WEFT_OK)
+            return status;
+        replace(set->results, gradients, set->n_leaves);
+    }
+    return WEFT_OK;
+}
 
 static weft_status run_in_turns(void *user, int64_t times)
 {
     rotation *r = user;
     for (int64_t k = 0; k < times; k++) {
-        int slot = (int)(r->turn++ % r->n), mark = weft_scope_push(r->ctx);
-        weft_tensor *result = weft_keep(sample_run(r->s, r->ctx, r->sets[slot].in));
-        weft_status status = weft_scope_pop(r->ctx, mark);
+        turn_set *set = &r->sets[r->turn++ % r->n];
+        const int mark = weft_scope_push(r->ctx);
+        weft_tensor *result = weft_keep(sample_run(r->s, r->ctx, set->all.in));
+        const weft_status status = weft_scope_pop(r->ctx, mark);
         if (status != WEFT_OK)
             return status;
-        weft_release(r->results[slot]);
-        r->results[slot] = result;
+        replace(set->results, &result, 1);
     }
     return WEFT_OK;
 }
 
+/* Runs the operation on operands that want a gradient. False: it has none. */
+static bool record(const sample *s, weft_ctx *ctx, turn_set *set)
+{
+    for (int k = 0; k < set->all.n; k++)
+        if (set->all.smooth[k])
+            set->leaves[set->n_leaves++] = weft_set_requires_grad(set->all.in[k], true);
+    set->y = set->n_leaves ? sample_run(s, ctx, set->all.in) : NULL;
+    if (!set->y || !weft_requires_grad(set->y))
+        return false;
+    set->cotangent = weft_randn(ctx, weft_dtype_of(set->y), weft_shape(set->y), weft_ndim(set->y), 0, 1);
+    return set->cotangent != NULL;
+}
+
+static bool is_gradient(const bench_case *c)
+{
+    return strcmp(c->kind, "gradient") == 0;
+}
+
+static bool make_set(const rotation *r, const bench_case *c, const int64_t *shape, turn_set *set)
+{
+    return sample_make(r->s, r->ctx, c->dtype, shape, false, &set->all) &&
+           (!is_gradient(c) || record(r->s, r->ctx, set));
+}
+
 /* Sets of operands until they fill the caches twice, and as much as the copy that is the ceiling touches; at least 2, for a quarter of the memory at most. */
-static bool make_sets(rotation *r, const bench_report *report, const bench_case *c, weft_dtype dtype,
-                      const int64_t *shape)
+static bool make_sets(rotation *r, const bench_report *report, const bench_case *c, const int64_t *shape)
 {
     bool gpu = strncmp(c->device, "cuda", 4) == 0;
     double cache = (double)machine_last_cache(&report->host), wanted = gpu ? 512e6 : fmax(2 * cache, 256e6);
@@ -48,7 +106,7 @@ static bool make_sets(rotation *r, const bench_report *report, const bench_case 
     if (report->plan.quick && n > 2)
         n = 2;
     for (r->n = 0; r->n < n; r->n++)
-        if (!sample_make(r->s, r->ctx, dtype, shape, false, &r->sets[r->n]))
+        if (!make_set(r, c, shape, &r->sets[r->n]))
             return false;
     return true;
 }
@@ -59,7 +117,10 @@ static bool count_work(const sample *s, weft_ctx *ctx, bench_case *c, const int6
     int mark = weft_scope_push(ctx);
     operands all;
     weft_tensor *result = sample_make(s, ctx, c->dtype, shape, false, &all) ? sample_run(s, ctx, all.in) : NULL;
-    if (result) {
+    if (result && is_gradient(c)) {
+        c->bytes = sample_gradient_bytes(s, &all, result);
+        c->flops = sample_gradient_flops(s, &all, shape);
+    } else if (result) {
         c->bytes = sample_bytes(s, &all, result);
         c->flops = sample_flops(s, &all, shape);
     }
@@ -77,16 +138,16 @@ static void measure(const bench_report *r, const bench_device *d, const sample *
     turns->ctx = ctx;
     turns->s = s;
     const weft_bench_options how = bench_options(&r->plan, ctx);
-    if (count_work(s, ctx, c, shape) && make_sets(turns, r, c, c->dtype, shape) &&
-        run_in_turns(turns, turns->n + 1) ==
-            WEFT_OK) /* once round first: new memory is slow when it is first written */
-        (void)weft_bench_measure(run_in_turns, turns, &how, &c->seconds);
+    weft_status (*const run)(void *, int64_t) = is_gradient(c) ? derive_in_turns : run_in_turns;
+    if (count_work(s, ctx, c, shape) && make_sets(turns, r, c, shape) &&
+        run(turns, turns->n + 1) == WEFT_OK) /* once round first: new memory is slow when it is first written */
+        (void)weft_bench_measure(run, turns, &how, &c->seconds);
     if (weft_ctx_status(ctx) != WEFT_OK)
         snprintf(c->error, sizeof c->error, "%s", weft_ctx_message(ctx));
     else
         c->roof = weft_bench_roofline(d->ceilings, d->n_ceilings, c->dtype, c->bytes, c->flops, &c->memory_bound);
     for (int k = 0; k < turns->n; k++)
-        weft_release(turns->results[k]);
+        replace(turns->sets[k].results, (weft_tensor *[MOST_OPERANDS]){NULL}, MOST_OPERANDS);
     free(turns);
     weft_ctx_close(ctx);
 }
@@ -113,26 +174,40 @@ static void name_shape(char *text, size_t size, const int64_t *shape, int rank)
         used += (size_t)snprintf(text + used, size - used, "%s%lld", k ? "x" : "", (long long)shape[k]);
 }
 
+/* One operation, or its gradient, in one dtype on one device. */
+static void run_case(bench_report *r, const bench_device *d, const char *kind, const sample *s, weft_dtype dtype)
+{
+    bench_case *c = bench_add(r, kind, s->op.name, d->name, dtype);
+    const int64_t *shape = choose_shape(&r->plan, s, d->name);
+    name_shape(c->what, sizeof c->what, shape, s->rank);
+    measure(r, d, s, c, shape);
+}
+
+static void refuse(bench_report *r, const bench_device *d, const sample *s, weft_dtype dtype)
+{
+    bench_case *c = bench_add(r, "op", s->op.name, d->name, dtype);
+    snprintf(c->error, sizeof c->error,
+             "there is no way to run %s by itself: weft bench models measures what steps are made of", s->op.name);
+}
+
 void bench_run_ops(bench_report *r, const int *ops, int n)
 {
-    int total = n * r->plan.n_dtypes * r->n_devices, done = 0;
+    const int total = n * r->plan.n_dtypes * r->n_devices;
+    int done = 0;
     for (int k = 0; k < n; k++) {
         sample s;
-        bool known = sample_find(ops[k], &s);
+        const bool known = sample_find(ops[k], &s);
         for (int t = 0; t < r->plan.n_dtypes; t++)
             for (int d = 0; d < r->n_devices; d++) {
-                const char *device = r->devices[d].name;
-                progress_show("bench %d/%d  %s %s on %s", ++done, total, s.op.name, weft_dtype_name(r->plan.dtypes[t]),
-                              device);
-                bench_case *c = bench_add(r, "op", s.op.name, device, r->plan.dtypes[t]);
-                const int64_t *shape = choose_shape(&r->plan, &s, device);
-                name_shape(c->what, sizeof c->what, shape, s.rank);
+                const weft_dtype dtype = r->plan.dtypes[t];
+                progress_show("bench %d/%d  %s %s on %s", ++done, total, s.op.name, weft_dtype_name(dtype),
+                              r->devices[d].name);
                 if (known)
-                    measure(r, &r->devices[d], &s, c, shape);
+                    run_case(r, &r->devices[d], "op", &s, dtype);
                 else
-                    snprintf(c->error, sizeof c->error,
-                             "there is no way to run %s by itself: weft bench models measures what steps are made of",
-                             s.op.name);
+                    refuse(r, &r->devices[d], &s, dtype);
+                if (known && r->plan.gradients && sample_has_gradient(&s))
+                    run_case(r, &r->devices[d], "gradient", &s, dtype);
             }
     }
     progress_clear();

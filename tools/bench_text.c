@@ -164,6 +164,7 @@ void bench_print_text(const bench_report *r, FILE *out)
         print_ceilings(&r->devices[k], out);
     }
     print_kind(r, "op", "Operations", out);
+    print_kind(r, "gradient", "Gradients of operations", out);
     print_kind(r, "model", "Models", out);
     print_ratios(r, out);
     print_doubts(r, out);

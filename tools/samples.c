@@ -565,3 +565,30 @@ double sample_flops(const sample *s, const operands *all, const int64_t *shape)
         flops *= (double)letter_size(*letter, shape);
     return flops;
 }
+
+/* ---- Gradients ---- */
+
+bool sample_has_gradient(const sample *s)
+{
+    const char *first = operands_of(s);
+    return s->op.differentiable && (strchr(first, 'x') || strchr(first, 'p'));
+}
+
+double sample_gradient_bytes(const sample *s, const operands *all, weft_tensor *result)
+{
+    if (moves_nothing(s))
+        return 0;
+    double bytes = (double)weft_count(result) * (double)weft_dtype_size(weft_dtype_of(result));
+    for (int k = 0; k < all->n; k++)
+        if (all->smooth[k])
+            bytes += (double)weft_count(all->in[k]) * (double)weft_dtype_size(weft_dtype_of(all->in[k]));
+    return bytes;
+}
+
+double sample_gradient_flops(const sample *s, const operands *all, const int64_t *shape)
+{
+    int n = 0;
+    for (int k = 0; k < all->n; k++)
+        n += all->smooth[k] && weft_ndim(all->in[k]) >= 2;
+    return n * sample_flops(s, all, shape);
+}

@@ -43,4 +43,12 @@ double sample_bytes(const sample *s, const operands *all, weft_tensor *result);
  * each element of the first operand; 0 for views. */
 double sample_flops(const sample *s, const operands *all, const int64_t *shape);
 
+/* Whether it is differentiable in one of its operands, by itself. */
+bool sample_has_gradient(const sample *s);
+
+/* The same for the gradients: the cotangent read and each gradient written, once; and the flops of the operation once for each
+ * gradient of an operand of two dims or more, as it is for products. What else a derivative reads depends on it. */
+double sample_gradient_bytes(const sample *s, const operands *all, weft_tensor *result);
+double sample_gradient_flops(const sample *s, const operands *all, const int64_t *shape);
+
 #endif

@@ -63,6 +63,27 @@ def test_bench_figures_hang_together():
     assert abs(share - add["share_of_limit"]) < 1e-6 * share
 
 
+def test_bench_measures_every_gradient():
+    report = weft_json("bench", "ops", "all", "--grad", "--quick", "--device", "cpu", "--dtype", "f32,bf16", "--json")
+    check_schema(report, "bench")
+    assert [case["id"] + ": " + case["error"] for case in report["cases"] if case["error"]] == []
+    steps = {"sgd_step", "adam_step"}
+    differentiable = {op["name"] for op in weft_json("ops", "--json")["ops"] if op["differentiable"]} - steps
+    gradients = [case for case in report["cases"] if case["kind"] == "gradient"]
+    assert {case["name"] for case in gradients} == differentiable, {c["name"] for c in gradients} ^ differentiable
+    assert len(gradients) == 2 * len(differentiable)
+
+
+def test_gradients_hang_together():
+    report = weft_json("bench", "ops", "linear", "tanh", "argmax", "--grad", "--quick", "--device", "cpu", "--shape",
+                       "64x48", "--json")
+    linear, of_linear, tanh, of_tanh, argmax = report["cases"]
+    assert of_linear["id"] == "gradient/linear/64x48/f32/cpu" and of_linear["flops"] == 2 * linear["flops"]
+    assert of_tanh["bytes"] == tanh["bytes"] == 2 * 4 * 64 * 48 and argmax["kind"] == "op"
+    out = weft("bench", "ops", "tanh", "--grad", "--quick", "--device", "cpu").out
+    assert "Gradients of operations" in out
+
+
 def test_bench_models_run():
     report = weft_json("bench", "models", "mlp", "lenet", "gpt2-tiny", "--quick", "--device", "cpu", "--dtype",
                        "f32,bf16", "--json")
