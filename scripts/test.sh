@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.." || exit 1
 . scripts/lib.sh
 
 need cc=gcc c++=g++ /usr/include/stdio.h=libc6-dev cmake=cmake ninja=ninja-build nm=binutils \
-    /usr/include/gtest/gtest.h=libgtest-dev pkg-config=pkg-config clang-format=clang-format
+    /usr/include/gtest/gtest.h=libgtest-dev pkg-config=pkg-config clang-format=clang-format python3=python3 \
+    tmux=tmux mandoc=mandoc
 
 # The CUDA code is tested without a GPU, but not without NVIDIA's public headers.
 cuda_headers=
@@ -47,6 +48,9 @@ run() {
     summary="$summary$preset: ${line:-no tests ran}; $cases cases
 "
     total=$((total + cases))
+    skipped=$(sed -n 's/^.*- \([^ ]*\) (Skipped).*$/\1/p' "$log" | tr '\n' ' ')
+    [ -z "$skipped" ] || summary="$summary  skipped: ${skipped}(build/$preset/Testing/Temporary/LastTest.log says why)
+"
     [ $status = 0 ] && [ "$cases" -gt 0 ] || failed="$failed $preset"
 }
 

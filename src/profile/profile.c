@@ -120,10 +120,9 @@ static void begin(weft__observer *observer, const weft__launch *launch)
         return;
     weft__open_launch *open = &p->open[p->depth - 1];
     *open = (weft__open_launch){0};
-    if (has_queue(p)) {
-        weft__nvtx_push(launch->name);
-        open->queued = !only_calls(launch) && !is_within_queued(p) && weft__timeline_start(p);
-    }
+    if (p->ctx->backend->range_push)
+        p->ctx->backend->range_push(launch->name);
+    open->queued = has_queue(p) && !only_calls(launch) && !is_within_queued(p) && weft__timeline_start(p);
     open->issued = weft__profile_now();
 }
 
@@ -163,8 +162,8 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
         return;
     const weft__open_launch *open = &p->open[p->depth];
     const double elapsed = weft__profile_now() - open->issued;
-    if (has_queue(p))
-        weft__nvtx_pop();
+    if (p->ctx->backend->range_pop)
+        p->ctx->backend->range_pop();
     if (p->depth > 0)
         p->open[p->depth - 1].inner += elapsed;
     count(p, launch, open, elapsed);

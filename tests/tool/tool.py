@@ -4,11 +4,24 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import sys
 
 WEFT = sys.argv[1] if len(sys.argv) > 1 else "weft"
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+SKIPPED = 77
+
+
+def need_program(*names):
+    """Its path, by the first name that there is. The whole script is skipped if there is none."""
+    for name in names:
+        if shutil.which(name):
+            return shutil.which(name)
+    print(f"skipped: {names[0]} is not installed")
+    sys.exit(SKIPPED)
 
 
 class Result:
