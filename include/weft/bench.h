@@ -77,8 +77,8 @@ typedef struct weft_bench_ceiling {
 /* Measures the ceilings of a device ("cpu", "cuda", "cuda:1") into out[0..*n), room for WEFT_BENCH_CEILINGS. CPU: copies and
  * reads of several sizes by plain loops, multiply-adds in registers with the widest vectors that there are, an operation
  * on a small tensor; on `threads` threads of its own (0: as many as processors), which have ended when it returns. CUDA: copies in device memory,
- * products of large matrices in f64, f32, f16 and bf16, launches, transfers. Takes a few seconds and up to 1 GiB. options.ctx
- * is ignored; message (may be NULL) gets the reason of a failure. */
+ * products of large matrices in f64, f32, f16 and bf16, launches, transfers. Takes a few seconds and up to 1 GiB, or little with a negative
+ * sample_seconds, whose figures mean nothing. options.ctx is ignored; message (may be NULL) gets the reason of a failure. */
 WEFT_API weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
                                          weft_bench_ceiling *out, int *n, char *message, size_t size);
 

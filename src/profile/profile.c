@@ -122,8 +122,11 @@ static void begin(weft__observer *observer, const weft__launch *launch)
     *open = (weft__open_launch){0};
     if (p->ctx->backend->range_push)
         p->ctx->backend->range_push(launch->name);
-    open->queued = has_queue(p) && !only_calls(launch) && !is_within_queued(p) && weft__timeline_start(p);
+    const bool timed = has_queue(p) && !only_calls(launch) && !is_within_queued(p);
+    if (timed)
+        weft__timeline_make_room(p);
     open->issued = weft__profile_now();
+    open->queued = timed && weft__timeline_start(p);
 }
 
 static void count(weft_profile *p, const weft__launch *launch, const weft__open_launch *open, double elapsed)

@@ -73,7 +73,8 @@ void weft__profile_measured(weft_profile *p, weft_profile_op *row, double second
 
 /* False: the device has a clock that cannot be had; the error is recorded in the context. */
 bool weft__timeline_open(weft_profile *p);
-bool weft__timeline_start(weft_profile *p); /* a launch begins; false: it cannot be timed */
+void weft__timeline_make_room(weft_profile *p); /* may wait for work of long ago */
+bool weft__timeline_start(weft_profile *p);     /* a launch begins; false: it cannot be timed */
 void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event);
 void weft__timeline_settle(weft_profile *p); /* waits for the device, and reads what is left */
 void weft__timeline_close(weft_profile *p);

@@ -96,16 +96,17 @@ static bool settle_half(weft_profile *p)
     return t->marked == t->settled || rebase(p, first_mark(t->settled));
 }
 
+void weft__timeline_make_room(weft_profile *p)
+{
+    const weft__timeline *t = &p->timeline;
+    const bool full = t->marked - t->settled == SLOTS - 1; /* one slot keeps the mark of the base */
+    if (t->clock && full && !settle_half(p))
+        give_up(p, "its clock failed");
+}
+
 bool weft__timeline_start(weft_profile *p)
 {
-    weft__timeline *t = &p->timeline;
-    if (!t->clock)
-        return false;
-    if (t->marked - t->settled == SLOTS - 1 && !settle_half(p)) { /* one slot keeps the mark of the base */
-        give_up(p, "its clock failed");
-        return false;
-    }
-    return mark(p, first_mark(t->marked));
+    return p->timeline.clock && mark(p, first_mark(p->timeline.marked));
 }
 
 void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event)
