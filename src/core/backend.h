@@ -78,9 +78,6 @@ typedef struct weft__backend {
     weft_status (*clock_mark)(void *clock, int mark);
     /* Seconds from one mark to a later one; waits until the device has reached that. */
     weft_status (*clock_between)(void *clock, int from, int to, double *seconds);
-    /* A named range on the host's timeline, for profilers of others; they nest. NULL: the device has none. */
-    void (*range_push)(const char *name);
-    void (*range_pop)(void);
     /* How many devices of the kind there are; for 0 why tells the reason (at most size bytes), else it is "". */
     int (*count)(char *why, size_t size);
     /* Fills in what is known of a device; kind and index are set. */

@@ -89,10 +89,6 @@ void weft__cuda_clock_close(void *clock);
 weft_status weft__cuda_clock_mark(void *clock, int mark);
 weft_status weft__cuda_clock_between(void *clock, int from, int to, double *seconds);
 
-/* Ranges of the vtable (ranges.c). */
-void weft__cuda_range_push(const char *name);
-void weft__cuda_range_pop(void);
-
 /* The host's current device is set to d's for the length of a call, and back. */
 cudaError_t weft__cuda_enter(const weft__cuda_device *d, int *was);
 void weft__cuda_leave(const weft__cuda_device *d, int was);

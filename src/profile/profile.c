@@ -19,7 +19,7 @@ double weft__profile_now(void)
 static const char *custom_name(weft_profile *p, const char *name, int *number)
 {
     int k = 0;
-    while (k < p->n_custom && strcmp(p->custom_names[k], name) != 0)
+    while (k < p->n_custom && strncmp(p->custom_names[k], name, sizeof p->custom_names[k] - 1) != 0)
         k++;
     if (k == p->n_custom && k < WEFT__MOST_CUSTOM)
         snprintf(p->custom_names[p->n_custom++], sizeof p->custom_names[k], "%s",
@@ -120,8 +120,8 @@ static void begin(weft__observer *observer, const weft__launch *launch)
         return;
     weft__open_launch *open = &p->open[p->depth - 1];
     *open = (weft__open_launch){0};
-    if (p->ctx->backend->range_push)
-        p->ctx->backend->range_push(launch->name);
+    if (has_queue(p))
+        weft__nvtx_push(launch->name);
     const bool timed = has_queue(p) && !only_calls(launch) && !is_within_queued(p);
     if (timed)
         weft__timeline_make_room(p);
@@ -165,8 +165,8 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
         return;
     const weft__open_launch *open = &p->open[p->depth];
     const double elapsed = weft__profile_now() - open->issued;
-    if (p->ctx->backend->range_pop)
-        p->ctx->backend->range_pop();
+    if (has_queue(p))
+        weft__nvtx_pop();
     if (p->depth > 0)
         p->open[p->depth - 1].inner += elapsed;
     count(p, launch, open, elapsed);
