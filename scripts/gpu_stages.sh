@@ -91,10 +91,12 @@ run_cases() {
     judge $failures
 }
 
-# Finite differences last: they take longest, and check formulas that the CPU's tests check too.
+# What fills the device's memory runs alone. Finite differences last: they take longest, and check formulas that the CPU's
+# tests check too.
 stage_tests() {
-    run_cases '-Gradcheck.*:Gradgradcheck.*'
+    run_cases '-Gradcheck.*:Gradgradcheck.*:GpuMemory.*'
     first=$?
+    WEFT_TEST_FILL=1 "$tests" --gtest_color=no --gtest_filter='GpuMemory.*' || first=1
     run_cases 'Gradcheck.*:Gradgradcheck.*' && return $first
 }
 

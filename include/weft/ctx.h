@@ -28,7 +28,7 @@ typedef struct weft_options {
     int threads;        /* CPU threads an operation may use, the caller included. 0: 1. -1: as many as cores. Results do
                              not depend on it. No thread is started before an operation is large enough to need one */
     uint64_t seed;      /* of the random stream; the same seed gives the same numbers on every device */
-    size_t memory_budget; /* most bytes of tensor data, cached blocks included; 0: no limit */
+    size_t memory_budget; /* most bytes of tensor data, work space and cached blocks included; 0: no limit */
     bool nan_watch;       /* check every result, forward and backward: the first operation that makes a NaN or infinity
                              from finite inputs becomes the error WEFT_E_NOT_FINITE. Slow: for debugging */
 

@@ -43,7 +43,6 @@ static void close_blas(weft__cuda_device *d, void *state)
     const weft__device_options *o = &d->options;
     if (blas->handle)
         (void)blas->destroy(blas->handle);
-    weft__cuda_free(d, blas->workspace, blas->workspace_bytes);
     if (blas->plans)
         o->free(o->user, blas->plans, blas->plan_slots * sizeof *blas->plans);
     if (blas->choices)
@@ -53,20 +52,13 @@ static void close_blas(weft__cuda_device *d, void *state)
 
 weft_status weft__blas_need_workspace(const weft__exec *e, weft__blas *blas, size_t bytes)
 {
-    weft__cuda_device *d = weft__cuda_device_of(e);
-    size_t size = 1 << 20;
     if (bytes <= blas->workspace_bytes)
         return WEFT_OK;
-    while (size < bytes)
-        size *= 2;
-    weft__cuda_free(d, blas->workspace, blas->workspace_bytes); /* in the stream's order, after what uses it */
-    blas->workspace_bytes = 0;
-    blas->workspace = weft__cuda_alloc(d, size);
-    if (!blas->workspace && d->message[0])
-        return e->host->fail(e, WEFT_E_DEVICE, "%s", d->message);
-    if (!blas->workspace)
-        return e->host->fail(e, WEFT_E_NOMEM, "out of device memory for cuBLASLt's work space of %zu bytes", size);
-    blas->workspace_bytes = size;
+    void *workspace = e->host->scratch(e, bytes);
+    if (!workspace)
+        return WEFT_E_NOMEM;
+    blas->workspace = workspace;
+    blas->workspace_bytes = bytes;
     return WEFT_OK;
 }
 
@@ -378,15 +370,20 @@ static weft_status run_library(const weft__exec *e, weft__blas *blas, const weft
     return WEFT_OK;
 }
 
-weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool *done)
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool is_first,
+                                       bool *done)
 {
     weft__blas *blas;
     *done = false;
-    if (!may_have_epilogue(p))
-        return WEFT_OK;
     weft_status status = open_blas(e, &blas);
     if (status != WEFT_OK || !blas->library.handle)
         return status;
+    if (is_first) { /* what an earlier operation had has gone */
+        blas->workspace = NULL;
+        blas->workspace_bytes = 0;
+    }
+    if (!may_have_epilogue(p))
+        return WEFT_OK;
     status = prepare(e, p);
     return status == WEFT_OK ? run_library(e, blas, p, rest, done) : status;
 }

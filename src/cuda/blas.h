@@ -71,6 +71,7 @@ typedef struct weft__blas_plan {
     cublasLtMatmulDescOpaque_t operation;
     cublasLtMatrixLayoutOpaque_t a, b, y;
     cublasLtMatmulAlgo_t algorithm;
+    size_t workspace_bytes; /* that the algorithm needs */
 } weft__blas_plan;
 
 /* A plan with what it is to be run on. */
@@ -94,7 +95,7 @@ typedef struct weft__blas {
     WEFT__BLAS_FUNCTIONS(WEFT__BLAS_MEMBER)
 #undef WEFT__BLAS_MEMBER
     cublasLtHandle_t handle;
-    void *workspace; /* as large as a plan has needed so far */
+    void *workspace; /* of this operation: its scratch memory */
     size_t workspace_bytes, workspace_limit;
 
     weft__blas_plan *plans; /* open addressing; a power of two slots, at most half of them used */
@@ -107,11 +108,11 @@ typedef struct weft__blas {
 /* Records a call of cuBLASLt that failed as e's error. */
 weft_status weft__blas_fail(const weft__exec *e, const weft__blas *blas, cublasStatus_t status, const char *function);
 
-/* Sees to a work space of at least this many bytes, up to the limit. */
+/* Sees to a work space of at least this many bytes until the end of e. */
 weft_status weft__blas_need_workspace(const weft__exec *e, weft__blas *blas, size_t bytes);
 
-/* The plan of a product (plan.c), made if it is new; data serves for timing, after which y holds the product or garbage.
- * It is valid until the next call. */
+/* The plan of a product (plan.c), made if it is new, with a work space for it; data serves for timing, after which y holds
+ * the product or garbage. It is valid until the next call. */
 weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
                                  const weft__blas_data *data, weft__blas_plan **plan);
 
@@ -119,15 +120,18 @@ weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const we
 cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                    const cublasLtMatmulAlgo_t *algorithm, const weft__blas_data *data);
 
+/* SPOILT: the operands hold a NaN or an infinity, and nothing is known. */
+typedef enum weft__blas_verdict { WEFT__BLAS_RIGHT, WEFT__BLAS_WRONG, WEFT__BLAS_SPOILT } weft__blas_verdict;
+
 /* Whether a usable plan with an activation computes ours (trial.c): NaN stays, and GELU is as exact as the dtype. y holds
  * garbage afterwards. */
 weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
-                                const weft__blas_data *data, bool *right);
+                                const weft__blas_data *data, weft__blas_verdict *verdict);
 
 enum { WEFT__BLAS_CANDIDATES = 8 }; /* most algorithms that are looked at for a product */
 
-/* The fastest of n algorithms for a plan (timing.c), by timing them. */
-cudaError_t weft__blas_fastest(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+/* The fastest of n algorithms for a plan (timing.c), by timing them; -1: none runs. */
+weft_status weft__blas_fastest(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                const cublasLtMatmulHeuristicResult_t *candidates, int n, const weft__blas_data *data,
                                int *fastest);
 

@@ -202,6 +202,7 @@ bool weft__cuda_dnn_run(const weft__exec *e, const weft__dnn_problem *problem, c
     }
     if (weft__dnn_run_plan(&part->api, part->handle, &found->plan, data, n, part->workspace))
         return true;
+    (void)cudaStreamSynchronize(weft__stream(e)); /* an earlier part may still be running by it */
     weft__dnn_drop_plan(&part->api, &found->plan);
     (void)cudaGetLastError();
     return false;

@@ -20,25 +20,40 @@ enum { UNIT = 8, MOST_COLUMNS = 256, TILE = 128, SLACK = 1 << 20 };
 
 /* ---- What fits ---- */
 
-/* A matrix of rows for each (batch, head): leading dims but the last are one. */
-static bool rows_of(const weft__array *a, int64_t strides[3])
+/* How many of the leading dims are batches: with more than one, the last of them counts heads. */
+static int batch_dims(int ndim)
 {
-    const int n = a->ndim;
-    strides[0] = n > 3 ? a->strides[n - 4] : n == 3 ? a->strides[0] : a->count;
+    return ndim > 3 ? ndim - 3 : ndim - 2;
+}
+
+/* The extents and strides of a as [batch, heads, rows]; false if its batches do not lie at equal distances. */
+static bool rows_of(const weft__array *a, int64_t extents[3], int64_t strides[3])
+{
+    const int n = a->ndim, batches = batch_dims(n);
+    extents[0] = 1;
+    extents[1] = n > 3 ? a->shape[n - 3] : 1;
+    extents[2] = a->shape[n - 2];
+    strides[0] = a->count;
     strides[1] = n > 3 ? a->strides[n - 3] : a->count;
     strides[2] = a->strides[n - 2];
-    for (int d = 0; d < n - 4; d++)
-        if (a->shape[d] > 1 && a->strides[d] != a->strides[d + 1] * a->shape[d + 1])
+    for (int d = batches - 1; d >= 0; d--) {
+        if (a->shape[d] == 1)
+            continue;
+        if (extents[0] == 1)
+            strides[0] = a->strides[d];
+        else if (a->strides[d] != strides[0] * extents[0])
             return false;
+        extents[0] *= a->shape[d];
+    }
     return true;
 }
 
 static bool layout_fits(const weft__array *a, int64_t strides[3])
 {
-    const int n = a->ndim;
-    if (a->count > INT32_MAX || !weft__cuda_aligned16(a->data) || !rows_of(a, strides) || a->strides[n - 1] != 1)
+    int64_t extents[3];
+    if (a->count > INT32_MAX || !weft__cuda_aligned16(a->data) || !rows_of(a, extents, strides) ||
+        a->strides[a->ndim - 1] != 1)
         return false;
-    const int64_t extents[] = {n > 3 ? a->shape[n - 4] : 1, n > 3 ? a->shape[n - 3] : 1, a->shape[n - 2]};
     for (int d = 0; d < 3; d++) {
         if (strides[d] < 0 || strides[d] % UNIT != 0 || (strides[d] == 0 && extents[d] > 1))
             return false;
@@ -62,8 +77,8 @@ static bool describe(const weft__exec *e, const weft__array *y, const weft__arra
     a->data_type = weft__cuda_dnn_data_type(q->dtype);
     a->heads = n > 3 ? q->shape[n - 3] : 1;
     a->batch = 1;
-    for (int d = 0; d < n - 2; d++)
-        a->batch *= n > 3 && d == n - 3 ? 1 : q->shape[d];
+    for (int d = 0; d < batch_dims(n); d++)
+        a->batch *= q->shape[d];
     a->queries = q->shape[n - 2];
     a->keys = k->shape[n - 2];
     a->width = q->shape[n - 1];

@@ -32,11 +32,11 @@ static weft_status activate(const weft__exec *e)
  * kernel of ours. */
 static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
 {
-    weft_status status = weft__cuda_product_library(e, p, activate, done);
+    weft_status status = weft__cuda_product_library(e, p, activate, true, done);
     if (status != WEFT_OK || *done || (p->activation == WEFT_ACT_NONE && !p->row_sums))
         return status;
     weft__cuda_product bare = weft__cuda_bare_product(p);
-    status = weft__cuda_product_library(e, &bare, NULL, done);
+    status = weft__cuda_product_library(e, &bare, NULL, false, done);
     if (status == WEFT_OK && *done && p->activation != WEFT_ACT_NONE)
         status = activate(e);
     if (status == WEFT_OK && *done && p->row_sums)

@@ -120,6 +120,15 @@ static cublasStatus_t make_preference(const weft__blas *blas, const int64_t *key
     return status;
 }
 
+/* Whether cuBLASLt takes the descriptors. If not - this release wants other ones, or there are too many batches - the plan
+ * stays unusable, and the kernels do the product. */
+static bool describe(const weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
+{
+    return plan->key.part[WEFT__KEY_BATCHES] <= INT32_MAX &&
+           make_operation(blas, plan, data) == CUBLAS_STATUS_SUCCESS &&
+           make_layouts(blas, plan) == CUBLAS_STATUS_SUCCESS;
+}
+
 /* ---- Running ---- */
 
 cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
@@ -188,10 +197,14 @@ static weft_status choose_new(const weft__exec *e, weft__blas *blas, weft__blas_
         workspace = candidates[k].workspaceSize > workspace ? candidates[k].workspaceSize : workspace;
     weft_status ready = weft__blas_need_workspace(e, blas, workspace);
     if (ready == WEFT_OK && timed && n > 1)
-        ready = weft__cuda_status(e, weft__blas_fastest(e, blas, plan, candidates, n, data, &chosen));
+        ready = weft__blas_fastest(e, blas, plan, candidates, n, data, &chosen);
+    plan->usable = chosen >= 0;
+    if (!plan->usable)
+        return ready;
     if (ready == WEFT_OK && timed)
         ready = weft__blas_save_choice(e, blas, &plan->key, &candidates[chosen].algo);
     plan->algorithm = candidates[chosen].algo;
+    plan->workspace_bytes = candidates[chosen].workspaceSize;
     return ready;
 }
 
@@ -201,14 +214,13 @@ static weft_status choose(const weft__exec *e, weft__blas *blas, weft__blas_plan
     const cublasLtMatmulAlgo_t *saved = weft__blas_find_choice(blas, &plan->key);
     if (!saved)
         return choose_new(e, blas, plan, data);
-    size_t workspace;
     plan->is_weighed = true;
     if (memcmp(saved, &weft__blas_no_algorithm, sizeof *saved) == 0)
         return WEFT_OK;
-    if (is_accepted(blas, plan, saved, &workspace)) {
+    if (is_accepted(blas, plan, saved, &plan->workspace_bytes)) {
         plan->algorithm = *saved;
         plan->usable = true;
-        return weft__blas_need_workspace(e, blas, workspace);
+        return weft__blas_need_workspace(e, blas, plan->workspace_bytes);
     }
     plan->is_weighed = false;
     if (o->time_matmul)
@@ -271,20 +283,19 @@ weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const we
                                  const weft__blas_data *data, weft__blas_plan **plan)
 {
     if (blas->plans && (*plan = find_slot(blas, key))->used)
-        return WEFT_OK;
+        return (*plan)->usable ? weft__blas_need_workspace(e, blas, (*plan)->workspace_bytes) : WEFT_OK;
     if (!make_room(weft__cuda_device_of(e), blas))
         return e->host->fail(e, WEFT_E_NOMEM, "out of host memory for the plans of matrix products");
     *plan = find_slot(blas, key);
     **plan = (weft__blas_plan){.key = *key};
-    cublasStatus_t made = make_operation(blas, *plan, data);
-    if (made == CUBLAS_STATUS_SUCCESS)
-        made = make_layouts(blas, *plan);
-    if (made != CUBLAS_STATUS_SUCCESS)
-        return weft__blas_fail(e, blas, made, "a descriptor");
-    weft_status status = choose(e, blas, *plan, data);
+    weft_status status = WEFT_OK;
+    weft__blas_verdict verdict = WEFT__BLAS_RIGHT;
+    if (describe(blas, *plan, data))
+        status = choose(e, blas, *plan, data);
     if (status == WEFT_OK && (*plan)->usable && weft__blas_activates(key))
-        status = weft__blas_try_plan(e, blas, *plan, data, &(*plan)->usable);
-    (*plan)->used = status == WEFT_OK;
+        status = weft__blas_try_plan(e, blas, *plan, data, &verdict);
+    (*plan)->usable = (*plan)->usable && verdict == WEFT__BLAS_RIGHT;
+    (*plan)->used = status == WEFT_OK && verdict != WEFT__BLAS_SPOILT; /* if not, the next such product tries again */
     blas->plan_count += (*plan)->used;
     return status;
 }

@@ -43,8 +43,10 @@ weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p);
 typedef weft_status (*weft__cuda_rest)(const weft__exec *e);
 
 /* Runs p by cuBLASLt. *done: false if there is none, or none of its algorithms does all that p asks for; p then still
- * describes the product. rest: what would apply p's activation instead, if it has one. Only where the module is built with cublasLt.h (WEFT__CUBLASLT). */
-weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool *done);
+ * describes the product. rest: what would apply p's activation instead, if it has one. is_first: of e's products. Only
+ * where the module is built with cublasLt.h (WEFT__CUBLASLT). */
+weft_status weft__cuda_product_library(const weft__exec *e, weft__cuda_product *p, weft__cuda_rest rest, bool is_first,
+                                       bool *done);
 
 /* The kernels: every product (kernels/matmul.cu), and those with m or n of 1 (kernels/matvec.cu), but for row_sums. */
 weft_status weft__cuda_product_tiled(const weft__exec *e, const weft__cuda_product *p);

@@ -16,43 +16,51 @@ typedef struct contender {
     weft__cuda_rest rest;
 } contender;
 
-static bool run(const weft__exec *e, const weft__blas *blas, const contender *c)
+/* *ran: false if the library refuses. */
+static weft_status run(const weft__exec *e, const weft__blas *blas, const contender *c, bool *ran)
 {
-    return weft__blas_run_plan(e, blas, c->plan, c->algorithm, c->data) == CUBLAS_STATUS_SUCCESS &&
-           (!c->rest || c->rest(e) == WEFT_OK);
+    *ran = weft__blas_run_plan(e, blas, c->plan, c->algorithm, c->data) == CUBLAS_STATUS_SUCCESS;
+    return *ran && c->rest ? c->rest(e) : WEFT_OK;
 }
 
 /* Milliseconds of TIMED_RUNS runs after one to warm up; infinite if it does not run. */
-static cudaError_t time_one(const weft__exec *e, const weft__blas *blas, const contender *c, const cudaEvent_t *events,
+static weft_status time_one(const weft__exec *e, const weft__blas *blas, const contender *c, const cudaEvent_t *events,
                             float *time)
 {
     *time = INFINITY;
     for (int k = 0; k <= TIMED_RUNS; k++) {
-        cudaError_t error = k == 1 ? cudaEventRecord(events[0], weft__stream(e)) : cudaSuccess;
-        if (error != cudaSuccess)
-            return error;
-        if (!run(e, blas, c))
-            return cudaSuccess;
+        bool ran = false;
+        weft_status status = WEFT_OK;
+        if (k == 1)
+            status = weft__cuda_status(e, cudaEventRecord(events[0], weft__stream(e)));
+        if (status == WEFT_OK)
+            status = run(e, blas, c, &ran);
+        if (status != WEFT_OK || !ran)
+            return status;
     }
     cudaError_t error = cudaEventRecord(events[1], weft__stream(e));
     if (error == cudaSuccess)
         error = cudaEventSynchronize(events[1]);
-    return error == cudaSuccess ? cudaEventElapsedTime(time, events[0], events[1]) : error;
+    if (error == cudaSuccess)
+        error = cudaEventElapsedTime(time, events[0], events[1]);
+    return weft__cuda_status(e, error);
 }
 
-/* Which of n is the fastest; *fastest stays if none runs. */
-static cudaError_t time_all(const weft__exec *e, const weft__blas *blas, const contender *contenders, int n,
+/* Which of n is the fastest; -1: none runs. */
+static weft_status time_all(const weft__exec *e, const weft__blas *blas, const contender *contenders, int n,
                             int *fastest)
 {
     cudaEvent_t events[2] = {NULL, NULL};
     float best = INFINITY;
+    *fastest = -1;
     cudaError_t error = cudaEventCreate(&events[0]);
     if (error == cudaSuccess)
         error = cudaEventCreate(&events[1]);
-    for (int k = 0; k < n && error == cudaSuccess; k++) {
+    weft_status status = weft__cuda_status(e, error);
+    for (int k = 0; k < n && status == WEFT_OK; k++) {
         float time;
-        error = time_one(e, blas, &contenders[k], events, &time);
-        if (error == cudaSuccess && time < best) {
+        status = time_one(e, blas, &contenders[k], events, &time);
+        if (status == WEFT_OK && time < best) {
             best = time;
             *fastest = k;
         }
@@ -60,10 +68,10 @@ static cudaError_t time_all(const weft__exec *e, const weft__blas *blas, const c
     for (int k = 0; k < 2; k++)
         if (events[k])
             (void)cudaEventDestroy(events[k]);
-    return error;
+    return status;
 }
 
-cudaError_t weft__blas_fastest(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
+weft_status weft__blas_fastest(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                const cublasLtMatmulHeuristicResult_t *candidates, int n, const weft__blas_data *data,
                                int *fastest)
 {
@@ -78,8 +86,8 @@ weft_status weft__blas_weigh(const weft__exec *e, const weft__blas *blas, weft__
 {
     const contender contenders[] = {{&whole->plan, &whole->plan.algorithm, &whole->data, NULL},
                                     {&plain->plan, &plain->plan.algorithm, &plain->data, rest}};
-    int fastest = 0;
-    const weft_status status = weft__cuda_status(e, time_all(e, blas, contenders, 2, &fastest));
+    int fastest;
+    const weft_status status = time_all(e, blas, contenders, 2, &fastest);
     *faster = fastest == 0;
     return status;
 }

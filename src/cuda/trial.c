@@ -1,8 +1,8 @@
 /* trial.c - a plan with an activation is tried once on numbers whose results are known, before it is used.
  *
  * cuBLASLt's documentation says max(x, 0) and GELU, but neither what becomes of a NaN, which must stay one here, nor how
- * exact its GELU is. The numbers go in as the y of act(0 a b + 1 y). Operands that hold a NaN or an infinity make the trial
- * fail, and so does a product that has no room for all numbers; the plan is then done without. */
+ * exact its GELU is. The numbers go in as the y of act(0 a b + 1 y). Operands that hold a NaN or an infinity spoil the trial,
+ * which then says nothing of the plan; a product that has no room for all numbers is done without. */
 #include <math.h>
 #include "blas.h"
 #include "core/half.h"
@@ -48,16 +48,19 @@ static double tolerance_of(const int64_t *key)
     }
 }
 
-static bool is_right(const weft__blas_key *key, const void *results)
+static weft__blas_verdict judge(const weft__blas_key *key, const void *results)
 {
     const bool relu = weft__blas_has(key, CUBLASLT_EPILOGUE_RELU);
+    weft__blas_verdict verdict = WEFT__BLAS_RIGHT;
     for (int k = 0; k < COUNT; k++) {
         const double x = (double)numbers[k], want = relu ? weft__f_relu_f64(x) : weft__f_gelu_tanh_f64(x);
         const double got = load(key->part[WEFT__KEY_DTYPE], results, k);
+        if (!isnan(x) && isnan(got)) /* 0 times what an operand holds */
+            return WEFT__BLAS_SPOILT;
         if (isnan(x) ? !isnan(got) : !(fabs(got - want) <= tolerance_of(key->part) * (1 + fabs(want))))
-            return false;
+            verdict = WEFT__BLAS_WRONG;
     }
-    return true;
+    return verdict;
 }
 
 /* y [m, n] = numbers, then zeros; vector, if there is one, [n] zeros. */
@@ -81,14 +84,14 @@ static cudaError_t fetch(const weft__exec *e, const void *y, void *results, size
 }
 
 weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
-                                const weft__blas_data *data, bool *right)
+                                const weft__blas_data *data, weft__blas_verdict *verdict)
 {
     const int64_t *key = plan->key.part;
     const size_t each = weft__cuda_bytes((int32_t)key[WEFT__KEY_DTYPE]), bytes = COUNT * each;
     double buffer[COUNT]; /* of the dtype's elements */
     weft__blas_data trial = *data;
     trial.is_trial = true;
-    *right = false;
+    *verdict = WEFT__BLAS_WRONG;
     if (key[WEFT__KEY_M] * key[WEFT__KEY_N] < COUNT)
         return WEFT_OK;
     void *zeros = data->vector ? e->host->scratch(e, (size_t)key[WEFT__KEY_N] * each) : NULL;
@@ -106,6 +109,7 @@ weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, wef
     if (ran != CUBLAS_STATUS_SUCCESS)
         return weft__blas_fail(e, blas, ran, "cublasLtMatmul");
     status = weft__cuda_status(e, fetch(e, data->y, buffer, bytes));
-    *right = status == WEFT_OK && is_right(&plan->key, buffer);
+    if (status == WEFT_OK)
+        *verdict = judge(&plan->key, buffer);
     return status;
 }

@@ -85,7 +85,7 @@ static int64_t add_event(weft_profile *p, const weft__launch *l, const weft_prof
                        .ndim = (int8_t)(y ? y->ndim : -1)};
     const weft__node *node = l->ctx->deriving;
     int number;
-    if (l->phase == WEFT__BACKWARD) /* of the operation whose derivative it is */
+    if (l->phase == WEFT__BACKWARD && (node || !l->custom)) /* of the operation whose derivative it is */
         e->name = node && node->is_custom ? custom_name(p, l->name, &number) : l->name;
     for (int d = 0; y && d < y->ndim && d < WEFT__EVENT_DIMS; d++)
         e->shape[d] = y->shape[d];
@@ -161,6 +161,8 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
 {
     weft_profile *p = (weft_profile *)observer;
     (void)status;
+    if (p->depth == 0) /* this launch was under way when the profile began */
+        return;
     if (p->depth-- > WEFT__MOST_NESTED)
         return;
     const weft__open_launch *open = &p->open[p->depth];

@@ -131,3 +131,27 @@ WEFT_TEST(DeviceAttention, PackedHeads)
         check_both(what, packed_backward, &packed[k], tolerance, 4 * tolerance);
     }
 }
+
+/* Keys and values that several batches share, by a stride of 0: of three dims, and of six with dims of size 1 among them. */
+static weft_tensor *shared_keys(weft_ctx *ctx, void *user)
+{
+    const bool many = *(const bool *)user;
+    const int64_t q3[] = {3, 20, 16}, k3[] = {1, 24, 16}, k3_all[] = {3, 24, 16};
+    const int64_t q6[] = {2, 1, 3, 2, 20, 16}, k6[] = {1, 1, 3, 2, 24, 16}, k6_all[] = {2, 2, 3, 2, 24, 16};
+    weft_tensor *q = many ? both_input(ctx, WEFT_F16, q6, 6, -1, 1, 7) : both_input(ctx, WEFT_F16, q3, 3, -1, 1, 7);
+    weft_tensor *kv[2];
+    for (int n = 0; n < 2; n++) {
+        weft_tensor *one = many ? both_input(ctx, WEFT_F16, k6, 6, -1, 1, (unsigned)(8 + n))
+                                : both_input(ctx, WEFT_F16, k3, 3, -1, 1, (unsigned)(8 + n));
+        kv[n] = many ? weft_slice(weft_expand(one, k6_all, 6), 1, 0, 1, 1) : weft_expand(one, k3_all, 3);
+    }
+    return weft_attention(q, kv[0], kv[1], 0, false);
+}
+
+WEFT_TEST(DeviceAttention, SharedKeys)
+{
+    static bool shapes[] = {false, true};
+    for (int k = 0; k < 2; k++)
+        check_both(k ? "of six dims" : "of three dims", shared_keys, &shapes[k], tolerance_of(WEFT_F16),
+                   tolerance_of(WEFT_F16));
+}

@@ -300,17 +300,24 @@ TEST_P(Matmul, AFailureNamesTheCallAndTheRemedy)
     EXPECT_TRUE(met);
 }
 
+/* The work space is scratch memory of each product: one that cannot have it takes nothing from the others. */
 TEST_P(Matmul, NoDeviceMemoryForTheWorkSpace)
 {
     Context c("cuda");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
-    weft_tensor *a = numbers(c, {5, 6}, 1), *b = numbers(c, {6, 7}, 2);
-    simt_set_memory_limit(simt_device_bytes() + (512 << 10));
-    EXPECT_EQ(weft_matmul(a, b), nullptr);
+    /* An odd start allows only the algorithm of 16 KiB; the others take that of 64 KiB. */
+    weft_tensor *a = weft_slice(numbers(c, {5, 7}, 1), 1, 1, 7, 1), *b = numbers(c, {6, 7}, 2);
+    weft_tensor *large = numbers(c, {8, 8}, 1), *other = numbers(c, {8, 8}, 2);
+    EXPECT_NE(weft_matmul(a, b), nullptr) << c.message();
+    weft_memory_trim(c);
+    simt_set_memory_limit(simt_device_bytes() + (24 << 10));
+    EXPECT_EQ(weft_matmul(large, other), nullptr);
     EXPECT_EQ(weft_ctx_status(c), WEFT_E_NOMEM) << c.message();
-    simt_set_memory_limit(size_t{1} << 32);
+    EXPECT_NE(c.message().find("work space"), std::string::npos) << c.message();
     weft_ctx_clear(c);
     EXPECT_NE(weft_matmul(a, b), nullptr) << c.message();
+    simt_set_memory_limit(size_t{1} << 32);
+    EXPECT_NE(weft_matmul(large, other), nullptr) << c.message();
 }
 
 /* ---- The file of choices ---- */
