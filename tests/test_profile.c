@@ -82,6 +82,70 @@ WEFT_TEST(Profile, CountsCallsBytesAndOperations)
     WEFT_CHECK_EQ_INT(memory.live_bytes, 0);
 }
 
+/* The flops of a kernel that forward and backward of y launched. */
+static double flops_of(weft_ctx *ctx, weft_tensor *y, weft_profile *p, const char *kernel, const char *phase)
+{
+    weft_profile_op rows[64];
+    WEFT_CHECK_OK(weft_backward(ctx, weft_sum(y, WEFT_ALL, false)));
+    weft_profile_end(p);
+    const weft_profile_op *row = find(rows, weft_profile_ops(p, rows, 64), kernel, phase);
+    WEFT_CHECK(row && row->calls == 1);
+    return row ? row->flops : 0;
+}
+
+enum { HEADS = 6, WIDTH = 8, VALUES = 16 }; /* of the attention below: 2 x 3 heads */
+
+static double flops_of_attention(int64_t queries, int64_t keys, bool causal, const char *kernel, int wanted)
+{
+    weft_ctx *ctx;
+    weft_profile *p;
+    if (weft_ctx_open(NULL, &ctx) != WEFT_OK)
+        return 0;
+    weft_tensor *in[] = {weft_ones(ctx, WEFT_F32, WEFT_DIMS(2, 3, queries, WIDTH)),
+                         weft_ones(ctx, WEFT_F32, WEFT_DIMS(2, 3, keys, WIDTH)),
+                         weft_ones(ctx, WEFT_F32, WEFT_DIMS(2, 3, keys, VALUES))};
+    for (int k = 0; k < 3; k++)
+        if (wanted & 1 << k)
+            weft_set_requires_grad(in[k], true);
+    WEFT_CHECK_OK(weft_profile_begin(ctx, &p));
+    const bool forward = strcmp(kernel, "attention") == 0;
+    const double flops =
+        flops_of(ctx, weft_attention(in[0], in[1], in[2], 0, causal), p, kernel, forward ? "forward" : "backward");
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
+    return flops;
+}
+
+WEFT_TEST(Profile, CountsTheProductsOfAttention)
+{
+    const double d = 2.0 * HEADS * WIDTH, e = 2.0 * HEADS * VALUES; /* of a pair of a query and a key */
+    WEFT_CHECK(flops_of_attention(10, 12, false, "attention", 7) == 10 * 12 * (d + e));
+    WEFT_CHECK(flops_of_attention(10, 10, true, "attention", 7) == 10 * 10 / 2 * (d + e));
+    WEFT_CHECK(flops_of_attention(2, 12, true, "attention", 7) == 2 * (12 - 1) * (d + e)); /* sees nearly all keys */
+    WEFT_CHECK(flops_of_attention(12, 2, true, "attention", 7) == 2 * (d + e));            /* as 2 queries do */
+    WEFT_CHECK(flops_of_attention(10, 12, false, "attention_grad", 7) == 10 * 12 * (3 * d + 2 * e));
+    WEFT_CHECK(flops_of_attention(10, 12, false, "attention_grad", 1) == 10 * 12 * (2 * d + e));
+    WEFT_CHECK(flops_of_attention(10, 12, false, "attention_grad", 4) == 10 * 12 * (d + e));
+}
+
+WEFT_TEST(Profile, CountsTheProductsOfLinearLayers)
+{
+    static const char *const kernels[][2] = {{"linear_act", "forward"}, {"linear_grad", "backward"}};
+    for (int k = 0; k < 2; k++) {
+        weft_ctx *ctx;
+        weft_profile *p;
+        WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+        weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(4, 6, 8));
+        weft_tensor *w = weft_set_requires_grad(weft_ones(ctx, WEFT_F32, WEFT_DIMS(10, 8)), true);
+        weft_tensor *b = weft_set_requires_grad(weft_ones(ctx, WEFT_F32, WEFT_DIMS(10)), true);
+        WEFT_CHECK_OK(weft_profile_begin(ctx, &p));
+        weft_tensor *y = weft_linear_act(x, w, b, WEFT_ACT_RELU);
+        WEFT_CHECK(flops_of(ctx, y, p, kernels[k][0], kernels[k][1]) == 2.0 * 4 * 6 * 8 * 10);
+        weft_profile_free(p);
+        weft_ctx_close(ctx);
+    }
+}
+
 /* ---- Operations of the program's own ---- */
 
 static void pause_for(long milliseconds)

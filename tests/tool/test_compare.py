@@ -93,13 +93,26 @@ def test_profile():
         events = json.load(file)["traceEvents"]
     slices = [event for event in events if event["ph"] == "X"]
     assert slices and all(event["dur"] >= 0 for event in slices)
-    found = weft("profile", "--json", "--", "sh", "-c", f"{' '.join(program)} >/dev/null")
+    found = weft("profile", "--json", "--", *program)  # which prints a report of its own
     check_schema(json.loads(found.out), "profile")
+    assert "steps 1 to 2" in found.err, found.err
     contexts = json.loads(found.out)["contexts"]
     assert [context["device"] for context in contexts] == 3 * ["cpu"]  # the two sides, and the one that asks f64
     kernels = contexts[0]["kernels"]
     assert contexts[0]["launches"] == sum(row["calls"] for row in kernels)
     assert {"forward", "backward", "optimiser"} <= {row["phase"] for row in kernels}
+
+
+def test_a_program_that_fails_is_shown_too():
+    command = f"{WEFT} gradcheck tanh; exit 5"
+    result = weft("profile", "--", "sh", "-c", command)
+    assert result.code == 5 and "launches on cpu" in result.out and "exit code 5" in result.err, result.out + result.err
+    found = weft("profile", "--json", "--", "sh", "-c", command)
+    assert found.code == 5
+    check_schema(json.loads(found.out), "profile")
+    killed = weft("profile", "--", "sh", "-c", f"{WEFT} gradcheck tanh; kill -KILL $$")
+    assert killed.code == 128 + 9 and "launches on cpu" in killed.out and "signal 9" in killed.err
+    assert weft("profile", "--", "sh", "-c", "exit 3").code == 3
 
 
 main(globals())
