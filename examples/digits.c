@@ -11,7 +11,7 @@ typedef struct model {
     const char *name;
     weft_tensor *(*logits)(weft_tensor *const *p, weft_tensor *x); /* x [N, 64]; result [N, 10] */
     weft_tensor *p[6];
-    int n_params;
+    int n_params, epochs;
     double loss[EPOCHS], accuracy[EPOCHS]; /* of training; in percent of the test images */
 } model;
 
@@ -59,12 +59,12 @@ static double train_epoch(weft_ctx *c, model *m, weft_optim *opt, weft_tensor *r
 static void train(weft_ctx *c, model *m, weft_tensor *train_rows, weft_tensor *test_rows)
 {
     weft_optim *opt;
-    progress bar = progress_begin(m->name, EPOCHS);
+    progress bar = progress_begin(m->name, m->epochs);
     if (weft_adam_open(c, m->p, m->n_params, NULL, &opt) != WEFT_OK)
         return;
-    for (int i = 0; i < EPOCHS; i++) {
+    for (int i = 0; i < m->epochs; i++) {
         int mark = weft_scope_push(c);
-        weft_optim_set_lr(opt, 0.004 * (1 - (double)i / EPOCHS));
+        weft_optim_set_lr(opt, 0.004 * (1 - (double)i / m->epochs));
         m->loss[i] = train_epoch(c, m, opt, session_shuffled(train_rows, (uint64_t)i + 1));
         bool recorded = weft_set_grad_enabled(c, false); /* no gradient is wanted of the test */
         weft_tensor *x, *y;
@@ -83,7 +83,7 @@ static int save_curves(const model *m, const char *folder)
     plot p = {.title = "Weft learns to read digits",
               .subtitle = "1,437 handwritten digits to learn from, 360 others to test with",
               .x_label = "epoch",
-              .n_points = EPOCHS,
+              .n_points = m->epochs,
               .curves = {m[0].name, m[1].name},
               .panels = {{"Training loss", "", true, {m[0].loss, m[1].loss}},
                          {"Test accuracy", " %", false, {m[0].accuracy, m[1].accuracy}}}};
@@ -92,11 +92,14 @@ static int save_curves(const model *m, const char *folder)
 
 int main(int argc, char **argv)
 {
+    double epochs = EPOCHS;
     const char *device = "cpu", *data = "examples/data/digits.csv", *folder = "out";
     option options[] = {{"device", "NAME", "cpu, cuda, cuda:1 ...", .text = &device},
                         {"data", "FILE", "the images", .text = &data},
+                        {"epochs", "N", "passes over the images; after fewer than the default no accuracy is asked for",
+                         .number = &epochs, .least = 1, .most = EPOCHS, .whole = true},
                         {"out", "FOLDER", "where the curves go", .text = &folder}};
-    options_read(argc, argv, "trains an MLP and a convnet on handwritten digits", options, 3);
+    options_read(argc, argv, "trains an MLP and a convnet on handwritten digits", options, 4);
     weft_ctx *c = session_open(device, 1);
     weft_tensor *rows = session_shuffled(csv_load(c, data, IMAGES, PIXELS + 1), 1);
     weft_tensor *test_rows = weft_slice(rows, 0, 0, TEST, 1), *train_rows = weft_slice(rows, 0, TEST, IMAGES, 1);
@@ -107,10 +110,14 @@ int main(int argc, char **argv)
     session_layer(c, &models[1].p[0], WEFT_DIMS(16, 1, 3, 3));
     session_layer(c, &models[1].p[2], WEFT_DIMS(32, 16, 3, 3));
     session_layer(c, &models[1].p[4], WEFT_DIMS(10, 32 * 4 * 4));
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
+        models[k].epochs = (int)epochs;
         train(c, &models[k], train_rows, test_rows);
+    }
     if (session_close(c) != 0 || save_curves(models, folder) != 0)
         return 1;
+    if (models[0].epochs < EPOCHS)
+        return 0;
     if (models[0].accuracy[EPOCHS - 1] >= GOAL && models[1].accuracy[EPOCHS - 1] >= GOAL)
         return 0;
     fprintf(stderr, "the test accuracy of a model is below %d %%\n", GOAL);

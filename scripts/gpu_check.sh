@@ -1,9 +1,10 @@
 #!/bin/sh
 # gpu_check.sh [OUT] - everything that only a machine with an NVIDIA GPU can tell, in one command of at most 9 minutes:
 # what is there, a build for this GPU, all tests on it, our own kernels once more without NVIDIA's libraries, the examples
-# and `weft compare`, the benches beside cuBLASLt, cuDNN and PyTorch, compute-sanitizer. gpu_stages.sh has the stages.
+# and `weft compare`, `weft bench` and `weft profile`, the benches beside cuBLASLt, cuDNN and PyTorch, compute-sanitizer. gpu_stages.sh has the stages.
 #
-# The results go to OUT (default: bench/results) as <device>-<date>.json, with the output of the stages beside it in a .log.
+# The results go to OUT (default: bench/results) as <device>-<date>.json, with the output of the stages beside it in a .log,
+# the page and tables of `weft bench` in -bench.html and -bench.txt, those of `weft profile` in -profile.txt.
 # Both are written anew after each stage, so that they stay whatever becomes of a later one. A stage may use what earlier
 # ones left of their time. The exit status is 0 only if none failed; what is not possible here is skipped, with the reason.
 #
@@ -172,15 +173,18 @@ write_results() {
         printf '\n],\n"bench": [\n%s\n],\n"info": %s}\n' "$(elements "$build"/bench-*.json)" \
             "$(cat "$build/info.json" 2>/dev/null || echo null)"
     } >"$work.json.part" && mv "$work.json.part" "$work.json"
+    for shown in bench.html bench.txt profile.txt; do
+        [ ! -s "$build/tool-$shown" ] || cp "$build/tool-$shown" "$work-$shown"
+    done
     for log_of in $(printf '%s' "$rows" | cut -d'|' -f1); do
         echo "==== $log_of"
         tail -c 200000 "$build/$log_of.log"
     done >"$work.log"
 }
 
-rm -f "$build"/bench-*.json "$build/info.json"
+rm -f "$build"/bench-*.json "$build/info.json" "$build"/tool-*.html "$build"/tool-*.txt
 stage environment 10
-stage build 150
+stage build 145
 export WEFT_CUDA_MODULE="$build/src/libweft_cuda.so"
 stage device 10
 stage tests 75
@@ -189,10 +193,11 @@ stage bench-rows 35
 stage bench-products 45
 stage examples 25
 stage compare 25
+stage tool 15
 stage bench-images 30
 stage bench-attention 15
 stage memcheck 40 55
-stage racecheck 30
+stage racecheck 25
 
 say "goals"
 cat "$build"/bench-*.log 2>/dev/null | grep -E ', goal [0-9]+: |goals met|FAILED' | cut -c1-125

@@ -184,6 +184,23 @@ stage_compare() {
     return $failures
 }
 
+# What `weft bench` and `weft profile` show on a GPU: ceilings beside what the device's clocks allow, operations and models
+# against them, where a training step's time goes.
+stage_tool() {
+    weft=$build/tools/weft
+    failures=0
+    "$weft" bench --device cuda --dtype f32,bf16 --samples 5 --html "$build/tool-bench.html" \
+        >"$build/tool-bench.txt" 2>&1 || failures=1
+    cat "$build/tool-bench.txt"
+    grep -q 'was not measured' "$build/tool-bench.txt" && failures=1
+    mkdir -p "$build/digits-profile"
+    "$weft" profile -- "$build/examples/digits" --device cuda --epochs 2 --out "$build/digits-profile" \
+        >"$build/tool-profile.txt" 2>&1 || failures=1
+    cat "$build/tool-profile.txt"
+    grep -q 'launches on cuda' "$build/tool-profile.txt" || failures=1
+    return $failures
+}
+
 # ---- Benches ----
 
 stage_bench() {
@@ -203,6 +220,7 @@ own-kernels) stage_own_kernels ;;
 memcheck | racecheck) stage_sanitizer "$1" ;;
 examples) stage_examples ;;
 compare) stage_compare ;;
+tool) stage_tool ;;
 bench-*) stage_bench "${1#bench-}" ;;
 *) die "no stage is called $1" ;;
 esac

@@ -42,6 +42,7 @@ static void put_machine(json *j, const bench_report *r)
     json_object(j, "settings");
     json_int(j, "threads", r->plan.threads);
     json_bool(j, "quick", r->plan.quick);
+    json_bool(j, "same_sizes", r->plan.alike);
     json_close(j);
 }
 

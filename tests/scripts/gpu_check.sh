@@ -87,8 +87,20 @@ echo "{\"op\": \"last of $group\", \"seconds\": 1}" >>"$json"
 echo 'softmax forward 80 % of a copy, goal 80: met'
 EOF
 program "$made/tools/weft" <<'EOF'
-[ "$1 ${2:-}" = "info --json" ] || exit 0
-printf '{\n  "gpus": [{"name": "fake"}],\n  "gpu_unused_because": null\n}\n'
+case "$1 ${2:-}" in
+"info --json") printf '{\n  "gpus": [{"name": "fake"}],\n  "gpu_unused_because": null\n}\n' ;;
+"bench --device")
+    while [ $# -gt 0 ]; do
+        [ "$1" != --html ] || echo '<!doctype html>' >"$2"
+        shift
+    done
+    echo 'Ceilings of cuda'
+    [ "$FAKE" != not-measured ] || echo '  gelu f32 on cuda was not measured: a launch failed' ;;
+"profile --")
+    shift 2
+    "$@" || exit
+    echo '12 launches on cuda' ;;
+esac
 EOF
 program "$made/examples/digits" <<'EOF'
 loss=0.5
@@ -138,7 +150,7 @@ verdict() {
 # ---- Scenarios ----
 
 check fine 0
-for stage in environment build device tests own-kernels examples compare bench-rows bench-products bench-images \
+for stage in environment build device tests own-kernels examples compare tool bench-rows bench-products bench-images \
     bench-attention memcheck racecheck; do
     verdict $stage passed
 done
@@ -147,6 +159,9 @@ says '"op": "last of attention"'
 says '"info": {'
 says '"commit": "a commit"'
 grep -q 'softmax forward.*goal 80: met' "$work/fine.out" || complain "the goals are not shown"
+grep -q 'doctype' "$results"/*-bench.html || complain "the page of weft bench is not kept"
+grep -q 'Ceilings' "$results"/*-bench.txt || complain "the tables of weft bench are not kept"
+grep -q '12 launches' "$results"/*-profile.txt || complain "the table of weft profile is not kept"
 
 mkdir -p "$work/build-no-build"
 cp -R "$made/." "$work/build-no-build" # of an earlier commit
@@ -173,6 +188,10 @@ check crash 1
 verdict own-kernels 'failed'
 says '"stage": "own-kernels".*unfinished: A.Three'
 verdict memcheck passed
+
+check not-measured 1
+verdict tool 'failed'
+verdict compare passed
 
 check drift 1
 verdict examples 'failed'

@@ -74,6 +74,11 @@ def test_bench_measures_every_gradient():
     assert len(gradients) == 2 * len(differentiable)
 
 
+def test_a_device_alone_has_its_own_sizes():
+    report = weft_json("bench", "ceilings", "--device", "cpu", "--quick", "--json")
+    assert report["settings"] == {"threads": report["settings"]["threads"], "quick": True, "same_sizes": False}
+
+
 def test_gradients_hang_together():
     report = weft_json("bench", "ops", "linear", "tanh", "argmax", "--grad", "--quick", "--device", "cpu", "--shape",
                        "64x48", "--json")

@@ -35,6 +35,14 @@ def test_bench_puts_both_devices_beside_each_other():
     assert {row["name"] for row in report["cpu_to_gpu"]} == {"add", "matmul"}
 
 
+def test_bench_compares_without_being_told_to():
+    report = weft_json("bench", "ops", "add", "--quick", "--json")
+    assert [device["name"] for device in report["devices"]] == ["cpu", "cuda"]
+    assert report["settings"]["same_sizes"] and [row["name"] for row in report["cpu_to_gpu"]] == ["add"]
+    alone = weft_json("bench", "ops", "add", "--device", "cuda", "--quick", "--json")
+    assert not alone["settings"]["same_sizes"]
+
+
 def test_bench_models():
     report = weft_json("bench", "models", "mlp", "--device", "cuda", "--quick", "--json")
     check_schema(report, "bench")
