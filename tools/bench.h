@@ -75,6 +75,9 @@ void bench_print_text(const bench_report *r, FILE *out);
 void bench_print_json(const bench_report *r, FILE *out); /* schema weft-bench/1, docs/bench-json.md */
 void bench_print_html(const bench_report *r, FILE *out);
 
+/* The same text, 16 letters, for reports that may be compared: processor, kernels, threads, memory, devices. */
+void bench_fingerprint(const bench_report *r, char *text, size_t size);
+
 const char *bench_unit_name(weft_bench_unit unit); /* "B/s" */
 
 /* The same case on a GPU, for case k on the CPU; NULL: none. */

@@ -68,9 +68,15 @@ static const weft_bench_ceiling *find_ceiling(const bench_device *d, const char 
     return best;
 }
 
-static void put_tile(FILE *out, const char *value, const char *unit, const char *label)
+static void put_tile(FILE *out, const char *value, const char *unit, const char *label, const weft_bench_ceiling *c)
 {
-    fprintf(out, "<div class=\"tile\"><b>%s%s</b><span>%s</span></div>\n", value, unit, label);
+    fprintf(out, "<div class=\"tile\"><b>%s%s</b><span>%s", value, unit, label);
+    if (c->theory > 0)
+        fprintf(out, "<br>%.0f %% of %s%s in theory", 100 * c->value / c->theory, text_count(c->theory),
+                bench_unit_name(c->unit));
+    fputs("<br>by ", out);
+    html_text(out, c->source);
+    fputs("</span></div>\n", out);
 }
 
 static void put_tiles(FILE *out, const bench_device *d)
@@ -85,17 +91,17 @@ static void put_tiles(FILE *out, const bench_device *d)
     for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
         const weft_bench_ceiling *c = find_ceiling(d, rates[k].name, WEFT_BENCH_BYTES);
         if (c)
-            put_tile(out, text_count(c->value), "B/s", rates[k].label);
+            put_tile(out, text_count(c->value), "B/s", rates[k].label, c);
     }
     for (int k = 0; k < d->n_ceilings; k++) {
         char label[64];
         snprintf(label, sizeof label, "arithmetic, %s", weft_dtype_name(d->ceilings[k].dtype));
         if (d->ceilings[k].unit == WEFT_BENCH_FLOPS)
-            put_tile(out, text_count(d->ceilings[k].value), "flop/s", label);
+            put_tile(out, text_count(d->ceilings[k].value), "flop/s", label, &d->ceilings[k]);
     }
     const weft_bench_ceiling *launch = find_ceiling(d, "launch", WEFT_BENCH_CALLS);
     if (launch)
-        put_tile(out, text_seconds(launch->seconds.median), "", "to start an operation");
+        put_tile(out, text_seconds(launch->seconds.median), "", "to start an operation", launch);
     fputs("</div>\n", out);
 }
 
@@ -222,8 +228,10 @@ void bench_print_html(const bench_report *r, FILE *out)
     fputs(css, out);
     fputs("</style></head><body><main>\n<h1>How fast, against the limit</h1>\n<p>", out);
     html_text(out, r->host.cpu);
-    fprintf(out, ", %d thread%s, kernels for %s, %s. weft %s.%s</p>\n", r->plan.threads,
-            r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(),
+    char print[24];
+    bench_fingerprint(r, print, sizeof print);
+    fprintf(out, ", %d thread%s, kernels for %s, %s. weft %s. Fingerprint of the machine: %s.%s</p>\n", r->plan.threads,
+            r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(), print,
             r->plan.quick ? " Made with --quick: the figures mean nothing." : "");
     for (int k = 0; k < r->n_devices; k++)
         put_device(out, r, &r->devices[k]);

@@ -12,8 +12,8 @@ static void mix(uint64_t *hash, const char *text)
     *hash = (*hash ^ 0xffu) * 1099511628211u;
 }
 
-/* The same for reports that may be compared: processor, kernels, threads, devices (FNV-1a, 64 bits). */
-static void fingerprint(const bench_report *r, char *text, size_t size)
+/* FNV-1a, 64 bits. */
+void bench_fingerprint(const bench_report *r, char *text, size_t size)
 {
     uint64_t hash = 14695981039346656037u;
     char numbers[64];
@@ -29,7 +29,7 @@ static void fingerprint(const bench_report *r, char *text, size_t size)
 static void put_machine(json *j, const bench_report *r)
 {
     char print[24];
-    fingerprint(r, print, sizeof print);
+    bench_fingerprint(r, print, sizeof print);
     json_object(j, "machine");
     json_text(j, "fingerprint", print);
     json_text(j, "cpu", r->host.cpu);
@@ -77,6 +77,8 @@ static void put_device(json *j, const bench_device *d)
         json_text(j, "unit", bench_unit_name(c->unit));
         json_real(j, "size", c->size);
         json_real(j, "value", c->value);
+        json_text(j, "source", c->source);
+        json_real(j, "theory", c->theory > 0 ? c->theory : (double)NAN);
         put_seconds(j, &c->seconds);
         json_close(j);
     }

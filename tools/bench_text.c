@@ -21,12 +21,34 @@ static const char *ceiling_size(const weft_bench_ceiling *c)
     return text;
 }
 
+static bool has_theory(const bench_device *d)
+{
+    for (int k = 0; k < d->n_ceilings; k++)
+        if (d->ceilings[k].theory > 0)
+            return true;
+    return false;
+}
+
+static void add_theory(table *t, const weft_bench_ceiling *c)
+{
+    if (c->theory > 0)
+        table_cell(t, STYLE_PLAIN, "%.0f %% of %s%s", 100 * c->value / c->theory, text_count(c->theory),
+                   bench_unit_name(c->unit));
+    else
+        table_cell(t, STYLE_PLAIN, "%s", "");
+}
+
+/* The ceiling of a GPU is what Weft itself reaches; theory beside it tells when that is little. */
 static void print_ceilings(const bench_device *d, FILE *out)
 {
     char title[64];
     snprintf(title, sizeof title, "Ceilings of %s", d->name);
     heading(out, title, d->product);
-    table *t = table_open("lllrr", (const char *[]){"  what", "dtype", "size", "at best", "one takes"});
+    const bool theory = has_theory(d);
+    table *t = theory ? table_open("lllrrrl", (const char *[]){"  what", "dtype", "size", "at best", "one takes",
+                                                               "of theory", "measured by"})
+                      : table_open("lllrrl",
+                                   (const char *[]){"  what", "dtype", "size", "at best", "one takes", "measured by"});
     for (int k = 0; k < d->n_ceilings; k++) {
         const weft_bench_ceiling *c = &d->ceilings[k];
         table_cell(t, STYLE_PLAIN, "  %s", c->name);
@@ -34,6 +56,9 @@ static void print_ceilings(const bench_device *d, FILE *out)
         table_cell(t, STYLE_PLAIN, "%s", ceiling_size(c));
         table_cell(t, STYLE_BOLD, "%s%s", text_count(c->value), bench_unit_name(c->unit));
         table_cell(t, STYLE_DIM, "%s", c->unit == WEFT_BENCH_CALLS ? text_seconds(c->seconds.median) : "");
+        if (theory)
+            add_theory(t, c);
+        table_cell(t, STYLE_DIM, "%s", c->source);
     }
     table_print(t, out);
 }
@@ -155,9 +180,10 @@ static void print_doubts(const bench_report *r, FILE *out)
 
 void bench_print_text(const bench_report *r, FILE *out)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s, %d thread%s, kernels for %s", r->host.cpu, r->plan.threads,
-             r->plan.threads == 1 ? "" : "s", r->host.isa);
+    char text[256], print[24];
+    bench_fingerprint(r, print, sizeof print);
+    snprintf(text, sizeof text, "%s, %d thread%s, kernels for %s, fingerprint %s", r->host.cpu, r->plan.threads,
+             r->plan.threads == 1 ? "" : "s", r->host.isa, print);
     heading(out, "Machine", text);
     for (int k = 0; k < r->n_devices; k++) {
         fputc('\n', out);

@@ -70,6 +70,8 @@ typedef struct weft_bench_ceiling {
     double work;               /* bytes, flops or calls of one unit of work */
     double value;              /* work per second, by the tenth percentile of the seconds: the machine undisturbed */
     weft_bench_result seconds; /* of one unit of work */
+    char source[48]; /* what was run: "weft_matmul by cuBLASLt", a loop that has nothing of Weft's kernels ... */
+    double theory;   /* a GPU's own limit by its highest clocks, in work per second; 0: not known */
 } weft_bench_ceiling;
 
 #define WEFT_BENCH_CEILINGS 16
@@ -77,7 +79,8 @@ typedef struct weft_bench_ceiling {
 /* Measures the ceilings of a device ("cpu", "cuda", "cuda:1") into out[0..*n), room for WEFT_BENCH_CEILINGS. CPU: copies and
  * reads of several sizes by plain loops, multiply-adds in registers with the widest vectors that there are, an operation
  * on a small tensor; on `threads` threads of its own (0: as many as processors), which have ended when it returns. CUDA: copies in device memory,
- * products of large matrices in f64, f32, f16 and bf16, launches, transfers. Takes a few seconds and up to 1 GiB, or little with a negative
+ * products of large matrices in f64, f32, f16 and bf16, launches, transfers, all through Weft's own operations: what they fall
+ * short of theory is not seen in shares of these ceilings. Takes a few seconds and up to 1 GiB, or little with a negative
  * sample_seconds, whose figures mean nothing. options.ctx is ignored; message (may be NULL) gets the reason of a failure. */
 WEFT_API weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
                                          weft_bench_ceiling *out, int *n, char *message, size_t size);

@@ -46,6 +46,8 @@ typedef struct weft_device_info {
     char note[512];                   /* why there is no such device; or something worth knowing; or "" */
     int n_libraries;                  /* how many of libraries are filled */
     weft_device_library libraries[WEFT_DEVICE_LIBRARIES];
+    int clock_khz, memory_clock_khz; /* CUDA: the highest ones; 0: the driver does not say */
+    int memory_bus_bits;             /* CUDA: width of the way to the device's memory; 0 likewise */
 } weft_device_info;
 
 /* How many devices of a kind ("cpu", "cuda") there are. Any difficulty - no module, no driver, no device, an unknown

@@ -3,6 +3,7 @@
 #define WEFT_BENCH_CEILINGS_H
 
 #include <weft/bench.h>
+#include <weft/device.h>
 
 typedef struct weft__gather {
     weft_bench_options options;
@@ -18,7 +19,7 @@ void weft__gather_add(weft__gather *g, weft_bench_ceiling what, weft_bench_work 
 void weft__gather_cpu(weft__gather *g, int threads);
 
 /* Through the public operations: copies, products, transfers on a GPU; the start of an operation on any device. */
-void weft__gather_gpu(weft__gather *g, weft_ctx *ctx);
+void weft__gather_gpu(weft__gather *g, weft_ctx *ctx, const weft_device_info *gpu);
 void weft__gather_launch(weft__gather *g, weft_ctx *ctx);
 
 #endif

@@ -40,6 +40,16 @@ static void version_text(char *text, size_t size, int version)
         snprintf(text, size, "%d.%d", version / 1000, version / 10 % 100);
 }
 
+/* 0 where the driver does not say: nothing but a report of speed wants to know. */
+static int attribute_or_0(enum cudaDeviceAttr attribute, int index)
+{
+    int value = 0;
+    if (cudaDeviceGetAttribute(&value, attribute, index) == cudaSuccess)
+        return value;
+    (void)cudaGetLastError();
+    return 0;
+}
+
 /* The current device is the one described. */
 static cudaError_t describe(int index, weft_device_info *info)
 {
@@ -58,6 +68,9 @@ static cudaError_t describe(int index, weft_device_info *info)
     info->cores = properties.multiProcessorCount;
     info->compute_major = properties.major;
     info->compute_minor = properties.minor;
+    info->clock_khz = attribute_or_0(cudaDevAttrClockRate, index);
+    info->memory_clock_khz = attribute_or_0(cudaDevAttrMemoryClockRate, index);
+    info->memory_bus_bits = attribute_or_0(cudaDevAttrGlobalMemoryBusWidth, index);
     version_text(info->driver, sizeof info->driver, driver);
     version_text(info->runtime, sizeof info->runtime, runtime);
     if (weft__cuda_probe() != cudaSuccess) {

@@ -1,5 +1,6 @@
 """What programs get: JSON of fixed schemas, for every operation and model."""
 import os
+import re
 import tempfile
 from html.parser import HTMLParser
 
@@ -74,6 +75,15 @@ def test_bench_measures_every_gradient():
     assert len(gradients) == 2 * len(differentiable)
 
 
+def test_text_names_the_machine_and_what_was_measured():
+    words = ("bench", "ceilings", "--device", "cpu", "--quick")
+    report, text = weft_json(*words, "--json"), weft(*words).out
+    assert f"fingerprint {report['machine']['fingerprint']}\n" in text, text
+    sources = {ceiling["source"] for ceiling in report["devices"][0]["ceilings"]}
+    assert sources == {"a loop over memory", "a loop in registers", "weft_add_, 8 elements"}
+    assert all(source in text for source in sources) and "of theory" not in text
+
+
 def test_a_device_alone_has_its_own_sizes():
     report = weft_json("bench", "ceilings", "--device", "cpu", "--quick", "--json")
     assert report["settings"] == {"threads": report["settings"]["threads"], "quick": True, "same_sizes": False}
@@ -121,7 +131,7 @@ def test_the_pages_describe_every_field():
 
 class Page(HTMLParser):
     """Counts elements, and refuses what would need the network or is not closed."""
-    void = {"meta", "circle", "line", "polyline"}
+    void = {"meta", "circle", "line", "polyline", "br"}
     loose = {"tr", "th"}  # their end may be left out in HTML
 
     def __init__(self):
@@ -152,6 +162,7 @@ def test_the_page_stands_alone():
     page = Page()
     page.feed(text)
     assert page.open == [], page.open
+    assert "by a loop in registers" in text and re.search("Fingerprint of the machine: [0-9a-f]{16}[.]", text)
     assert page.count["svg"] == 2 and page.count["circle"] > 40, page.count
     assert weft("bench", "ceilings", "--quick", "--device", "cpu", "--html", "/nowhere/report.html").code == 2
 

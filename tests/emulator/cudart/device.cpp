@@ -53,6 +53,9 @@ const Attribute attributes[] = {
     {cudaDevAttrAsyncEngineCount, 2},
     {cudaDevAttrConcurrentKernels, 1},
     {cudaDevAttrTextureAlignment, 512},
+    {cudaDevAttrClockRate, 1000000},
+    {cudaDevAttrMemoryClockRate, 500000},
+    {cudaDevAttrGlobalMemoryBusWidth, 64},
 };
 
 struct ErrorText {

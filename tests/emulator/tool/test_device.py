@@ -30,6 +30,10 @@ def test_bench_puts_both_devices_beside_each_other():
     assert [device["name"] for device in report["devices"]] == ["cpu", "cuda"]
     ceilings = {ceiling["name"] for ceiling in report["devices"][1]["ceilings"]}
     assert {"copy", "launch", "host_to_device", "device_to_host"} <= ceilings, ceilings
+    for ceiling in report["devices"][1]["ceilings"]:
+        assert ceiling["source"].startswith("weft_"), ceiling
+        assert (ceiling["theory"] is not None) == (ceiling["name"] in ("copy", "matmul")), ceiling
+        assert ceiling["name"] != "copy" or ceiling["theory"] == 2 * 500e6 * 64 / 8, ceiling
     assert all(case["error"] is None and case["seconds"]["median"] > 0 for case in report["cases"])
     assert {case["device"] for case in report["cases"]} == {"cpu", "cuda"}
     assert {row["name"] for row in report["cpu_to_gpu"]} == {"add", "matmul"}
