@@ -1,7 +1,9 @@
-/* bench_overhead.c - what one operation costs before it computes anything: weft_add of two tensors with one element. */
+/* bench_overhead.c - what one operation costs before it computes anything: weft_add of two tensors with one element; and what
+ * a profile adds to that. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/session.h"
+#include <weft/profile.h>
 
 enum { CHAIN = 100 }; /* operations between the push and the pop of a scope */
 
@@ -66,13 +68,44 @@ static void run_aligned(void *arg, int64_t times)
         free(*(void *volatile *)arg = aligned_alloc(64, 64));
 }
 
-enum { ADD, TAPED, TRAIN, CALL, MALLOC, ALIGNED, CASES };
+/* ---- A profile ---- */
+
+typedef struct profiled {
+    sums sums;
+    weft_profile *profile;
+} profiled;
+
+/* A context of its own that is being profiled, or was. */
+static profiled open_profiled(bool still)
+{
+    profiled p = {.sums.ctx = bench_open(1)};
+    weft_ctx *ctx = p.sums.ctx;
+    if (weft_profile_begin(ctx, &p.profile) != WEFT_OK)
+        bench_check(ctx);
+    p.sums.a = p.sums.b = weft_ones(ctx, WEFT_F32, WEFT_DIMS(1));
+    bench_check(ctx);
+    run_add(&p.sums, CHAIN);
+    if (!still)
+        weft_profile_end(p.profile);
+    return p;
+}
+
+static void close_profiled(profiled *p)
+{
+    weft_profile_end(p->profile);
+    weft_profile_free(p->profile);
+    weft_ctx_close(p->sums.ctx);
+}
+
+enum { ADD, OFF, ON, TAPED, TRAIN, CALL, MALLOC, ALIGNED, CASES };
 
 static const struct {
     const char *name;
     double target, later; /* ns; 0: a yardstick */
 } rows[CASES] = {
     [ADD] = {"weft_add", 150, 60},
+    [OFF] = {"weft_add, profile ended", 0, 0},
+    [ON] = {"weft_add, profiled", 0, 0},
     [TAPED] = {"weft_add, taped", 250, 100},
     [TRAIN] = {"weft_add, forward and backward", 0, 250},
     [CALL] = {"call through a pointer", 0, 0},
@@ -93,6 +126,9 @@ static void print_table(const bench_case *cases)
             printf("  %s %.0f (%.0f)", least <= goal ? "reaches" : "MISSES", goal, rows[k].later);
         printf("\n");
     }
+    printf("a profile that is off: %+.1f %%; one that is on: %+.0f ns for each operation\n",
+           100 * (1 / bench_best_ratio(&cases[OFF], 1, &cases[ADD], 1) - 1),
+           1e9 * (bench_best(&cases[ON]) - bench_best(&cases[ADD])));
 }
 
 int main(int argc, char **argv)
@@ -102,12 +138,14 @@ int main(int argc, char **argv)
     weft_ctx *ctx = bench_open(1);
     weft_tensor *one = weft_ones(ctx, WEFT_F32, WEFT_DIMS(1)), *param = weft_ones(ctx, WEFT_F32, WEFT_DIMS(1));
     sums constant = {ctx, one, one}, taped = {ctx, weft_param(param, "a"), one};
+    profiled off = open_profiled(false), on = open_profiled(true);
     bench_check(ctx);
     callee = successor;
     int count;
     void *block;
     bench_case cases[CASES] = {
-        [ADD] = {.run = run_add, .arg = &constant},    [TAPED] = {.run = run_add, .arg = &taped},
+        [ADD] = {.run = run_add, .arg = &constant},    [OFF] = {.run = run_add, .arg = &off.sums},
+        [ON] = {.run = run_add, .arg = &on.sums},      [TAPED] = {.run = run_add, .arg = &taped},
         [TRAIN] = {.run = run_train, .arg = &taped},   [CALL] = {.run = run_call, .arg = &count},
         [MALLOC] = {.run = run_malloc, .arg = &block}, [ALIGNED] = {.run = run_aligned, .arg = &block},
     };
@@ -115,6 +153,8 @@ int main(int argc, char **argv)
         cases[k].alone = true;
     bench_measure(cases, CASES, &plan);
     print_table(cases);
+    close_profiled(&off);
+    close_profiled(&on);
     weft_release(param);
     weft_ctx_close(ctx);
 }

@@ -8,6 +8,7 @@
 /* clang-format off */
 #include <weft/profile.h>
 /* clang-format on */
+#include "core/core.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -146,6 +147,25 @@ WEFT_TEST(Profile, CountsTheProductsOfLinearLayers)
     }
 }
 
+/* Launches look for an observer, and for nothing else of the profile; bench_overhead measures what that look costs. */
+WEFT_TEST(Profile, NobodyWatchesOnceItHasEnded)
+{
+    weft_ctx *ctx;
+    weft_profile *p;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    WEFT_CHECK(!ctx->observer);
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    WEFT_CHECK(ctx->observer);
+    train(ctx, 1);
+    weft_profile_end(p);
+    WEFT_CHECK(!ctx->observer);
+    const int64_t launches = weft_profile_totals(p).launches;
+    train(ctx, 1);
+    WEFT_CHECK(launches > 0 && weft_profile_totals(p).launches == launches);
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
+}
+
 /* ---- Operations of the program's own ---- */
 
 static void pause_for(long milliseconds)
@@ -223,7 +243,7 @@ WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
     char *text = slurp(path);
     WEFT_CHECK_STR_HAS(text, "\"traceEvents\":[");
     WEFT_CHECK_STR_HAS(text, "\"kernel\":\"tanh (gradient)\",\"phase\":\"backward\",\"result\":\"f32 [16, 32]\"");
-    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":21");
+    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":22");
     WEFT_CHECK_STR_HAS(text, "\"tensor memory\"");
     free(text);
     unlink(path);

@@ -1,5 +1,5 @@
 /* test_bench.c - measuring as a program calls it (bench.h), and the operations as data (reference.h). No test here asks how
- * fast the machine is. */
+ * fast the machine is; where a time is compared with another clock's, a busy machine gets more than one try. */
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +7,15 @@
 #include "weft_test.h"
 
 /* ---- Measuring ---- */
+
+enum { TRIES = 10 };
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 typedef struct counter {
     int64_t runs, fail_at;
@@ -26,13 +35,16 @@ static weft_status count_and_sleep(void *user, int64_t times)
 
 WEFT_TEST(Bench, AKnownSleepIsMeasured)
 {
-    counter c = {.nanoseconds = 2e6};
-    weft_bench_result r;
-    WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 5}, &r));
-    WEFT_CHECK_EQ_INT(r.n, 5);
-    WEFT_CHECK(r.best >= 2e-3); /* a sleep never ends early; how late it ends is the machine's affair */
-    WEFT_CHECK(r.best <= r.p10 && r.p10 <= r.median && r.median <= r.p90);
-    WEFT_CHECK(r.times >= 1 && r.times <= 3);
+    weft_bench_result r = {.best = INFINITY};
+    for (int k = 0; k < TRIES && r.best > 4e-3; k++) { /* how late a sleep ends is the machine's affair */
+        counter c = {.nanoseconds = 2e6};
+        WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 5}, &r));
+        WEFT_CHECK_EQ_INT(r.n, 5);
+        WEFT_CHECK(r.best >= 2e-3); /* it never ends early */
+        WEFT_CHECK(r.best <= r.p10 && r.p10 <= r.median && r.median <= r.p90);
+        WEFT_CHECK(r.times >= 1 && r.times <= 3);
+    }
+    WEFT_CHECK(r.best <= 4e-3);
 }
 
 WEFT_TEST(Bench, OneRunForEachSampleOnRequest)
@@ -88,7 +100,18 @@ static weft_status copy_block(void *user, int64_t times)
     return WEFT_OK;
 }
 
-/* A copy is not free: no machine copies 16 MiB at 10 TB/s, nor within a sample's length if it is repeated. */
+/* The least seconds of a copy by a clock of the test's own. */
+static double time_copies(block *b)
+{
+    double best = INFINITY;
+    for (int k = 0; k < 15; k++) {
+        const double start = seconds_now();
+        copy_block(b, 1);
+        best = fmin(best, seconds_now() - start);
+    }
+    return best;
+}
+
 WEFT_TEST(Bench, AKnownCopyIsMeasured)
 {
     weft_ctx *c = NULL;
@@ -98,10 +121,14 @@ WEFT_TEST(Bench, AKnownCopyIsMeasured)
     b.to = weft_ctx_alloc(c, b.bytes);
     WEFT_REQUIRE(b.from && b.to);
     memset(b.from, 0, b.bytes);
-    weft_bench_result r;
-    WEFT_CHECK_OK(weft_bench_measure(copy_block, &b, &(weft_bench_options){.samples = 5}, &r));
-    WEFT_CHECK(2 * (double)b.bytes / r.best < 1e13);
-    WEFT_CHECK((double)r.times * r.best < 1);
+    memset(b.to, 0, b.bytes);
+    double ratio = 0;
+    for (int k = 0; k < TRIES && !(ratio > 0.5 && ratio < 2); k++) {
+        weft_bench_result r;
+        WEFT_CHECK_OK(weft_bench_measure(copy_block, &b, &(weft_bench_options){.samples = 5}, &r));
+        ratio = r.best / time_copies(&b);
+    }
+    WEFT_CHECK(ratio > 0.5 && ratio < 2);
     weft_ctx_free(c, b.from, b.bytes);
     weft_ctx_free(c, b.to, b.bytes);
     weft_ctx_close(c);
