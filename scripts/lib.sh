@@ -35,6 +35,32 @@ need() {
         -o Dpkg::Use-Pty=0 install --no-install-recommends $missing >/dev/null || die "apt-get install$missing failed"
 }
 
+# want SECONDS PACKAGE PROBE...: installs an optional Debian package if none of the commands PROBE is there and its download
+# takes no longer than that. It asks for nothing and never stops the script: what needs the package does without.
+want() {
+    seconds=$1 package=$2
+    shift 2
+    for probe in "$@"; do
+        command -v "$probe" >/dev/null 2>&1 && return 0
+    done
+    command -v apt-get >/dev/null 2>&1 && command -v timeout >/dev/null 2>&1 || return 0
+    root=
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true 2>/dev/null || return 0
+        root=sudo
+    fi
+    say "trying to install $package, at most $seconds s for its download"
+    # Only the download is cut off: an installation that is cut off would leave packages broken.
+    for step in "timeout $seconds apt-get --download-only" "apt-get --no-download"; do
+        # shellcheck disable=SC2086 # a list of words
+        $root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes $step -qq -y -o Dpkg::Use-Pty=0 install \
+            --no-install-recommends "$package" </dev/null >/dev/null 2>&1 || {
+            echo "$package could not be installed; what needs it is skipped"
+            return 0
+        }
+    done
+}
+
 jobs() {
     nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2
 }

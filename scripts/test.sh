@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 need cc=gcc c++=g++ /usr/include/stdio.h=libc6-dev cmake=cmake ninja=ninja-build nm=binutils \
     /usr/include/gtest/gtest.h=libgtest-dev pkg-config=pkg-config clang-format=clang-format python3=python3 \
     tmux=tmux mandoc=mandoc
+want 60 chromium chromium chromium-browser google-chrome # for a look at the page of `weft bench --html`
 
 # The CUDA code is tested without a GPU, but not without NVIDIA's public headers.
 cuda_headers=

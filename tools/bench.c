@@ -176,11 +176,11 @@ static bool read_shape(bench_plan *plan, const char *text)
         plan->shape[plan->rank++] = size;
         at = *end ? end + 1 : NULL;
     }
-    if (!at && (plan->rank == 2 || plan->rank == 4))
+    if (!at && plan->rank >= 2)
         return true;
     complain(
-        "weft bench: --shape takes ROWSxCOLUMNS as 1024x768, or NxCxHxW as 8x64x56x56 for convolution and pooling, "
-        "sizes of 2 and more; not \"%s\"",
+        "weft bench: --shape takes ROWSxCOLUMNS as 1024x768, MxNxK as 512x512x4096 for products (a result of MxN, sums "
+        "over K), or NxCxHxW as 8x64x56x56 for convolution and pooling, sizes of 2 and more; not \"%s\"",
         text);
     return false;
 }
@@ -268,7 +268,9 @@ int command_bench(int argc, char **argv)
         {"device", "LIST", "cpu, cuda, cuda:1 ... or several: cpu,cuda; the CPU and a GPU if there is one", OPTION_TEXT,
          &device},
         {"dtype", "LIST", "f32 (the default), f64, f16, bf16 or several: f32,bf16", OPTION_TEXT, &dtype},
-        {"shape", "SHAPE", "1024x768 for operations over rows, 8x64x56x56 for images", OPTION_TEXT, &shape},
+        {"shape", "SHAPE", "1024x768 for operations over rows, MxNxK for products, 8x64x56x56 for images", OPTION_TEXT,
+         &shape},
+        {"batch", "N", "models: their batch, 1 to 65536; the model's own", OPTION_INT, &r.plan.batch},
         {"threads", "N", "CPU threads; as many as processors", OPTION_INT, &r.plan.threads},
         {"grad", NULL, "operations: their gradients too", OPTION_FLAG, &r.plan.gradients},
         {"samples", "N", "samples of each measurement, 3 to 101; 21", OPTION_INT, &r.plan.samples},
@@ -286,6 +288,10 @@ int command_bench(int argc, char **argv)
         const char *near = weft_op_find(argv[1]) >= 0 ? "ops" : suggest(argv[1], words, 4);
         complain("weft bench has no \"%s\"; %s%s%s`weft bench --help` explains", argv[1],
                  near ? "did you mean `weft bench " : "", near ? near : "", near ? "`? " : "");
+        return EXIT_USAGE;
+    }
+    if (r.plan.batch < 0 || r.plan.batch > 1 << 16) {
+        complain("weft bench: --batch takes 1 to 65536");
         return EXIT_USAGE;
     }
     if (r.plan.threads < 0 || r.plan.threads > 512 ||

@@ -37,6 +37,7 @@ typedef struct bench_plan {
     int samples;
     int64_t shape[WEFT_MAX_DIMS]; /* --shape */
     int rank;                     /* 0: not given */
+    int batch;                    /* of the models; 0: their own */
     bool gradients;               /* of the operations too */
     bool alike;                   /* CPU and GPU get the same shapes, to be compared */
     weft_dtype dtypes[BENCH_MOST_DTYPES];

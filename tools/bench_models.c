@@ -86,7 +86,10 @@ static bench_case *add_case(bench_report *r, const model *m, const bench_device 
 static void run_model(bench_report *r, const model *m, const bench_device *d, weft_dtype dtype)
 {
     const bool gpu = strncmp(d->name, "cuda", 4) == 0;
-    const int batch = r->plan.quick ? 2 : gpu && !r->plan.alike ? m->gpu_batch : m->cpu_batch;
+    const int batch = r->plan.batch           ? r->plan.batch
+                      : r->plan.quick         ? 2
+                      : gpu && !r->plan.alike ? m->gpu_batch
+                                              : m->cpu_batch;
     bench_case *c = add_case(r, m, d, dtype, batch, "forward");
     step *s = take(sizeof *s);
     *s = (step){.m = m, .n = {.dtype = dtype, .batch = batch, .large_device = gpu && !r->plan.alike}};

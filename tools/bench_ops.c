@@ -152,13 +152,19 @@ static void measure(const bench_report *r, const bench_device *d, const sample *
     weft_ctx_close(ctx);
 }
 
-/* The shape to measure at: the one asked for if its rank fits, else the usual one of the device. */
+/* Whether the operation can be measured at the shape asked for: products of matrices take two or three sizes. */
+static bool is_asked_for(const bench_plan *plan, const sample *s)
+{
+    return plan->rank == s->rank || (plan->rank == 3 && s->inner);
+}
+
+/* The shape to measure at: the one asked for if it fits, else the usual one of the device. */
 static const int64_t *choose_shape(const bench_plan *plan, const sample *s, const char *device)
 {
     static const int64_t usual[2][2][4] = {{{1024, 1024}, {8, 32, 32, 32}}, {{8192, 8192}, {64, 64, 56, 56}}};
     static const int64_t alike[2][4] = {{2048, 2048}, {16, 64, 56, 56}};
     static const int64_t quick[2][4] = {{32, 32}, {2, 4, 8, 8}};
-    if (plan->rank == s->rank)
+    if (is_asked_for(plan, s))
         return plan->shape;
     if (plan->quick)
         return quick[s->rank == 4];
@@ -179,7 +185,7 @@ static void run_case(bench_report *r, const bench_device *d, const char *kind, c
 {
     bench_case *c = bench_add(r, kind, s->op.name, d->name, dtype);
     const int64_t *shape = choose_shape(&r->plan, s, d->name);
-    name_shape(c->what, sizeof c->what, shape, s->rank);
+    name_shape(c->what, sizeof c->what, shape, is_asked_for(&r->plan, s) ? r->plan.rank : s->rank);
     measure(r, d, s, c, shape);
 }
 

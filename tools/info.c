@@ -37,8 +37,10 @@ static void print_cpu(const machine *m)
     line("processors", text);
     const char *forced = getenv("WEFT_ISA");
     snprintf(text, sizeof text, "%s%s%s%s%s", m->isa, m->isas[0] ? "  (the processor has " : "", m->isas,
-             m->isas[0] ? ")" : "", forced && *forced ? "  chosen by WEFT_ISA" : "");
+             m->isas[0] ? ")" : "", forced && *forced && !m->note[0] ? "  chosen by WEFT_ISA" : "");
     line("kernels", text);
+    if (m->note[0])
+        printf("  %-12s %s%s%s\n", "", style(stdout, STYLE_WARN), m->note, style(stdout, STYLE_PLAIN));
     text[0] = 0;
     for (int i = 0; i < m->n_caches; i++) {
         size_t used = strlen(text);
@@ -137,6 +139,7 @@ static void json_cpu(json *j, const machine *m)
     json_int(j, "online", m->online);
     json_text(j, "isa", m->isa);
     json_text(j, "features", m->isas);
+    json_text(j, "note", m->note);
     json_int(j, "memory", (int64_t)m->memory);
     json_text(j, "system", m->system);
     json_array(j, "caches");

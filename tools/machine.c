@@ -122,6 +122,7 @@ void machine_read(machine *m)
     if (weft_device_info_get("cpu", 0, &info) == WEFT_OK) {
         snprintf(m->cpu, sizeof m->cpu, "%.100s", info.name);
         snprintf(m->isa, sizeof m->isa, "%s", info.isa);
+        snprintf(m->note, sizeof m->note, "%.120s", info.note);
     }
     struct utsname system;
     if (uname(&system) == 0)

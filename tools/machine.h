@@ -10,6 +10,7 @@ typedef struct machine {
     char cpu[128];    /* "AMD EPYC 9B14", or the architecture */
     char system[160]; /* "Linux 6.1.0 x86_64" */
     char isa[16];     /* of the kernels that Weft chose */
+    char note[128];   /* why the library ignores the environment variable WEFT_ISA, or "" */
     char isas[64];    /* what the processor has, of avx2, avx512f, avx512_bf16, amx_bf16 ...: "" if not known */
     int processors;   /* that this process may run on */
     int online;

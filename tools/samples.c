@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* ---- Recipes ----
- * Operands are words: a kind, then a letter for each dim: a, b, c, d are the sizes of the shape, a digit is itself.
+ * Operands are words: a kind, then a letter for each dim: a, b, c, d are the sizes of the shape (c of two: the inner size), a
+ * digit is itself.
  *   x  reals of [-1, 1], with gradient     p  reals of [0.2, 1.2], with gradient
  *   r  as x, without gradient              o  ones: what works in place may run many times over
  *   i  indices below the letter after '<'   c  truth values */
@@ -379,9 +380,9 @@ static const recipe recipes[] = {
     RECIPE(clone, "xab", 0),
     RECIPE(contiguous, "xab", 0),
     RECIPE(cast, "xab", 0),
-    PRODUCT(matmul, "xab xbb", 2, "abb"),
-    PRODUCT(linear, "xab xbb xb", 2, "abb"),
-    PRODUCT(linear_act, "xab xbb xb", 2, "abb"),
+    PRODUCT(matmul, "xac xcb", 2, "abc"),
+    PRODUCT(linear, "xac xbc xb", 2, "abc"),
+    PRODUCT(linear_act, "xac xbc xb", 2, "abc"),
     PRODUCT(attention, "xabcd xabcd xabcd", 2, "abccd"), /* causal: half of the two products */
     RECIPE(concat, "xab xab", 0),
     RECIPE(pad, "xab", 0),
@@ -445,6 +446,7 @@ bool sample_find(int index, sample *s)
             s->how = &recipes[k];
     const char *words = operands_of(s);
     s->rank = words && strchr(words, 'd') ? 4 : 2;
+    s->inner = s->how && s->rank == 2 && strchr(s->how->flops_over, 'c');
     return words != NULL;
 }
 
@@ -474,7 +476,9 @@ static weft_tensor *spread_values(weft_ctx *ctx, weft_dtype dtype, const int64_t
 
 static int64_t letter_size(char letter, const int64_t *shape)
 {
-    return isdigit((unsigned char)letter) ? letter - '0' : shape[letter - 'a'];
+    if (isdigit((unsigned char)letter))
+        return letter - '0';
+    return letter == 'c' && shape[2] == 0 ? shape[1] : shape[letter - 'a'];
 }
 
 static weft_tensor *make_operand(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape,

@@ -15,7 +15,8 @@ typedef struct recipe recipe;
 typedef struct sample {
     weft_op_description op;
     const recipe *how; /* NULL: through op.call */
-    int rank; /* dims of the shape that it is made for: 2 (rows, columns) or 4 (batch, channels, height, width) */
+    int rank;   /* dims of the shape that it is made for: 2 (rows, columns) or 4 (batch, channels, height, width) */
+    bool inner; /* a product of rank 2, which takes a third size: what its sums are over; 0: as many as columns */
 } sample;
 
 typedef struct operands {
@@ -28,7 +29,7 @@ typedef struct operands {
  * optimiser steps). */
 bool sample_find(int index, sample *s);
 
-/* Makes the operands for a shape of s->rank sizes, in the innermost scope: values of the test domain, the same at each
+/* Makes the operands for a shape of s->rank sizes (and a third one or 0 after two), in the innermost scope: values of the test domain, the same at each
  * call. spread: values are chosen on the host, evenly and apart from kinks, for few elements; else random ones made on the
  * device. False after an error of the context. */
 bool sample_make(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, bool spread, operands *out);

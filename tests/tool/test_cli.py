@@ -43,6 +43,7 @@ def test_mistakes_are_explained():
         (["bench", "ops", "--dtype", "i32"], "f32"),
         (["bench", "ops", "--shape", "12"], "ROWSxCOLUMNS"),
         (["bench", "ops", "--shape"], "needs a value"),
+        (["bench", "models", "--batch", "-1"], "--batch"),
         (["bench", "ops", "--threads", "two"], "whole number"),
         (["bench", "ops", "--samples", "1"], "--samples"),
         (["bench", "--quick=1"], "takes no value"),
@@ -97,6 +98,9 @@ def test_the_manual_is_complete():
 
 def test_the_isa_can_be_forced():
     assert '"isa": "plain"' in weft("info", "--json", env={"WEFT_ISA": "plain"}).out
+    assert "chosen by WEFT_ISA" in weft("info", env={"WEFT_ISA": "plain"}).out
+    text = weft("info", env={"WEFT_ISA": "bogus"}).out
+    assert "chosen by" not in text and "WEFT_ISA is ignored: it names no instruction set" in text, text
 
 
 main(globals())

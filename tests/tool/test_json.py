@@ -89,6 +89,21 @@ def test_a_device_alone_has_its_own_sizes():
     assert report["settings"] == {"threads": report["settings"]["threads"], "quick": True, "same_sizes": False}
 
 
+def test_products_take_an_inner_size():
+    report = weft_json("bench", "ops", "matmul", "linear", "linear_act", "tanh", "--quick", "--device", "cpu", "--shape",
+                       "16x24x40", "--json")
+    for case in report["cases"][:3]:
+        assert case["size"] == "16x24x40" and case["error"] is None, case
+        bias = 0 if case["name"] == "matmul" else 24
+        assert case["flops"] == 2 * 16 * 24 * 40 and case["bytes"] == 4 * (16 * 40 + 40 * 24 + 16 * 24 + bias), case
+    assert report["cases"][3]["size"] == "32x32"
+
+
+def test_models_take_a_batch():
+    report = weft_json("bench", "models", "mlp", "--quick", "--device", "cpu", "--batch", "5", "--json")
+    assert [case["size"] for case in report["cases"]] == ["forward, batch 5", "train step, batch 5"]
+
+
 def test_gradients_hang_together():
     report = weft_json("bench", "ops", "linear", "tanh", "argmax", "--grad", "--quick", "--device", "cpu", "--shape",
                        "64x48", "--json")
