@@ -112,6 +112,19 @@ static double time_copies(block *b)
     return best;
 }
 
+/* What is measured by what that clock says: the median of several tries, so that chance alone does not make it right. */
+static double compare_copies(block *b)
+{
+    weft_bench_result ratios = {.n = 7};
+    for (int k = 0; k < ratios.n; k++) {
+        weft_bench_result r = {.best = (double)NAN};
+        WEFT_CHECK_OK(weft_bench_measure(copy_block, b, &(weft_bench_options){.samples = 5}, &r));
+        ratios.samples[k] = r.best / time_copies(b);
+    }
+    weft_bench_summarise(&ratios);
+    return ratios.median;
+}
+
 WEFT_TEST(Bench, AKnownCopyIsMeasured)
 {
     weft_ctx *c = NULL;
@@ -123,11 +136,8 @@ WEFT_TEST(Bench, AKnownCopyIsMeasured)
     memset(b.from, 0, b.bytes);
     memset(b.to, 0, b.bytes);
     double ratio = 0;
-    for (int k = 0; k < TRIES && !(ratio > 0.5 && ratio < 2); k++) {
-        weft_bench_result r;
-        WEFT_CHECK_OK(weft_bench_measure(copy_block, &b, &(weft_bench_options){.samples = 5}, &r));
-        ratio = r.best / time_copies(&b);
-    }
+    for (int k = 0; k < 3 && !(ratio > 0.5 && ratio < 2); k++)
+        ratio = compare_copies(&b);
     WEFT_CHECK(ratio > 0.5 && ratio < 2);
     weft_ctx_free(c, b.from, b.bytes);
     weft_ctx_free(c, b.to, b.bytes);
