@@ -110,10 +110,21 @@ static void check_element(weft__verdict *v, const trial *t, int64_t k)
     blame(v, t, isnan(want) || isnan(got) ? "NaN" : strange ? "infinity" : "element", k, error, bound);
 }
 
+/* What the whole may be off by, given the norm of want and of room, and room's largest. Of sums the elements' roundings are
+ * independent: the norm of many is close to its expectation, the typical error's norm, and beyond it by a few times that of
+ * the largest element at most (the norm is Lipschitz). So a bias of all elements shows that no element shows by itself. */
+static double allowed_norm(const trial *t, double size, double room, double largest_room)
+{
+    if (t->how != WEFT__SUMMED || t->bounds.magnitude <= 0)
+        return t->bounds.norm * size + room;
+    const double typical = t->room ? t->bounds.norm / t->bounds.magnitude : 0;
+    return t->bounds.norm * size + typical * (room + (WEFT__FEW - 1) * largest_room);
+}
+
 static void measure(weft__verdict *v, const trial *t)
 {
     const int64_t n = t->want_held->a.count;
-    double off = 0, size = 0, room = 0, bias = 0;
+    double off = 0, size = 0, room = 0, bias = 0, largest_room = 0;
     *v = (weft__verdict){.agrees = true, .result = t->result, .count = n, .element = -1, .what = "nothing"};
     for (int64_t k = 0; k < n; k++) {
         const double want = t->want[k], got = t->got[k];
@@ -124,10 +135,11 @@ static void measure(weft__verdict *v, const trial *t)
         size += want * want;
         bias += got - want;
         room += t->room ? t->room[k] * t->room[k] : 0;
+        largest_room = t->room && t->room[k] > largest_room ? t->room[k] : largest_room;
     }
     v->bias = n > 0 ? bias / (double)n : 0;
     v->relative_l2 = size > 0 ? sqrt(off / size) : off > 0 ? (double)INFINITY : 0;
-    const double bound = t->bounds.norm * sqrt(size) + sqrt(room);
+    const double bound = allowed_norm(t, sqrt(size), sqrt(room), largest_room);
     if (t->how != WEFT__EXACT && sqrt(off) > bound)
         blame(v, t, "relative L2 error", -1, v->relative_l2, size > 0 ? bound / sqrt(size) : 0);
 }
@@ -149,12 +161,12 @@ static void drop_values(const trial *t, double *values)
         weft__host_free(t->f->owner, values, sizeof *values * (size_t)(t->want_held->a.count + 1));
 }
 
-/* Sums of products: the table's share of the sum of |a b|. */
+/* Sums of products: the table's share of the sum of |a b|, of both results. */
 static bool ask_magnitude(trial *t, weft_ctx *arbiter)
 {
     t->room = rerun_values(t, arbiter, WEFT__ABSOLUTE);
     for (int64_t k = 0; t->room && k < t->want_held->a.count; k++)
-        t->room[k] = 2 * t->bounds.magnitude * fabs(t->room[k]); /* both results may be off */
+        t->room[k] = t->bounds.magnitude * fabs(t->room[k]);
     return t->room != NULL;
 }
 
@@ -193,7 +205,6 @@ static bool judge_one(trial *t, weft_ctx *arbiter, weft__verdict *v)
 
 bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter, weft__verdict *v)
 {
-    const int64_t terms = weft__terms_of(f);
     int64_t ties = 0;
     *v = (weft__verdict){.agrees = true, .element = -1, .what = "nothing"};
     for (int k = 0; k < f->n_out && v->agrees; k++) {
@@ -201,7 +212,7 @@ bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter
             continue;
         trial t = {.f = f, .want_held = &f->out[k], .got_held = &got[k], .result = k};
         t.how = weft__agreement_of(f, k);
-        t.bounds = weft__bounds_of(t.how, (weft_dtype)f->out[k].a.dtype, terms);
+        t.bounds = weft__bounds_of(t.how, (weft_dtype)f->out[k].a.dtype, weft__terms_of(f, k));
         t.want = weft__values(f->owner, t.want_held);
         t.got = weft__values(f->owner, t.got_held);
         bool fine = t.want && t.got;

@@ -9,20 +9,24 @@ typedef enum weft__agreement {
     WEFT__EXACT,       /* data only moves, or is a whole number or a truth value */
     WEFT__ELEMENTWISE, /* one rounding after the other on each element */
     WEFT__SUMMED,      /* sums of products: the error is measured against the sum of |a b| */
+    WEFT__POSITIVE,    /* of sums of what is never negative: that sum is the result itself */
     WEFT__ROWWISE,     /* whole rows matter: softmax, norms */
     WEFT__DERIVED      /* first derivatives, optimiser steps */
 } weft__agreement;
 
 weft__agreement weft__agreement_of(const weft__frozen *f, int result);
 
-/* Terms that are added for one element of the result. */
-int64_t weft__terms_of(const weft__frozen *f);
+/* Terms that are added for one element of that result. */
+int64_t weft__terms_of(const weft__frozen *f, int result);
+
+/* One element of many may be off by this many times what sums are typically off by. */
+enum { WEFT__FEW = 4 };
 
 typedef struct weft__bounds {
     double relative;  /* of an element: |got - want| <= relative |want| + absolute (+ summed magnitude) */
     double absolute;  /* as a share of the largest |want|, at most of 1 where elementwise */
-    double magnitude; /* share of the sum of |a b| */
-    double norm;      /* of the whole: |got - want| <= norm |want|, Euclidean; for sums |sum of |a b|| */
+    double magnitude; /* share of the sum of |a b|, an element's */
+    double norm;      /* of the whole: |got - want| <= norm |want|, Euclidean; for sums see judge.c */
 } weft__bounds;
 
 weft__bounds weft__bounds_of(weft__agreement how, weft_dtype dtype, int64_t terms);
