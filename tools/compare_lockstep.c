@@ -1,4 +1,5 @@
 /* compare_lockstep.c - `weft compare lockstep` and `weft compare replay`. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,18 @@ typedef struct trainer {
 
 static const model *find_model(const char *name)
 {
-    static const model *const all[] = {&model_mlp, &model_lenet, &model_resnet18, &model_gpt2_tiny, &model_gpt2_124m};
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        if (strcmp(all[k]->name, name) == 0)
+    enum { N_MODELS = 5 };
+    static const model *const all[N_MODELS] = {&model_mlp, &model_lenet, &model_resnet18, &model_gpt2_tiny,
+                                               &model_gpt2_124m};
+    const char *names[N_MODELS];
+    for (int k = 0; k < N_MODELS; k++) {
+        names[k] = all[k]->name;
+        if (strcmp(names[k], name) == 0)
             return all[k];
-    complain("there is no model \"%s\"; mlp, lenet, resnet18, gpt2-tiny and gpt2-124m are", name);
+    }
+    const char *near = suggest(name, names, N_MODELS);
+    complain("there is no model \"%s\"%s%s; there are mlp, lenet, resnet18, gpt2-tiny and gpt2-124m", name,
+             near ? "; did you mean " : "", near ? near : "");
     return NULL;
 }
 
@@ -67,17 +75,19 @@ static weft_status copy_input(const trainer *from, const trainer *to)
     return first != WEFT_OK ? first : second;
 }
 
-static void write_svg(const char *path, const weft_drift *drift, int n)
+/* False after a complaint. */
+static bool write_svg(const char *path, const weft_drift *drift, int n)
 {
     enum { ROOM = 1 << 18 };
     char *svg = take(ROOM);
     FILE *f = fopen(path, "w");
     const int length = weft_drift_svg(drift, n, svg, ROOM);
-    if (f && length < ROOM)
-        fwrite(svg, 1, (size_t)length, f);
-    if (!f || fclose(f) != 0)
-        complain("%s could not be written", path);
+    bool written = f && length < ROOM && fwrite(svg, 1, (size_t)length, f) == (size_t)length;
+    written = (!f || fclose(f) == 0) && written;
+    if (!written)
+        complain("%s could not be written: %s", path, length < ROOM ? strerror(errno) : "too many steps for an image");
     free(svg);
+    return written;
 }
 
 static void print_text(const compare_options *o, const char *side, const weft_lockstep_report *r)
@@ -95,6 +105,9 @@ static void print_text(const compare_options *o, const char *side, const weft_lo
                r->first.step + 1, (long long)r->first.call + 1, r->first.text);
     if (r->saved)
         printf("  saved: weft compare replay %s --other %s\n", o->save, side);
+    else if (r->differences > 0 && !o->save)
+        printf(
+            "  with --save bad.npz this operation is kept, to be run again by itself: weft compare replay bad.npz\n");
     if (r->n_drift > 0 && weft_drift_plot(r->drift, r->n_drift, plot, sizeof plot) < (int)sizeof plot)
         printf("\ndrift of the same steps, each side on its own:\n%s", plot);
 }
@@ -107,6 +120,7 @@ static void json_difference(json *j, const char *key, const weft_difference *d)
     json_text(j, "phase", d->phase);
     json_text(j, "file", d->file[0] ? d->file : NULL);
     json_int(j, "line", d->line);
+    json_text(j, "dtype", weft_dtype_name(d->dtype));
     json_text(j, "shapes", d->shapes);
     json_text(j, "what", d->what);
     json_int(j, "element", d->element);
@@ -165,7 +179,7 @@ static int run_pair(const compare_options *o, const char *side, const model *m, 
     if (status == WEFT_OK)
         status = weft_lockstep(here->n.ctx, here, there->n.ctx, there, step, &options, &report);
     progress_clear();
-    const bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
+    bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
     if (fine && o->json)
         print_json(side, m->name, &report);
     else if (fine)
@@ -173,7 +187,7 @@ static int run_pair(const compare_options *o, const char *side, const model *m, 
     else
         complain("%s%s", weft_ctx_message(here->n.ctx), weft_ctx_message(there->n.ctx));
     if (fine && o->svg)
-        write_svg(o->svg, report.drift, report.n_drift);
+        fine = write_svg(o->svg, report.drift, report.n_drift);
     free(report.drift);
     return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;
 }
@@ -215,9 +229,9 @@ int compare_run_lockstep(const compare_options *o, int n, char **words)
 int compare_run_replay(const compare_options *o, int n, char **words)
 {
     const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "cpu";
-    weft_ctx *ctx = compare_open(side);
     weft_difference d;
     (void)n;
+    weft_ctx *ctx = compare_refuses_f64("replay", side) ? NULL : compare_open(side);
     if (!ctx)
         return EXIT_USAGE;
     const weft_status status = weft_replay(ctx, words[0], &d);

@@ -1,5 +1,7 @@
-/* compare_ops.c - `weft compare ops` and `weft compare files`. */
+/* compare_ops.c - `weft compare ops`. */
+#include <stdlib.h>
 #include <string.h>
+#include <weft/reference.h>
 
 #include "command.h"
 #include "compare.h"
@@ -7,10 +9,22 @@
 #include "options.h"
 #include "terminal.h"
 
+/* A row that the table shows: all that outlives the callback. */
+typedef struct shown {
+    const char *op;
+    weft_dtype dtype;
+    weft_layout layout;
+    bool agrees;
+    double reference_ulp, other_ulp, other_error, other_bias;
+} shown;
+
 typedef struct report {
-    bool as_json;
+    bool as_json, all;
     json j;
     table *rows;
+    shown worst; /* of the operation that runs; op NULL: none yet */
+    char *failures;
+    size_t failures_size; /* of the text, without the 0 */
     int64_t agree, bad, skipped;
 } report;
 
@@ -35,6 +49,56 @@ static void json_row_of(report *r, const weft_op_agreement *row)
     json_close(&r->j);
 }
 
+static void show(report *r, const shown *row)
+{
+    if (!row->op)
+        return;
+    table_cell(r->rows, STYLE_BOLD, "%s", row->op);
+    table_cell(r->rows, STYLE_PLAIN, "%s", weft_dtype_name(row->dtype));
+    table_cell(r->rows, STYLE_PLAIN, "%s", weft_layout_name(row->layout));
+    table_cell(r->rows, STYLE_PLAIN, "%.3g", row->reference_ulp);
+    table_cell(r->rows, STYLE_PLAIN, "%.3g", row->other_ulp);
+    table_cell(r->rows, STYLE_PLAIN, "%.2e", row->other_error);
+    table_cell(r->rows, STYLE_PLAIN, "%+.1e", row->other_bias);
+    table_cell(r->rows, row->agrees ? STYLE_GOOD : STYLE_BAD, "%s", row->agrees ? "agrees" : "DIFFERS");
+}
+
+/* Whether a is the row to show of an operation rather than b: one that differs, then the one with more ulp. */
+static bool is_worse(const shown *a, const shown *b)
+{
+    if (!b->op || a->agrees != b->agrees)
+        return !b->op || !a->agrees;
+    return a->other_ulp > b->other_ulp || (a->other_ulp == b->other_ulp && a->other_error > b->other_error);
+}
+
+/* Rows of one operation come one after the other. */
+static void show_or_keep(report *r, const shown *row)
+{
+    if (r->all) {
+        show(r, row);
+        return;
+    }
+    if (r->worst.op && strcmp(r->worst.op, row->op) != 0) {
+        show(r, &r->worst);
+        r->worst.op = NULL;
+    }
+    if (is_worse(row, &r->worst))
+        r->worst = *row;
+}
+
+/* Told after the table, where they are seen. */
+static void keep_failure(report *r, const weft_op_agreement *row)
+{
+    char text[sizeof row->first.text + sizeof row->inputs + 512];
+    const int length = snprintf(text, sizeof text, "\n%s, %s, %s:\n%s%s\n%s%s%s", row->op, weft_dtype_name(row->dtype),
+                                weft_layout_name(row->layout), row->first.text, row->text,
+                                row->inputs[0] ? "  where " : "", row->inputs, row->inputs[0] ? "\n" : "");
+    const size_t n = length < (int)sizeof text ? (size_t)length : sizeof text - 1;
+    r->failures = grow(r->failures, r->failures_size + n + 1);
+    memcpy(r->failures + r->failures_size, text, n + 1);
+    r->failures_size += n;
+}
+
 static void take_row(void *user, const weft_op_agreement *row)
 {
     report *r = user;
@@ -48,27 +112,55 @@ static void take_row(void *user, const weft_op_agreement *row)
     }
     if (!row->ran && row->agrees)
         return;
-    table_cell(r->rows, STYLE_BOLD, "%s", row->op);
-    table_cell(r->rows, STYLE_PLAIN, "%s", weft_dtype_name(row->dtype));
-    table_cell(r->rows, STYLE_PLAIN, "%s", weft_layout_name(row->layout));
-    table_cell(r->rows, STYLE_PLAIN, "%.3g", row->reference_ulp);
-    table_cell(r->rows, STYLE_PLAIN, "%.3g", row->other_ulp);
-    table_cell(r->rows, STYLE_PLAIN, "%.2e", row->other_error);
-    table_cell(r->rows, STYLE_PLAIN, "%+.1e", row->other_bias);
-    table_cell(r->rows, row->agrees ? STYLE_GOOD : STYLE_BAD, "%s", row->agrees ? "agrees" : "DIFFERS");
-    if (!row->agrees) {
-        progress_clear();
-        printf("%s%s\n", row->first.text, row->text);
-        if (row->inputs[0])
-            printf("  where %s\n", row->inputs);
+    const shown s = {.op = row->op,
+                     .dtype = row->dtype,
+                     .layout = row->layout,
+                     .agrees = row->agrees,
+                     .reference_ulp = row->reference_ulp,
+                     .other_ulp = row->other_ulp,
+                     .other_error = row->other_error,
+                     .other_bias = row->other_bias};
+    show_or_keep(r, &s);
+    if (!row->agrees)
+        keep_failure(r, row);
+}
+
+static const char *op_name(int index)
+{
+    weft_op_description op = {0};
+    return weft_op_describe(index, &op) == WEFT_OK ? op.name : "";
+}
+
+/* The operation's name, NULL for all of them. */
+static const char *wanted(const char *word)
+{
+    return strcmp(word, "all") == 0 ? NULL : op_name(weft_op_find(word));
+}
+
+/* False after a complaint: before anything is printed. */
+static bool all_exist(int n, char **words)
+{
+    const int n_ops = weft_op_count();
+    for (int k = 0; k < n; k++) {
+        if (strcmp(words[k], "all") == 0 || weft_op_find(words[k]) >= 0)
+            continue;
+        const char **names = take((size_t)n_ops * sizeof *names);
+        for (int op = 0; op < n_ops; op++)
+            names[op] = op_name(op);
+        const char *near = suggest(words[k], names, n_ops);
+        free(names);
+        complain("there is no operation \"%s\"%s%s; `weft ops` lists them, and all means all", words[k],
+                 near ? "; did you mean " : "", near ? near : "");
+        return false;
     }
+    return true;
 }
 
 static bool run_names(report *r, weft_ctx *reference, weft_ctx *other, int n, char **words)
 {
     for (int k = 0; k < n; k++) {
         int64_t bad;
-        const weft_compare_ops_options options = {.op = strcmp(words[k], "all") == 0 ? NULL : words[k]};
+        const weft_compare_ops_options options = {.op = wanted(words[k])};
         const weft_status status = weft_compare_ops(reference, other, &options, take_row, r, &bad);
         if (status == WEFT_OK || status == WEFT_E_MISMATCH)
             continue;
@@ -80,11 +172,25 @@ static bool run_names(report *r, weft_ctx *reference, weft_ctx *other, int n, ch
     return true;
 }
 
+static void print_table(report *r, const char *side)
+{
+    show(r, &r->worst);
+    table_print(r->rows, stdout);
+    if (r->failures)
+        fputs(r->failures, stdout);
+    printf("\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n", (long long)r->agree,
+           (long long)r->bad, (long long)r->skipped, side);
+    if (!r->all)
+        puts("shown: the worst dtype and layout of each operation; --all shows every one");
+}
+
 int compare_run_ops(const compare_options *o, int n, char **words)
 {
     const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "plain";
+    if (compare_refuses_f64("ops", side) || !all_exist(n, words))
+        return EXIT_USAGE;
     weft_ctx *reference = compare_open("cpu"), *other = compare_open(side);
-    report r = {.as_json = o->json};
+    report r = {.as_json = o->json, .all = o->all};
     bool fine = reference && other;
     if (fine && o->json) {
         r.j = json_begin(stdout);
@@ -101,78 +207,13 @@ int compare_run_ops(const compare_options *o, int n, char **words)
         json_close(&r.j);
         json_int(&r.j, "disagreeing", r.bad);
         json_close(&r.j);
+    } else if (fine) {
+        print_table(&r, side);
     } else if (r.rows) {
-        table_print_or_drop(r.rows, stdout, fine);
-        if (fine)
-            printf("\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n",
-                   (long long)r.agree, (long long)r.bad, (long long)r.skipped, side);
+        table_print_or_drop(r.rows, stdout, false);
     }
+    free(r.failures);
     weft_ctx_close(other);
     weft_ctx_close(reference);
     return !fine ? EXIT_USAGE : r.bad ? EXIT_FAILED : EXIT_FINE;
-}
-
-/* ---- Files ---- */
-
-static void take_tensor(void *user, const weft_file_difference *d)
-{
-    report *r = user;
-    if (r->as_json) {
-        json_object(&r->j, NULL);
-        json_text(&r->j, "name", d->name);
-        json_text(&r->j, "first", d->in_first ? d->shape_first : NULL);
-        json_text(&r->j, "second", d->in_second ? d->shape_second : NULL);
-        json_bool(&r->j, "comparable", d->comparable);
-        json_int(&r->j, "different", d->different);
-        json_real(&r->j, "max_absolute", d->max_absolute);
-        json_real(&r->j, "max_relative", d->max_relative);
-        json_real(&r->j, "relative_l2", d->relative_l2);
-        json_close(&r->j);
-        return;
-    }
-    table_cell(r->rows, STYLE_BOLD, "%s", d->name);
-    table_cell(r->rows, STYLE_PLAIN, "%s %s", d->in_first ? weft_dtype_name(d->dtype_first) : "missing",
-               d->shape_first);
-    table_cell(r->rows, STYLE_PLAIN, "%s %s", d->in_second ? weft_dtype_name(d->dtype_second) : "missing",
-               d->shape_second);
-    if (!d->comparable) {
-        for (int k = 0; k < 4; k++)
-            table_cell(r->rows, STYLE_BAD, "-");
-        return;
-    }
-    table_cell(r->rows, d->different ? STYLE_WARN : STYLE_GOOD, "%lld", (long long)d->different);
-    table_cell(r->rows, STYLE_PLAIN, "%.3g", d->max_absolute);
-    table_cell(r->rows, STYLE_PLAIN, "%.3g", d->max_relative);
-    table_cell(r->rows, STYLE_PLAIN, "%.3g", d->relative_l2);
-}
-
-int compare_run_files(const compare_options *o, int n, char **words)
-{
-    weft_ctx *ctx = compare_open("cpu");
-    report r = {.as_json = o->json};
-    (void)n;
-    if (!ctx)
-        return EXIT_USAGE;
-    if (o->json) {
-        r.j = json_begin(stdout);
-        json_object(&r.j, NULL);
-        json_text(&r.j, "schema", "weft-compare-files/1");
-        json_array(&r.j, "tensors");
-    } else {
-        r.rows = table_open("lllrrrr",
-                            (const char *[]){"tensor", "first", "second", "differ", "max abs", "max rel", "rel L2"});
-    }
-    const weft_status status = weft_compare_files(ctx, words[0], words[1], o->rtol, o->atol, take_tensor, &r);
-    const bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
-    if (o->json) {
-        json_close(&r.j);
-        json_bool(&r.j, "equal", status == WEFT_OK);
-        json_close(&r.j);
-    } else {
-        table_print_or_drop(r.rows, stdout, fine);
-    }
-    if (!fine)
-        complain("%s", weft_ctx_message(ctx));
-    weft_ctx_close(ctx);
-    return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;
 }

@@ -48,26 +48,66 @@ def test_lockstep_draws_the_drift():
 
 def test_files():
     a, b = safetensors("a.safetensors", [1, 2, 3]), safetensors("b.safetensors", [1, 2, 3.5])
-    assert weft("compare", "files", a, a).code == 0
+    same = weft("compare", "files", a, a)
+    assert same.code == 0 and "\nequal: 1 tensors, 0 with" in same.out, same.out
     result = weft("compare", "files", a, b)
-    assert result.code == 1 and "0.5" in result.out
-    assert weft("compare", "files", a, b, "--rtol", "0.2").code == 0
+    assert result.code == 1 and "[2] 3, 3.5" in result.out and "\nnot equal: 1 tensors, 1 with" in result.out, result.out
+    within = weft("compare", "files", a, b, "--rtol", "0.2")
+    assert within.code == 0 and "\nequal within the tolerances" in within.out, within.out
     found = weft_json("compare", "files", a, b, "--json", code=1)
     check_schema(found, "compare_files")
-    assert found["equal"] is False and found["tensors"][0]["different"] == 1 and found["tensors"][0]["max_absolute"] == 0.5
+    tensor = found["tensors"][0]
+    assert found["equal"] is False and tensor["different"] == 1 and tensor["max_absolute"] == 0.5
+    assert (tensor["worst"], tensor["worst_first"], tensor["worst_second"]) == (2, 3, 3.5)
+    assert tensor["first_dtype"] == tensor["second_dtype"] == "f32"
+
+
+def test_one_row_an_operation_or_all():
+    few = weft("compare", "ops", "gelu", "conv2d", "--other", "plain")
+    rows = [line.split()[0] for line in few.out.splitlines() if line.endswith("agrees")]
+    assert few.code == 0 and rows == ["gelu", "conv2d"] and "--all" in few.out, few.out
+    every = weft("compare", "ops", "gelu", "conv2d", "--other", "plain", "--all")
+    rows = [line.split()[0] for line in every.out.splitlines() if line.endswith("agrees")]
+    assert every.code == 0 and rows.count("gelu") > 6 and f"{len(rows)} agree, 0 differ" in every.out, every.out
+
+
+def test_threads_agree_with_one():
+    for words in (["ops", "matmul", "sum", "layer_norm"], ["lockstep", "lenet", "--steps", "2"]):
+        result = weft("compare", *words, "--other", "threads:2")
+        assert result.code == 0, result.out + result.err
 
 
 def test_mistakes():
-    for words, hint in [(["compare"], "lockstep"), (["compare", "ops"], "words"), (["compare", "ops", "glu"], "glu"),
+    for words, hint in [(["compare"], "lockstep"), (["compare", "ops"], "names of operations, or all"),
+                        (["compare", "ops", "glu"], "did you mean gelu"),
+                        (["compare", "ops", "add", "glu", "--json"], "did you mean gelu"),
                         (["compare", "lockstep", "gpt9"], "gpt2-tiny"),
+                        (["compare", "lockstep", "lennet"], "did you mean lenet"),
                         (["compare", "lockstep", "--steps", "0"], "--steps"),
+                        (["compare", "files", "/nowhere.npz"], "two files"),
                         (["compare", "files", "/nowhere.npz", "/nowhere.npz"], "/nowhere.npz"),
+                        (["compare", "files", "/nowhere.npz", "/nowhere.npz", "--json"], "/nowhere.npz"),
                         (["compare", "replay", "/nowhere.npz"], "/nowhere.npz"),
-                        (["compare", "ops", "add", "--other", "tpu"], "tpu"), (["profile"], "needs a program"),
+                        (["compare", "replay", "/nowhere.npz", "--other", "f64"], "lockstep MODEL --other f64"),
+                        (["compare", "ops", "gelu", "--other", "f64"], "lockstep MODEL --other f64"),
+                        (["compare", "ops", "add", "--other", "tpu"], "cuda, cuda:1, f64"),
+                        (["compare", "ops", "add", "--other", "avx51"], "did you mean avx512"),
+                        (["compare", "ops", "add", "--other", "cuda:x"], "cuda:1"),
+                        (["compare", "ops", "add", "--other", "cuda:1023"], "cuda:1023 cannot be compared with: "),
+                        (["compare", "ops", "add", "--other", "threads:abc"], "threads:4"),
+                        (["compare", "ops", "add", "--other", "threads:2x"], "threads:4"),
+                        (["compare", "ops", "add", "--other", "threads:0"], "threads:4"),
+                        (["profile"], "needs a program"),
                         (["profile", "--", "/nowhere/program"], "/nowhere/program"),
                         (["profile", "--", "true"], "left no profile")]:
         result = weft(*words)
         assert result.code == 2 and hint in result.err, (words, result.code, result.err)
+        assert words[0] != "compare" or result.out == "", (words, result.out)
+
+
+def test_an_image_that_cannot_be_written_fails():
+    result = weft("compare", "lockstep", "lenet", "--other", "plain", "--steps", "1", "--svg", "/nowhere/drift.svg")
+    assert result.code == 2 and "/nowhere/drift.svg could not be written: " in result.err, result.err
 
 
 def test_profile_leaves_nothing_behind():
