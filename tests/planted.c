@@ -17,6 +17,8 @@ static struct {
 /* The result that a bug is put into: of an optimiser step the first parameter. */
 static weft__array result_of(const weft__exec *e)
 {
+    if (now.bug == PLANTED_INDEX || now.bug == PLANTED_FAR_INDEX)
+        return *e->out[e->n_out - 1];
     for (int k = 0; k < e->n_out; k++)
         if (e->out[k] && e->out[k]->count > 0)
             return *e->out[k];
@@ -25,19 +27,61 @@ static weft__array result_of(const weft__exec *e)
 
 static double get(const weft__array *a, int64_t k)
 {
-    return a->dtype == WEFT_F32   ? (double)((const float *)a->data)[k]
-           : a->dtype == WEFT_I64 ? (double)((const int64_t *)a->data)[k]
-                                  : (double)((const uint8_t *)a->data)[k];
+    switch (a->dtype) {
+    case WEFT_F64:
+        return ((const double *)a->data)[k];
+    case WEFT_F32:
+        return (double)((const float *)a->data)[k];
+    case WEFT_F16:
+        return (double)weft_f16_to_f32(((const uint16_t *)a->data)[k]);
+    case WEFT_BF16:
+        return (double)weft_bf16_to_f32(((const uint16_t *)a->data)[k]);
+    case WEFT_I64:
+        return (double)((const int64_t *)a->data)[k];
+    case WEFT_I32:
+        return (double)((const int32_t *)a->data)[k];
+    case WEFT_I8:
+        return (double)((const int8_t *)a->data)[k];
+    default:
+        return (double)((const uint8_t *)a->data)[k];
+    }
 }
 
 static void set(const weft__array *a, int64_t k, double value)
 {
-    if (a->dtype == WEFT_F32)
+    switch (a->dtype) {
+    case WEFT_F64:
+        ((double *)a->data)[k] = value;
+        return;
+    case WEFT_F32:
         ((float *)a->data)[k] = (float)value;
-    else if (a->dtype == WEFT_I64)
+        return;
+    case WEFT_F16:
+        ((uint16_t *)a->data)[k] = weft_f32_to_f16((float)value);
+        return;
+    case WEFT_BF16:
+        ((uint16_t *)a->data)[k] = weft_f32_to_bf16((float)value);
+        return;
+    case WEFT_I64:
         ((int64_t *)a->data)[k] = (int64_t)value;
-    else
+        return;
+    case WEFT_I32:
+        ((int32_t *)a->data)[k] = (int32_t)value;
+        return;
+    case WEFT_I8:
+        ((int8_t *)a->data)[k] = (int8_t)value;
+        return;
+    case WEFT_U8:
+        ((uint8_t *)a->data)[k] = (uint8_t)value;
+        return;
+    default: /* bool */
         ((uint8_t *)a->data)[k] = value != 0;
+    }
+}
+
+static bool is_half(const weft__array *a)
+{
+    return a->dtype == WEFT_F16 || a->dtype == WEFT_BF16;
 }
 
 static double largest(const weft__array *a)
@@ -52,11 +96,13 @@ static void spoil(const weft__array *a)
 {
     switch (now.bug) {
     case PLANTED_ELEMENT:
-        set(a, a->count / 2, get(a, a->count / 2) + (a->dtype == WEFT_F32 ? 0.01 * largest(a) : 1));
+        set(a, a->count / 2,
+            get(a, a->count / 2) +
+                (!weft_dtype_is_float((weft_dtype)a->dtype) ? 1 : (is_half(a) ? 0.125 : 0.01) * largest(a)));
         break;
     case PLANTED_DRIFT:
         for (int64_t k = 0; k < a->count; k++)
-            set(a, k, get(a, k) * (1 + 1.0 / 5000));
+            set(a, k, get(a, k) * (1 + 1.0 / (is_half(a) ? 4 : 5000)));
         break;
     case PLANTED_NAN:
         set(a, a->count - 1, (double)NAN);
@@ -67,6 +113,14 @@ static void spoil(const weft__array *a)
         break;
     case PLANTED_ZERO:
         set(a, a->count - 1, 0);
+        break;
+    case PLANTED_INDEX:
+        for (int64_t k = 0; k < a->count; k++)
+            set(a, k, get(a, k) + (fmod(get(a, k), 2) > 0 ? -1 : 1));
+        break;
+    case PLANTED_FAR_INDEX:
+        for (int64_t k = 0; k < a->count; k++)
+            set(a, k, get(a, k) >= 2 ? get(a, k) - 2 : get(a, k) + 2);
         break;
     default:
         break;
@@ -128,7 +182,8 @@ const weft__backend *planted_backend(const weft__backend *right, int op, bool gr
 
 const weft__backend *planted_named(const weft__backend *right, const char *text)
 {
-    static const char *const bugs[] = {"element", "drift", "nan", "swap", "no_third", "stale", "shift", "real", "zero"};
+    static const char *const bugs[] = {"element", "drift", "nan",  "swap",  "no_third", "stale",
+                                       "shift",   "real",  "zero", "index", "far_index"};
     const char *colon = strchr(text, ':');
     const size_t length = colon ? (size_t)(colon - text) : 0;
     for (int op = 0; op < WEFT_OP_COUNT; op++) {

@@ -73,6 +73,13 @@ static weft_status net_step(weft_ctx *ctx, void *model, int step, double *loss)
     return weft_scope_pop(ctx, mark);
 }
 
+static weft_ctx *open_threads(int threads)
+{
+    weft_ctx *ctx = NULL;
+    WEFT_CHECK_OK(weft_ctx_open(&(weft_options){.threads = threads}, &ctx));
+    return ctx;
+}
+
 static weft_ctx *open_ctx(const char *isa)
 {
     weft_ctx *ctx = NULL;
@@ -215,6 +222,40 @@ WEFT_TEST(Lockstep, RaisesNoFalseAlarm)
     weft_test_property("clean_comparisons", compared);
 }
 
+/* Large enough that every operation is divided among the threads. */
+static weft_status large_step(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    (void)model, (void)step;
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *x = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(4, 8, 64, 64), 0.1, 1), true);
+    weft_tensor *w = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(8, 8, 3, 3), 0, 0.1), true);
+    weft_tensor *m = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(256, 1024), 0, 0.1), true);
+    weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
+    h = weft_gelu(weft_batch_norm(h, NULL, NULL, NULL, NULL, true, 0.1, 1e-5));
+    h = weft_linear(weft_reshape(h, WEFT_DIMS(128, 1024)), m, NULL);
+    h = weft_softmax(weft_layer_norm(h, NULL, NULL, 1e-5), -1);
+    weft_tensor *l = weft_mean(weft_square(h), WEFT_ALL, false);
+    weft_backward(ctx, l);
+    *loss = weft_item(ctx, l);
+    return weft_scope_pop(ctx, mark);
+}
+
+WEFT_TEST(Lockstep, OneThreadAgreesWithSeveral)
+{
+    weft_ctx *reference = open_threads(1), *other = open_threads(3);
+    weft_lockstep_report report = {0};
+    const weft_lockstep_options options = {.steps = 2, .keep_going = true};
+    WEFT_CHECK_OK(weft_lockstep(reference, NULL, other, NULL, large_step, &options, &report));
+    if (report.differences > 0)
+        WEFT_FAIL("%s", report.first.text);
+    WEFT_CHECK(report.launches > 30);
+    plant(other, WEFT_OP_BATCH_NORM_GRAD, false, PLANTED_DRIFT);
+    WEFT_CHECK_STATUS(weft_lockstep(reference, NULL, other, NULL, large_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(report.first.kernel, "batch_norm_grad");
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
 /* ---- Drift ---- */
 
 WEFT_TEST(Lockstep, ShowsDriftOfF32AgainstF64)
@@ -355,6 +396,41 @@ WEFT_TEST(Lockstep, TiesAreTies)
     weft_ctx_close(other);
 }
 
+static weft_status pool(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    const bool equal = *(const bool *)model;
+    (void)step;
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *x = weft_reshape(weft_arange(ctx, WEFT_F32, 0, 16, 1), WEFT_DIMS(1, 1, 4, 4));
+    if (equal)
+        x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(1, 1, 4, 4));
+    weft_tensor *y = weft_max_pool2d(x, &(weft_pool2d_params){.kernel = {2, 2}});
+    *loss = weft_item(ctx, weft_sum(y, WEFT_ALL, false));
+    return weft_scope_pop(ctx, mark);
+}
+
+static void check_pool(bool equal, planted_bug bug, weft_status expected, int64_t ties)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    plant(other, WEFT_OP_MAX_POOL2D, false, bug);
+    WEFT_CHECK_STATUS(weft_lockstep(reference, &equal, other, NULL, pool, NULL, &report), expected);
+    WEFT_CHECK_EQ_INT(report.ties, ties);
+    if (expected != WEFT_OK) {
+        WEFT_CHECK_STR_EQ(report.first.kernel, "max_pool2d");
+        WEFT_CHECK_EQ_INT(report.first.output, 1);
+    }
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+WEFT_TEST(Lockstep, EqualValuesOfAPoolingWindowAreTies)
+{
+    check_pool(true, PLANTED_INDEX, WEFT_OK, 4);             /* another element of the window, as large */
+    check_pool(false, PLANTED_INDEX, WEFT_E_MISMATCH, 0);    /* a smaller one */
+    check_pool(true, PLANTED_FAR_INDEX, WEFT_E_MISMATCH, 0); /* as large, but of another window */
+}
+
 /* ---- Every operation ---- */
 
 typedef struct tally {
@@ -392,6 +468,83 @@ WEFT_TEST(CompareOps, InstructionSetsAgree)
 static void keep_row(void *user, const weft_op_agreement *row)
 {
     *(weft_op_agreement *)user = *row;
+}
+
+typedef struct op_bug {
+    int op;
+    const char *name;
+    bool grad;
+    planted_bug bug;
+    weft_dtype dtype;
+} op_bug;
+
+static void check_op_bug(const op_bug *b)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_op_agreement row = {0};
+    int64_t bad = 0;
+    plant(other, b->op, b->grad, b->bug);
+    const weft_compare_ops_options options = {.op = b->name, .dtypes = 1u << b->dtype, .layouts = 1u << WEFT_SLICED};
+    const weft_status status = weft_compare_ops(reference, other, &options, keep_row, &row, &bad);
+    const weft_difference *d = &row.first;
+    if (status != WEFT_E_MISMATCH || bad != 1 || row.agrees)
+        WEFT_FAIL("%s %s, bug %d is not found: %s %s", b->name, weft_dtype_name(b->dtype), b->bug,
+                  weft_status_name(status), row.text);
+    else if (d->dtype != b->dtype || strncmp(d->kernel, b->name, strlen(b->name)) != 0 ||
+             (b->grad && !strstr(d->kernel, "gradient")))
+        WEFT_FAIL("%s %s, bug %d is reported as %s", b->name, weft_dtype_name(b->dtype), b->bug, d->text);
+    else if (!(d->other_error > d->reference_error) || (b->bug == PLANTED_NAN && strcmp(d->what, "NaN") != 0))
+        WEFT_FAIL("%s %s, bug %d: the wrong side is blamed: %s", b->name, weft_dtype_name(b->dtype), b->bug, d->text);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
+WEFT_TEST(CompareOps, FindsPlantedBugsInEveryFloatingDtype)
+{
+    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
+    static const op_bug kinds[] = {{WEFT_OP_SUM, "sum", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_LOGSUMEXP, "logsumexp", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_LINEAR, "linear", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_SOFTMAX, "softmax", false, PLANTED_NAN, 0},
+                                   {WEFT_OP_SUM, "sum", false, PLANTED_NAN, 0},
+                                   {WEFT_OP_TANH, "tanh", true, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_CONV2D, "conv2d", false, PLANTED_ELEMENT, 0},
+                                   {WEFT_OP_LAYER_NORM, "layer_norm", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_BATCH_NORM, "batch_norm", false, PLANTED_SHIFT, 0},
+                                   {WEFT_OP_ATTENTION, "attention", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_CROSS_ENTROPY_WITH, "cross_entropy_with", false, PLANTED_DRIFT, 0},
+                                   {WEFT_OP_RELU, "relu", false, PLANTED_STALE, 0}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
+            op_bug b = kinds[k];
+            b.dtype = dtypes[d];
+            check_op_bug(&b);
+        }
+}
+
+/* A row that has a kernel: that one runs, and not another that stands in for it. */
+WEFT_TEST(CompareOps, RunsTheKernelOfEveryOperation)
+{
+    const weft__backend *right = weft__cpu_backend();
+    int found = 0;
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        const weft__family family = weft__ops[op].family;
+        const bool own = family != WEFT__VIEW && family != WEFT__COMPOSITE && family != WEFT__KERNEL;
+        const bool in_place = op >= WEFT_OP_ADD_ && op <= WEFT_OP_FILL_; /* the kernels of other rows */
+        if (!own || in_place || !right->run[op])
+            continue;
+        weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+        int64_t bad = 0;
+        plant(other, op, false, PLANTED_STALE);
+        const weft_compare_ops_options options = {
+            .op = weft__ops[op].name, .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_CONTIGUOUS};
+        if (weft_compare_ops(reference, other, &options, NULL, NULL, &bad) != WEFT_E_MISMATCH)
+            WEFT_FAIL("a %s that writes nothing is not found", weft__ops[op].name);
+        found++;
+        weft_ctx_close(reference);
+        weft_ctx_close(other);
+    }
+    WEFT_CHECK(found > 80);
 }
 
 WEFT_TEST(CompareOps, FindsAPlantedBug)

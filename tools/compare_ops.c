@@ -176,12 +176,12 @@ static void print_table(report *r, const char *side)
 {
     show(r, &r->worst);
     table_print(r->rows, stdout);
+    if (!r->all)
+        puts("\nshown: the worst dtype and layout of each operation; --all shows every one");
     if (r->failures)
         fputs(r->failures, stdout);
     printf("\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n", (long long)r->agree,
            (long long)r->bad, (long long)r->skipped, side);
-    if (!r->all)
-        puts("shown: the worst dtype and layout of each operation; --all shows every one");
 }
 
 int compare_run_ops(const compare_options *o, int n, char **words)

@@ -45,11 +45,13 @@ weft__accuracy weft__accuracy_of(weft_ctx *owner, const weft__held *results, con
     const bool real = weft_dtype_is_float((weft_dtype)results->a.dtype);
     double *got = weft__values(owner, results), *want = weft__values(owner, exact);
     double off = 0, size = 0, sum = 0;
+    bool strange = false; /* NaN or infinity where the other is not */
     for (int64_t k = 0; got && want && k < n; k++) {
         const double error = got[k] - want[k];
         if (!isfinite(error)) {
             const bool same = got[k] == want[k] || (isnan(got[k]) && isnan(want[k]));
             found.ulp = same ? found.ulp : (double)INFINITY;
+            strange |= !same;
             continue;
         }
         const double ulp = fabs(error) / (real ? ulp_of(want[k], results->a.dtype) : 1);
@@ -58,7 +60,7 @@ weft__accuracy weft__accuracy_of(weft_ctx *owner, const weft__held *results, con
         size += want[k] * want[k];
         sum += error;
     }
-    found.relative_l2 = size > 0 ? sqrt(off / size) : off > 0 ? (double)INFINITY : 0;
+    found.relative_l2 = strange ? (double)INFINITY : size > 0 ? sqrt(off / size) : off > 0 ? (double)INFINITY : 0;
     found.bias = size > 0 && n > 0 ? sum / (double)n / sqrt(size / (double)n) : 0;
     if (got)
         weft__host_free(owner, got, sizeof *got * (size_t)(n + 1));

@@ -54,6 +54,30 @@ static double chosen(const weft__held *x, int64_t mask, const weft__array *y, in
     return weft__element_get(x->block, a->dtype, offset - x->lowest);
 }
 
+/* Whether index, into a plane of x, lies in the window of element k of y. */
+static bool in_window(const weft__frozen *f, const weft__array *y, int64_t k, int64_t index)
+{
+    const weft__array *x = &f->in[0].a;
+    if (!x->contiguous || index < 0 || index >= x->shape[2] * x->shape[3])
+        return false;
+    const int64_t place[2] = {k / y->shape[3] % y->shape[2], k % y->shape[3]};
+    const int64_t at[2] = {index / x->shape[3], index % x->shape[3]};
+    for (int d = 0; d < 2; d++) {
+        const int64_t from = place[d] * f->attrs.i[WEFT__POOL_STRIDE + d] - f->attrs.i[WEFT__POOL_PADDING + d];
+        if (at[d] < from || at[d] >= from + f->attrs.i[WEFT__POOL_KERNEL + d])
+            return false;
+    }
+    return true;
+}
+
+/* The element of contiguous images x that index names in the plane of element k of the result. */
+static double pooled(const weft__held *x, int64_t k, const trial *t, int64_t index)
+{
+    const weft__array *y = &t->want_held->a;
+    const int64_t plane = k / (y->shape[2] * y->shape[3]);
+    return weft__element_get(x->block, x->a.dtype, plane * x->a.shape[2] * x->a.shape[3] + index);
+}
+
 static bool is_tie(const trial *t, int64_t k)
 {
     const weft__frozen *f = t->f;
@@ -68,13 +92,8 @@ static bool is_tie(const trial *t, int64_t k)
         const int64_t mask = f->attrs.i[WEFT__RED_MASK];
         return chosen(x, mask, y, k, want) == chosen(x, mask, y, k, got);
     }
-    if (f->op == WEFT_OP_MAX_POOL2D && t->result == 1) {
-        const int64_t plane = x->a.shape[2] * x->a.shape[3], own = k / (t->want_held->a.count / (x->a.count / plane));
-        if (!x->a.contiguous || got < 0 || got >= plane)
-            return false;
-        return weft__element_get(x->block, x->a.dtype, own * plane + want) ==
-               weft__element_get(x->block, x->a.dtype, own * plane + got);
-    }
+    if (f->op == WEFT_OP_MAX_POOL2D && t->result == 1)
+        return in_window(f, &t->want_held->a, k, got) && pooled(x, k, t, got) == pooled(x, k, t, want);
     return false;
 }
 

@@ -132,6 +132,8 @@ def test_profile():
     with open(trace) as file:
         events = json.load(file)["traceEvents"]
     slices = [event for event in events if event["ph"] == "X"]
+    linear = [event["args"]["file"] for event in slices if event["name"].startswith("linear")]
+    assert linear and all(file.endswith("mlp.c") for file in linear), linear  # where the model is, not a helper of it
     assert slices and all(event["dur"] >= 0 for event in slices)
     found = weft("profile", "--json", "--", *program)  # which prints a report of its own
     check_schema(json.loads(found.out), "profile")

@@ -34,7 +34,8 @@ weft_tensor *net_keep(net *n, weft_tensor *t)
     return remember(n, n->kept, &n->n_kept, weft_keep(t));
 }
 
-/* ---- Layers ---- */
+/* ---- Layers ----
+ * Names in brackets are no macros: the place in the model that net.h's macros note is the operation's. */
 
 dense net_dense(net *n, int64_t rows, int64_t in, int64_t out)
 {
@@ -43,14 +44,14 @@ dense net_dense(net *n, int64_t rows, int64_t in, int64_t out)
                    .b = net_param(n, WEFT_DIMS(out), 0, 0)};
 }
 
-weft_tensor *net_run_dense(const dense *d, weft_tensor *x)
+weft_tensor *(net_run_dense)(const dense *d, weft_tensor *x)
 {
-    return weft_linear(x, d->w, d->b);
+    return (weft_linear)(x, d->w, d->b);
 }
 
-weft_tensor *net_run_dense_act(const dense *d, weft_tensor *x, weft_activation act)
+weft_tensor *(net_run_dense_act)(const dense *d, weft_tensor *x, weft_activation act)
 {
-    return weft_linear_act(x, d->w, d->b, act);
+    return (weft_linear_act)(x, d->w, d->b, act);
 }
 
 conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int64_t padding, bool bias,
@@ -63,9 +64,9 @@ conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int
                   .how = {.stride = {stride, stride}, .padding = {padding, padding}}};
 }
 
-weft_tensor *net_run_conv(const conv *c, weft_tensor *x)
+weft_tensor *(net_run_conv)(const conv *c, weft_tensor *x)
 {
-    return weft_conv2d(x, c->w, c->b, &c->how);
+    return (weft_conv2d)(x, c->w, c->b, &c->how);
 }
 
 norm net_batch_norm(net *n, int64_t channels)
@@ -76,9 +77,9 @@ norm net_batch_norm(net *n, int64_t channels)
                   .var = net_keep(n, weft_ones(n->ctx, n->dtype, WEFT_DIMS(channels)))};
 }
 
-weft_tensor *net_run_batch_norm(const norm *b, weft_tensor *x)
+weft_tensor *(net_run_batch_norm)(const norm *b, weft_tensor *x)
 {
-    return weft_batch_norm(x, b->w, b->b, b->mean, b->var, true, 0.1, 1e-5);
+    return (weft_batch_norm)(x, b->w, b->b, b->mean, b->var, true, 0.1, 1e-5);
 }
 
 norm net_layer_norm(net *n, int64_t width)
@@ -86,9 +87,9 @@ norm net_layer_norm(net *n, int64_t width)
     return (norm){.w = net_param(n, WEFT_DIMS(width), 1, 0), .b = net_param(n, WEFT_DIMS(width), 0, 0)};
 }
 
-weft_tensor *net_run_layer_norm(const norm *l, weft_tensor *x)
+weft_tensor *(net_run_layer_norm)(const norm *l, weft_tensor *x)
 {
-    return weft_layer_norm(x, l->w, l->b, 1e-5);
+    return (weft_layer_norm)(x, l->w, l->b, 1e-5);
 }
 
 /* ---- Data and end ---- */

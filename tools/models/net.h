@@ -80,4 +80,13 @@ void net_data(net *n, const int64_t *shape, int ndim, int64_t n_classes);
 
 void net_close(net *n);
 
+/* A layer's operation is called where the model calls the layer: a profile and a comparison name that line. */
+#ifndef WEFT_NO_CALL_SITES
+#define net_run_dense(...) (WEFT_HERE("linear"), net_run_dense(__VA_ARGS__))
+#define net_run_dense_act(...) (WEFT_HERE("linear_act"), net_run_dense_act(__VA_ARGS__))
+#define net_run_conv(...) (WEFT_HERE("conv2d"), net_run_conv(__VA_ARGS__))
+#define net_run_batch_norm(...) (WEFT_HERE("batch_norm"), net_run_batch_norm(__VA_ARGS__))
+#define net_run_layer_norm(...) (WEFT_HERE("layer_norm"), net_run_layer_norm(__VA_ARGS__))
+#endif
+
 #endif
