@@ -92,6 +92,14 @@ static double largest(const weft__array *a)
     return most;
 }
 
+/* The nearest number of 11 bits. */
+static double coarse(double x)
+{
+    int exponent;
+    const double part = frexp(x, &exponent);
+    return ldexp(rint(part * 2048) / 2048, exponent);
+}
+
 static void spoil(const weft__array *a)
 {
     switch (now.bug) {
@@ -113,6 +121,10 @@ static void spoil(const weft__array *a)
         break;
     case PLANTED_ZERO:
         set(a, a->count - 1, 0);
+        break;
+    case PLANTED_COARSE:
+        for (int64_t k = 0; k < a->count; k++)
+            set(a, k, coarse(get(a, k)));
         break;
     case PLANTED_INDEX:
         for (int64_t k = 0; k < a->count; k++)
@@ -164,6 +176,10 @@ static weft_status run_wrong(const weft__exec *e)
         attrs.f[0] *= 1.05;
         wrong.attrs = &attrs;
     }
+    if (now.bug == PLANTED_COARSE) { /* the operands of a rerun are nobody else's */
+        const weft_status status = spoil_there(e, e->in[0]);
+        return status == WEFT_OK ? kernel(e) : status;
+    }
     const weft_status status = now.bug == PLANTED_STALE ? WEFT_OK : kernel(&wrong);
     const weft__array result = result_of(e);
     return status == WEFT_OK ? spoil_there(e, &result) : status;
@@ -182,8 +198,8 @@ const weft__backend *planted_backend(const weft__backend *right, int op, bool gr
 
 const weft__backend *planted_named(const weft__backend *right, const char *text)
 {
-    static const char *const bugs[] = {"element", "drift", "nan",  "swap",  "no_third", "stale",
-                                       "shift",   "real",  "zero", "index", "far_index"};
+    static const char *const bugs[] = {"element", "drift", "nan",  "swap",  "no_third",  "stale",
+                                       "shift",   "real",  "zero", "index", "far_index", "coarse"};
     const char *colon = strchr(text, ':');
     const size_t length = colon ? (size_t)(colon - text) : 0;
     for (int op = 0; op < WEFT_OP_COUNT; op++) {

@@ -256,6 +256,19 @@ WEFT_TEST(Lockstep, OneThreadAgreesWithSeveral)
     weft_ctx_close(other);
 }
 
+/* TF32 where f32 was asked for is seen in a sum of 1024 terms, wide as the bounds of its elements are. */
+WEFT_TEST(Lockstep, ALowerPrecisionOfTheOperandsShows)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    plant(other, WEFT_OP_LINEAR, false, PLANTED_COARSE); /* over 1024 terms */
+    WEFT_CHECK_STATUS(weft_lockstep(reference, NULL, other, NULL, large_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(report.first.kernel, "linear");
+    WEFT_CHECK(report.first.other_error > 100 * report.first.reference_error);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
 /* ---- Drift ---- */
 
 WEFT_TEST(Lockstep, ShowsDriftOfF32AgainstF64)
