@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -123,20 +124,30 @@ void retire()
     retired = end;
 }
 
-/* Gives the memory of whole pages back to the system; the addresses stay unused. */
-void drop_pages(char *start, size_t bytes)
-{
-    const size_t first = round_up(static_cast<size_t>(start - heap), page_bytes);
-    const size_t end = (static_cast<size_t>(start - heap) + bytes) / page_bytes * page_bytes;
-    if (end > first)
-        madvise(heap + first, end - first, MADV_DONTNEED);
-}
-
 /* The allocation that begins at or before address; end() if none does. */
 std::map<char *, Allocation>::iterator at_or_before(const void *address)
 {
     auto next = allocations().upper_bound(static_cast<char *>(const_cast<void *>(address)));
     return next == allocations().begin() ? allocations().end() : std::prev(next);
+}
+
+/* Gives the pages of an allocation that has gone back to the system, but for those that live ones share; the addresses stay
+ * unused. What is opened and closed for each piece of work is then only what lives. */
+void drop_pages(char *start, size_t bytes)
+{
+    const auto next = live_starts().lower_bound(start);
+    const char *low = heap + retired, *high = next == live_starts().end() ? heap + used : *next;
+    if (next != live_starts().begin()) {
+        const char *before = *std::prev(next);
+        low = before + allocations()[const_cast<char *>(before)].bytes;
+    }
+    const size_t from = static_cast<size_t>(start - heap) - redzone_bytes, to = from + bytes + 2 * redzone_bytes;
+    const size_t after_low = round_up(static_cast<size_t>(low - heap), page_bytes);
+    const size_t before_high = static_cast<size_t>(high - heap) / page_bytes * page_bytes;
+    const size_t first = std::max(from / page_bytes * page_bytes, after_low);
+    const size_t end = std::min(round_up(to, page_bytes), before_high);
+    if (end > first)
+        madvise(heap + first, end - first, MADV_DONTNEED);
 }
 
 } /* namespace */
@@ -174,12 +185,12 @@ void heap_release(void *start_)
 {
     char *start = static_cast<char *>(start_);
     Allocation &allocation = allocations()[start];
-    drop_pages(start, allocation.bytes);
     poison(start, round_up(allocation.bytes, alignment));
     checker::released(start, allocation.bytes);
     allocation.live = false;
     live_bytes -= allocation.bytes;
     live_starts().erase(start);
+    drop_pages(start, allocation.bytes);
     retire();
 }
 
