@@ -180,7 +180,7 @@ stage_compare() {
     failures=0
     "$build/tools/weft" compare lockstep lenet --other cuda --steps 2 || failures=1
     "$build/tools/weft" compare lockstep gpt2-tiny --other cuda --steps 1 || failures=1
-    "$build/tools/weft" compare ops all --other cuda || failures=1
+    "$build/tools/weft" compare ops all --other cuda --all || failures=1
     return $failures
 }
 
