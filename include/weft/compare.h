@@ -130,7 +130,7 @@ typedef struct weft_op_agreement {
 typedef struct weft_compare_ops_options {
     size_t struct_size; /* 0, or sizeof(weft_compare_ops_options) */
     const char *op;     /* only this one; NULL: all */
-    unsigned dtypes;    /* bits 1u << weft_dtype; 0: f32, f64, f16, bf16, i64 */
+    unsigned dtypes;    /* bits 1u << weft_dtype; 0: all */
     unsigned layouts;   /* bits 1u << weft_layout; 0: all */
 } weft_compare_ops_options;
 

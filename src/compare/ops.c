@@ -201,7 +201,7 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
     if (options)
         memcpy(&o, options, options->struct_size ? options->struct_size : sizeof o);
     if (!o.dtypes)
-        o.dtypes = 1u << WEFT_F32 | 1u << WEFT_F64 | 1u << WEFT_F16 | 1u << WEFT_BF16 | 1u << WEFT_I64;
+        o.dtypes = (1u << WEFT_DTYPE_COUNT) - 1;
     if (!o.layouts)
         o.layouts = ~0u;
     *disagreeing = 0;
