@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const model *const models[] = {&model_mlp, &model_lenet, &model_gpt2_tiny, &model_resnet18, &model_gpt2_124m};
-enum { N_MODELS = sizeof models / sizeof models[0], N_USUAL = 3 };
+enum { N_USUAL = 3 }; /* of the models, the first */
 
 typedef struct step {
     net n;
@@ -114,30 +113,16 @@ static void run_model(bench_report *r, const model *m, const bench_device *d, we
 
 /* ---- Choosing ---- */
 
-static const model *find(const char *name)
-{
-    const char *names[N_MODELS];
-    for (int k = 0; k < N_MODELS; k++) {
-        names[k] = models[k]->name;
-        if (strcmp(names[k], name) == 0)
-            return models[k];
-    }
-    const char *near = suggest(name, names, N_MODELS);
-    complain("there is no model \"%s\"%s%s; there are mlp, lenet, gpt2-tiny, resnet18 and gpt2-124m", name,
-             near ? "; did you mean " : "", near ? near : "");
-    return NULL;
-}
-
 bool bench_run_models(bench_report *r, char **names, int n)
 {
-    const model *chosen[N_MODELS];
+    const model *chosen[MODELS];
     int count = n ? n : N_USUAL;
-    if (count > N_MODELS) {
+    if (count > MODELS) {
         complain("weft bench models takes each model once");
         return false;
     }
     for (int k = 0; k < count; k++) {
-        chosen[k] = n ? find(names[k]) : models[k];
+        chosen[k] = n ? find_model(names[k]) : all_models[k];
         if (!chosen[k])
             return false;
     }

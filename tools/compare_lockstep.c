@@ -17,23 +17,6 @@ typedef struct trainer {
     weft_optim *optim;
 } trainer;
 
-static const model *find_model(const char *name)
-{
-    enum { N_MODELS = 5 };
-    static const model *const all[N_MODELS] = {&model_mlp, &model_lenet, &model_resnet18, &model_gpt2_tiny,
-                                               &model_gpt2_124m};
-    const char *names[N_MODELS];
-    for (int k = 0; k < N_MODELS; k++) {
-        names[k] = all[k]->name;
-        if (strcmp(names[k], name) == 0)
-            return all[k];
-    }
-    const char *near = suggest(name, names, N_MODELS);
-    complain("there is no model \"%s\"%s%s; there are mlp, lenet, resnet18, gpt2-tiny and gpt2-124m", name,
-             near ? "; did you mean " : "", near ? near : "");
-    return NULL;
-}
-
 static bool build(trainer *t, weft_ctx *ctx, const model *m, weft_dtype dtype, int batch)
 {
     t->m = m;

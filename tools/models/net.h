@@ -32,6 +32,10 @@ typedef struct model {
 
 extern const model model_mlp, model_lenet, model_resnet18, model_gpt2_tiny, model_gpt2_124m;
 
+enum { MODELS = 5 };
+extern const model *const all_models[MODELS]; /* the quick ones first */
+const model *find_model(const char *name);    /* NULL, and a complaint, if there is none of that name */
+
 /* ---- Layers ---- */
 
 typedef struct dense {
