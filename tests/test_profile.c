@@ -191,6 +191,34 @@ static weft_status slow_copy_backward(weft_ctx *ctx, weft_tensor *const *in, int
     return WEFT_OK;
 }
 
+static weft_status begin_within(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)n;
+    memcpy(out->data, in[0].data, sizeof(float) * (size_t)out->count);
+    return weft_profile_begin(ctx, user);
+}
+
+/* The launch that is under way is not the new profile's: it sees what comes whole. */
+WEFT_TEST(Profile, BegunWithinALaunch)
+{
+    weft_ctx *ctx;
+    weft_profile *outer, *inner = NULL;
+    const weft_custom_op op = {.name = "begins", .forward = begin_within, .user = &inner};
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    WEFT_REQUIRE(weft_profile_begin(ctx, &outer) == WEFT_OK);
+    weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(100));
+    const int64_t before = weft_profile_totals(outer).launches;
+    weft_tensor *y = weft_custom(&op, &x, 1);
+    WEFT_REQUIRE(y && inner);
+    WEFT_CHECK_EQ_INT(weft_profile_totals(inner).launches, 0);
+    WEFT_CHECK(weft_exp(weft_neg(y)));
+    WEFT_CHECK_EQ_INT(weft_profile_totals(inner).launches, 2);
+    WEFT_CHECK_EQ_INT(weft_profile_totals(outer).launches - before, 3);
+    weft_profile_free(inner);
+    weft_profile_free(outer);
+    weft_ctx_close(ctx);
+}
+
 WEFT_TEST(Profile, NamesOperationsOfTheProgram)
 {
     char name[] = "slow_copy", path[32] = "/tmp/weft_trace_XXXXXX";

@@ -80,9 +80,7 @@ static void judge(lockstep *s)
 static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
 {
     lockstep *s = (lockstep *)observer;
-    if (!weft__can_rerun(s->other, launch) || s->depth == 0) /* it was under way when the comparison began */
-        return;
-    if (--s->depth > 0 || !s->holds)
+    if (!weft__can_rerun(s->other, launch) || --s->depth > 0 || !s->holds)
         return;
     if (status == WEFT_OK) {
         if (weft__freeze_outputs(&s->frozen, launch))

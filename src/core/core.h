@@ -169,6 +169,7 @@ struct weft_ctx {
     atomic_uintptr_t busy; /* debug: the thread inside */
 
     weft__observer *observer;                         /* of kernel launches; NULL: nobody */
+    int launches;                                     /* observed ones that are under way */
     void (*before_close)(weft_ctx *ctx, void *state); /* NULL: nothing */
     void *before_close_state;
     char profile_path[512];

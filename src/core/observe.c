@@ -4,6 +4,7 @@
 void weft__observe(weft_ctx *ctx, weft__observer *observer)
 {
     observer->next = ctx->observer;
+    observer->before = ctx->launches;
     ctx->observer = observer;
 }
 
@@ -42,14 +43,19 @@ static void explain(weft__launch *l)
 void weft__launch_begins(weft__launch *launch)
 {
     explain(launch);
+    launch->ctx->launches++;
     for (weft__observer *o = launch->ctx->observer; o; o = o->next)
         o->begin(o, launch);
 }
 
 void weft__launch_ends(const weft__launch *launch, weft_status status)
 {
+    const int outer = --launch->ctx->launches;
     for (weft__observer *o = launch->ctx->observer; o; o = o->next)
-        o->end(o, launch, status);
+        if (o->before <= outer)
+            o->end(o, launch, status);
+        else
+            o->before = outer;
 }
 
 const char *weft__launch_kernel(const weft__launch *launch)

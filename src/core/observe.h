@@ -29,10 +29,12 @@ typedef struct weft__launch {
 
 struct weft__observer {
     weft__observer *next;
+    int before; /* launches that were under way when it came: their ends are not for it */
     void (*begin)(weft__observer *self, const weft__launch *launch);
     void (*end)(weft__observer *self, const weft__launch *launch, weft_status status);
 };
 
+/* observer sees whole launches alone, their begin and their end: a callback of the user's may bring it in the midst of one. */
 void weft__observe(weft_ctx *ctx, weft__observer *observer);
 void weft__unobserve(weft_ctx *ctx, weft__observer *observer); /* fine if it is not there */
 

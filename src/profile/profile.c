@@ -161,8 +161,6 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
 {
     weft_profile *p = (weft_profile *)observer;
     (void)status;
-    if (p->depth == 0) /* this launch was under way when the profile began */
-        return;
     if (p->depth-- > WEFT__MOST_NESTED)
         return;
     const weft__open_launch *open = &p->open[p->depth];
