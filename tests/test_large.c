@@ -305,10 +305,10 @@ WEFT_TEST(Large, Convolutions)
 /* ---- Reductions ---- */
 
 typedef struct reduction {
-    weft_tensor *(*function)(weft_tensor *x, const int *dims, int n, bool keepdim);
+    weft_tensor *(*function)(weft_tensor *x, const int64_t *dims, int n, bool keepdim);
     const char *name;
     int64_t rows, columns;
-    int dim; /* 0, 1, or 2 for all */
+    int64_t dim; /* 0, 1, or 2 for all */
 } reduction;
 
 static weft_tensor *make_reduction(weft_ctx *ctx, const void *user)

@@ -533,7 +533,7 @@ weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in)
     case WEFT_FAMILY_TERNARY:
         return s->op.call.ternary(in[0], in[1], in[2]);
     case WEFT_FAMILY_REDUCE:
-        return s->op.call.reduce(in[0], (const int[]){-1}, 1, false);
+        return s->op.call.reduce(in[0], WEFT_AXES(-1), false);
     case WEFT_FAMILY_UNARY_P: /* numbers inside every domain that such rows have */
         return s->op.numbers == 2 ? s->op.call.unary_2(in[0], -1.3, 1.7) : s->op.call.unary_1(in[0], 1.5);
     default:

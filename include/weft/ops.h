@@ -201,37 +201,37 @@ WEFT_API weft_tensor *weft_where(weft_tensor *c, weft_tensor *a, weft_tensor *b)
  * Over the n_dims dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1. */
 
 /* sum; bool and integers add up in i64. */
-WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* arithmetic mean; NaN over no elements. */
-WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* product; 1 over no elements. */
-WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* largest element; NaN wins; ties share the gradient; no elements is an error. */
-WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* smallest element; NaN wins; ties share the gradient; no elements is an error. */
-WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* log of the sum of e^x, without overflow; -inf over no elements or all -inf. */
-WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* Euclidean norm, sqrt of the sum of squares; derivative 0 at 0. */
-WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* index of the first largest element, counted row-major over the reduced dims; NaN wins; i64. */
-WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* index of the first smallest element, counted row-major over the reduced dims; NaN wins; i64. */
-WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* true if an element is nonzero (NaN counts as nonzero); false over no elements. */
-WEFT_API weft_tensor *weft_any(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_any(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* true if every element is nonzero; true over no elements. */
-WEFT_API weft_tensor *weft_all(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* ---- Views ----
  * The result shares x's storage; no data moves. */
@@ -243,13 +243,13 @@ WEFT_API weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndi
 WEFT_API weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1);
 
 /* reorders dims: result dim i is x's dim dims[i]. */
-WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int *dims, int ndim);
+WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim);
 
 /* broadcasts dims of size 1 (and new leading dims) to shape without copying; -1 keeps a size. */
 WEFT_API weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim);
 
 /* drops the named dims, which must have size 1; n_dims 0: every dim of size 1. */
-WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int *dims, int n_dims);
+WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims);
 
 /* inserts a dim of size 1 before dim; -1 appends. */
 WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int dim);
@@ -276,7 +276,7 @@ WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim);
 WEFT_API weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out);
 
 /* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
-WEFT_API weft_tensor *weft_var(weft_tensor *x, const int *dims, int n_dims, bool keepdim, double correction);
+WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction);
 
 /* mean of (prediction - target)^2; shapes broadcast. */
 WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
@@ -320,7 +320,7 @@ WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
 WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value);
 
 /* reverses the order along the named dims. */
-WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int *dims, int n_dims);
+WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims);
 
 /* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other dims. */
 WEFT_API weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index);

@@ -19,32 +19,30 @@
 #define WEFT_ALL NULL, 0
 #define WEFT_SCALAR NULL, 0 /* the shape of a 0-d tensor */
 
+/* The two arguments that every list of sizes or dims is, int64_t in both: WEFT_DIMS(64, 784) for sizes, WEFT_AXES(0, -1)
+ * for dims. Each expression is evaluated once and converted to int64_t as a function argument would be. */
 #ifdef __cplusplus
 #include <cstddef>
-#include <initializer_list>
+#include <type_traits>
 namespace weft_detail
 {
-template <class T> struct list {
-    T items[32] = {};
-    list(std::initializer_list<T> from)
-    {
-        std::size_t n = 0;
-        for (T item : from)
-            if (n < 32)
-                items[n++] = item;
-    }
+template <std::size_t n> struct list {
+    int64_t items[n > 0 ? n : 1];
 };
+template <class... T> inline list<sizeof...(T)> make_list(T... values)
+{
+    static_assert(sizeof...(T) <= 32, "a list of dims has at most 32 numbers");
+    return {{static_cast<int64_t>(values)...}};
+}
+template <class... T> std::integral_constant<int, static_cast<int>(sizeof...(T))> length_of(T...); /* never called */
 } // namespace weft_detail
 #define WEFT_DIMS(...)                                                                                                 \
-    ::weft_detail::list<int64_t>({__VA_ARGS__}).items,                                                                 \
-        static_cast<int>(std::initializer_list<int64_t>{__VA_ARGS__}.size())
-#define WEFT_AXES(...)                                                                                                 \
-    ::weft_detail::list<int>({__VA_ARGS__}).items, static_cast<int>(std::initializer_list<int>{__VA_ARGS__}.size())
+    ::weft_detail::make_list(__VA_ARGS__).items, decltype(::weft_detail::length_of(__VA_ARGS__))::value
 extern "C" {
 #else
 #define WEFT_DIMS(...) (const int64_t[]){__VA_ARGS__}, (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
-#define WEFT_AXES(...) (const int[]){__VA_ARGS__}, (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 #endif
+#define WEFT_AXES(...) WEFT_DIMS(__VA_ARGS__)
 
 /* ---- Making ---- */
 

@@ -223,7 +223,7 @@ void weft__vjp_softmax(weft__vjp *v)
         softmax_fused(v, WEFT_OP_SOFTMAX_GRAD);
         return;
     }
-    weft_tensor *inner = weft_sum(weft_mul(v->g, v->y), WEFT_AXES((int)v->i[0]), true);
+    weft_tensor *inner = weft_sum(weft_mul(v->g, v->y), WEFT_AXES(v->i[0]), true);
     v->out[0] = weft_mul(v->y, weft_sub(v->g, inner));
 }
 
@@ -233,7 +233,7 @@ void weft__vjp_log_softmax(weft__vjp *v)
         softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
         return;
     }
-    weft_tensor *total = weft_sum(v->g, WEFT_AXES((int)v->i[0]), true);
+    weft_tensor *total = weft_sum(v->g, WEFT_AXES(v->i[0]), true);
     v->out[0] = weft_sub(v->g, weft_mul(weft_exp(v->y), total));
 }
 
@@ -330,8 +330,9 @@ void weft__vjp_attention(weft__vjp *v)
  * means over what is normalised together. Source: Ioffe & Szegedy 2015, Ba et al. 2016; RMS norm lacks the mean terms. */
 
 typedef struct norm_shape {
-    int mean_dims[WEFT__MAX_DIMS], n_mean; /* normalised together */
-    int sum_dims[WEFT__MAX_DIMS], n_sum;   /* share w and b */
+    int64_t mean_dims[WEFT__MAX_DIMS], sum_dims[WEFT__MAX_DIMS];
+    int n_mean; /* dims that are normalised together */
+    int n_sum;  /* dims that share w and b */
     bool centred;
 } norm_shape;
 

@@ -17,7 +17,8 @@ static weft_tensor *spread(const weft__vjp *v, weft_tensor *t)
 /* The reduction of t (of x's shape) over the same dims, spread again. */
 static weft_tensor *sum_and_spread(const weft__vjp *v, weft_tensor *t)
 {
-    int dims[WEFT__MAX_DIMS], n = 0;
+    int64_t dims[WEFT__MAX_DIMS];
+    int n = 0;
     for (int d = 0; d < v->in[0]->a.ndim; d++)
         if (v->i[WEFT__RED_MASK] >> d & 1)
             dims[n++] = d;
@@ -42,7 +43,8 @@ void weft__vjp_prod(weft__vjp *v)
 {
     weft_tensor *x = v->in[0], *zero = weft__constant(v, 0), *one = weft__constant(v, 1);
     weft_dtype dtype = (weft_dtype)v->g->a.dtype;
-    int dims[WEFT__MAX_DIMS], n = 0;
+    int64_t dims[WEFT__MAX_DIMS];
+    int n = 0;
     for (int d = 0; d < x->a.ndim; d++)
         if (v->i[WEFT__RED_MASK] >> d & 1)
             dims[n++] = d;
@@ -120,7 +122,8 @@ void weft__vjp_transpose(weft__vjp *v)
 
 void weft__vjp_permute(weft__vjp *v)
 {
-    int back[WEFT__MAX_DIMS], n = v->in[0]->a.ndim;
+    int64_t back[WEFT__MAX_DIMS];
+    int n = v->in[0]->a.ndim;
     for (int d = 0; d < n; d++)
         back[v->i[d]] = d;
     v->out[0] = weft_permute(v->g, back, n);
@@ -197,7 +200,8 @@ void weft__vjp_pad(weft__vjp *v)
 
 void weft__vjp_flip(weft__vjp *v)
 {
-    int dims[WEFT__MAX_DIMS], n = 0;
+    int64_t dims[WEFT__MAX_DIMS];
+    int n = 0;
     for (int d = 0; d < v->in[0]->a.ndim; d++)
         if (v->i[0] >> d & 1)
             dims[n++] = d;

@@ -10,7 +10,8 @@
 static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
 {
     if (!weft__same_shape(&g->a, &t->a)) {
-        int dims[WEFT__MAX_DIMS], n = 0, lead = g->a.ndim - t->a.ndim;
+        int64_t dims[WEFT__MAX_DIMS];
+        int n = 0, lead = g->a.ndim - t->a.ndim;
         for (int d = 0; d < g->a.ndim; d++)
             if (d < lead || (t->a.shape[d - lead] == 1 && g->a.shape[d] != 1))
                 dims[n++] = d;

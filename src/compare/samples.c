@@ -101,7 +101,7 @@ static weft_tensor *run_family(weft__sampler *s, int op)
     default: /* REDUCE; products of many stay near 1 */
         s->lo = op == WEFT_OP_PROD ? 0.8 : s->lo;
         s->hi = op == WEFT_OP_PROD ? 1.25 : s->hi;
-        return weft__reduce(op, X(ROWS, 5, COLUMNS), (const int[]){0, 2}, 2, false);
+        return weft__reduce(op, X(ROWS, 5, COLUMNS), WEFT_AXES(0, 2), false);
     }
 }
 

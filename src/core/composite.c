@@ -106,7 +106,7 @@ weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, wef
     return status;
 }
 
-weft_tensor *weft_var(weft_tensor *x, const int *dims, int n_dims, bool keepdim, double correction)
+weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction)
 {
     ENTER(VAR, &x, 1);
     x = weft__as_class(x, WEFT__FLT);

@@ -257,9 +257,9 @@ bool weft__broadcast(const weft__array *a, const weft__array *b, int64_t *shape,
 /* a as seen under shape: stride 0 where it is repeated. The caller has checked that it fits. */
 weft__array weft__expanded(const weft__array *a, const int64_t *shape, int ndim);
 /* dim in [-ndim, ndim) made nonnegative, or -1 with the error recorded. */
-int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int dim);
+int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int64_t dim);
 /* Set of dims as a bit mask; n == 0: all. -1 with the error recorded (out of range, twice). */
-int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int *dims, int n);
+int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *dims, int n);
 
 /* ---- Tensors (tensor.c) ---- */
 
@@ -314,7 +314,7 @@ weft_tensor *weft__predicate(int op, weft_tensor *x);
 weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__compare(int op, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *b);
-weft_tensor *weft__reduce(int op, weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* ---- Helpers of front ends (front.c) ---- */
 

@@ -355,7 +355,7 @@ static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask,
     return weft__run(&call);
 }
 
-weft_tensor *weft__reduce(int op, weft_tensor *x, const int *dims, int n_dims, bool keepdim)
+weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim)
 {
     weft_ctx *ctx = weft__enter(op, &x, 1, 0);
     if (!ctx)

@@ -24,7 +24,7 @@ static const row rows[] = {
 #define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
     {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM"},
 #define WEFT_REDUCE(ID, name, cls, result, grad, doc)                                                                  \
-    {#name, "reduce", TENSOR, "(weft_tensor *x, const int *dims, int n_dims, bool keepdim)", doc, NULL,                \
+    {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim)", doc, NULL,            \
      NULL,  NULL,     #cls},
 #define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, ""},
 #define WEFT_COMPOSITE(ID, name, result, params, doc) {#name, "composite", #result, #params, doc, NULL, NULL, NULL, ""},

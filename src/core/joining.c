@@ -94,7 +94,7 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
     return y;
 }
 
-weft_tensor *weft_flip(weft_tensor *x, const int *dims, int n_dims)
+weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims)
 {
     enum { OP = WEFT_OP_FLIP };
     weft_ctx *ctx = weft__enter(OP, &x, 1, 0);

@@ -83,17 +83,17 @@ weft__array weft__expanded(const weft__array *a, const int64_t *shape, int ndim)
     return e;
 }
 
-int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int dim)
+int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int64_t dim)
 {
     int ndim = t->a.ndim;
     if (dim >= -ndim && dim < ndim)
-        return dim < 0 ? dim + ndim : dim;
-    weft__fail(ctx, op, WEFT_E_INVALID, "dim %d is out of range for %s, which has %d dims; use %d to %d", dim,
-               weft__describe(t).s, ndim, -ndim, ndim - 1);
+        return (int)(dim < 0 ? dim + ndim : dim);
+    weft__fail(ctx, op, WEFT_E_INVALID, "dim %lld is out of range for %s, which has %d dims; use %d to %d",
+               (long long)dim, weft__describe(t).s, ndim, -ndim, ndim - 1);
     return -1;
 }
 
-int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int *dims, int n)
+int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *dims, int n)
 {
     if (n == 0)
         return (1 << t->a.ndim) - 1;
@@ -108,8 +108,8 @@ int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int *dims,
         if (d < 0)
             return -1;
         if (mask >> d & 1) {
-            weft__fail(ctx, op, WEFT_E_INVALID, "dim %d of %s is listed twice; name each dim once", dims[k],
-                       weft__describe(t).s);
+            weft__fail(ctx, op, WEFT_E_INVALID, "dim %lld of %s is listed twice; name each dim once",
+                       (long long)dims[k], weft__describe(t).s);
             return -1;
         }
         mask |= 1 << d;

@@ -135,7 +135,7 @@ weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1)
     return leave_with(ctx, finish(ctx, WEFT_OP_TRANSPOSE, x, &a, &attrs));
 }
 
-weft_tensor *weft_permute(weft_tensor *x, const int *dims, int ndim)
+weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_PERMUTE, &x, 1, 0);
     if (!ctx)
@@ -152,7 +152,7 @@ weft_tensor *weft_permute(weft_tensor *x, const int *dims, int ndim)
     attrs.ni = ndim;
     attrs.nf = 0;
     for (int d = 0; d < ndim; d++) {
-        int from = dims[d] < 0 ? dims[d] + ndim : dims[d];
+        int from = (int)(dims[d] < 0 ? dims[d] + ndim : dims[d]);
         a.shape[d] = x->a.shape[from];
         a.strides[d] = x->a.strides[from];
         attrs.i[d] = from;
@@ -193,7 +193,7 @@ weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim)
     return leave_with(ctx, finish(ctx, WEFT_OP_EXPAND, x, &a, &attrs));
 }
 
-weft_tensor *weft_squeeze(weft_tensor *x, const int *dims, int n_dims)
+weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_SQUEEZE, &x, 1, 0);
     if (!ctx)

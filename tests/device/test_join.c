@@ -103,7 +103,8 @@ WEFT_TEST(DeviceJoin, Pads)
 static weft_tensor *flipped(weft_ctx *ctx, void *user)
 {
     const joining *j = user;
-    int dims[3], n = 0;
+    int64_t dims[3];
+    int n = 0;
     for (int d = 0; d < 3; d++)
         if (j->dim >> d & 1)
             dims[n++] = d;

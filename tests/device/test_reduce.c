@@ -8,7 +8,7 @@
 
 #include "harness/weft_test.h"
 
-typedef weft_tensor *reduce_fn(weft_tensor *x, const int *dims, int n_dims, bool keepdim);
+typedef weft_tensor *reduce_fn(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
 
 /* Which view of a fresh tensor is reduced. */
 typedef enum view { DENSE, TRANSPOSED, SLICED, REPEATED } view;
@@ -18,7 +18,9 @@ typedef struct reduction {
     weft_dtype dtype;
     const char *text;
     int64_t shape[4];
-    int ndim, dims[4], n_dims;
+    int ndim;
+    int64_t dims[4];
+    int n_dims;
     view view;
     double lo, hi;
 } reduction;
@@ -181,7 +183,7 @@ static weft_tensor *found(weft_ctx *ctx, void *user)
     free(x);
     if (n->columns)
         t = weft_contiguous(weft_transpose(t, 0, 1));
-    return n->run(t, (int[]){n->columns ? 0 : 1}, 1, false);
+    return n->run(t, WEFT_AXES(n->columns ? 0 : 1), false);
 }
 
 WEFT_TEST(DeviceReduce, FindsOneAmongMany)

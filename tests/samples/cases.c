@@ -6,11 +6,11 @@
 /* ---- Adapters ---- */
 
 /* dims... from i[from] on */
-static int dims_of(const weft_case *c, int from, int *dims)
+static int dims_of(const weft_case *c, int from, int64_t *dims)
 {
     int n = 0;
     for (int k = from; k < c->ni; k++)
-        dims[n++] = (int)c->i[k];
+        dims[n++] = c->i[k];
     return n;
 }
 
@@ -54,7 +54,8 @@ static int dims_of(const weft_case *c, int from, int *dims)
     void weft__case_##name(weft_case *c);                                                                              \
     void weft__case_##name(weft_case *c)                                                                               \
     {                                                                                                                  \
-        int dims[WEFT_MAX_DIMS], n = dims_of(c, 1, dims);                                                              \
+        int64_t dims[WEFT_MAX_DIMS];                                                                                   \
+        int n = dims_of(c, 1, dims);                                                                                   \
         c->out[0] = weft_##name(c->in[0], n ? dims : NULL, n, c->i[0] != 0);                                           \
     }
 #define WEFT_VIEW(ID, name, ...) void weft__case_##name(weft_case *c);

@@ -26,9 +26,9 @@ CASE(linear_act)
 /* i: keepdim, dims...; f: correction */
 CASE(var)
 {
-    int dims[WEFT_MAX_DIMS];
+    int64_t dims[WEFT_MAX_DIMS];
     for (int k = 1; k < c->ni; k++)
-        dims[k - 1] = (int)c->i[k];
+        dims[k - 1] = c->i[k];
     c->out[0] = weft_var(c->in[0], c->ni > 1 ? dims : NULL, c->ni - 1, c->i[0] != 0, c->f[0]);
 }
 

@@ -5,10 +5,10 @@
     void weft__case_##name(weft_case *c);                                                                              \
     void weft__case_##name(weft_case *c)
 
-static int dims_from(const weft_case *c, int from, int *dims)
+static int dims_from(const weft_case *c, int from, int64_t *dims)
 {
     for (int k = from; k < c->ni; k++)
-        dims[k - from] = (int)c->i[k];
+        dims[k - from] = c->i[k];
     return c->ni - from;
 }
 
@@ -29,7 +29,8 @@ CASE(transpose)
 /* i: dims... */
 CASE(permute)
 {
-    int dims[WEFT_MAX_DIMS], n = dims_from(c, 0, dims);
+    int64_t dims[WEFT_MAX_DIMS];
+    int n = dims_from(c, 0, dims);
     c->out[0] = weft_permute(c->in[0], dims, n);
 }
 
@@ -42,7 +43,8 @@ CASE(expand)
 /* i: dims... */
 CASE(squeeze)
 {
-    int dims[WEFT_MAX_DIMS], n = dims_from(c, 0, dims);
+    int64_t dims[WEFT_MAX_DIMS];
+    int n = dims_from(c, 0, dims);
     c->out[0] = weft_squeeze(c->in[0], n ? dims : NULL, n);
 }
 
@@ -117,7 +119,8 @@ CASE(pad)
 /* i: dims... */
 CASE(flip)
 {
-    int dims[WEFT_MAX_DIMS], n = dims_from(c, 0, dims);
+    int64_t dims[WEFT_MAX_DIMS];
+    int n = dims_from(c, 0, dims);
     c->out[0] = weft_flip(c->in[0], dims, n);
 }
 

@@ -243,7 +243,7 @@ static weft_tensor *contiguous(weft_ctx *ctx, const gold_tensor *t, weft_dtype d
 static weft_tensor *transposed(weft_ctx *ctx, const gold_tensor *t, weft_dtype dtype)
 {
     int64_t shape[WEFT_MAX_DIMS], at[WEFT_MAX_DIMS];
-    int dims[WEFT_MAX_DIMS];
+    int64_t dims[WEFT_MAX_DIMS];
     for (int d = 0; d < t->ndim; d++) {
         shape[d] = t->shape[t->ndim - 1 - d];
         dims[d] = t->ndim - 1 - d;
