@@ -1,6 +1,6 @@
 #!/bin/sh
 # consumer.sh SOURCE CMAKE GENERATOR BUILD CC VERSION WORK LIBDIR: installs the build into a folder and uses it as a
-# stranger would, by find_package, by pkg-config and by a plain compiler call, with the shared and the static library.
+# stranger would: by find_package, and by every line of README.md that begins with "cc app.c", to the letter.
 set -eu
 source=$1 cmake=$2 generator=$3 build=$4 cc=$5 version=$6 work=$7 libdir=$8
 rm -rf "$work"
@@ -30,19 +30,39 @@ run() { # what, command...
 run "find_package, shared" "$work/build/consumer"
 run "find_package, static" "$work/build/consumer_static"
 
-if command -v pkg-config >/dev/null 2>&1; then
-    flags=$(PKG_CONFIG_PATH=$lib/pkgconfig pkg-config --cflags --libs weft)
-    # shellcheck disable=SC2086 # a list of words
-    "$cc" "$source/main.c" $flags -Wl,-rpath,"$lib" -o "$work/by_pkg_config"
-    run "pkg-config" "$work/by_pkg_config"
-else
-    echo "pkg-config: not installed, this part was not run"
-fi
-
-"$cc" "$source/main.c" -I"$prefix/include" -L"$lib" -lweft -Wl,-rpath,"$lib" -o "$work/plain"
-run "plain cc, shared" "$work/plain"
-"$cc" "$source/main.c" -I"$prefix/include" "$lib/libweft.a" -lm -pthread -o "$work/plain_static"
-run "plain cc, static" "$work/plain_static"
+# README.md's lines, in a folder with what they name: the sources' include/, the build tree and ~/weft.
+project=$(cd "$source/../.." && pwd)
+place=$work/readme
+mkdir -p "$place/build" "$place/home" "$place/bin"
+ln -s "$project/include" "$place/include"
+ln -s "$build" "$place/build/release"
+ln -s "$prefix" "$place/home/weft"
+ln -s "$(command -v "$cc")" "$place/bin/cc"
+cp "$source/main.c" "$place/app.c"
+# The prefix in README.md has its libraries in lib/; a distribution's own folder for them is put in its place.
+sed -n '/^export PKG_CONFIG_PATH=/p; /^cc app\.c /p' "$project/README.md" | sed "s|~/weft/lib/|~/weft/$libdir/|" >"$place/lines"
+[ "$(grep -c '^cc app\.c ' "$place/lines")" -ge 3 ] || {
+    echo "README.md shows fewer than 3 ways to call the compiler"
+    exit 1
+}
+export_line=$(grep '^export' "$place/lines")
+grep '^cc app\.c ' "$place/lines" >"$place/calls"
+while IFS= read -r line; do
+    case $line in
+    *pkg-config*)
+        if ! command -v pkg-config >/dev/null 2>&1; then
+            echo "pkg-config: not installed, this line was not run: $line"
+            continue
+        fi
+        ;;
+    esac
+    (cd "$place" && rm -f a.out && HOME=$place/home PATH=$place/bin:$PATH && export HOME PATH &&
+        eval "$export_line" && eval "$line") </dev/null || {
+        echo "this line of README.md fails: $line"
+        exit 1
+    }
+    run "README: ${line%%  *}" env -u LD_LIBRARY_PATH "$place/a.out"
+done <"$place/calls"
 
 if [ -x "$prefix/bin/weft" ]; then
     said=$("$prefix/bin/weft" --version)
