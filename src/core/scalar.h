@@ -124,6 +124,21 @@ WEFT_HD double weft__m_normcdf_f64(double x)
     return 0.5 * erfc(x * -0.70710678118654752440);
 }
 
+WEFT_HD double weft__m_silu_f64(double x)
+{
+    return x * weft__m_sigmoid_f64(x);
+}
+
+WEFT_HD double weft__m_gelu_f64(double x)
+{
+    return x * weft__m_normcdf_f64(x);
+}
+
+WEFT_HD double weft__m_gelu_tanh_f64(double x)
+{
+    return x * weft__m_tanhcdf_f64(x);
+}
+
 #define T float
 #define M(fn) weft__m_##fn##_f32
 #define K(c) ((float)(c))

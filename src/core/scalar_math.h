@@ -274,17 +274,48 @@ WEFT_HD float weft__m_sigmoid_f32(float x)
     return weft__sigmoid_core_f32(x, r, k);
 }
 
-/* (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, the stand-in for Phi(x) in GELU's tanh form (Hendrycks and Gimpel 2016), as
- * a sigmoid of twice that argument, u. An error of u counts absolutely, so it is needed to more than a float. */
-WEFT_HD float weft__m_tanhcdf_f32(float x)
+/* x sigmoid(x). For negative x it is x e^x / (1 + e^x), and x goes into the exponential before that is rounded: sigmoid(-100)
+ * alone is a denormal with few bits left. Below -110 all is 0, but for -inf, which times 0 is NaN. */
+WEFT_HD float weft__m_silu_f32(float x)
 {
     uint32_t k;
-    double a = (double)(weft__m_fabs_f32(x) > 12.0f ? weft__copysign_f32(12.0f, x) : x); /* beyond that: 0 or 1 */
+    float c = x < -110.0f ? -110.0f : x;
+    float a = weft__m_fabs_f32(c);
+    float tail = weft__exp_tail_f32(weft__reduce_ln2_f32(a > 110.0f ? -110.0f : -a, &k));
+    float e = weft__scale_down_f32(1 + tail, k);
+    float xe = weft__scale_down_f32(weft__fma_f32(c, tail, c), k);
+    return x < -110.0f ? x * 0.0f : (x < 0 ? xe : x) / (1 + e);
+}
+
+/* (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, the stand-in for Phi(x) in GELU's tanh form (Hendrycks and Gimpel 2016), as
+ * a sigmoid of twice that argument, u. An error of u counts absolutely, so it is needed to more than a float. Returns r and k
+ * of e^-|u| = 2^k e^r, for |x| <= 12: beyond that the sigmoid is 0 or 1. */
+WEFT_HD float weft__reduce_tanhcdf_f32(float x, uint32_t *k)
+{
+    double a = (double)x;
     double u = a * weft__fma_f64(a * a, 0.07135481627260025, 1.5957691216057307);
     float high = (float)u;
     float low = (float)(u - (double)high);
-    float r = weft__reduce_ln2_f32(-weft__m_fabs_f32(high), &k);
-    return weft__sigmoid_core_f32(high, high < 0 ? r + low : r - low, k);
+    float r = weft__reduce_ln2_f32(-weft__m_fabs_f32(high), k);
+    return high < 0 ? r + low : r - low;
+}
+
+WEFT_HD float weft__m_tanhcdf_f32(float x)
+{
+    uint32_t k;
+    float r = weft__reduce_tanhcdf_f32(weft__m_fabs_f32(x) > 12.0f ? weft__copysign_f32(12.0f, x) : x, &k);
+    return weft__sigmoid_core_f32(x, r, k);
+}
+
+/* x tanhcdf(x), with x in the exponential as in silu. */
+WEFT_HD float weft__m_gelu_tanh_f32(float x)
+{
+    uint32_t k;
+    float c = x < -12.0f ? -12.0f : x;
+    float tail = weft__exp_tail_f32(weft__reduce_tanhcdf_f32(c > 12.0f ? 12.0f : c, &k));
+    float e = weft__scale_down_f32(1 + tail, k);
+    float xe = weft__scale_down_f32(weft__fma_f32(c, tail, c), k);
+    return x < -12.0f ? x * 0.0f : (x < 0 ? xe : x) / (1 + e);
 }
 
 /* log(1 + f) - f for -1/4 <= f <= 1/2; f added, to 2^-27.5 of log(1 + f). */
@@ -465,7 +496,7 @@ WEFT_HD float weft__m_erf_f32(float x)
     return a < 0.875f ? weft__fma_f32(p, x, x) : q;
 }
 
-/* E / t, where E = Phi(-a) e^(a^2/2), Phi the normal distribution function, and t = 1 / (1 + a/4), 0 <= a <= 14.3: a
+/* E / t, where E = Phi(-a) e^(a^2/2), Phi the normal distribution function, and t = 1 / (1 + a/4), 0 <= a <= 14.4: a
  * polynomial in t - 0.50390625, which keeps its rounding errors small, to 2^-26.4. */
 WEFT_HD float weft__mills_core_f32(float t)
 {
@@ -482,10 +513,10 @@ WEFT_HD float weft__mills_core_f32(float t)
     return weft__fma_f32(p, u, 0x1.852654p-3f);
 }
 
-/* Phi(-(a + low)) for 0 <= a <= 14.3 and a correction low below an ulp of a. The rounded t belongs to an argument that is
+/* y Phi(-(a + low)) for 0 <= a <= 14.4 and a correction low below an ulp of a. The rounded t belongs to an argument that is
  * too small by 4 (t (1 + a/4) - 1) / t; that and low are made good by E' = a E - 1/sqrt(2 pi), the equation that E
  * satisfies. The rounding error of a^2 goes into the exponential. */
-WEFT_HD float weft__normal_tail_f32(float a, float low)
+WEFT_HD float weft__normal_tail_f32(float y, float a, float low)
 {
     float c = 0.25f * a;
     float d = 1 + c;
@@ -496,14 +527,22 @@ WEFT_HD float weft__normal_tail_f32(float a, float low)
     float h_low = weft__product_error_f32(a, a, h) + 2 * a * low;
     float slope = weft__fma_f32(a * t, q, -0x1.988454p-2f);
     float e = weft__fma_f32(t, q, weft__fma_f32(4 * d, miss, low) * slope);
-    return weft__mul_exp_f32(e, -0.5f * h, -0.5f * h_low);
+    return weft__mul_exp_f32(y * e, -0.5f * h, -0.5f * h_low);
 }
 
 WEFT_HD float weft__m_normcdf_f32(float x)
 {
     float a = weft__m_fabs_f32(x);
-    float y = weft__normal_tail_f32(a > 14.25f ? 14.25f : a, 0.0f);
+    float y = weft__normal_tail_f32(1.0f, a > 14.25f ? 14.25f : a, 0.0f);
     return x > 0 ? 1 - y : y;
+}
+
+/* x Phi(x), with x in the exponential as in silu. Below -14.4 it is 0. */
+WEFT_HD float weft__m_gelu_f32(float x)
+{
+    float a = weft__m_fabs_f32(x);
+    float y = weft__normal_tail_f32(x > 0 ? 1.0f : x < -14.4f ? 0.0f : x, a > 14.4f ? 14.4f : a, 0.0f);
+    return x > 0 ? x * (1 - y) : x < -14.4f ? x * 0.0f : y;
 }
 
 /* erfc(x) = 2 Phi(-x sqrt 2), with the rounding error of x sqrt 2. */
@@ -513,7 +552,7 @@ WEFT_HD float weft__m_erfc_f32(float x)
     float a, y;
     z = z > 10.06f ? 10.06f : z;
     a = z * 0x1.6a09e6p0f;
-    y = 2 * weft__normal_tail_f32(a, weft__product_error_f32(z, 0x1.6a09e6p0f, a) + z * 0x1.9fcef4p-26f);
+    y = 2 * weft__normal_tail_f32(1.0f, a, weft__product_error_f32(z, 0x1.6a09e6p0f, a) + z * 0x1.9fcef4p-26f);
     return x < 0 ? 2 - y : y;
 }
 
