@@ -349,6 +349,47 @@ WEFT_TEST(NanWatch, NamesTheFirstOperation)
     watch_case(too_large, "weft_exp");
 }
 
+static weft_tensor *in_place(weft_ctx *c)
+{
+    weft_tensor *y = weft_full(c, WEFT_F32, WEFT_DIMS(3), 3e38);
+    return weft_mul_(y, weft_scalar(c, WEFT_F32, 2));
+}
+
+static weft_status reciprocal_of(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)n, (void)user;
+    *(double *)out->data = 1 / *(const double *)in[0].data;
+    return WEFT_OK;
+}
+
+static weft_tensor *custom_pole(weft_ctx *c)
+{
+    static const weft_custom_op op = {.name = "my_reciprocal", .forward = reciprocal_of};
+    weft_tensor *x = weft_zeros(c, WEFT_F64, WEFT_SCALAR);
+    return weft_custom(&op, &x, 1);
+}
+
+/* The data had the NaN: no layer made it. */
+static weft_tensor *bad_data(weft_ctx *c)
+{
+    const float rows[4] = {1, NAN, 3, 4};
+    weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(2, 2), rows);
+    weft_tensor *w = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 2)), true);
+    weft_tensor *v = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 2)), true);
+    return weft_linear(weft_tanh(weft_linear(x, w, NULL)), v, NULL);
+}
+
+WEFT_TEST(NanWatch, SeesCustomAndInPlaceOperations)
+{
+    watch_case(in_place, "weft_mul_: made 3");
+    watch_case(custom_pole, "weft_my_reciprocal: made 1");
+}
+
+WEFT_TEST(NanWatch, SaysWhereDataCameInNonFinite)
+{
+    watch_case(bad_data, "made by weft_from_data at");
+}
+
 /* ---- gradcheck finds what it should ---- */
 
 static weft_status wrong_forward(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)

@@ -30,7 +30,9 @@ typedef struct weft_options {
     uint64_t seed;      /* of the random stream; the same seed gives the same numbers on every device */
     size_t memory_budget; /* most bytes of tensor data, work space and cached blocks included; 0: no limit */
     bool nan_watch;       /* check every result, forward and backward: the first operation that makes a NaN or infinity
-                             from finite inputs becomes the error WEFT_E_NOT_FINITE. Slow: for debugging */
+                             from finite inputs becomes the error WEFT_E_NOT_FINITE. Where a derivative makes one
+                             because an operand had it already, the error says where that operand's came from.
+                             Slow: for debugging */
 
     /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger only
      * for large blocks). free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and

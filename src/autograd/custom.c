@@ -104,6 +104,8 @@ static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *co
     weft_tensor *out = weft__new(ctx, -1, dtype, shape, ndim);
     if (!out || forward(ctx, op, in, n, out) != WEFT_OK)
         return NULL;
+    if (ctx->options.nan_watch && !weft__watch_result(ctx, op->name, in, n, out))
+        return NULL;
     return weft__record_custom(ctx, op, in, n, out) ? out : NULL;
 }
 

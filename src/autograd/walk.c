@@ -203,23 +203,6 @@ static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_
     weft__vjps[node->op](&v);
 }
 
-static void watch(weft__walk *w, const weft__node *node, const weft_tensor *g, weft_tensor *const *out)
-{
-    weft_ctx *ctx = w->ctx;
-    if (!ctx->options.nan_watch || ctx->status != WEFT_OK || weft__count_nonfinite(ctx, &g->a))
-        return;
-    for (int k = 0; k < node->n_in; k++)
-        if (out[k] && weft__count_nonfinite(ctx, &out[k]->a)) {
-            weft__fail_named(
-                ctx, "backward", WEFT_E_NOT_FINITE,
-                "the derivative of weft_%s (called at %s) made NaN or infinite elements in the gradient of "
-                "operand %d (%s) from a finite gradient",
-                node->is_custom ? node->custom->name : weft__ops[node->op].name, weft__site_text(node->site).s, k + 1,
-                weft__describe(node->in[k]).s);
-            return;
-        }
-}
-
 static weft_tensor *run_hooks(weft_ctx *ctx, weft_tensor *t, weft_tensor *g)
 {
     if (!t || !t->leaf)
@@ -267,7 +250,8 @@ static void process(weft__walk *w, weft__node *node)
     capture(w, node, seen);
     if (ctx->status == WEFT_OK)
         differentiate(w, node, seen, out);
-    watch(w, node, seen, out);
+    if (ctx->options.nan_watch)
+        weft__watch_gradients(ctx, node, seen, out);
     for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++)
         if (out[k] && weft__requires(node->in[k]))
             deliver(w, node->in[k], out[k]);

@@ -306,8 +306,16 @@ weft_status weft__run_kernel(weft_ctx *ctx, int op, const weft__array *const *in
 weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
                            int n_out, const weft__attrs *attrs);
 
+/* ---- The NaN watch (watch.c) ---- */
+
 /* How many elements are NaN or infinite; 0 for integers. */
 int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a);
+/* The first tensor with such an element, or -1; entries may be NULL. */
+int weft__first_nonfinite(weft_ctx *ctx, weft_tensor *const *in, int n);
+/* Fails with WEFT_E_NOT_FINITE if out has such elements and no operand has; true if all is well. */
+bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, const weft_tensor *out);
+/* The same for the gradients that node's derivative made of g; says where an operand's elements came from. */
+void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, const weft_tensor *g, weft_tensor *const *out);
 
 weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q);
 weft_tensor *weft__predicate(int op, weft_tensor *x);

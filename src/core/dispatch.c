@@ -98,45 +98,6 @@ weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, 
     return run(ctx, ctx->backend->grad[op], op, in, n_in, out, n_out, attrs);
 }
 
-/* ---- NaN watch ---- */
-
-int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a)
-{
-    if (!weft_dtype_is_float((weft_dtype)a->dtype) || a->count == 0)
-        return 0;
-    int64_t n = 0;
-    weft__storage *s = weft__storage_new(ctx, sizeof n);
-    if (!s)
-        return weft__fail_named(ctx, "nan_watch", WEFT_E_NOMEM, "out of memory for a count"), 0;
-    weft__array result = {.data = s->data, .dtype = WEFT_I64, .count = 1, .contiguous = true};
-    weft_status status = weft__run_kernel(ctx, WEFT_OP_COUNT_NONFINITE, (const weft__array *[]){a}, 1,
-                                          (weft__array *[]){&result}, 1, NULL);
-    if (status == WEFT_OK) {
-        status = ctx->backend->to_host(ctx->device, &n, s->data, sizeof n);
-        if (status != WEFT_OK)
-            weft__fail_device(ctx, "nan_watch", status, "the copy from the device failed");
-    }
-    weft__storage_release(ctx, s);
-    return n;
-}
-
-/* The operation that first turns finite inputs into a NaN or infinity is the one to name. */
-static bool watch(weft__call *call)
-{
-    weft_tensor *out = call->out[0];
-    int64_t bad = weft__count_nonfinite(call->ctx, &out->a);
-    if (!bad)
-        return true;
-    for (int k = 0; k < call->n_in; k++)
-        if (call->in[k] && weft__count_nonfinite(call->ctx, &call->in[k]->a))
-            return true;
-    weft__fail(call->ctx, call->op, WEFT_E_NOT_FINITE,
-               "made %lld NaN or infinite elements of %lld in %s from finite operands (first operand: %s)",
-               (long long)bad, (long long)out->a.count, weft__describe(out).s,
-               call->n_in ? weft__describe(call->in[0]).s : "none");
-    return false;
-}
-
 weft_tensor *weft__run(weft__call *call)
 {
     enum { FEW = 16 };
@@ -158,7 +119,8 @@ weft_tensor *weft__run(weft__call *call)
         run(ctx, ctx->backend->run[call->op], call->op, arrays, call->n_in, outs, call->n_out, call->attrs);
     if (!call->arrays && arrays != few)
         weft__host_free(ctx, arrays, sizeof *arrays * (size_t)call->n_in);
-    if (status != WEFT_OK || (ctx->options.nan_watch && !watch(call)))
+    if (status != WEFT_OK || (ctx->options.nan_watch &&
+                              !weft__watch_result(ctx, weft__ops[call->op].name, call->in, call->n_in, call->out[0])))
         return NULL;
     if (!call->no_record && !weft__record(call))
         return NULL;

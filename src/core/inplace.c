@@ -83,10 +83,14 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
             weft__array expanded = weft__expanded(&in[1]->a, x->a.shape, x->a.ndim);
             weft__attrs attrs;
             attrs.ni = attrs.nf = 0;
+            const bool watched =
+                ctx->options.nan_watch && weft__first_nonfinite(ctx, (weft_tensor *[]){x, in[1]}, 2) < 0;
             if (weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1,
                                  &attrs) == WEFT_OK)
                 result = x;
             x->storage->version++;
+            if (result && watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x))
+                result = NULL;
         }
     }
     weft__leave(ctx);
