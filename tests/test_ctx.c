@@ -205,8 +205,7 @@ WEFT_TEST(Scope, SurvivesLongjmp)
     close_ctx(c, &m);
 }
 
-#ifndef NDEBUG
-WEFT_TEST(Scope, UseAfterPopIsReportedInDebug)
+WEFT_TEST(Scope, UseAfterPopIsReported)
 {
     fault_memory m = {0};
     weft_ctx *c = open_ctx(&m);
@@ -223,7 +222,6 @@ WEFT_TEST(Scope, UseAfterPopIsReportedInDebug)
     WEFT_CHECK_NEAR(weft_item(c, weft_scalar(c, WEFT_F32, 5)), 5, 0);
     close_ctx(c, &m);
 }
-#endif
 
 WEFT_TEST(Ctx, MixingContextsIsAnError)
 {

@@ -64,7 +64,8 @@ WEFT_API int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_t
                                 void *user);
 
 /* Calls hook with each gradient that arrives at t (complete, before it is used further). It may return another tensor of
- * the same shape to take its place, or NULL to leave it. Hooks of t run in the order of registration; they die with t. */
+ * the same shape and dtype, of this context or shared, to take its place, or NULL to leave it; what it made in a scope of its
+ * own it hands over with weft_escape. A tensor that was freed, or does not fit, is an error. Hooks of t run in the order of registration; they die with t. */
 typedef weft_tensor *(*weft_hook)(void *user, weft_tensor *t, weft_tensor *gradient);
 WEFT_API weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user);
 
@@ -115,7 +116,8 @@ typedef struct weft_custom_op {
     weft_status (*forward_cuda)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
                                 void *user);
 
-    /* Sets gradients[k] (NULL: none) from the gradient of the output, by any operations, other custom ones included; what
+    /* Sets gradients[k] (NULL: none; else of input k's shape or one that it broadcasts to, of this context or shared, alive:
+     * weft_escape it from a scope of your own) from the gradient of the output, by any operations, other custom ones included; what
      * it uses is recorded when a graph of the gradient is asked for. NULL: not differentiable. */
     weft_status (*backward)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_tensor *output,
                             weft_tensor *gradient, weft_tensor **gradients, void *user);

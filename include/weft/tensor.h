@@ -78,7 +78,8 @@ WEFT_API weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_
 WEFT_API weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
                                      double p); /* 1 with probability p, else 0; any dtype */
 
-/* ---- Looking ---- (NULL gives 0, NULL, false or WEFT_F32: check the tensor first if that matters) */
+/* ---- Looking ---- (NULL gives 0, NULL, false or WEFT_F32: check the tensor first if that matters; so does a tensor that
+ * was freed, and WEFT_E_DEAD_TENSOR is recorded in its context) */
 
 WEFT_API int weft_ndim(const weft_tensor *t);
 WEFT_API const int64_t *weft_shape(const weft_tensor *t);   /* ndim sizes; valid as long as t */
@@ -93,6 +94,12 @@ WEFT_API weft_ctx *weft_ctx_of(const weft_tensor *t);   /* NULL for a shared ten
 /* A name for messages and reports; copied, cut to 47 bytes. Returns t. */
 WEFT_API weft_tensor *weft_set_name(weft_tensor *t, const char *name);
 WEFT_API const char *weft_name(const weft_tensor *t); /* "" if it has none */
+
+/* The check that every operation begins with, for a function of your own that was given t: not NULL, not freed, and of ctx or
+ * shared. Otherwise WEFT_E_NULL_ARGUMENT, WEFT_E_DEAD_TENSOR or WEFT_E_MIXED_CONTEXTS is recorded, with a sentence that begins
+ * "weft_<function>: <what> <number> was freed"; number -1: without a number. Returns the context's first error, or WEFT_OK. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_check(weft_ctx *ctx, const char *function, const weft_tensor *t,
+                                                const char *what, int number);
 
 /* ---- Data in and out ---- */
 

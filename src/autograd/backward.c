@@ -34,7 +34,7 @@ weft_tensor *weft_set_requires_grad(weft_tensor *t, bool on)
 
 bool weft_requires_grad(const weft_tensor *t)
 {
-    return weft__requires(t);
+    return t && weft__alive(t, "requires_grad") && weft__requires(t);
 }
 
 weft_tensor *weft_param(weft_tensor *t, const char *name)
@@ -62,7 +62,7 @@ bool weft_grad_enabled(const weft_ctx *ctx)
 
 weft_tensor *weft_grad_of(weft_tensor *t)
 {
-    return t && t->magic == WEFT__LIVE && t->leaf ? t->leaf->grad : NULL;
+    return t && weft__alive(t, "grad_of") && t->leaf ? t->leaf->grad : NULL;
 }
 
 weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
@@ -72,8 +72,8 @@ weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
     if (!params && n > 0)
         return weft__fail_named(ctx, "zero_grad", WEFT_E_NULL_ARGUMENT, "params is NULL");
     for (int k = 0; k < n; k++) {
-        if (!params[k])
-            return weft__fail_named(ctx, "zero_grad", WEFT_E_NULL_ARGUMENT, "parameter %d is NULL", k);
+        if (!weft__check(ctx, "zero_grad", params[k], "parameter", k))
+            return ctx->status;
         if (params[k]->leaf && params[k]->leaf->grad) {
             weft_tensor *grad = params[k]->leaf->grad;
             params[k]->leaf->grad = NULL;

@@ -30,8 +30,8 @@ static weft_status prepare(check *c, weft_ctx *ctx, weft_function f, void *user,
         return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "needs a function and at least one input");
     bool any = false;
     for (int k = 0; k < n; k++) {
-        if (!inputs[k])
-            return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "input %d is NULL", k);
+        if (!weft__check(ctx, "gradcheck", inputs[k], "input", k))
+            return ctx->status;
         if (!weft__requires(inputs[k]))
             continue;
         any = true;
@@ -52,7 +52,7 @@ static weft_tensor *scalar(check *c)
     weft_ctx *ctx = c->ctx;
     ctx->random_call = c->call + 1;
     weft_tensor *y = c->f(ctx, c->inputs, c->n, c->user);
-    if (!y)
+    if (!y || ctx->status != WEFT_OK || !weft__check(ctx, "gradcheck", y, "the function's result", -1))
         return NULL;
     uint64_t after = ctx->random_call;
     ctx->random_call = c->call;

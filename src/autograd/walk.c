@@ -142,13 +142,23 @@ static bool is_elementwise(const weft__node *node)
     return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
 }
 
+/* A gradient that a callback gave, as the pass goes on with it: a tensor of this context, and without the history that it
+ * may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
+static weft_tensor *taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number)
+{
+    weft_ctx *ctx = w->ctx;
+    if (!weft__check(ctx, function, g, what, number) || !weft__localise(ctx, &g, 1))
+        return NULL;
+    return w->create_graph || !weft__requires(g) ? g : weft__alias(ctx, -1, g);
+}
+
 /* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed). */
 static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand)
 {
     int64_t shape[WEFT__MAX_DIMS];
     int ndim;
-    return gradient->ctx == operand->ctx && weft__broadcast(&gradient->a, &operand->a, shape, &ndim) &&
-           ndim == gradient->a.ndim && memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
+    return weft__broadcast(&gradient->a, &operand->a, shape, &ndim) && ndim == gradient->a.ndim &&
+           memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
 }
 
 static weft_status call_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
@@ -170,7 +180,10 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, wef
         weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
                          weft_status_name(status));
     for (int k = 0; k < node->n_in && w->ctx->status == WEFT_OK; k++) {
-        if (out[k] && !fits_operand(out[k], node->in[k]))
+        if (!out[k] ||
+            !(out[k] = taken(w, node->custom->name, out[k], "its backward callback's gradient of operand", k + 1)))
+            continue;
+        if (!fits_operand(out[k], node->in[k]))
             weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK,
                              "its backward callback gave %s as the gradient of operand %d, which is %s",
                              weft__describe(out[k]).s, k + 1, weft__describe(node->in[k]).s);
@@ -203,21 +216,28 @@ static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_
     weft__vjps[node->op](&v);
 }
 
-static weft_tensor *run_hooks(weft_ctx *ctx, weft_tensor *t, weft_tensor *g)
+static weft_tensor *run_hooks(weft__walk *w, weft_tensor *t, weft_tensor *g)
 {
-    if (!t || !t->leaf)
+    weft_ctx *ctx = w->ctx;
+    if (!t || !t->leaf || !t->leaf->hooks)
         return g;
+    weft__ref(t); /* a hook may let go of it, and the hooks with it */
     for (weft__hook_entry *h = t->leaf->hooks; h && ctx->status == WEFT_OK; h = h->next) {
         weft_tensor *other = h->hook(h->user, t, g);
-        if (!other)
+        if (!other || ctx->status != WEFT_OK)
             continue;
-        if (other->ctx != ctx || !weft__same_shape(&other->a, &g->a)) {
-            weft__fail_named(ctx, "backward", WEFT_E_CALLBACK, "a hook of %s returned %s, which is not of its shape",
-                             weft__describe(t).s, weft__describe(other).s);
+        other = taken(w, "backward", other, "the gradient that a hook returned", -1);
+        if (!other)
+            break;
+        if (!weft__same_shape(&other->a, &g->a) || other->a.dtype != g->a.dtype) {
+            weft__fail_named(ctx, "backward", WEFT_E_CALLBACK,
+                             "a hook of %s returned %s for a gradient that is %s; shape and dtype must be equal",
+                             weft__describe(t).s, weft__describe(other).s, weft__describe(g).s);
             break;
         }
         g = other;
     }
+    weft__unref(t);
     return g;
 }
 
@@ -246,7 +266,7 @@ static void process(weft__walk *w, weft__node *node)
         }
         memset(out, 0, bytes);
     }
-    weft_tensor *seen = run_hooks(ctx, node->output, g);
+    weft_tensor *seen = run_hooks(w, node->output, g);
     capture(w, node, seen);
     if (ctx->status == WEFT_OK)
         differentiate(w, node, seen, out);
@@ -271,6 +291,8 @@ static void seed(weft__walk *w, weft_tensor *const *results, weft_tensor *const 
     weft_ctx *ctx = w->ctx;
     for (int k = 0; k < n; k++) {
         weft_tensor *t = results[k], *g = cotangents ? cotangents[k] : NULL;
+        if (g && (!weft__check(ctx, "backward", g, "cotangent", k) || !weft__localise(ctx, &g, 1)))
+            return;
         if (!weft__requires(t))
             continue;
         if (g && !weft__same_shape(&g->a, &t->a)) {
@@ -323,7 +345,7 @@ weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tens
         node = before;
     }
     for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
-        weft_tensor *g = run_hooks(ctx, leaf->owner, leaf->pass);
+        weft_tensor *g = run_hooks(w, leaf->owner, leaf->pass);
         if (g != leaf->pass) {
             weft__ref(g);
             weft__unref(leaf->pass);

@@ -4,52 +4,60 @@
 #include "core.h"
 #include "half.h"
 
+/* Whether there is something to look at. */
+static inline bool seen(const weft_tensor *t, const char *function)
+{
+    return t && weft__alive(t, function);
+}
+
 int weft_ndim(const weft_tensor *t)
 {
-    return t ? t->a.ndim : 0;
+    return seen(t, "ndim") ? t->a.ndim : 0;
 }
 
 const int64_t *weft_shape(const weft_tensor *t)
 {
-    return t ? t->a.shape : NULL;
+    return seen(t, "shape") ? t->a.shape : NULL;
 }
 
 const int64_t *weft_strides(const weft_tensor *t)
 {
-    return t ? t->a.strides : NULL;
+    return seen(t, "strides") ? t->a.strides : NULL;
 }
 
 int64_t weft_size(const weft_tensor *t, int dim)
 {
-    if (!t || dim < -t->a.ndim || dim >= t->a.ndim)
-        return t ? -1 : 0;
+    if (!seen(t, "size"))
+        return 0;
+    if (dim < -t->a.ndim || dim >= t->a.ndim)
+        return -1;
     return t->a.shape[dim < 0 ? dim + t->a.ndim : dim];
 }
 
 int64_t weft_count(const weft_tensor *t)
 {
-    return t ? t->a.count : 0;
+    return seen(t, "count") ? t->a.count : 0;
 }
 
 weft_dtype weft_dtype_of(const weft_tensor *t)
 {
-    return t ? (weft_dtype)t->a.dtype : WEFT_F32;
+    return seen(t, "dtype_of") ? (weft_dtype)t->a.dtype : WEFT_F32;
 }
 
 bool weft_is_contiguous(const weft_tensor *t)
 {
-    return t && t->a.contiguous;
+    return seen(t, "is_contiguous") && t->a.contiguous;
 }
 
 weft_ctx *weft_ctx_of(const weft_tensor *t)
 {
-    return t ? t->ctx : NULL;
+    return seen(t, "ctx_of") ? t->ctx : NULL;
 }
 
 weft_tensor *weft_set_name(weft_tensor *t, const char *name)
 {
     if (!t || !t->ctx || !weft__enter_named("set_name", NULL, &t, 1, 0))
-        return t;
+        return t && t->magic == WEFT__LIVE ? t : NULL;
     weft__leaf *leaf = weft__leaf_of(t);
     if (leaf)
         snprintf(leaf->name, sizeof leaf->name, "%s", name ? name : "");
@@ -59,12 +67,12 @@ weft_tensor *weft_set_name(weft_tensor *t, const char *name)
 
 const char *weft_name(const weft_tensor *t)
 {
-    return t && t->leaf ? t->leaf->name : "";
+    return seen(t, "name") && t->leaf ? t->leaf->name : "";
 }
 
 void *weft_data(weft_tensor *t)
 {
-    return t && t->magic == WEFT__LIVE ? t->a.data : NULL;
+    return seen(t, "data") ? t->a.data : NULL;
 }
 
 /* ---- Reading and writing ---- */

@@ -22,7 +22,9 @@
 #define WEFT__NODE_INTS 4
 #define WEFT__NODE_REALS 2
 #define WEFT__SIZE_CLASSES 200
-#define WEFT__QUARANTINE 4096 /* freed headers that a debug build holds back before it uses them again */
+/* Freed headers that are held back, first in, first out, before they are used again: for so long a use of a freed tensor is
+ * seen as such. More would cost the cache: a header is five lines. */
+#define WEFT__QUARANTINE (WEFT__DEBUG ? 4096 : 64)
 #define WEFT__MAX_CUSTOM_INPUTS 16
 
 typedef struct weft__storage weft__storage;
@@ -42,6 +44,7 @@ typedef struct weft__slab {
     void *free_list; /* linked through the objects' first word */
     void *chunks;    /* linked through the chunks' first word */
     int64_t in_use;
+    size_t shown_from, shown_to; /* the bytes of a free object that may still be looked at: see poison.h */
 } weft__slab;
 
 /* ---- Storage: a block of device memory, reference counted, cached by size class when free ---- */
@@ -77,12 +80,12 @@ struct weft_tensor {
     uint16_t
         cut_op;    /* requires_grad: an operation that used it without recording; else: the one that cut its history */
     weft_ctx *ctx; /* NULL for shared tensors */
-    weft__storage *storage;
-    weft__node *node;                      /* what made it, strong; NULL for leaves and constants */
-    weft__leaf *leaf;                      /* gradient, hooks, name: only where needed */
-    weft_tensor *scope_next, **scope_link; /* list of its scope; scope_next also links the list of the dying */
-    const char *maker;                     /* name of the function or operation that made it */
+    const char *maker; /* name of the function or operation that made it */
     weft__site site;
+    weft__storage *storage; /* from magic to here is what the name of a freed tensor needs: it stays readable */
+    weft__node *node;       /* what made it, strong; NULL for leaves and constants */
+    weft__leaf *leaf;       /* gradient, hooks, name: only where needed */
+    weft_tensor *scope_next, **scope_link; /* list of its scope; scope_next also links the list of the dying */
     weft__site cut_site;
     uint32_t cut_epoch; /* ctx->backward_count when it was cut */
     atomic_int shared_refs;
@@ -184,8 +187,8 @@ struct weft_ctx {
 
     weft__slab tensors, storages, nodes, leaves;
     weft__leaf *leaf_list;
-    weft_tensor *quarantine_first, **quarantine_last;
-    int64_t quarantined;
+    weft_tensor *quarantine[WEFT__QUARANTINE]; /* a ring */
+    int32_t quarantine_next, quarantined;
     weft_tensor *dying; /* headers waiting to be torn down, so that release never recurses */
     bool tearing_down;
 
@@ -231,13 +234,20 @@ weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);
 
+/* The same check for one tensor that comes from outside in any other way: a callback's result, a cotangent, an entry of a
+ * list. "<what> <number>" names it in the message, number -1: what alone. False: error recorded. */
+bool weft__check(weft_ctx *ctx, const char *function, const weft_tensor *t, const char *what, int number);
+/* Whether t, not NULL, may be looked at; if it was freed the error is recorded in its context. */
+bool weft__alive(const weft_tensor *t, const char *function);
+
 /* ---- Memory (memory.c) ---- */
 
 void *weft__host_alloc(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, nothing recorded */
 void weft__host_free(weft_ctx *ctx, void *block, size_t bytes);
-void weft__slab_init(weft__slab *slab, size_t object_size);
+void weft__slab_init(weft__slab *slab, size_t object_size, size_t shown_from, size_t shown_to);
 void *weft__slab_get(weft_ctx *ctx, weft__slab *slab);
 void weft__slab_put(weft__slab *slab, void *object);
+void weft__slab_hide(const weft__slab *slab, const void *object); /* it is free, though not yet put back */
 void weft__slab_close(weft_ctx *ctx, weft__slab *slab);
 weft__storage *weft__storage_new(weft_ctx *ctx,
                                  size_t bytes); /* NULL: out of memory, not recorded; a device's error is */

@@ -114,11 +114,10 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
     ctx->seed = o.seed;
     const char *trap = getenv("WEFT_TRAP");
     ctx->trap = trap && strcmp(trap, "1") == 0;
-    ctx->quarantine_last = &ctx->quarantine_first;
-    weft__slab_init(&ctx->tensors, sizeof(weft_tensor));
-    weft__slab_init(&ctx->storages, sizeof(weft__storage));
-    weft__slab_init(&ctx->nodes, sizeof(weft__node));
-    weft__slab_init(&ctx->leaves, sizeof(weft__leaf));
+    weft__slab_init(&ctx->tensors, sizeof(weft_tensor), offsetof(weft_tensor, magic), offsetof(weft_tensor, storage));
+    weft__slab_init(&ctx->storages, sizeof(weft__storage), 0, 0);
+    weft__slab_init(&ctx->nodes, sizeof(weft__node), 0, 0);
+    weft__slab_init(&ctx->leaves, sizeof(weft__leaf), 0, 0);
     if (!open_root_scope(ctx))
         status = refuse(&o, WEFT_E_NOMEM, "weft_ctx_open: out of memory");
     else if ((status = open_device(ctx)) != WEFT_OK)

@@ -62,19 +62,66 @@ static weft_ctx *refuse(weft_ctx *ctx)
     return NULL;
 }
 
-static weft_ctx *refuse_dead(weft_ctx *ctx, const char *name, int k, const weft_tensor *t)
+/* ---- Tensors from outside ---- */
+
+static inline bool is_usable(const weft_ctx *ctx, const weft_tensor *t)
 {
-    if (t->magic != WEFT__DEAD) {
-        weft__fail_named(ctx, name, WEFT_E_DEAD_TENSOR, "operand %d is not a tensor", k + 1);
-        return refuse(ctx);
-    }
-    weft__fail_named(
-        ctx, name, WEFT_E_DEAD_TENSOR,
-        "operand %d was freed: it was made by weft_%s at %s in scope %d, which has been popped; weft_keep or "
-        "weft_escape it to use it longer",
-        k + 1, t->maker, weft__site_text(t->site).s, (int)t->scope);
-    return refuse(ctx);
+    return t && t->magic == WEFT__LIVE && (t->ctx == ctx || t->flags & WEFT__IS_SHARED);
 }
+
+/* Why t cannot be used. */
+static __attribute__((noinline, cold)) void refuse_tensor(weft_ctx *ctx, const char *function, const weft_tensor *t,
+                                                          const char *what, int number)
+{
+    char which[120], digits[16] = "";
+    if (number >= 0)
+        snprintf(digits, sizeof digits, " %d", number);
+    snprintf(which, sizeof which, "%s%s", what, digits);
+    if (!t)
+        weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "%s is NULL; the call that made it may have failed",
+                         which);
+    else if (t->magic == WEFT__DEAD)
+        weft__fail_named(ctx, function, WEFT_E_DEAD_TENSOR,
+                         "%s was freed: it was made by weft_%s at %s in scope %d, which has been popped; weft_keep or "
+                         "weft_escape it to use it longer",
+                         which, t->maker, weft__site_text(t->site).s, (int)t->scope);
+    else if (t->magic != WEFT__LIVE)
+        weft__fail_named(ctx, function, WEFT_E_DEAD_TENSOR, "%s is not a tensor, or one that was freed long ago",
+                         which);
+    else
+        weft__fail_named(ctx, function, WEFT_E_MIXED_CONTEXTS,
+                         "%s (%s) belongs to another context; copy it over with weft_read and weft_from_data, or share "
+                         "it with weft_share",
+                         which, weft__describe(t).s);
+}
+
+bool weft__check(weft_ctx *ctx, const char *function, const weft_tensor *t, const char *what, int number)
+{
+    if (is_usable(ctx, t))
+        return true;
+    refuse_tensor(ctx, function, t, what, number);
+    return false;
+}
+
+weft_status weft_check(weft_ctx *ctx, const char *function, const weft_tensor *t, const char *what, int number)
+{
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (ctx->status == WEFT_OK && !is_usable(ctx, t))
+        refuse_tensor(ctx, function ? function : "check", t, what ? what : "the tensor", number);
+    return ctx->status;
+}
+
+bool weft__alive(const weft_tensor *t, const char *function)
+{
+    if (t->magic == WEFT__LIVE)
+        return true;
+    if (t->magic == WEFT__DEAD && t->ctx)
+        refuse_tensor(t->ctx, function, t, "the tensor", -1);
+    return false;
+}
+
+/* ---- Entering with operands ---- */
 
 /* The context of the first input that has one; dead headers still know theirs. */
 static weft_ctx *find_ctx(weft_tensor *const *in, int n)
@@ -88,22 +135,10 @@ static weft_ctx *find_ctx(weft_tensor *const *in, int n)
 static weft_ctx *check_inputs(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, unsigned optional)
 {
     for (int k = 0; k < n; k++) {
-        const weft_tensor *t = in[k];
-        if (!t) {
-            if (optional >> (k < 31 ? k : 31) & 1u)
-                continue;
-            weft__fail_named(ctx, name, WEFT_E_NULL_ARGUMENT, "operand %d is NULL", k + 1);
-            return refuse(ctx);
-        }
-        if (t->magic != WEFT__LIVE)
-            return refuse_dead(ctx, name, k, t);
-        if (t->ctx != ctx && !(t->flags & WEFT__IS_SHARED)) {
-            weft__fail_named(ctx, name, WEFT_E_MIXED_CONTEXTS,
-                             "operand %d (%s) belongs to another context; copy it over with weft_read and "
-                             "weft_from_data, or share it with weft_share",
-                             k + 1, weft__describe(t).s);
-            return refuse(ctx);
-        }
+        if (is_usable(ctx, in[k]) || (!in[k] && optional >> (k < 31 ? k : 31) & 1u))
+            continue;
+        refuse_tensor(ctx, name, in[k], "operand", k + 1);
+        return refuse(ctx);
     }
     return ctx;
 }

@@ -138,14 +138,27 @@ weft_tensor *weft_fill_(weft_tensor *x, double value)
 
 /* ---- Optimiser steps ---- */
 
+static const char *const group_names[] = {"parameter", "gradient", "state", "second state"};
+
+/* A kernel gets the tensors of these lists as they are, so that none may be memory of the host alone. */
+static weft_status check_member(weft_ctx *ctx, int op, weft_tensor *t, const char *what, int k)
+{
+    if (!weft__check(ctx, weft__ops[op].name, t, what, k))
+        return ctx->status;
+    if (!(t->flags & WEFT__IS_SHARED))
+        return WEFT_OK;
+    return weft__fail(ctx, op, WEFT_E_STATE,
+                      "%s %d (%s) is shared memory; use weft_borrow for a gradient, weft_clone for "
+                      "what is changed",
+                      what, k, weft__describe(t).s);
+}
+
 static weft_status check_group(weft_ctx *ctx, int op, const char *what, weft_tensor *const *params,
-                               weft_tensor *const *group, int n, bool optional)
+                               weft_tensor *const *group, int n)
 {
     for (int k = 0; k < n; k++) {
-        if (!group[k] && optional)
-            continue;
         if (!group[k])
-            return weft__fail(ctx, op, WEFT_E_NULL_ARGUMENT, "%s %d is NULL", what, k);
+            continue;
         if (!weft__same_shape(&group[k]->a, &params[k]->a) || group[k]->a.dtype != params[k]->a.dtype)
             return weft__fail(ctx, op, WEFT_E_SHAPE, "%s %d is %s, its parameter %s; shape and dtype must be equal",
                               what, k, weft__describe(group[k]).s, weft__describe(params[k]).s);
@@ -160,7 +173,6 @@ static weft_status check_group(weft_ctx *ctx, int op, const char *what, weft_ten
 static weft_status step(weft_ctx *ctx, int op, weft_tensor *const *groups[4], int n_groups, int n,
                         const weft__attrs *attrs)
 {
-    static const char *const names[] = {"parameter", "gradient", "state", "second state"};
     size_t bytes = sizeof(weft__array *) * (size_t)n * (size_t)n_groups;
     const weft__array **arrays = weft__host_alloc(ctx, bytes);
     if (!arrays)
@@ -168,7 +180,7 @@ static weft_status step(weft_ctx *ctx, int op, weft_tensor *const *groups[4], in
     weft_status status = WEFT_OK;
     for (int g = 0; g < n_groups && status == WEFT_OK; g++) {
         if (groups[g])
-            status = check_group(ctx, op, names[g], groups[0], groups[g], n, g == 1);
+            status = check_group(ctx, op, group_names[g], groups[0], groups[g], n);
         for (int k = 0; k < n && status == WEFT_OK; k++) {
             weft_tensor *t = groups[g] ? groups[g][k] : NULL;
             if (t && g != 1 && !writable(ctx, op, t))
@@ -194,12 +206,10 @@ static weft_status run_step(weft_ctx *ctx, int op, weft_tensor *const *groups[4]
     bool was = ctx->grad_enabled;
     ctx->grad_enabled = false; /* the parameters are leaves: changing them is the purpose */
     weft_status status = WEFT_OK;
-    for (int g = 0; g < n_groups && status == WEFT_OK; g++) {
-        if (groups[g] && !weft__enter_named(weft__ops[op].name, ctx, groups[g], n, g == 1 ? ~0u : 0))
-            status = ctx->status;
-        else if (groups[g])
-            weft__leave(ctx);
-    }
+    for (int g = 0; g < n_groups && status == WEFT_OK; g++)
+        for (int k = 0; groups[g] && k < n && status == WEFT_OK; k++)
+            if (groups[g][k] || g != 1) /* a parameter may have no gradient */
+                status = check_member(ctx, op, groups[g][k], group_names[g], k);
     if (status == WEFT_OK)
         status = step(ctx, op, groups, n_groups, n, attrs);
     ctx->grad_enabled = was;

@@ -1,6 +1,16 @@
 /* memory.c - host memory through the context's hooks, slabs for headers, device blocks cached by size class. */
 #include <string.h>
 #include "core.h"
+#include "poison.h"
+
+#if WEFT__VALGRIND
+bool weft__on_valgrind;
+
+__attribute__((constructor)) static void ask_for_valgrind(void)
+{
+    weft__on_valgrind = RUNNING_ON_VALGRIND > 0;
+}
+#endif
 
 enum { CHUNK_OBJECTS = 64, SMALL_ALIGNMENT = 64 };
 
@@ -43,10 +53,20 @@ static size_t chunk_bytes(const weft__slab *slab)
     return SMALL_ALIGNMENT + CHUNK_OBJECTS * slab->object_size;
 }
 
-void weft__slab_init(weft__slab *slab, size_t object_size)
+void weft__slab_init(weft__slab *slab, size_t object_size, size_t shown_from, size_t shown_to)
 {
     memset(slab, 0, sizeof *slab);
     slab->object_size = (object_size + 15) & ~(size_t)15;
+    slab->shown_from = shown_from;
+    slab->shown_to = shown_to;
+}
+
+void weft__slab_hide(const weft__slab *slab, const void *object)
+{
+    if (!WEFT__POISONS)
+        return;
+    weft__poison(object, slab->shown_from);
+    weft__poison((const char *)object + slab->shown_to, slab->object_size - slab->shown_to);
 }
 
 static bool grow(weft_ctx *ctx, weft__slab *slab)
@@ -61,6 +81,7 @@ static bool grow(weft_ctx *ctx, weft__slab *slab)
         void *object = chunk + SMALL_ALIGNMENT + (size_t)k * slab->object_size;
         *(void **)object = slab->free_list;
         slab->free_list = object;
+        weft__slab_hide(slab, object);
     }
     return true;
 }
@@ -70,6 +91,7 @@ void *weft__slab_get(weft_ctx *ctx, weft__slab *slab)
     if (!slab->free_list && !grow(ctx, slab))
         return NULL;
     void *object = slab->free_list;
+    weft__unpoison(object, slab->object_size, sizeof(void *));
     slab->free_list = *(void **)object;
     slab->in_use++;
     return object;
@@ -77,9 +99,11 @@ void *weft__slab_get(weft_ctx *ctx, weft__slab *slab)
 
 void weft__slab_put(weft__slab *slab, void *object)
 {
+    weft__unpoison(object, sizeof(void *), 0); /* the link to the next */
     *(void **)object = slab->free_list;
     slab->free_list = object;
     slab->in_use--;
+    weft__slab_hide(slab, object);
 }
 
 void weft__slab_close(weft_ctx *ctx, weft__slab *slab)
@@ -87,6 +111,7 @@ void weft__slab_close(weft_ctx *ctx, weft__slab *slab)
     while (slab->chunks) {
         void *chunk = slab->chunks;
         memcpy(&slab->chunks, chunk, sizeof slab->chunks);
+        weft__unpoison(chunk, chunk_bytes(slab), 0);
         weft__host_free(ctx, chunk, chunk_bytes(slab));
     }
     slab->free_list = NULL;
@@ -117,8 +142,18 @@ static bool over_budget(const weft_ctx *ctx, size_t more)
     return budget && (more > budget || ctx->live_bytes + ctx->cached_bytes > budget - more);
 }
 
+/* Of a block only its first bytes are in use; none when it is free. A device's own memory is none of the host's tools. */
+static void show_block(const weft_ctx *ctx, const weft__storage *s, size_t bytes)
+{
+    if (!WEFT__POISONS || !ctx->backend->host_memory)
+        return;
+    weft__unpoison(s->data, bytes, 0);
+    weft__poison((const char *)s->data + bytes, s->bytes - bytes);
+}
+
 static void free_block(weft_ctx *ctx, weft__storage *s)
 {
+    show_block(ctx, s, s->bytes);
     ctx->backend->free(ctx->device, s->data, s->bytes);
     weft__slab_put(&ctx->storages, s);
 }
@@ -182,6 +217,7 @@ weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes)
             return NULL;
         }
     }
+    show_block(ctx, s, bytes);
     s->refs = 1;
     s->version = 0;
     count_live(ctx, s->bytes);
@@ -207,6 +243,7 @@ void weft__storage_release(weft_ctx *ctx, weft__storage *s)
         weft__slab_put(&ctx->storages, s);
         return;
     }
+    show_block(ctx, s, 0);
     ctx->live_bytes -= s->bytes;
     ctx->cached_bytes += s->bytes;
     s->next = ctx->cache[s->size_class];

@@ -160,26 +160,18 @@ void weft__node_unref(weft_ctx *ctx, weft__node *node)
     weft__slab_put(&ctx->nodes, node);
 }
 
-#if WEFT__DEBUG
 /* A dead header is held back for a while, so that a use after free is seen as such. */
 static void header_free(weft_ctx *ctx, weft_tensor *t)
 {
-    t->scope_next = NULL;
-    *ctx->quarantine_last = t;
-    ctx->quarantine_last = &t->scope_next;
-    if (++ctx->quarantined <= WEFT__QUARANTINE)
-        return;
-    weft_tensor *oldest = ctx->quarantine_first;
-    ctx->quarantine_first = oldest->scope_next;
-    ctx->quarantined--;
-    weft__slab_put(&ctx->tensors, oldest);
+    weft_tensor *oldest = ctx->quarantine[ctx->quarantine_next];
+    weft__slab_hide(&ctx->tensors, t);
+    ctx->quarantine[ctx->quarantine_next] = t;
+    ctx->quarantine_next = (ctx->quarantine_next + 1) % WEFT__QUARANTINE;
+    if (oldest)
+        weft__slab_put(&ctx->tensors, oldest);
+    else
+        ctx->quarantined++;
 }
-#else
-static void header_free(weft_ctx *ctx, weft_tensor *t)
-{
-    weft__slab_put(&ctx->tensors, t);
-}
-#endif
 
 /* The last reference is gone. What t held may die too: that queues up, so depth never grows with the graph. */
 static void tear_down(weft_ctx *ctx, weft_tensor *t)
@@ -231,20 +223,9 @@ void weft__adopt(weft_ctx *ctx, weft_tensor *t)
         link_into_scope(ctx, t, ctx->n_scopes - 1);
 }
 
-static bool usable(const weft_tensor *t, const char *function)
-{
-    if (t->magic == WEFT__LIVE)
-        return true;
-    if (t->magic == WEFT__DEAD && t->ctx)
-        weft__fail_named(t->ctx, function, WEFT_E_DEAD_TENSOR,
-                         "the tensor made by weft_%s at %s was already freed with scope %d", t->maker,
-                         weft__site_text(t->site).s, (int)t->scope);
-    return false;
-}
-
 weft_tensor *weft_keep(weft_tensor *t)
 {
-    if (!t || !usable(t, "keep"))
+    if (!t || !weft__alive(t, "keep"))
         return NULL;
     weft__ref(t);
     if (!(t->flags & WEFT__IS_SHARED))
@@ -254,7 +235,7 @@ weft_tensor *weft_keep(weft_tensor *t)
 
 void weft_release(weft_tensor *t)
 {
-    if (!t || !usable(t, "release"))
+    if (!t || !weft__alive(t, "release"))
         return;
     if (!(t->flags & WEFT__IS_SHARED)) {
         if (t->kept == 0) {
@@ -271,7 +252,7 @@ void weft_release(weft_tensor *t)
 
 weft_tensor *weft_escape(weft_tensor *t)
 {
-    if (!t || !usable(t, "escape"))
+    if (!t || !weft__alive(t, "escape"))
         return NULL;
     if (t->in_scope && t->scope > 0) {
         unlink_from_scope(t);

@@ -8,13 +8,13 @@ static bool usable(weft_ctx *ctx, const char *name, weft_tensor *const *params, 
     if (!ctx || weft_ctx_status(ctx) != WEFT_OK)
         return false;
     if (!params || n < 1 || !(limit > 0)) {
-        weft_ctx_fail(ctx, WEFT_E_INVALID, "%s: needs at least one parameter and a positive limit, not %g", name,
+        weft_ctx_fail(ctx, WEFT_E_INVALID, "weft_%s: needs at least one parameter and a positive limit, not %g", name,
                       limit);
         return false;
     }
     for (int k = 0; k < n; k++)
-        if (!params[k])
-            return weft_ctx_fail(ctx, WEFT_E_NULL_ARGUMENT, "%s: parameter %d is NULL", name, k), false;
+        if (weft_check(ctx, name, params[k], "parameter", k) != WEFT_OK)
+            return false;
     return true;
 }
 
@@ -41,7 +41,7 @@ static double joint_norm(weft_ctx *ctx, weft_tensor *const *params, int n)
 
 double weft_clip_grad_norm(weft_ctx *ctx, weft_tensor *const *params, int n, double max_norm)
 {
-    if (!usable(ctx, "weft_clip_grad_norm", params, n, max_norm))
+    if (!usable(ctx, "clip_grad_norm", params, n, max_norm))
         return (double)NAN;
     int mark = weft_scope_push(ctx);
     bool recording = weft_set_grad_enabled(ctx, false);
@@ -59,7 +59,7 @@ double weft_clip_grad_norm(weft_ctx *ctx, weft_tensor *const *params, int n, dou
 
 weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *params, int n, double limit)
 {
-    if (!usable(ctx, "weft_clip_grad_value", params, n, limit))
+    if (!usable(ctx, "clip_grad_value", params, n, limit))
         return ctx ? weft_ctx_status(ctx) : WEFT_E_NULL_ARGUMENT;
     int mark = weft_scope_push(ctx);
     bool recording = weft_set_grad_enabled(ctx, false);
