@@ -255,6 +255,51 @@ WEFT_TEST(Memory, LeaksNameTheirPlace)
     WEFT_CHECK_STR_HAS(m.last_log, "weft_zeros at");
 }
 
+typedef struct live_seen {
+    int groups;
+    weft_live first;
+    char text[512];
+    size_t bytes;
+} live_seen;
+
+static void see_live(void *user, const weft_live *group)
+{
+    live_seen *seen = user;
+    if (seen->groups++ == 0) {
+        seen->first = *group;
+        snprintf(seen->text, sizeof seen->text, "%s", group->text);
+    }
+    seen->bytes += group->bytes;
+}
+
+/* A loop without a scope: its line comes first, with all its tensors and bytes. */
+WEFT_TEST(Memory, LiveTensorsAreCountedByTheirLine)
+{
+    fault_memory m = {0};
+    weft_ctx *c = open_ctx(&m);
+    WEFT_CHECK_EQ_INT(weft_live_tensors(c, NULL, NULL), 0);
+    WEFT_CHECK_EQ_INT(weft_live_tensors(NULL, NULL, NULL), 0);
+    const int line = __LINE__ + 3;
+    weft_tensor *x = weft_zeros(c, WEFT_F32, WEFT_DIMS(2000));
+    for (int k = 0; k < 300; k++)
+        weft_select(weft_relu(x), 0, 0); /* a result and a view of it */
+    live_seen seen = {0};
+    WEFT_CHECK_EQ_INT(weft_live_tensors(c, see_live, &seen), 3); /* zeros, relu, select */
+    WEFT_CHECK_EQ_INT(seen.groups, 3);
+    WEFT_CHECK_EQ_INT(seen.first.tensors, 300);
+    WEFT_CHECK_EQ_INT(seen.first.line, line);
+    WEFT_CHECK_STR_EQ(seen.first.op, "relu");
+    WEFT_CHECK_EQ_INT(seen.first.outermost, 0);
+    WEFT_CHECK_STR_HAS(seen.text, "300 tensors, ");
+    WEFT_CHECK_STR_HAS(seen.text, "test_ctx.c:");
+    WEFT_CHECK_EQ_INT(seen.bytes, weft_memory(c).live_bytes); /* no storage counts twice */
+    m.fail_at = m.calls + 1;
+    WEFT_CHECK_EQ_INT(weft_live_tensors(c, see_live, &seen), -1);
+    WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
+    weft_ctx_clear(c);
+    close_ctx(c, &m);
+}
+
 WEFT_TEST(Memory, BudgetIsKeptAndTheContextGoesOn)
 {
     fault_memory m = {0};

@@ -145,6 +145,23 @@ typedef struct weft_leak {
 /* Calls report (may be NULL) for each tensor with an unreleased weft_keep and returns their number. */
 WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
 
+/* The live tensors that one call site has made: what a forgotten scope or a kept graph piles up shows as a large count. */
+typedef struct weft_live {
+    const char *op;   /* the operation that made them */
+    const char *file; /* where that was called, or NULL if unknown */
+    int line;
+    int64_t tensors; /* how many of them live */
+    size_t bytes;    /* of the memory that they hold; what several tensors share (views) counts once, for one of them */
+    int outermost;   /* the outermost scope that one of them belongs to, counted from the root scope's 0; -1: none */
+    const char *text; /* all of it in one line: "20000 tensors, 81920000 bytes, made by weft_relu at train.c:31, in
+                         scope 0 and deeper; one of them is f32 [64, 16]" */
+} weft_live;
+
+/* Calls report (may be NULL) for each call site that has live tensors, the one with most bytes first, and returns their
+ * number; -1 with WEFT_E_NOMEM recorded when out of memory. Internal tensors, which the tape and optimisers hold, count
+ * for the call that made them. The strings of a report are valid during the call, which may not make or free tensors. */
+WEFT_API int64_t weft_live_tensors(weft_ctx *ctx, void (*report)(void *user, const weft_live *group), void *user);
+
 /* ---- Devices ----
  * On a GPU operations are queued and run while the program goes on; weft_read and weft_item wait for what they read. An
  * error that only the running work can find - an index out of range, a failing GPU - appears at the next wait, naming

@@ -290,6 +290,9 @@ static inline bool weft__requires(const weft_tensor *t)
     return t && (t->flags & WEFT__REQUIRES_GRAD);
 }
 
+/* Visits every header in use (ctx.c). */
+void weft__each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *arg), void *arg);
+
 /* ---- Profiling on request of the environment (profile/profile.c): called when a context has been opened ---- */
 
 void weft__profile_opened(weft_ctx *ctx);

@@ -131,8 +131,7 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
     return WEFT_OK;
 }
 
-/* Visits every header in use. */
-static void each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *arg), void *arg)
+void weft__each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *arg), void *arg)
 {
     for (void *chunk = ctx->tensors.chunks; chunk; memcpy(&chunk, chunk, sizeof chunk)) {
         for (int k = 0; k < 64; k++) {
@@ -174,7 +173,7 @@ int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_le
     if (!ctx)
         return 0;
     leak_visit v = {report, user, 0};
-    each_tensor(ctx, visit_leak, &v);
+    weft__each_tensor(ctx, visit_leak, &v);
     return v.n;
 }
 
@@ -211,7 +210,7 @@ void weft_ctx_close(weft_ctx *ctx)
     if (ctx->options.log)
         weft_leaks(ctx, log_leak, ctx);
     pop_to(ctx, 0);
-    each_tensor(ctx, drop_kept, NULL);
+    weft__each_tensor(ctx, drop_kept, NULL);
     weft__cache_trim(ctx);
     size_t lost = ctx->backend->close(ctx->device);
     if (lost)

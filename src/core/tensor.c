@@ -55,7 +55,7 @@ static weft_tensor *no_memory(weft_ctx *ctx, int op, weft_dtype dtype, const int
                                                      : "tensor";
     weft__fail_named(ctx, name, WEFT_E_NOMEM,
                      "out of memory for %s %s (%zu bytes); %zu bytes are in use%s; pop scopes sooner, use smaller "
-                     "batches or raise the budget",
+                     "batches or raise the budget (weft_live_tensors lists what lives, by line)",
                      weft_dtype_name(dtype), weft__shape_text(shape, ndim).s, bytes, ctx->live_bytes, budget.s);
     return NULL;
 }
