@@ -30,7 +30,10 @@ WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
 
 /* ---- Backward ---- */
 
-/* Adds d loss / d leaf to the gradient of every leaf that loss (one element) depends on. A loss that depends on none is
+/* Adds d loss / d leaf to the gradient of every leaf that loss (one element) depends on. Within a pass the gradients of
+ * several uses of a tensor add up in f32 where the tensor is f16 or bf16, and are rounded once; what that rounding takes
+ * from the sum of several calls is kept beside the leaf and joins the next call's (unless the gradient was changed in
+ * between), so that many small gradients are not lost. A loss that depends on none is
  * the error WEFT_E_NO_GRADIENT, which names the operation that cut the path. Leaves that were used since the last
  * backward but are not reached are reported by weft_unreached and to the log. May be called more than once. */
 WEFT_API weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss);

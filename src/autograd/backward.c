@@ -1,5 +1,6 @@
 /* backward.c - the public functions of autograd.h around the pass of walk.c. */
 #include <string.h>
+#include "sum.h"
 #include "walk.h"
 
 /* ---- What gets a gradient ---- */
@@ -65,6 +66,16 @@ weft_tensor *weft_grad_of(weft_tensor *t)
     return t && weft__alive(t, "grad_of") && t->leaf ? t->leaf->grad : NULL;
 }
 
+static void forget(weft__leaf *leaf)
+{
+    weft_tensor *grad = leaf->grad, *rest = leaf->rest;
+    leaf->grad = leaf->rest = NULL;
+    if (grad)
+        weft__unref(grad);
+    if (rest)
+        weft__unref(rest);
+}
+
 weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
 {
     if (!ctx)
@@ -74,40 +85,55 @@ weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
     for (int k = 0; k < n; k++) {
         if (!weft__check(ctx, "zero_grad", params[k], "parameter", k))
             return ctx->status;
-        if (params[k]->leaf && params[k]->leaf->grad) {
-            weft_tensor *grad = params[k]->leaf->grad;
-            params[k]->leaf->grad = NULL;
-            weft__unref(grad);
-        }
+        if (params[k]->leaf)
+            forget(params[k]->leaf);
     }
     return ctx->status;
 }
 
+/* Half types: what rounding takes from the sum of several passes stays with the leaf and joins the next one, as long as
+ * nobody has changed the gradient in between. Otherwise ones would add up to 256 in bf16 and no further. */
+static void add_to_half(weft__leaf *leaf, weft_tensor *g)
+{
+    weft_tensor *grad = leaf->grad, *total = weft_cast(grad, WEFT_F32), *rest = leaf->rest;
+    if (rest && leaf->rest_version == grad->storage->version)
+        weft_add_(total, rest);
+    weft_add_(total, g);
+    if (!weft_copy_(grad, total) || !weft_sub_(total, grad))
+        return;
+    leaf->rest = weft_where(weft_isfinite(total), total, weft_zeros_like(total));
+    leaf->rest_version = grad->storage->version;
+    if (leaf->rest)
+        weft__ref(leaf->rest);
+    if (rest)
+        weft__unref(rest);
+}
+
 /* Adds the pass's gradient to the leaf's own. A gradient that nobody else sees is taken as it is; one whose memory is
  * shared (an addition hands the same one to both operands) is copied. */
-static void accumulate(weft_ctx *ctx, weft__leaf *leaf, bool create_graph)
+static void accumulate(weft_ctx *ctx, weft__leaf *leaf)
 {
-    weft_tensor *g = leaf->pass;
-    if (leaf->grad && !create_graph && !leaf->grad->node) {
-        bool was = weft_set_grad_enabled(ctx, false);
-        weft_add_(leaf->grad, g);
-        weft_set_grad_enabled(ctx, was);
+    weft_tensor *g = leaf->pass.whole, *grad = leaf->grad;
+    if (!g)
         return;
-    }
-    weft_tensor *total;
-    if (leaf->grad)
-        total = weft_add(leaf->grad, g);
-    else if (g->refs == 1 && g->storage->refs == 1 && g->a.contiguous && !g->in_scope)
-        total = g;
+    bool was = weft_set_grad_enabled(ctx, false);
+    int mark = weft_scope_push(ctx);
+    if (mark < 0)
+        grad = NULL;
+    else if (!grad)
+        grad = weft__is_own(g) ? g : weft_clone(g);
+    else if (weft_dtype_size((weft_dtype)grad->a.dtype) == 2)
+        add_to_half(leaf, g);
     else
-        total = weft_clone(g);
-    if (!total)
-        return;
-    weft__ref(total);
-    weft__scope_remove(total);
-    if (leaf->grad)
-        weft__unref(leaf->grad);
-    leaf->grad = total;
+        weft_add_(grad, g);
+    if (grad && !leaf->grad) {
+        weft__ref(grad);
+        weft__scope_remove(grad);
+        leaf->grad = grad;
+    }
+    if (mark >= 0 && weft_scope_pop(ctx, mark) != WEFT_OK)
+        mark = -1; /* the status is in the context */
+    weft_set_grad_enabled(ctx, was);
 }
 
 static const char *cut_name(int op)
@@ -195,7 +221,7 @@ weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_
         ctx->backward_count++;
         for (weft__leaf *leaf = w.touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
             leaf->reached_epoch = ctx->backward_count;
-            accumulate(ctx, leaf, false);
+            accumulate(ctx, leaf);
         }
         weft__note_unreached(ctx);
         if (ctx->options.log)

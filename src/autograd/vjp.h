@@ -3,6 +3,7 @@
 #define WEFT_AUTOGRAD_VJP_H
 
 #include "core/core.h"
+#include "sum.h"
 
 typedef struct weft__vjp {
     weft_ctx *ctx;
@@ -16,6 +17,7 @@ typedef struct weft__vjp {
     bool create_graph; /* compose from public operations, so that the gradient can be differentiated */
     weft_tensor **out; /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
                                  operand where that was broadcast, and of another dtype: the caller sums and casts */
+    weft__place place; /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
 } weft__vjp;
 
 typedef void (*weft__vjp_fn)(weft__vjp *v);

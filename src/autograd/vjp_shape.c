@@ -139,35 +139,16 @@ void weft__vjp_detach(weft__vjp *v)
     v->out[0] = NULL; /* never recorded */
 }
 
-/* g put back at [from, from + its size) of dim d of zeros of x's shape. */
-static weft_tensor *pad_dim(weft_tensor *g, const weft__array *x, int d, int64_t from)
-{
-    int64_t before[WEFT__MAX_DIMS] = {0}, after[WEFT__MAX_DIMS] = {0};
-    if (!g)
-        return NULL;
-    before[d] = from;
-    after[d] = x->shape[d] - from - g->a.shape[d];
-    return weft_pad(g, before, after, x->ndim, 0);
-}
-
 void weft__vjp_slice(weft__vjp *v)
 {
-    const weft__array *x = &v->in[0]->a;
-    int d = (int)v->i[0];
-    int64_t from = v->i[1], step = v->i[3], n = v->g->a.shape[d];
-    if (step == 1 || n <= 1) {
-        v->out[0] = pad_dim(v->g, x, d, n ? from : 0);
-        return;
-    }
-    weft_tensor *index = weft_arange(v->ctx, WEFT_I64, (double)from, (double)(from + n * step), (double)step);
-    weft_tensor *zeros = weft_zeros(v->ctx, (weft_dtype)v->g->a.dtype, x->shape, x->ndim);
-    v->out[0] = weft_index_add(zeros, d, index, v->g);
+    v->place = (weft__place){.dim = (int)v->i[0], .from = v->i[1], .step = v->i[3]};
+    v->out[0] = v->g;
 }
 
 void weft__vjp_select(weft__vjp *v)
 {
-    int d = (int)v->i[0];
-    v->out[0] = pad_dim(weft_unsqueeze(v->g, d), &v->in[0]->a, d, v->i[1]);
+    v->place = (weft__place){.dim = (int)v->i[0], .from = v->i[1], .step = 1};
+    v->out[0] = weft_unsqueeze(v->g, v->place.dim);
 }
 
 void weft__vjp_cast(weft__vjp *v)

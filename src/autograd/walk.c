@@ -4,58 +4,91 @@
 #include "vjp.h"
 #include "walk.h"
 
-/* ---- Fitting a gradient to its tensor ---- */
+/* ---- Delivering ---- */
 
-/* Sums what was broadcast and casts, so that g has t's shape and dtype. */
-static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
+/* Where t's gradient is gathered in this pass; NULL: t is a constant, or out of memory (recorded). */
+static weft__sum *sum_of(weft__walk *w, weft_tensor *t)
 {
-    if (!weft__same_shape(&g->a, &t->a)) {
-        int64_t dims[WEFT__MAX_DIMS];
-        int n = 0, lead = g->a.ndim - t->a.ndim;
-        for (int d = 0; d < g->a.ndim; d++)
-            if (d < lead || (t->a.shape[d - lead] == 1 && g->a.shape[d] != 1))
-                dims[n++] = d;
-        g = weft_sum(g, dims, n, true);
-        g = weft_reshape(g, t->a.shape, t->a.ndim);
-    }
-    return g && g->a.dtype != t->a.dtype ? weft_cast(g, (weft_dtype)t->a.dtype) : g;
-}
-
-/* *slot += g, holding a reference. */
-static void gather(weft_tensor **slot, weft_tensor *g)
-{
-    weft_tensor *sum = *slot ? weft_add(*slot, g) : g;
-    if (!sum)
-        return;
-    weft__ref(sum);
-    if (*slot)
-        weft__unref(*slot);
-    *slot = sum;
-}
-
-static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
-{
-    g = fit(g, t);
-    if (!g)
-        return;
     if (t->node) {
-        if (!t->node->pending) {
+        if (!t->node->pending.begun) {
+            weft__sum_begin(&t->node->pending, t);
             t->node->refs++;
             w->pending++;
         }
-        gather(&t->node->pending, g);
-        return;
+        return &t->node->pending;
     }
     weft__leaf *leaf = weft__leaf_of(t);
-    if (!leaf)
-        return;
-    if (!leaf->touched) {
+    if (leaf && !leaf->touched) {
         leaf->touched = true;
         leaf->next_touched = w->touched;
         w->touched = leaf;
         weft__ref(t); /* a hook may let go of it */
+        weft__sum_begin(&leaf->pass, t);
     }
-    gather(&leaf->pass, g);
+    if (leaf && !leaf->pass.begun) {
+        weft__fail_named(
+            w->ctx, "backward", WEFT_E_STATE,
+            "a gradient arrives at %s while its hooks run, so that one of them runs a backward pass through "
+            "its own tensor",
+            weft__describe(t).s);
+        return NULL;
+    }
+    return leaf ? &leaf->pass : NULL;
+}
+
+static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
+{
+    weft__sum *sum = sum_of(w, t);
+    if (sum)
+        weft__sum_add(sum, t, g, w->create_graph);
+}
+
+static bool is_asked_for(const weft__walk *w, const weft__node *node)
+{
+    for (int k = 0; k < w->n_inputs; k++)
+        if (w->inputs[k]->node == node)
+            return true;
+    return false;
+}
+
+/* Does nothing but show another tensor's memory otherwise, so that a gradient may go past it to that tensor? */
+static bool is_mere_view(const weft__walk *w, const weft__node *node)
+{
+    if (node->is_custom || (node->output && node->output->leaf && node->output->leaf->hooks))
+        return false;
+    switch (node->op) {
+    case WEFT_OP_RESHAPE:
+    case WEFT_OP_TRANSPOSE:
+    case WEFT_OP_PERMUTE:
+    case WEFT_OP_SQUEEZE:
+    case WEFT_OP_UNSQUEEZE:
+    case WEFT_OP_SLICE:
+    case WEFT_OP_SELECT:
+        return !is_asked_for(w, node);
+    default:
+        return false;
+    }
+}
+
+/* The gradient of a slice goes to the tensor whose memory it shows, past the views between them: a loop that reshapes or
+ * transposes anew before each slice would make a whole gradient for each of those views. */
+static void deliver_part(weft__walk *w, weft_tensor *sliced, const weft__place *place, weft_tensor *g)
+{
+    enum { DEEP = 8 };
+    weft__node *views[DEEP];
+    weft_tensor *t = sliced;
+    int n = 0;
+    while (!w->create_graph && n < DEEP && t->node && is_mere_view(w, t->node)) {
+        views[n++] = t->node;
+        t = t->node->in[0];
+    }
+    weft__sum *sum = sum_of(w, t);
+    if (!sum)
+        return;
+    if (w->create_graph)
+        weft__sum_note_part(sum, t, place, g);
+    else if (!weft__sum_add_part(sum, t, views, n, sliced, place, g) && w->ctx->status == WEFT_OK)
+        weft__sum_add_part(sum_of(w, sliced), sliced, NULL, 0, sliced, place, g);
 }
 
 /* ---- One node ---- */
@@ -190,7 +223,8 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, wef
     }
 }
 
-static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out)
+/* place: as in weft__vjp. */
+static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out, weft__place *place)
 {
     if (is_elementwise(node) && !w->create_graph) {
         fused_elementwise(w, node, g, out);
@@ -214,6 +248,7 @@ static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_
                    .create_graph = w->create_graph,
                    .out = out};
     weft__vjps[node->op](&v);
+    *place = v.place;
 }
 
 static weft_tensor *run_hooks(weft__walk *w, weft_tensor *t, weft_tensor *g)
@@ -241,22 +276,26 @@ static weft_tensor *run_hooks(weft__walk *w, weft_tensor *t, weft_tensor *g)
     return g;
 }
 
-static void capture(weft__walk *w, const weft__node *node, weft_tensor *g)
+/* Hands g to those who asked for it: the inputs with this node, or, as for a leaf, this tensor. */
+static void capture(weft__walk *w, const weft__node *node, const weft_tensor *leaf, weft_tensor *g)
 {
-    for (int k = 0; k < w->n_inputs; k++)
-        if (w->inputs[k]->node == node)
-            gather(&w->captured[k], g);
+    for (int k = 0; k < w->n_inputs; k++) {
+        const weft_tensor *input = w->inputs[k];
+        if (node ? input->node != node : input != leaf)
+            continue;
+        weft__ref(g);
+        w->captured[k] = g;
+    }
 }
 
 static void process(weft__walk *w, weft__node *node)
 {
     weft_ctx *ctx = w->ctx;
-    weft_tensor *g = node->pending, *few[8] = {NULL}, **out = few;
+    weft_tensor *g = NULL, *few[8] = {NULL}, **out = few;
     size_t bytes = sizeof *out * (size_t)node->n_in;
-    node->pending = NULL;
     ctx->deriving = node;
     int mark = weft_scope_push(ctx);
-    if (mark < 0 || ctx->status != WEFT_OK || !unchanged(w, node))
+    if (mark < 0 || ctx->status != WEFT_OK || !unchanged(w, node) || !(g = weft__sum_take(ctx, &node->pending)))
         goto done;
     if (node->n_in > 8) {
         out = weft__host_alloc(ctx, bytes);
@@ -267,19 +306,25 @@ static void process(weft__walk *w, weft__node *node)
         memset(out, 0, bytes);
     }
     weft_tensor *seen = run_hooks(w, node->output, g);
-    capture(w, node, seen);
+    capture(w, node, NULL, seen);
+    weft__place place = {.step = 0};
     if (ctx->status == WEFT_OK)
-        differentiate(w, node, seen, out);
+        differentiate(w, node, seen, out, &place);
     if (ctx->options.nan_watch)
         weft__watch_gradients(ctx, node, seen, out);
-    for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++)
+    if (place.step > 0 && out[0] && ctx->status == WEFT_OK)
+        deliver_part(w, node->in[0], &place, out[0]);
+    for (int k = 0; k < node->n_in && place.step == 0 && ctx->status == WEFT_OK; k++)
         if (out[k] && weft__requires(node->in[k]))
             deliver(w, node->in[k], out[k]);
     if (out != few)
         weft__host_free(ctx, out, bytes);
 done:
     ctx->deriving = NULL;
-    weft__unref(g);
+    if (node->pending.begun)
+        weft__sum_drop(ctx, &node->pending);
+    if (g)
+        weft__unref(g);
     if (mark >= 0 && weft_scope_pop(ctx, mark) != WEFT_OK)
         return; /* the status is in the context */
 }
@@ -324,6 +369,20 @@ static weft__node *last_of(weft_tensor *const *results, int n)
     return NULL;
 }
 
+/* The gradient of a leaf is complete: it stays in leaf->pass.whole. */
+static void finish_leaf(weft__walk *w, weft__leaf *leaf)
+{
+    weft_tensor *t = leaf->owner, *g = weft__sum_take(w->ctx, &leaf->pass), *seen = g ? run_hooks(w, t, g) : NULL;
+    if (seen && w->ctx->status == WEFT_OK) {
+        weft__sum_begin(&leaf->pass, t);
+        weft__ref(seen);
+        leaf->pass.whole = seen;
+        capture(w, NULL, t, seen);
+    }
+    if (g)
+        weft__unref(g);
+}
+
 weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
 {
     weft_ctx *ctx = w->ctx;
@@ -336,7 +395,7 @@ weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tens
         seed(w, results, cotangents, n);
     while (node && w->pending > 0) { /* after an error too, to let go of what waits */
         weft__node *before = node->prev;
-        if (node->pending) {
+        if (node->pending.begun) {
             w->pending--;
             process(w, node);
             before = node->prev;
@@ -344,17 +403,8 @@ weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tens
         }
         node = before;
     }
-    for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
-        weft_tensor *g = run_hooks(w, leaf->owner, leaf->pass);
-        if (g != leaf->pass) {
-            weft__ref(g);
-            weft__unref(leaf->pass);
-            leaf->pass = g;
-        }
-    }
-    for (int k = 0; k < w->n_inputs && ctx->status == WEFT_OK; k++)
-        if (!w->inputs[k]->node && w->inputs[k]->leaf && w->inputs[k]->leaf->touched)
-            gather(&w->captured[k], w->inputs[k]->leaf->pass);
+    for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched)
+        finish_leaf(w, leaf);
     weft_status status = mark >= 0 ? weft_scope_pop(ctx, mark) : ctx->status;
     ctx->grad_enabled = was;
     ctx->in_backward = nested;
@@ -367,10 +417,7 @@ void weft__walk_end(weft__walk *w)
         weft__leaf *leaf = w->touched;
         w->touched = leaf->next_touched;
         leaf->touched = false;
-        weft_tensor *pass = leaf->pass;
-        leaf->pass = NULL;
-        if (pass)
-            weft__unref(pass);
+        weft__sum_drop(w->ctx, &leaf->pass);
         weft__unref(leaf->owner);
     }
 }

@@ -14,7 +14,7 @@ typedef struct weft__walk {
     int n_inputs;
 } weft__walk;
 
-/* Seeds, walks and leaves the gradients of leaves in leaf->pass (linked from touched) and captured[]. The status is the
+/* Seeds, walks and leaves the gradients of leaves in leaf->pass.whole (linked from touched) and captured[]. The status is the
  * context's. weft__walk_end drops what is still held. */
 weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n);
 void weft__walk_end(weft__walk *w);

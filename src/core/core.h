@@ -97,12 +97,22 @@ typedef struct weft__hook_entry {
     void *user;
 } weft__hook_entry;
 
+/* The gradient of a tensor while a backward pass gathers it (autograd/sum.c). */
+typedef struct weft__part weft__part;
+typedef struct weft__sum {
+    weft_tensor *whole; /* strong or NULL */
+    weft__part *parts;  /* slices of a recorded pass that are not in whole yet */
+    int32_t dtype;      /* of that tensor */
+    bool begun;
+} weft__sum;
+
 /* Side data of a tensor that is a parameter, has hooks or a name. */
 struct weft__leaf {
     weft__leaf *next, **link; /* the context's list of all */
     weft_tensor *owner;
     weft_tensor *grad;        /* strong */
-    weft_tensor *pass;        /* what the backward pass in progress has gathered, strong */
+    weft_tensor *rest;        /* half types: what rounding took from grad, f32, strong; NULL: nothing yet */
+    weft__sum pass;           /* what the backward pass in progress has gathered */
     weft__leaf *next_touched; /* in that pass */
     weft__hook_entry *hooks;
     bool unreached; /* by the last backward, though used */
@@ -111,6 +121,7 @@ struct weft__leaf {
     weft__site cut_site;
     uint32_t used_epoch;    /* ctx->backward_count + 1 when an operation last recorded it */
     uint32_t reached_epoch; /* ctx->backward_count + 1 when backward last reached it */
+    uint32_t rest_version;  /* of grad's storage, to which rest belongs */
     char name[WEFT__NAME_SIZE];
 };
 
@@ -131,7 +142,7 @@ struct weft__node {
     weft_tensor *y;     /* detached alias of output 0 where the derivative reads it, strong */
     uint32_t y_version;
     weft_tensor *extra[WEFT__MAX_OUT - 1]; /* further outputs, kept for the derivative, strong */
-    weft_tensor *pending;                  /* gradient gathered for output 0 during backward, strong */
+    weft__sum pending;                     /* gradient gathered for output 0 during backward */
     weft_tensor *output;                   /* weak: output 0 while it lives (for hooks and captures), else NULL */
     int64_t *i;
     double *f;

@@ -132,7 +132,8 @@ static weft__node *new_node(weft_ctx *ctx, int op, weft_tensor *const *in, int n
     node->nf = (uint8_t)nf;
     node->is_custom = false;
     node->visit = 0;
-    node->y = node->pending = node->output = NULL;
+    node->y = node->output = NULL;
+    node->pending = (weft__sum){.whole = NULL};
     node->custom = NULL;
     node->site = ctx->site;
     for (int k = 0; k < ni; k++)

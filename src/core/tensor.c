@@ -130,8 +130,8 @@ static void leaf_free(weft_ctx *ctx, weft__leaf *leaf)
     }
     if (leaf->grad)
         weft__unref(leaf->grad);
-    if (leaf->pass)
-        weft__unref(leaf->pass);
+    if (leaf->rest)
+        weft__unref(leaf->rest);
     weft__slab_put(&ctx->leaves, leaf);
 }
 
@@ -149,8 +149,6 @@ void weft__node_unref(weft_ctx *ctx, weft__node *node)
             weft__unref(node->extra[k]);
     if (node->y)
         weft__unref(node->y);
-    if (node->pending)
-        weft__unref(node->pending);
     if (node->in != node->in_in_place)
         weft__host_free(ctx, node->in, (sizeof *node->in + sizeof *node->versions) * (size_t)node->n_in);
     if (node->i != node->i_in_place)
