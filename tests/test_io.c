@@ -86,6 +86,7 @@ static void there_and_back(save_fn *save, load_fn *load)
     weft_named_free(ctx, back, n_back);
     weft_ctx_close(ctx);
     WEFT_CHECK_EQ_INT(memory.live_bytes, 0);
+    WEFT_CHECK(!memory.mismatch);
     unlink(path);
 }
 

@@ -121,11 +121,15 @@ typedef struct weft_memory_info {
     size_t host_bytes;    /* everything taken from the allocator at present: data, cache, headers, tape */
     int64_t live_tensors; /* tensor headers in use, internal ones included */
     int64_t live_nodes;   /* operations on the tape */
+    size_t budget_bytes;  /* the option memory_budget; 0: no limit */
 } weft_memory_info;
 
 WEFT_API weft_memory_info weft_memory(const weft_ctx *ctx);
 WEFT_API void weft_memory_reset_peak(weft_ctx *ctx);
 WEFT_API void weft_memory_trim(weft_ctx *ctx); /* gives cached blocks back to the allocator */
+
+/* Whether the data of ctx's tensors is in host memory, so that the program may read and write at weft_data. */
+WEFT_API bool weft_ctx_on_host(const weft_ctx *ctx);
 
 /* Host memory through the context's hooks, for code that lives beside the library (64-byte aligned, not zeroed). NULL with
  * the error recorded when out of memory. weft_ctx_free takes the size that was asked for; NULL is fine. */

@@ -259,7 +259,13 @@ weft_memory_info weft_memory(const weft_ctx *ctx)
                               .cached_bytes = ctx->cached_bytes,
                               .host_bytes = ctx->host_bytes,
                               .live_tensors = ctx->tensors.in_use - ctx->quarantined,
-                              .live_nodes = ctx->nodes.in_use};
+                              .live_nodes = ctx->nodes.in_use,
+                              .budget_bytes = ctx->options.memory_budget};
+}
+
+bool weft_ctx_on_host(const weft_ctx *ctx)
+{
+    return ctx && ctx->backend->host_memory;
 }
 
 void weft_memory_reset_peak(weft_ctx *ctx)

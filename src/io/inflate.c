@@ -3,33 +3,15 @@
 #include "inflate.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 
-/* z_stream */
-typedef struct stream {
-    const unsigned char *next_in;
-    unsigned avail_in;
-    unsigned long total_in;
-    unsigned char *next_out;
-    unsigned avail_out;
-    unsigned long total_out;
-    const char *msg;
-    void *state;
-    void *(*zalloc)(void *opaque, unsigned items, unsigned size);
-    void (*zfree)(void *opaque, void *address);
-    void *opaque;
-    int data_type;
-    unsigned long adler, reserved;
-} stream;
-
-enum { Z_OK = 0, Z_STREAM_END = 1, Z_FINISH = 4, RAW_DEFLATE = -15 };
+enum { Z_OK = 0, Z_STREAM_END = 1, Z_MEM_ERROR = -4, Z_BUF_ERROR = -5, Z_NO_FLUSH = 0, RAW_DEFLATE = -15, HEAD = 64 };
 
 static struct {
-    int (*init)(stream *s, int window_bits, const char *version, int stream_size);
-    int (*run)(stream *s, int flush);
-    int (*end)(stream *s);
+    int (*init)(weft__z_stream *s, int window_bits, const char *version, int stream_size);
+    int (*run)(weft__z_stream *s, int flush);
+    int (*end)(weft__z_stream *s);
 } zlib;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -49,19 +31,51 @@ static void open_zlib(void)
     find(library, "inflateEnd", &zlib.end);
 }
 
-const char *weft__inflate(const unsigned char *from, size_t n, unsigned char *to, size_t size)
+bool weft__inflate_here(void)
 {
     pthread_once(&once, open_zlib);
-    if (!zlib.init || !zlib.run || !zlib.end)
+    return zlib.init && zlib.run && zlib.end;
+}
+
+/* zlib does not say the size of what it gives back: it stands in front. */
+static void *take(void *ctx, unsigned items, unsigned size)
+{
+    const size_t bytes = HEAD + (size_t)items * size;
+    unsigned char *block = weft_ctx_alloc(ctx, bytes);
+    if (!block)
+        return NULL;
+    memset(block, 0, bytes); /* zlib's window may be read before it is written */
+    memcpy(block, &bytes, sizeof bytes);
+    return block + HEAD;
+}
+
+static void give_back(void *ctx, void *address)
+{
+    unsigned char *block = (unsigned char *)address - HEAD;
+    size_t bytes;
+    memcpy(&bytes, block, sizeof bytes);
+    weft_ctx_free(ctx, block, bytes);
+}
+
+const char *weft__inflate_open(weft_ctx *ctx, weft__z_stream *s)
+{
+    if (!weft__inflate_here())
         return "it is compressed, and zlib (libz.so.1) is not on this machine: install zlib1g, or save it with "
                "numpy.savez";
-    if (n > UINT_MAX || size > UINT_MAX)
-        return "compressed entries above 4 GiB are not supported: save it with numpy.savez";
-    stream s = {.next_in = from, .avail_in = (unsigned)n, .next_out = to, .avail_out = (unsigned)size};
-    if (zlib.init(&s, RAW_DEFLATE, "1.2.11", (int)sizeof s) != Z_OK)
-        return "zlib did not start";
-    const int status = zlib.run(&s, Z_FINISH);
-    const size_t made = s.total_out;
-    zlib.end(&s);
-    return status == Z_STREAM_END && made == size ? NULL : "its compressed data is damaged";
+    *s = (weft__z_stream){.zalloc = take, .zfree = give_back, .opaque = ctx};
+    return zlib.init(s, RAW_DEFLATE, "1.2.11", (int)sizeof *s) == Z_OK ? NULL : "zlib did not start";
+}
+
+const char *weft__inflate_more(weft__z_stream *s, bool *ended)
+{
+    const int status = zlib.run(s, Z_NO_FLUSH);
+    *ended = status == Z_STREAM_END;
+    if (status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR) /* that: no progress was possible */
+        return NULL;
+    return status == Z_MEM_ERROR ? "out of memory for zlib" : "its compressed data is damaged";
+}
+
+void weft__inflate_close(weft__z_stream *s)
+{
+    zlib.end(s);
 }

@@ -26,3 +26,11 @@ void weft__json_string(FILE *out, const char *text)
     }
     weft__json_put(out, "\"");
 }
+
+size_t weft__json_string_size(const char *text)
+{
+    size_t size = 2;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        size += *p == '"' || *p == '\\' ? 2 : *p < 0x20 ? 6 : 1;
+    return size;
+}

@@ -9,5 +9,6 @@ void weft__json_put(FILE *out, const char *format, ...) __attribute__((format(pr
 
 /* text in quotes, with what JSON wants escaped. */
 void weft__json_string(FILE *out, const char *text);
+size_t weft__json_string_size(const char *text); /* the bytes that this writes */
 
 #endif

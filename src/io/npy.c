@@ -3,8 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "stream.h"
 
-/* ---- The header: a Python dictionary with three keys, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } ---- */
+enum { MOST_HEADER = 1 << 20 };
+
+/* ---- The header: a Python dictionary with three keys, {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
+ * ---- */
 
 typedef struct header {
     char descr[16];
@@ -87,13 +91,43 @@ static bool take_shape(cursor *c, header *h)
     return true;
 }
 
+/* A list of fields, [('x', '<f4'), ...]: where it ends is all that we want to know. */
+static bool skip_fields(cursor *c)
+{
+    char field[16];
+    int depth = 0;
+    do {
+        skip_space(c);
+        if (c->p == c->end)
+            return false;
+        if (*c->p == '\'' || *c->p == '"') {
+            if (!take_text(c, field, sizeof field))
+                return false;
+            continue;
+        }
+        depth += *c->p == '[' || *c->p == '(';
+        depth -= *c->p == ']' || *c->p == ')';
+        c->p++;
+    } while (depth > 0);
+    return true;
+}
+
+static bool take_descr(cursor *c, header *h)
+{
+    skip_space(c);
+    if (c->p == c->end || *c->p != '[')
+        return take_text(c, h->descr, sizeof h->descr);
+    snprintf(h->descr, sizeof h->descr, "[...]");
+    return skip_fields(c);
+}
+
 static bool take_entry(cursor *c, header *h)
 {
     char key[32];
     if (!take_text(c, key, sizeof key) || !take(c, ':'))
         return false;
     if (strcmp(key, "descr") == 0)
-        return h->has_descr = take_text(c, h->descr, sizeof h->descr);
+        return h->has_descr = take_descr(c, h);
     if (strcmp(key, "fortran_order") == 0) {
         h->fortran = take_word(c, "True");
         return h->has_order = h->fortran || take_word(c, "False");
@@ -116,18 +150,11 @@ static bool parse(const char *text, size_t length, header *h)
 
 /* ---- Dtypes ---- */
 
-typedef struct element {
-    int bytes;
-    weft_dtype dtype;
-    char kind; /* what stands in the file: f, i, u, b (bool) or V (bf16) */
-    bool swap;
-} element;
-
-static bool find_element(const char *descr, element *e)
+static bool find_element(const char *descr, weft__element *e)
 {
     static const struct {
         const char *text;
-        element element;
+        weft__element element;
     } known[] = {
         {"f4", {4, WEFT_F32, 'f', false}},  {"f8", {8, WEFT_F64, 'f', false}}, {"f2", {2, WEFT_F16, 'f', false}},
         {"V2", {2, WEFT_BF16, 'V', false}}, {"i8", {8, WEFT_I64, 'i', false}}, {"i4", {4, WEFT_I32, 'i', false}},
@@ -143,97 +170,118 @@ static bool find_element(const char *descr, element *e)
     return false;
 }
 
-/* One element of the file, as bits or as a number of the tensor's width. */
-static void convert(const element *e, const unsigned char *from, unsigned char *to)
+/* Why a dtype is none of ours. */
+static const char *why_not(const char *descr)
 {
-    unsigned char swapped[8];
-    for (int k = 0; k < e->bytes && e->swap; k++)
-        swapped[k] = from[e->bytes - 1 - k];
-    const unsigned char *bytes = e->swap ? swapped : from;
-    const uint64_t raw = weft__little(bytes, e->bytes);
-    const int width = (int)weft_dtype_size(e->dtype);
-    uint64_t bits = e->kind == 'b' ? raw != 0 : raw;
-    if (e->kind == 'i' && e->bytes < width && raw >> (8 * e->bytes - 1))
-        bits |= ~UINT64_C(0) << (8 * e->bytes);
-    for (int k = 0; k < width; k++)
-        to[k] = (unsigned char)(bits >> (8 * k));
-}
-
-/* Row-major elements. Fortran order counts the first dim fastest. */
-static void unpack(const header *h, const element *e, const unsigned char *from, int64_t count, unsigned char *to)
-{
-    const size_t width = weft_dtype_size(e->dtype);
-    int64_t at[WEFT_MAX_DIMS] = {0}, strides[WEFT_MAX_DIMS], stride = 1, offset = 0;
-    for (int k = 0; k < h->ndim; k++) {
-        const int d = h->fortran ? k : h->ndim - 1 - k;
-        strides[d] = stride;
-        stride *= h->shape[d];
-    }
-    for (int64_t k = 0; k < count; k++) {
-        convert(e, from + offset * e->bytes, to + (size_t)k * width);
-        for (int d = h->ndim - 1; d >= 0; d--) {
-            offset += strides[d];
-            if (++at[d] < h->shape[d])
-                break;
-            offset -= strides[d] * h->shape[d];
-            at[d] = 0;
-        }
+    switch (descr[descr[0] && strchr("<>|=", descr[0])]) {
+    case 'O':
+        return "Weft has no Python objects";
+    case 'U':
+    case 'S':
+    case 'a':
+        return "Weft has no texts";
+    case 'c':
+        return "Weft has no complex numbers";
+    case 'u':
+        return "Weft has no unsigned integers of 64 bits; save it as int64";
+    case 'M':
+    case 'm':
+        return "Weft has no dates; save it as int64";
+    case '[':
+    case 'V':
+        return "Weft has no structures; save their fields one by one";
+    default:
+        return "Weft has no such dtype";
     }
 }
 
-/* The number of elements, or -1 if their bytes are more than there are. */
-static int64_t count_of(const header *h, const element *e, size_t available)
-{
-    int64_t count = 1, bytes;
-    bool empty = false, overflow = false;
-    for (int d = 0; d < h->ndim; d++) {
-        empty |= h->shape[d] == 0;
-        overflow |= __builtin_mul_overflow(count, h->shape[d] ? h->shape[d] : 1, &count);
-    }
-    if (overflow || __builtin_mul_overflow(count, (int64_t)e->bytes, &bytes))
-        return -1;
-    if (empty)
-        return 0;
-    return (uint64_t)bytes <= available ? count : -1;
-}
+/* ---- Of an entry ---- */
 
-static weft_tensor *make(weft_ctx *ctx, const header *h, const element *e, const unsigned char *data, int64_t count)
-{
-    const size_t bytes = (size_t)count * weft_dtype_size(e->dtype);
-    unsigned char *values = weft_ctx_alloc(ctx, bytes + 1);
-    if (!values)
-        return NULL;
-    unpack(h, e, data, count, values);
-    weft_tensor *t = weft_from_data(ctx, e->dtype, h->shape, h->ndim, values);
-    weft_ctx_free(ctx, values, bytes + 1);
-    return t;
-}
-
-weft_tensor *weft__npy_read(weft_ctx *ctx, const unsigned char *bytes, size_t size, const char **why)
+/* What the header says, or e->why. */
+static void describe(weft__entry *e, const char *text, size_t length)
 {
     header h;
-    element e;
-    if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-        return *why = "it does not begin like an npy file", NULL;
-    const int version = bytes[6], prefix = version == 1 ? 10 : 12;
-    if (version < 1 || version > 3)
-        return *why = "its version of the npy format is none of 1, 2 and 3", NULL;
-    if (size < (size_t)prefix)
-        return *why = "it ends within the npy header", NULL;
-    const uint64_t length = weft__little(bytes + 8, prefix - 8);
-    if (length > size - (size_t)prefix)
-        return *why = "its npy header is longer than the file", NULL;
-    if (!parse((const char *)bytes + prefix, (size_t)length, &h))
-        return *why = "its npy header is not the dictionary of descr, fortran_order and shape (at most 8 dims)", NULL;
-    if (!find_element(h.descr, &e))
-        return *why = "its dtype is none that Weft has (objects, structures, complex numbers, u64, texts)", NULL;
-    const size_t available = size - (size_t)prefix - (size_t)length;
-    const int64_t count = count_of(&h, &e, available);
-    if (count < 0)
-        return *why = "its shape needs more bytes than there are", NULL;
-    *why = NULL;
-    return make(ctx, &h, &e, bytes + prefix + length, count);
+    if (!parse(text, length, &h)) {
+        e->why = "its npy header is not the dictionary of descr, fortran_order and shape (at most 8 dims)";
+        return;
+    }
+    weft__entry_dtype(e, h.descr);
+    memcpy(e->shape, h.shape, sizeof e->shape);
+    e->ndim = h.ndim;
+    e->fortran = h.fortran;
+    if (!find_element(h.descr, &e->element)) {
+        e->why = why_not(h.descr);
+        return;
+    }
+    e->count = weft__element_count(e->shape, e->ndim, e->element.bytes);
+    if (e->count < 0 || (uint64_t)e->count * (uint64_t)e->element.bytes > e->size - e->head)
+        e->why = "its shape needs more bytes than there are";
 }
+
+static weft_status read_text(weft__catalogue *c, weft__stream *s, weft__entry *e, uint64_t length)
+{
+    weft_status status = WEFT_OK;
+    char *text = weft__take(c->ctx, (size_t)length, &status);
+    if (!text)
+        return status;
+    status = weft__stream_read(s, text, (size_t)length, &e->why);
+    if (status == WEFT_OK && !e->why)
+        describe(e, text, (size_t)length);
+    weft_ctx_free(c->ctx, text, (size_t)length);
+    return status;
+}
+
+static weft_status read_header(weft__catalogue *c, weft__stream *s, weft__entry *e)
+{
+    unsigned char start[12];
+    if (e->size < 10)
+        return e->why = "it does not begin like an npy file", WEFT_OK;
+    weft_status status = weft__stream_read(s, start, 10, &e->why);
+    if (status != WEFT_OK || e->why)
+        return status;
+    if (memcmp(start, "\x93NUMPY", 6) != 0)
+        return e->why = "it does not begin like an npy file", WEFT_OK;
+    const int version = start[6], prefix = version == 1 ? 10 : 12;
+    if (version < 1 || version > 3)
+        return e->why = "its version of the npy format is none of 1, 2 and 3", WEFT_OK;
+    if (prefix == 12)
+        status = weft__stream_read(s, start + 10, 2, &e->why);
+    if (status != WEFT_OK || e->why)
+        return status;
+    const uint64_t length = weft__little(start + 8, prefix - 8);
+    if (length > e->size - (uint64_t)prefix)
+        return e->why = "its npy header is longer than the file", WEFT_OK;
+    if (length > MOST_HEADER)
+        return e->why = "its npy header is longer than 1 MiB", WEFT_OK;
+    e->head = (uint64_t)prefix + length;
+    return read_text(c, s, e, length);
+}
+
+weft_status weft__npy_describe(weft__catalogue *c, weft__entry *e)
+{
+    weft__stream s;
+    if (e->described)
+        return WEFT_OK;
+    e->described = true;
+    if (e->why)
+        return WEFT_OK;
+    weft_status status = weft__stream_open(&s, c, e, &e->why);
+    if (status == WEFT_OK && !e->why)
+        status = read_header(c, &s, e);
+    weft__stream_close(&s);
+    return status;
+}
+
+weft_status weft__npy_open(weft__catalogue *c)
+{
+    weft__entry *e;
+    const weft_status status = weft__catalogue_add(c, &e);
+    if (status == WEFT_OK)
+        *e = (weft__entry){.name = "arr_0", .packed = c->source.size, .size = c->source.size};
+    return status;
+}
+
+/* ---- Writing ---- */
 
 size_t weft__npy_header(const weft_tensor *t, unsigned char header[WEFT__NPY_HEADER])
 {

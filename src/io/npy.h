@@ -1,11 +1,8 @@
-/* npy.h - one array in NumPy's npy format, in memory. */
+/* npy.h - NumPy's npy format: what weft__npy_open and weft__npy_describe of catalogue.h read, and headers to write. */
 #ifndef WEFT_IO_NPY_H
 #define WEFT_IO_NPY_H
 
-#include "file.h"
-
-/* Makes a tensor of an npy file's bytes. NULL: *why is a sentence, or NULL if the error is in the context. */
-weft_tensor *weft__npy_read(weft_ctx *ctx, const unsigned char *bytes, size_t size, const char **why);
+#include "catalogue.h"
 
 enum { WEFT__NPY_HEADER = 256 }; /* most bytes of a header that we write; a multiple of 64 */
 

@@ -1,44 +1,43 @@
-/* safetensors.c - an 8-byte length, a JSON header, and data that its tensors cover without gap or overlap.
- * The format: https://github.com/huggingface/safetensors#format */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* safetensors.c - the header of a safetensors file, into a catalogue: an 8-byte length, a JSON object, and data that
+ * its tensors cover without gap or overlap. The format: https://github.com/huggingface/safetensors#format */
 #include <string.h>
-#include "file.h"
-#include "json_text.h"
+#include "catalogue.h"
+#include "safetensors.h"
+#include "utf8.h"
 
-enum { MOST_HEADER = 100000000, MOST_NAME = 1 << 20 };
-
-static const char *const dtype_names[WEFT_DTYPE_COUNT] = {
-    [WEFT_F32] = "F32", [WEFT_F64] = "F64", [WEFT_F16] = "F16", [WEFT_BF16] = "BF16", [WEFT_I64] = "I64",
-    [WEFT_I32] = "I32", [WEFT_I8] = "I8",   [WEFT_U8] = "U8",   [WEFT_BOOL] = "BOOL"};
-
-/* ---- Reading ---- */
-
-typedef struct span {
-    uint64_t begin, end;
-} span;
+static const struct {
+    const char *text;
+    weft__element element;
+} known[] = {
+    {"F32", {4, WEFT_F32, 'f', false}},   {"F64", {8, WEFT_F64, 'f', false}}, {"F16", {2, WEFT_F16, 'f', false}},
+    {"BF16", {2, WEFT_BF16, 'V', false}}, {"I64", {8, WEFT_I64, 'i', false}}, {"I32", {4, WEFT_I32, 'i', false}},
+    {"I16", {2, WEFT_I32, 'i', false}},   {"I8", {1, WEFT_I8, 'i', false}},   {"U8", {1, WEFT_U8, 'u', false}},
+    {"U16", {2, WEFT_I32, 'u', false}},   {"U32", {4, WEFT_I64, 'u', false}}, {"BOOL", {1, WEFT_BOOL, 'b', false}}};
 
 typedef struct reader {
-    weft_ctx *ctx;
-    const char *path;
-    weft__file file;
-    const unsigned char *p, *end; /* of the header that is left */
-    const unsigned char *data;
-    uint64_t data_size;
-    char *name; /* of the text read last, unescaped; room for the whole header */
-    size_t name_length;
-    weft__list list;
-    span *spans; /* of the tensors in the list */
-    size_t span_room;
+    weft__catalogue *c;
+    unsigned char *p, *end; /* of the header that is left; texts are unescaped in place */
+    char *text;             /* the one read last, with a terminator */
+    size_t length;
+    uint64_t data, data_size; /* where the data begins in the file, and its size */
+    weft_status status;       /* of a failure that says more than "not valid" */
 } reader;
 
 static bool broken(reader *r, const char *why)
 {
-    if (weft_ctx_status(r->ctx) == WEFT_OK)
-        weft_ctx_fail(r->ctx, WEFT_E_IO, "weft_load_safetensors: %s: %s", r->path, why);
+    if (r->status == WEFT_OK)
+        r->status = weft__source_fail(&r->c->source, WEFT_E_IO, "%s", why);
     return false;
 }
+
+static bool broken_entry(reader *r, const weft__entry *e, const char *why)
+{
+    if (r->status == WEFT_OK)
+        r->status = weft__entry_fail(r->c, e, why);
+    return false;
+}
+
+/* ---- JSON ---- */
 
 static void skip_space(reader *r)
 {
@@ -110,27 +109,32 @@ static bool take_escape(reader *r, size_t *n)
     const char *found = letter ? strchr(from, letter) : NULL;
     if (!found && (letter != 'u' || !take_unicode(r, &c)))
         return false;
-    *n += put_utf8(r->name + *n, found ? (uint32_t)(unsigned char)to[found - from] : c);
+    *n += put_utf8(r->text + *n, found ? (uint32_t)(unsigned char)to[found - from] : c);
     return true;
 }
 
-/* A text into r->name. */
+/* A text into r->text, where it stands: what an escape means is never longer than the escape. The terminator falls on
+ * the closing quote or before it. */
 static bool take_text(reader *r)
 {
     size_t n = 0;
     if (!take(r, '"'))
         return false;
+    r->text = (char *)r->p;
     while (r->p < r->end && *r->p != '"') {
         if (*r->p < 0x20)
             return false;
         if (*r->p != '\\')
-            r->name[n++] = (char)*r->p++;
+            r->text[n++] = (char)*r->p++;
         else if (r->p++, !take_escape(r, &n))
             return false;
     }
-    r->name[n] = '\0';
-    r->name_length = n;
-    return take(r, '"');
+    if (r->p == r->end)
+        return false;
+    r->p++;
+    r->text[n] = '\0';
+    r->length = n;
+    return true;
 }
 
 static bool take_number(reader *r, uint64_t *value)
@@ -145,57 +149,79 @@ static bool take_number(reader *r, uint64_t *value)
     return r->p > first;
 }
 
-typedef struct entry {
-    int dtype; /* -1: not there */
-    int64_t shape[WEFT_MAX_DIMS];
-    int ndim; /* -1: not there */
-    uint64_t begin, end;
-    bool has_offsets;
-} entry;
+/* ---- Tensors ---- */
 
-static bool take_shape(reader *r, entry *e)
+typedef struct fields {
+    bool dtype, shape, offsets, known; /* known: the dtype is one of ours */
+    uint64_t begin, end;
+} fields;
+
+/* More dims than we have are read over: the other tensors of the file can be loaded. */
+static bool take_shape(reader *r, weft__entry *e)
 {
-    if (e->ndim >= 0 || !take(r, '['))
+    int ndim = 0;
+    if (!take(r, '['))
         return false;
-    e->ndim = 0;
     if (take(r, ']'))
         return true;
     do {
         uint64_t size;
-        if (e->ndim == WEFT_MAX_DIMS || !take_number(r, &size) || size > INT64_MAX)
+        if (!take_number(r, &size) || size > INT64_MAX)
             return false;
-        e->shape[e->ndim++] = (int64_t)size;
+        if (ndim < WEFT_MAX_DIMS)
+            e->shape[ndim] = (int64_t)size;
+        ndim += ndim <= WEFT_MAX_DIMS;
     } while (take(r, ','));
+    e->ndim = ndim <= WEFT_MAX_DIMS ? ndim : 0;
+    if (ndim > WEFT_MAX_DIMS)
+        e->why = "it has more than 8 dims";
     return take(r, ']');
 }
 
-static bool take_field(reader *r, entry *e)
+static bool take_dtype(reader *r, weft__entry *e, fields *f)
+{
+    if (!take_text(r))
+        return false;
+    weft__entry_dtype(e, r->text);
+    for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+        if (strcmp(known[k].text, r->text) == 0) {
+            e->element = known[k].element;
+            f->known = true;
+        }
+    if (!f->known)
+        e->why = strcmp(r->text, "U64") == 0
+                     ? "Weft has no unsigned integers of 64 bits; save it as I64"
+                     : "Weft has no such dtype; save it as one of F64, F32, F16, BF16, I64, I32, "
+                       "I16, I8, U32, U16, U8, BOOL";
+    return true;
+}
+
+static bool take_field(reader *r, weft__entry *e, fields *f)
 {
     if (!take_text(r) || !take(r, ':'))
         return false;
-    if (strcmp(r->name, "shape") == 0)
-        return take_shape(r, e);
-    if (strcmp(r->name, "data_offsets") == 0)
-        return e->has_offsets =
-                   take(r, '[') && take_number(r, &e->begin) && take(r, ',') && take_number(r, &e->end) && take(r, ']');
-    if (strcmp(r->name, "dtype") != 0 || !take_text(r))
-        return false;
-    for (e->dtype = WEFT_DTYPE_COUNT - 1; e->dtype >= 0; e->dtype--)
-        if (strcmp(dtype_names[e->dtype], r->name) == 0)
-            return true;
-    return broken(r, "a tensor has a dtype that Weft does not");
+    if (strcmp(r->text, "shape") == 0)
+        return !f->shape && (f->shape = take_shape(r, e));
+    if (strcmp(r->text, "data_offsets") == 0)
+        return f->offsets =
+                   take(r, '[') && take_number(r, &f->begin) && take(r, ',') && take_number(r, &f->end) && take(r, ']');
+    return strcmp(r->text, "dtype") == 0 && !f->dtype && (f->dtype = take_dtype(r, e, f));
 }
 
-static bool take_entry(reader *r, entry *e)
+/* The offsets must be in the file, and their distance the bytes of the shape. */
+static bool place(reader *r, weft__entry *e, const fields *f)
 {
-    *e = (entry){.dtype = -1, .ndim = -1};
-    if (!take(r, '{'))
-        return false;
-    do
-        if (!take_field(r, e))
-            return false;
-    while (take(r, ','));
-    return take(r, '}') && e->dtype >= 0 && e->ndim >= 0 && e->has_offsets;
+    if (f->begin > f->end || f->end > r->data_size)
+        return broken_entry(r, e, "its data_offsets are not within the file");
+    e->begin = e->offset = r->data + f->begin;
+    e->packed = e->size = f->end - f->begin;
+    e->described = true;
+    if (e->why)
+        return true;
+    e->count = weft__element_count(e->shape, e->ndim, e->element.bytes);
+    if (e->count < 0 || (uint64_t)e->count * (uint64_t)e->element.bytes != e->size)
+        return broken_entry(r, e, "its shape does not fit its data_offsets");
+    return true;
 }
 
 /* Texts under texts: for the program that wrote the file. */
@@ -212,122 +238,33 @@ static bool skip_metadata(reader *r)
     return take(r, '}');
 }
 
-/* Whether the shape's bytes are the offsets' distance. */
-static bool fits(const reader *r, const entry *e)
-{
-    uint64_t bytes = weft_dtype_size((weft_dtype)e->dtype);
-    bool overflow = false, empty = false;
-    for (int d = 0; d < e->ndim; d++) {
-        empty |= e->shape[d] == 0;
-        overflow |= __builtin_mul_overflow(bytes, (uint64_t)(e->shape[d] ? e->shape[d] : 1), &bytes);
-    }
-    if (overflow || e->begin > e->end || e->end > r->data_size)
-        return false;
-    return e->end - e->begin == (empty ? 0 : bytes);
-}
-
-static bool note_span(reader *r, const entry *e)
-{
-    const size_t n = (size_t)r->list.n;
-    if (n == r->span_room) {
-        const size_t room = n ? 2 * n : 64;
-        span *more = weft_ctx_alloc(r->ctx, sizeof *more * room);
-        if (!more)
-            return false;
-        if (n)
-            memcpy(more, r->spans, sizeof *more * n);
-        weft_ctx_free(r->ctx, r->spans, sizeof *more * r->span_room);
-        r->spans = more;
-        r->span_room = room;
-    }
-    r->spans[n] = (span){e->begin, e->end};
-    return true;
-}
-
 static bool take_tensor(reader *r)
 {
-    entry e;
+    weft__entry *e;
+    fields f = {.dtype = false};
     if (!take_text(r) || !take(r, ':'))
         return broken(r, "its header is not valid JSON of tensors");
-    if (strcmp(r->name, "__metadata__") == 0)
+    if (strcmp(r->text, "__metadata__") == 0)
         return skip_metadata(r) || broken(r, "its __metadata__ is not texts under texts");
-    const size_t length = r->name_length;
-    if (strlen(r->name) != length || length > MOST_NAME)
-        return broken(r, "a name has a zero byte or more than a million bytes");
-    char *name = weft_ctx_alloc(r->ctx, length + 1);
-    if (!name)
+    r->status = weft__catalogue_name(r->c, r->text, r->length);
+    if (r->status == WEFT_OK)
+        r->status = weft__catalogue_add(r->c, &e);
+    if (r->status != WEFT_OK)
         return false;
-    memcpy(name, r->name, length + 1);
-    bool fine =
-        take_entry(r, &e) || broken(r, "a tensor is not an object with dtype, shape (at most 8 dims) and data_offsets");
-    fine = fine && (fits(r, &e) || broken(r, "the shape of a tensor does not fit its data_offsets, or the file"));
-    if (fine) {
-        weft_tensor *t = weft_from_data(r->ctx, (weft_dtype)e.dtype, e.shape, e.ndim, r->data + e.begin);
-        fine = t && note_span(r, &e) && weft__list_add(&r->list, name, length, t);
-    }
-    weft_ctx_free(r->ctx, name, length + 1);
-    return fine;
+    e->name = r->text;
+    bool fine = take(r, '{');
+    do
+        fine = fine && take_field(r, e, &f);
+    while (fine && take(r, ','));
+    if (!fine || !take(r, '}') || !f.dtype || !f.shape || !f.offsets)
+        return broken_entry(r, e, "it is not an object of dtype, shape and data_offsets");
+    return place(r, e, &f);
 }
 
-static int by_begin(const void *a, const void *b)
+static bool take_all(reader *r)
 {
-    const span *x = a, *y = b;
-    if (x->begin != y->begin)
-        return x->begin < y->begin ? -1 : 1;
-    return x->end < y->end ? -1 : x->end > y->end;
-}
-
-static bool covers_all(reader *r)
-{
-    uint64_t at = 0;
-    if (r->list.n)
-        qsort(r->spans, (size_t)r->list.n, sizeof *r->spans, by_begin);
-    for (int k = 0; k < r->list.n; k++) {
-        if (r->spans[k].begin != at)
-            return broken(r, "its tensors overlap or leave a gap");
-        at = r->spans[k].end;
-    }
-    return at == r->data_size || broken(r, "there are bytes after the last tensor");
-}
-
-static bool is_utf8(const unsigned char *p, const unsigned char *end)
-{
-    while (p < end) {
-        const int n = *p < 0x80                 ? 1
-                      : *p >= 0xC2 && *p < 0xE0 ? 2
-                      : *p >= 0xE0 && *p < 0xF0 ? 3
-                      : *p >= 0xF0 && *p < 0xF5 ? 4
-                                                : 0;
-        if (n == 0 || end - p < n)
-            return false;
-        for (int k = 1; k < n; k++)
-            if ((p[k] & 0xC0) != 0x80)
-                return false;
-        const unsigned second = n > 2 ? p[1] : 0x90;
-        if ((*p == 0xE0 && second < 0xA0) || (*p == 0xED && second >= 0xA0) || (*p == 0xF0 && second < 0x90) ||
-            (*p == 0xF4 && second >= 0x90))
-            return false;
-        p += n;
-    }
-    return true;
-}
-
-static bool read_header(reader *r)
-{
-    if (r->file.size < 8)
-        return broken(r, "it is too short for a safetensors file");
-    const uint64_t length = weft__little(r->file.bytes, 8);
-    if (length > r->file.size - 8 || length > MOST_HEADER)
-        return broken(r, "its header is longer than the file, or than 100 MB");
-    r->p = r->file.bytes + 8;
-    r->end = r->data = r->p + length;
-    r->data_size = r->file.size - 8 - length;
-    if (length == 0 || *r->p != '{' || !is_utf8(r->p, r->end))
+    if (!take(r, '{'))
         return broken(r, "its header is no JSON object in UTF-8");
-    r->name = weft_ctx_alloc(r->ctx, (size_t)length + 1);
-    if (!r->name)
-        return false;
-    take(r, '{');
     bool more = !take(r, '}');
     while (more) {
         if (!take_tensor(r))
@@ -337,103 +274,62 @@ static bool read_header(reader *r)
             return broken(r, "its header is not valid JSON of tensors");
     }
     skip_space(r);
-    return r->p == r->end ? covers_all(r) : broken(r, "there is something behind the JSON in its header");
+    return r->p == r->end || broken(r, "there is something behind the JSON in its header");
 }
 
-weft_status weft_load_safetensors(weft_ctx *ctx, const char *path, weft_named_tensor **tensors, int *n)
+static int by_place(const void *a, const void *b)
 {
-    if (!ctx || !path || !tensors || !n)
-        return WEFT_E_NULL_ARGUMENT;
-    reader r = {.ctx = ctx, .path = path, .list = {.ctx = ctx}};
-    *tensors = NULL;
-    *n = 0;
-    if (weft_ctx_status(ctx) != WEFT_OK || !weft__file_read(ctx, "load_safetensors", path, &r.file))
-        return weft_ctx_status(ctx);
-    bool fine = read_header(&r);
-    if (fine && weft__list_twice(&r.list))
-        fine = broken(&r, "a name is there twice");
-    if (r.name)
-        weft_ctx_free(ctx, r.name, (size_t)(r.data - r.file.bytes) - 8 + 1);
-    weft_ctx_free(ctx, r.spans, sizeof *r.spans * r.span_room);
-    weft__file_drop(ctx, &r.file);
-    if (!fine) {
-        weft_named_free(ctx, r.list.items, r.list.n);
-        return weft_ctx_status(ctx);
+    const weft__entry *x = *(weft__entry *const *)a, *y = *(weft__entry *const *)b;
+    if (x->offset != y->offset)
+        return x->offset < y->offset ? -1 : 1;
+    return x->size < y->size ? -1 : x->size > y->size;
+}
+
+static weft_status check_cover(reader *r)
+{
+    weft_status status = WEFT_OK;
+    weft__entry **sorted = weft__catalogue_sort(r->c, by_place, &status);
+    uint64_t at = r->data;
+    for (size_t k = 0; sorted && k < r->c->n && status == WEFT_OK; k++) {
+        if (sorted[k]->offset != at)
+            status = weft__entry_fail(r->c, sorted[k],
+                                      sorted[k]->offset < at ? "its data overlaps another tensor's"
+                                                             : "there is a gap before its data");
+        at = sorted[k]->offset + sorted[k]->size;
     }
-    *tensors = r.list.items;
-    *n = r.list.n;
-    return weft_ctx_status(ctx);
+    weft__catalogue_unsort(r->c, sorted);
+    if (status == WEFT_OK && at != r->c->source.size)
+        status = weft__source_fail(&r->c->source, WEFT_E_IO, "there are bytes after the last tensor");
+    return status;
 }
 
-/* ---- Writing ---- */
-
-static void write_entry(FILE *out, const weft_named_tensor *item, uint64_t begin, uint64_t end)
+weft_status weft__safetensors_open(weft__catalogue *c)
 {
-    const weft_tensor *t = item->tensor;
-    weft__json_string(out, item->name);
-    weft__json_put(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_names[weft_dtype_of(t)]);
-    for (int d = 0; d < weft_ndim(t); d++)
-        weft__json_put(out, "%s%lld", d ? "," : "", (long long)weft_shape(t)[d]);
-    weft__json_put(out, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)end);
-}
-
-static size_t bytes_of(const weft_tensor *t)
-{
-    return (size_t)weft_count(t) * weft_dtype_size(weft_dtype_of(t));
-}
-
-/* The header with its length in front, padded to 8 bytes by spaces. */
-static void write_header(FILE *out, const weft_named_tensor *tensors, int n)
-{
-    uint64_t at = 0;
-    unsigned char length[8] = {0};
-    fwrite(length, 1, 8, out);
-    weft__json_put(out, "{");
-    for (int k = 0; k < n; k++) {
-        const uint64_t end = at + bytes_of(tensors[k].tensor);
-        if (k)
-            weft__json_put(out, ",");
-        write_entry(out, &tensors[k], at, end);
-        at = end;
-    }
-    weft__json_put(out, "}");
-    long size = ftell(out) - 8;
-    for (; size % 8 != 0; size++)
-        weft__json_put(out, " ");
-    for (int k = 0; k < 8; k++)
-        length[k] = (unsigned char)((uint64_t)size >> (8 * k));
-    fseek(out, 0, SEEK_SET);
-    fwrite(length, 1, 8, out);
-    fseek(out, 0, SEEK_END);
-}
-
-static bool write_data(weft_ctx *ctx, FILE *out, weft_tensor *t)
-{
-    const size_t bytes = bytes_of(t);
-    unsigned char *data = weft_ctx_alloc(ctx, bytes + 1);
-    const bool fine = data && weft_read(ctx, t, data, bytes) == WEFT_OK;
-    if (fine)
-        fwrite(data, 1, bytes, out);
-    weft_ctx_free(ctx, data, data ? bytes + 1 : 0);
-    return fine;
-}
-
-weft_status weft_save_safetensors(weft_ctx *ctx, const char *path, const weft_named_tensor *tensors, int n)
-{
-    if (!ctx || !path || (n > 0 && !tensors))
-        return WEFT_E_NULL_ARGUMENT;
-    for (int k = 0; k < n; k++)
-        if (!tensors[k].tensor || !tensors[k].name)
-            return weft_ctx_fail(ctx, WEFT_E_INVALID, "weft_save_safetensors: entry %d has no tensor or no name", k);
-    FILE *out = fopen(path, "wb");
-    if (!out)
-        return weft_ctx_fail(ctx, WEFT_E_IO, "weft_save_safetensors: %s: %s", path, strerror(errno));
-    write_header(out, tensors, n);
-    bool fine = true;
-    for (int k = 0; k < n && fine; k++)
-        fine = write_data(ctx, out, tensors[k].tensor);
-    const bool bad = ferror(out) != 0;
-    if ((fclose(out) != 0 || bad) && fine)
-        weft_ctx_fail(ctx, WEFT_E_IO, "weft_save_safetensors: %s: writing failed; is the disk full?", path);
-    return weft_ctx_status(ctx);
+    unsigned char start[8];
+    reader r = {.c = c};
+    if (c->source.size < 8)
+        return weft__source_fail(&c->source, WEFT_E_IO, "it is too short for a safetensors file");
+    weft_status status = weft__source_read(&c->source, 0, start, 8);
+    if (status != WEFT_OK)
+        return status;
+    const uint64_t length = weft__little(start, 8);
+    if (length > c->source.size - 8 || length > WEFT__SAFETENSORS_HEADER)
+        return weft__source_fail(&c->source, WEFT_E_IO,
+                                 "its header claims %llu bytes: more than the file has, or than 100 MB",
+                                 (unsigned long long)length);
+    r.data = 8 + length;
+    r.data_size = c->source.size - r.data;
+    status = weft__catalogue_text(c, length);
+    if (status == WEFT_OK)
+        status = weft__source_read(&c->source, 8, c->text, c->text_bytes);
+    if (status != WEFT_OK)
+        return status;
+    r.p = c->text;
+    r.end = c->text + length;
+    if (length == 0 || *r.p != '{' || !weft__is_utf8(r.p, (size_t)length))
+        return weft__source_fail(&c->source, WEFT_E_IO, "its header is no JSON object in UTF-8");
+    if (!take_all(&r))
+        return r.status;
+    status = weft__catalogue_unique(c);
+    return status == WEFT_OK ? check_cover(&r) : status;
 }

@@ -1,0 +1,135 @@
+/* catalogue.c - see catalogue.h. */
+#include "catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "utf8.h"
+
+enum { FIRST_ROOM = 32 };
+
+/* Whether so many bytes more are beyond the budget. */
+static weft_status check_budget(const weft__catalogue *c, uint64_t bytes, const char *what)
+{
+    const weft_memory_info m = weft_memory(c->ctx);
+    if (!m.budget_bytes || bytes <= m.budget_bytes)
+        return WEFT_OK;
+    return weft__source_fail(&c->source, WEFT_E_NOMEM,
+                             "its %s needs %llu bytes, and the context's memory_budget is %zu", what,
+                             (unsigned long long)bytes, m.budget_bytes);
+}
+
+weft_status weft__catalogue_text(weft__catalogue *c, uint64_t bytes)
+{
+    weft_status status = check_budget(c, bytes, "directory");
+    if (status != WEFT_OK)
+        return status;
+    c->text = weft__take(c->ctx, (size_t)bytes, &status);
+    c->text_bytes = c->text ? (size_t)bytes : 0;
+    return status;
+}
+
+weft_status weft__catalogue_reserve(weft__catalogue *c, uint64_t n)
+{
+    if (n > c->max_tensors)
+        return weft__source_fail(&c->source, WEFT_E_IO, "it holds more tensors than max_tensors, %llu, allows",
+                                 (unsigned long long)c->max_tensors);
+    if (n <= c->room)
+        return WEFT_OK;
+    weft_status status = check_budget(c, n * sizeof *c->entries + c->text_bytes, "directory");
+    if (status != WEFT_OK)
+        return status;
+    weft__entry *more = weft__take(c->ctx, (size_t)n * sizeof *more, &status);
+    if (!more)
+        return status;
+    memset(more, 0, (size_t)n * sizeof *more);
+    if (c->n)
+        memcpy(more, c->entries, c->n * sizeof *more);
+    weft_ctx_free(c->ctx, c->entries, c->room * sizeof *more);
+    c->entries = more;
+    c->room = (size_t)n;
+    return WEFT_OK;
+}
+
+weft_status weft__catalogue_add(weft__catalogue *c, weft__entry **e)
+{
+    if (c->n == c->room) {
+        const uint64_t doubled = c->room ? 2 * (uint64_t)c->room : FIRST_ROOM;
+        const uint64_t room = c->n < c->max_tensors && doubled > c->max_tensors ? c->max_tensors : doubled;
+        const weft_status status = weft__catalogue_reserve(c, room);
+        if (status != WEFT_OK)
+            return status;
+    }
+    *e = &c->entries[c->n++];
+    return WEFT_OK;
+}
+
+weft_status weft__catalogue_name(const weft__catalogue *c, const char *name, size_t length)
+{
+    if (length > c->max_name)
+        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%.60s\" has %zu bytes; the limit is %zu", name,
+                                 length, c->max_name);
+    if (memchr(name, '\0', length))
+        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%.60s\" has a zero byte in it", name);
+    if (!weft__is_utf8((const unsigned char *)name, length))
+        return weft__source_fail(&c->source, WEFT_E_IO, "a name is not UTF-8");
+    return WEFT_OK;
+}
+
+weft__entry **weft__catalogue_sort(const weft__catalogue *c, int (*compare)(const void *, const void *),
+                                   weft_status *status)
+{
+    if (!c->n)
+        return NULL;
+    weft__entry **sorted = weft__take(c->ctx, c->n * sizeof *sorted, status);
+    if (!sorted)
+        return NULL;
+    for (size_t k = 0; k < c->n; k++)
+        sorted[k] = &c->entries[k];
+    qsort(sorted, c->n, sizeof *sorted, compare);
+    return sorted;
+}
+
+void weft__catalogue_unsort(const weft__catalogue *c, weft__entry **sorted)
+{
+    weft_ctx_free(c->ctx, sorted, sorted ? c->n * sizeof *sorted : 0);
+}
+
+int weft__by_name(const void *a, const void *b)
+{
+    return strcmp((*(weft__entry *const *)a)->name, (*(weft__entry *const *)b)->name);
+}
+
+weft_status weft__catalogue_unique(const weft__catalogue *c)
+{
+    weft_status status = WEFT_OK;
+    weft__entry **sorted = weft__catalogue_sort(c, weft__by_name, &status);
+    for (size_t k = 1; sorted && k < c->n && status == WEFT_OK; k++)
+        if (strcmp(sorted[k - 1]->name, sorted[k]->name) == 0)
+            status = weft__entry_fail(c, sorted[k], "it is there twice");
+    weft__catalogue_unsort(c, sorted);
+    return status;
+}
+
+void weft__entry_dtype(weft__entry *e, const char *text)
+{
+    size_t n = 0;
+    for (; text[n] && n < sizeof e->dtype - 1; n++)
+        e->dtype[n] = text[n] > ' ' && text[n] < 0x7F ? text[n] : '?';
+    e->dtype[n] = '\0';
+}
+
+weft_status weft__entry_fail(const weft__catalogue *c, const weft__entry *e, const char *why)
+{
+    return weft__source_fail(&c->source, WEFT_E_IO, "tensor \"%.80s\"%s%s: %s", e->name,
+                             e->dtype[0] ? " of dtype " : "", e->dtype, why);
+}
+
+void weft__catalogue_close(weft__catalogue *c)
+{
+    weft_ctx_free(c->ctx, c->text, c->text ? c->text_bytes : 0);
+    weft_ctx_free(c->ctx, c->entries, c->room * sizeof *c->entries);
+    weft__source_close(&c->source);
+    c->text = NULL;
+    c->entries = NULL;
+    c->room = c->n = 0;
+}
