@@ -3,7 +3,7 @@
  * Same dtype: one copy by the device where both sides are contiguous; tiles through shared memory where rows of one side
  * are columns of the other; else element by element, elements being as large as rows and alignment allow, up to 16 bytes.
  * Another dtype: contiguous floats many at a time, everything else one by one by way of f64 or i64. */
-#include "core/half.h"
+#include "core/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "space.h"
@@ -266,16 +266,6 @@ cudaError_t copy_same(const weft__exec *e, const weft__array *x, const weft__arr
 
 /* ---- Another dtype, one element ---- */
 
-/* Toward 0, saturating; NaN gives 0. */
-__device__ __forceinline__ int64_t to_integer(double x, double lo, double hi)
-{
-    if (x != x)
-        return 0;
-    if (x >= hi)
-        return hi >= 0x1p63 ? INT64_MAX : static_cast<int64_t>(hi);
-    return x <= lo ? static_cast<int64_t>(lo) : static_cast<int64_t>(x);
-}
-
 /* y[i] = x, a real number that f64 holds exactly */
 __device__ __forceinline__ void store_real(void *y, int64_t i, int32_t dtype, double x)
 {
@@ -293,16 +283,16 @@ __device__ __forceinline__ void store_real(void *y, int64_t i, int32_t dtype, do
         static_cast<__nv_bfloat16 *>(y)[i] = __float2bfloat16_rn(weft__f64_to_f32_odd(x));
         break;
     case WEFT_I64:
-        static_cast<int64_t *>(y)[i] = to_integer(x, -0x1p63, 0x1p63);
+        static_cast<int64_t *>(y)[i] = weft__to_i64(x);
         break;
     case WEFT_I32:
-        static_cast<int32_t *>(y)[i] = static_cast<int32_t>(to_integer(x, INT32_MIN, INT32_MAX));
+        static_cast<int32_t *>(y)[i] = static_cast<int32_t>(weft__to_integer(WEFT_I32, x));
         break;
     case WEFT_I8:
-        static_cast<int8_t *>(y)[i] = static_cast<int8_t>(to_integer(x, INT8_MIN, INT8_MAX));
+        static_cast<int8_t *>(y)[i] = static_cast<int8_t>(weft__to_integer(WEFT_I8, x));
         break;
     case WEFT_U8:
-        static_cast<uint8_t *>(y)[i] = static_cast<uint8_t>(to_integer(x, 0, UINT8_MAX));
+        static_cast<uint8_t *>(y)[i] = static_cast<uint8_t>(weft__to_integer(WEFT_U8, x));
         break;
     default:
         static_cast<uint8_t *>(y)[i] = x != 0;

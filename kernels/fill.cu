@@ -1,10 +1,9 @@
 /* fill.cu - arrays made from numbers: FILL, fill_ and ARANGE; and the probe for kernels of this GPU. */
 #include <cstring>
-#include "core/half.h"
+#include "core/number.h"
 #include "core/rng.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "element.h"
 #include "space.h"
 #include "types.h"
 
@@ -76,7 +75,7 @@ cudaError_t fill_dense(const weft__exec *e, const weft__array *y, const unsigned
     return fill_space(e, rest, static_cast<unsigned char *>(y->data) + packs * 16, element, bytes);
 }
 
-/* y = value: any strides, any dtype. f[0] the value, i[0] the same for integer dtypes and bool. */
+/* y = value: any strides, any dtype. f[0] the value. */
 cudaError_t fill(const weft__exec *e)
 {
     const weft__array *y = e->out[0];
@@ -84,7 +83,7 @@ cudaError_t fill(const weft__exec *e)
     unsigned char element[8], zeros[8] = {};
     if (y->count == 0)
         return cudaSuccess;
-    weft_make_element(y->dtype, e->attrs->f[0], e->attrs->i[0], element);
+    weft__encode(y->dtype, e->attrs->f[0], element);
     if (y->contiguous && memcmp(element, zeros, bytes) == 0)
         return cudaMemsetAsync(y->data, 0, static_cast<size_t>(y->count) * bytes, weft__stream(e));
     if (y->contiguous && weft__cuda_aligned16(y->data))

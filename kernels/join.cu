@@ -3,9 +3,9 @@
  * Contiguous operands of a concat are copied together, many by one launch. Other operands, and flips, are copies between
  * views, which the copy kernels are good at. A pad reads and writes each element once. Everything moves as many bytes at
  * a time as its rows allow. */
+#include "core/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
-#include "element.h"
 #include "space.h"
 #include "types.h"
 
@@ -285,7 +285,7 @@ cudaError_t pad(const weft__exec *e)
     unsigned char element[8] = {};
     if (y->count == 0)
         return cudaSuccess;
-    weft_make_element(x->dtype, e->attrs->f[0], e->attrs->i[16], element);
+    weft__encode(x->dtype, e->attrs->f[0], element);
     padding p = make_padding(e);
     switch (widen(p, y->data, x->data, bytes)) {
     case 1:

@@ -7,6 +7,7 @@
 #ifndef WEFT_KERNELS_MAP_H
 #define WEFT_KERNELS_MAP_H
 
+#include "core/number.h"
 #include "cuda/launch.h"
 #include "space.h"
 #include "types.h"
@@ -277,16 +278,12 @@ cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<Row> &o,
     return error != cudaSuccess ? error : weft_map_parts<Row, T>(e, high, p, q);
 }
 
-/* A parameter of a row as what it computes in; for integers cut off and saturated, NaN gives 0. */
+/* A parameter of a row as what it computes in; the core lets integers have only what they hold, or what lies beyond. */
 template <class V> V weft_map_param(double p)
 {
     if constexpr (!std::is_same_v<V, int64_t>)
         return static_cast<V>(p);
-    if (p != p)
-        return 0;
-    if (p >= 0x1p63)
-        return static_cast<V>(INT64_MAX);
-    return p < -0x1p63 ? static_cast<V>(INT64_MIN) : static_cast<V>(p);
+    return static_cast<V>(weft__to_i64(p));
 }
 
 /* arrays: outputs, then inputs, of one shape. attrs: f {p, q}, or none. */

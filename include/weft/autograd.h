@@ -112,7 +112,7 @@ typedef struct weft_custom_op {
     weft_status (*infer)(weft_ctx *ctx, const weft_array *inputs, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
                          void *user);
 
-    /* Fills output on the CPU. Required. */
+    /* Fills output on the CPU. Required. In a bool, 0 is false and every other byte true: it becomes 1. */
     weft_status (*forward)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *user);
 
     /* Fills output on CUDA: data are device pointers, stream is a cudaStream_t. NULL: not available there. */

@@ -98,13 +98,13 @@ WEFT_API weft_tensor *weft_round(weft_tensor *x);
 /* ---- Elementwise, one operand and numbers ----
  * As above; the numbers are converted to the dtype that is computed in. */
 
-/* x limited to [lo, hi]; NaN stays NaN; derivative 1 inside and at the limits. */
+/* x limited to [lo, hi]; NaN stays NaN; derivative 1 inside and at the limits; limits of integers are whole numbers, or beyond the dtype. */
 WEFT_API weft_tensor *weft_clamp(weft_tensor *x, double lo, double hi);
 
-/* x + s. */
+/* x + s; integers take a whole number, another is an error. */
 WEFT_API weft_tensor *weft_add_scalar(weft_tensor *x, double s);
 
-/* x * s. */
+/* x * s; integers take a whole number, another is an error. */
 WEFT_API weft_tensor *weft_mul_scalar(weft_tensor *x, double s);
 
 /* x^s. */
@@ -278,13 +278,13 @@ WEFT_API weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, i
 /* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
 WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction);
 
-/* mean of (prediction - target)^2; shapes broadcast. */
+/* mean of (prediction - target)^2; one may broadcast to the other, but not both to a third shape: [8, 1] and [8] are an error. */
 WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
 
-/* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target. */
+/* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target; shapes as for mse. */
 WEFT_API weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta);
 
-/* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]. */
+/* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]; shapes as for mse. */
 WEFT_API weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target);
 
 /* mean of -log_probs[i, target[i]]; log_probs [..., C], i64 or i32 target [...]; target -100 is ignored. */
@@ -301,7 +301,7 @@ WEFT_API weft_tensor *weft_contiguous(weft_tensor *x);
 
 /* ---- Everything else ---- */
 
-/* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; gradients flow between floating types. */
+/* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap; to bool: true unless 0; gradients flow between floating types. */
 WEFT_API weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype);
 
 /* matrix product of the last two dims, a [..., M, K] by b [..., K, N], leading dims broadcast; a 1-d operand is a vector, as in NumPy. */
@@ -316,7 +316,7 @@ WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tenso
 /* joins tensors along dim; other dims must agree; dtypes are promoted. */
 WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
 
-/* adds before[i] and after[i] >= 0 elements of value around dim i. */
+/* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i. */
 WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value);
 
 /* reverses the order along the named dims. */
@@ -379,22 +379,22 @@ WEFT_API weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *
 /* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W]. */
 WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params);
 
-/* x += y in place; y broadcasts to x; returns x. */
+/* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
 WEFT_API weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y);
 
-/* x -= y in place; y broadcasts to x; returns x. */
+/* x -= y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
 WEFT_API weft_tensor *weft_sub_(weft_tensor *x, weft_tensor *y);
 
-/* x *= y in place; y broadcasts to x; returns x. */
+/* x *= y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
 WEFT_API weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y);
 
 /* x /= y in place; y broadcasts to x; floating dtypes; returns x. */
 WEFT_API weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y);
 
-/* x = y in place, converting the dtype; y broadcasts to x; returns x. */
+/* x = y in place, converting as cast does; y broadcasts to x; a leaf may be overwritten while operations are recorded; returns x. */
 WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
 
-/* x = value in place; returns x. */
+/* x = value in place, converted as by cast; a leaf may be overwritten while operations are recorded; returns x. */
 WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
 
 /* one SGD step over n parameters in one pass (see optim.h); velocity may be NULL when momentum is 0; entries with a NULL gradient are left alone. */

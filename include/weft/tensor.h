@@ -46,14 +46,18 @@ extern "C" {
 
 /* ---- Making ---- */
 
-/* Copies count elements of dtype from data, row-major. data may be NULL only when the shape has no elements. */
+/* Copies count elements of dtype from data, row-major. data may be NULL only when the shape has no elements. A bool is a
+ * byte, 0 or 1; others count as true and become 1 in the copy. */
 WEFT_API weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data);
 
 /* Uses data in place, without a copy. It must stay valid and unmoved until release(user, data) is called (release may be
- * NULL), which happens once, when nothing uses it any more, and at once if the call fails. */
+ * NULL), which happens once, when nothing uses it any more, and at once if the call fails. Bytes of a bool must be 0 or 1,
+ * now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
 WEFT_API weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
                                 void (*release)(void *user, void *data), void *user);
 
+/* A value becomes an element as by weft_cast from f64: rounded; for integer dtypes cut toward 0 and saturated, NaN 0; for
+ * bool true unless it is 0. weft_fill_ and weft_pad do the same. */
 WEFT_API weft_tensor *weft_zeros(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
 WEFT_API weft_tensor *weft_ones(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
 WEFT_API weft_tensor *weft_full(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value);
@@ -61,7 +65,8 @@ WEFT_API weft_tensor *weft_scalar(weft_ctx *ctx, weft_dtype dtype, double value)
 WEFT_API weft_tensor *weft_zeros_like(weft_tensor *x);                            /* x's shape and dtype */
 WEFT_API weft_tensor *weft_full_like(weft_tensor *x, double value);
 
-/* start, start + step, ... before stop: ceil((stop - start) / step) elements; step may be negative, not 0. */
+/* start, start + step, ... before stop: ceil((stop - start) / step) elements; step may be negative, not 0. In an integer
+ * dtype all of them must be whole numbers that it holds; bool counts nothing. */
 WEFT_API weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step);
 /* n >= 0 values from start to stop, both included; floating dtypes. */
 WEFT_API weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double stop, int64_t n);
@@ -74,7 +79,7 @@ WEFT_API weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *
 WEFT_API weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double mean,
                                  double std); /* normal; floating */
 WEFT_API weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, int64_t lo,
-                                   int64_t hi); /* uniform integers in [lo, hi); any dtype but bool */
+                                   int64_t hi); /* uniform integers in [lo, hi), all of which dtype holds; not bool */
 WEFT_API weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
                                      double p); /* 1 with probability p, else 0; any dtype */
 
@@ -106,7 +111,7 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_check(weft_ctx *ctx, const char *funct
 /* Copies all elements, row-major, to out; bytes must be count * weft_dtype_size. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes);
 
-/* Overwrites all elements from data, row-major; the same rules as for in-place operations (ops.h: copy_). */
+/* Overwrites all elements from data, row-major: weft_copy_ of a tensor that weft_from_data makes, by the same rules. */
 WEFT_API weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t bytes);
 
 /* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need weft_item_i64. */
@@ -114,7 +119,8 @@ WEFT_API double weft_item(weft_ctx *ctx, weft_tensor *t);
 WEFT_API int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t); /* integer and bool dtypes */
 
 /* The first element's address, for reading and writing host memory in place; strides apply. Owned by the tensor.
- * After writing through it, a gradient that saved the old values is not detected: prefer weft_write. NULL for NULL. */
+ * After writing through it, a gradient that saved the old values is not detected: prefer weft_write. Bytes of a bool are 0
+ * or 1, nothing else. NULL for NULL. */
 WEFT_API void *weft_data(weft_tensor *t);
 
 /* Writes t as NumPy prints an array (8 digits at most, long dims summarised) into buffer, cut to size bytes with the

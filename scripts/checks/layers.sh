@@ -4,7 +4,7 @@
 #   include -> nothing          core -> include            cpu, cuda -> core (never each other)
 #   autograd, compare, profile -> core (profile: io's json_text.h and replace.h too)
 #   nn, optim, data, io, both folders bench, tools, examples -> include only
-#   kernels -> core's ops.def, scalar.*, rng.h, half.h and plain structs; cuda's launch.h, kernels.h (its prototypes) and product.h
+#   kernels -> core's ops.def, scalar.*, rng.h, half.h, number.h and plain structs; cuda's launch.h, kernels.h (its prototypes) and product.h
 set -u
 cd "${1:-.}" || exit 2
 limit=650 # lines; generated files may be longer
@@ -29,7 +29,7 @@ check() {
     bad=1
 }
 
-plain='core/(ops[.]def|scalar[a-z_]*[.](h|inc)|rng[.]h|half[.]h|array[.]h|attrs[.]h|op_table[.]h)|cuda/(launch|kernels|product)[.]h'
+plain='core/(ops[.]def|scalar[a-z_]*[.](h|inc)|rng[.]h|half[.]h|number[.]h|array[.]h|attrs[.]h|op_table[.]h)|cuda/(launch|kernels|product)[.]h'
 check include      -        ''
 check src/core     core     ''
 check src/cpu      cpu      'core/.*'

@@ -94,6 +94,15 @@ static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor 
     return status;
 }
 
+/* A bool that the callback made may hold other bytes than 0 and 1. */
+static weft_status make_truths(weft_ctx *ctx, weft_tensor *out)
+{
+    if (out->a.dtype != WEFT_BOOL ||
+        (ctx->backend->host_memory && weft__first_untruth(out->a.data, (size_t)out->a.count) < 0))
+        return WEFT_OK;
+    return weft__make_truths(ctx, &out->a);
+}
+
 static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n)
 {
     weft_dtype dtype;
@@ -102,7 +111,7 @@ static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *co
     if (infer(ctx, op, in, n, &dtype, shape, &ndim) != WEFT_OK)
         return NULL;
     weft_tensor *out = weft__new(ctx, -1, dtype, shape, ndim);
-    if (!out || forward(ctx, op, in, n, out) != WEFT_OK)
+    if (!out || forward(ctx, op, in, n, out) != WEFT_OK || make_truths(ctx, out) != WEFT_OK)
         return NULL;
     if (ctx->options.nan_watch && !weft__watch_result(ctx, op->name, in, n, out))
         return NULL;

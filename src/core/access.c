@@ -134,9 +134,7 @@ weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t b
     weft_status status = check_bytes(ctx, "write", t, data, bytes);
     if (status == WEFT_OK && bytes) {
         weft_tensor *source = weft_from_data(ctx, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, data);
-        bool was = weft_set_grad_enabled(ctx, ctx->grad_enabled && !(t->flags & WEFT__REQUIRES_GRAD && !t->node));
         weft_copy_(t, source);
-        weft_set_grad_enabled(ctx, was);
         if (source)
             weft__scope_remove(source);
         status = ctx->status;

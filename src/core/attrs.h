@@ -30,7 +30,7 @@ typedef struct weft__attrs {
  * REDUCE                in x any; f32, f64 or (NUM) i64   out y       i[RED_MASK] bit d set: dim d is reduced
  *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
  * CAST, COPY            in x any, any dtype          out y any (same shape), any dtype: converts
- * FILL                  out y any, any dtype         f[0] value, i[0] the value for integer dtypes
+ * FILL                  out y any, any dtype         f[0] value, converted as CAST does (number.h)
  * ARANGE                out y [n], any dtype         f[0] start, f[1] step, i[0] 1: the last element is f[2] exactly;
  *                                                    integer dtypes: i[1] start, i[2] step
  * RAND, RANDN           out y, f32 f64 f16 bf16      i[RNG_SEED], i[RNG_CALL]; f: RAND {lo, hi}, RANDN {mean, std}
@@ -43,7 +43,7 @@ typedef struct weft__attrs {
  *                       i[0] weft_activation;   y = act(pre), pre = x w^T + b, which is kept for the gradient of GELU_TANH alone
  * LINEAR_GRAD           in g [M, N], x [M, K]        out dw [N, K], db [N] | NULL    dw = g^T x, db the sums of g's columns
  * CONCAT                n inputs any, any dtype      out y            i[0] dim
- * PAD                   in x any, any dtype          out y            i[d] before, i[8 + d] after, i[16] value for integers, f[0] value
+ * PAD                   in x any, any dtype          out y            i[d] before, i[8 + d] after, f[0] value, converted as CAST does
  * FLIP                  in x any, any dtype          out y            i[0] mask of dims
  * GATHER                in x, index  (any dtype x)   out y (index's shape)   i[0] dim
  * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   i[0] dim

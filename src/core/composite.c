@@ -126,8 +126,8 @@ weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keep
 
 /* ---- Losses ---- */
 
-/* Checks prediction and target, and widens both; *dtype is the result's. */
-static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
+/* Operands of a loss broadcast to one of them, not to more elements than either has: [8, 1] and [8] would make 64 pairs. */
+static bool losses_pair(weft_ctx *ctx, int op, weft_tensor *const *in)
 {
     int64_t shape[WEFT__MAX_DIMS];
     int ndim;
@@ -136,6 +136,21 @@ static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtyp
                    weft__describe(in[0]).s, weft__describe(in[1]).s);
         return false;
     }
+    int64_t count = weft__count_of(shape, ndim);
+    if (count >= 0 && (count <= in[0]->a.count || count <= in[1]->a.count))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "prediction %s and target %s would broadcast to %s, pairs that neither has; give both one shape with "
+               "weft_reshape, weft_squeeze or weft_unsqueeze, or weft_expand one of them if all pairs are meant",
+               weft__describe(in[0]).s, weft__describe(in[1]).s, weft__shape_text(shape, ndim).s);
+    return false;
+}
+
+/* Checks prediction and target, and widens both; *dtype is the result's. */
+static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
+{
+    if (!losses_pair(ctx, op, in))
+        return false;
     *dtype = weft_promote((weft_dtype)in[0]->a.dtype, (weft_dtype)in[1]->a.dtype);
     if (!weft__need_float(ctx, op, "the prediction", in[0]))
         return false;

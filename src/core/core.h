@@ -367,6 +367,17 @@ weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t);
 weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to);
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value);
 
+/* ---- Values that a dtype cannot hold (value.c) ---- */
+
+/* Where the first of n bytes is that is neither 0 nor 1, or -1. */
+int64_t weft__first_untruth(const void *bytes, size_t n);
+/* Makes the bytes of a bool that came from outside 0 and 1. */
+weft_status weft__make_truths(weft_ctx *ctx, weft__array *a);
+/* Whether arithmetic of x with a real number is what it says: integers meet whole numbers only. False: recorded. */
+bool weft__scalar_fits(weft_ctx *ctx, int op, const char *what, double value, const weft_tensor *x);
+/* The same for the parameters of a UNARY_P row. */
+bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_tensor *x);
+
 /* ---- Recording (record.c) ---- */
 
 /* What cut a path if it was a custom operation, which has no number of its own: one without a backward callback, or one that

@@ -1,7 +1,9 @@
 /* create.c - makers of tensors: from data, constant, ramps, random. */
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 #include "core.h"
+#include "number.h"
 
 static bool check_shape(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim)
 {
@@ -39,6 +41,8 @@ weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shap
         status = weft__fail_named(ctx, "from_data", WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
     else if (bytes && (status = ctx->backend->from_host(ctx->device, t->a.data, data, bytes)) != WEFT_OK)
         weft__fail_device(ctx, "from_data", status, "the copy to the device failed");
+    else if (dtype == WEFT_BOOL && weft__first_untruth(data, bytes) >= 0)
+        status = weft__make_truths(ctx, &t->a);
     weft__leave(ctx);
     return status == WEFT_OK ? t : NULL;
 }
@@ -57,6 +61,14 @@ static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, 
     if ((uintptr_t)data % weft_dtype_size(dtype)) {
         weft__fail_named(ctx, "wrap", WEFT_E_INVALID, "data must be aligned to its elements (%zu bytes)",
                          weft_dtype_size(dtype));
+        return NULL;
+    }
+    int64_t untrue = dtype == WEFT_BOOL ? weft__first_untruth(data, (size_t)count) : -1;
+    if (untrue >= 0) {
+        weft__fail_named(ctx, "wrap", WEFT_E_INVALID,
+                         "a bool is 0 or 1, but byte %lld is %d; the memory is yours, so make it so first, or use "
+                         "weft_from_data, which does it to its copy",
+                         (long long)untrue, ((const unsigned char *)data)[untrue]);
         return NULL;
     }
     weft__storage *storage = weft__storage_wrap(ctx, data, (size_t)count * weft_dtype_size(dtype));
@@ -148,12 +160,54 @@ weft_tensor *weft_full_like(weft_tensor *x, double value)
 
 /* ---- Ramps ---- */
 
+#define MOST_COUNTED 9e15 /* elements of a range: beyond, f64 has not every index */
+
 static weft_tensor *run_maker(weft_ctx *ctx, int op, weft_tensor *t, const weft__attrs *attrs)
 {
     if (t && weft__run_kernel(ctx, op, NULL, 0, (weft__array *[]){&t->a}, 1, attrs) != WEFT_OK)
         t = NULL;
     weft__leave(ctx);
     return t;
+}
+
+static bool cannot_count(weft_ctx *ctx, double start, double stop, double step, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static bool cannot_count(weft_ctx *ctx, double start, double stop, double step, const char *format, ...)
+{
+    char why[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof why, format, args);
+    va_end(args);
+    weft__fail_named(ctx, "arange", WEFT_E_INVALID, "cannot count from %g to %g by %g: %s", start, stop, step, why);
+    return false;
+}
+
+/* n: how many elements it takes. An integer dtype must hold every one: nothing is cut, nothing wraps. */
+static bool can_count(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step, double n)
+{
+    const char *name = weft_dtype_name(dtype);
+    if (!check_shape(ctx, "arange", dtype, NULL, 0))
+        return false;
+    if (dtype == WEFT_BOOL)
+        return cannot_count(ctx, start, stop, step, "the dtype is bool, which counts nothing; use a number's");
+    if (!isfinite(start) || !isfinite(stop) || !isfinite(step))
+        return cannot_count(ctx, start, stop, step, "all three must be finite");
+    if (step == 0)
+        return cannot_count(ctx, start, stop, step, "the step must not be 0");
+    if (!(n < MOST_COUNTED))
+        return cannot_count(ctx, start, stop, step, "that makes %.3g elements, %.0g are possible", n, MOST_COUNTED);
+    if (weft_dtype_is_float(dtype) || n < 1)
+        return true;
+    if (n > 1 && step != floor(step))
+        return cannot_count(ctx, start, stop, step, "%s holds whole numbers, so the step must be one", name);
+    const double ends[] = {start, start + (n - 1) * step};
+    for (int k = 0; k < 2; k++)
+        if (!weft__holds((int32_t)dtype, ends[k]))
+            return cannot_count(ctx, start, stop, step, "%s cannot hold %g; count in f64 and weft_cast that", name,
+                                ends[k]);
+    return true;
 }
 
 weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step)
@@ -163,17 +217,12 @@ weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double s
     double n = ceil((stop - start) / step);
     weft_tensor *t = NULL;
     weft__attrs attrs = {.ni = 3, .nf = 3};
-    if (!(step != 0 && isfinite(start) && isfinite(n) && n < 9e15) || dtype == WEFT_BOOL) {
-        weft__fail_named(
-            ctx, "arange", WEFT_E_INVALID,
-            "cannot count from %g to %g by %g in %s; step must not be 0, the ends finite, the dtype a number", start,
-            stop, step, weft_dtype_name(dtype));
-    } else if (check_shape(ctx, "arange", dtype, NULL, 0)) {
+    if (can_count(ctx, dtype, start, stop, step, n)) {
         int64_t count = n > 0 ? (int64_t)n : 0;
         attrs.f[0] = start;
         attrs.f[1] = step;
-        attrs.i[1] = (int64_t)start;
-        attrs.i[2] = (int64_t)step;
+        attrs.i[1] = weft__to_i64(start);
+        attrs.i[2] = weft__to_i64(step);
         t = weft__new(ctx, -1, dtype, &count, 1);
     }
     return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
@@ -223,34 +272,75 @@ static weft_tensor *random_values(weft_ctx *ctx, const char *name, int op, weft_
     return run_maker(ctx, op, t, attrs);
 }
 
-static weft_tensor *bad_arguments(weft_ctx *ctx, const char *name, const char *rule, weft_dtype dtype)
+static bool need_float(weft_ctx *ctx, const char *name, weft_dtype dtype)
 {
-    weft__fail_named(ctx, name, WEFT_E_INVALID, "%s; the dtype is %s", rule, weft_dtype_name(dtype));
-    return NULL;
+    if (weft_dtype_is_float(dtype))
+        return true;
+    weft__fail_named(ctx, name, WEFT_E_INVALID, "makes floating values, not %s; weft_randint makes integers",
+                     weft_dtype_name(dtype));
+    return false;
 }
 
 weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double lo, double hi)
 {
-    if (!weft_dtype_is_float(dtype) || !(lo <= hi) || !isfinite(hi - lo))
-        return bad_arguments(ctx, "rand", "needs finite lo <= hi and a floating dtype (weft_randint makes integers)",
-                             dtype);
+    if (!need_float(ctx, "rand", dtype))
+        return NULL;
+    if (!(lo <= hi) || !isfinite(hi - lo))
+        return weft__fail_named(ctx, "rand", WEFT_E_INVALID, "lo is %g, hi is %g; they must be finite, lo <= hi", lo,
+                                hi),
+               NULL;
     weft__attrs attrs = {.ni = 2, .nf = 2, .f = {lo, hi}};
     return random_values(ctx, "rand", WEFT_OP_RAND, dtype, shape, ndim, &attrs);
 }
 
 weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double mean, double std)
 {
-    if (!weft_dtype_is_float(dtype) || !isfinite(mean) || !(std >= 0) || !isfinite(std))
-        return bad_arguments(ctx, "randn", "needs a finite mean, a finite std >= 0 and a floating dtype", dtype);
+    if (!need_float(ctx, "randn", dtype))
+        return NULL;
+    if (!isfinite(mean) || !(std >= 0) || !isfinite(std))
+        return weft__fail_named(ctx, "randn", WEFT_E_INVALID, "mean is %g, std is %g; they must be finite, std >= 0",
+                                mean, std),
+               NULL;
     weft__attrs attrs = {.ni = 2, .nf = 2, .f = {mean, std}};
     return random_values(ctx, "randn", WEFT_OP_RANDN, dtype, shape, ndim, &attrs);
 }
 
+/* The whole numbers that a dtype holds without a gap. */
+static weft__bounds whole_numbers(weft_dtype dtype)
+{
+    const int bits = dtype == WEFT_F64 ? 53 : dtype == WEFT_F32 ? 24 : dtype == WEFT_F16 ? 11 : 8;
+    const int64_t most = INT64_C(1) << bits;
+    return weft_dtype_is_float(dtype) ? (weft__bounds){-most, most} : weft__bounds_of((int32_t)dtype);
+}
+
+static bool can_draw(weft_ctx *ctx, weft_dtype dtype, int64_t lo, int64_t hi)
+{
+    if (dtype == WEFT_BOOL || (unsigned)dtype >= WEFT_DTYPE_COUNT) {
+        weft__fail_named(ctx, "randint", WEFT_E_INVALID, "makes numbers, not %s; weft_bernoulli makes bool",
+                         weft_dtype_name(dtype));
+        return false;
+    }
+    if (lo >= hi) {
+        weft__fail_named(ctx, "randint", WEFT_E_INVALID,
+                         "lo is %lld, hi is %lld; lo must be below hi, which is excluded", (long long)lo,
+                         (long long)hi);
+        return false;
+    }
+    const weft__bounds held = whole_numbers(dtype);
+    if (lo >= held.lo && hi - 1 <= held.hi)
+        return true;
+    weft__fail_named(
+        ctx, "randint", WEFT_E_INVALID,
+        "the numbers from %lld to %lld do not fit %s, which has all from %lld to %lld; draw i64 and weft_cast "
+        "that",
+        (long long)lo, (long long)(hi - 1), weft_dtype_name(dtype), (long long)held.lo, (long long)held.hi);
+    return false;
+}
+
 weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, int64_t lo, int64_t hi)
 {
-    if (dtype == WEFT_BOOL || lo >= hi)
-        return bad_arguments(ctx, "randint", "needs lo < hi and a dtype other than bool (weft_bernoulli makes that)",
-                             dtype);
+    if (!can_draw(ctx, dtype, lo, hi))
+        return NULL;
     weft__attrs attrs = {.ni = 4, .i = {0, 0, lo, hi}};
     return random_values(ctx, "randint", WEFT_OP_RANDINT, dtype, shape, ndim, &attrs);
 }
@@ -258,7 +348,7 @@ weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape,
 weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double p)
 {
     if (!(p >= 0 && p <= 1))
-        return bad_arguments(ctx, "bernoulli", "needs a probability in [0, 1]", dtype);
+        return weft__fail_named(ctx, "bernoulli", WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]", p), NULL;
     weft__attrs attrs = {.ni = 2, .nf = 1, .f = {p}};
     return random_values(ctx, "bernoulli", WEFT_OP_BERNOULLI, dtype, shape, ndim, &attrs);
 }

@@ -145,7 +145,8 @@ weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q)
     attrs.nf = weft__ops[op].family == WEFT__UNARY_P ? 2 : 0;
     attrs.f[0] = p;
     attrs.f[1] = q;
-    x = weft__as_class(x, weft__ops[op].cls);
+    bool fits = attrs.nf == 0 || weft__scalars_fit(ctx, op, p, q, x);
+    x = fits ? weft__as_class(x, weft__ops[op].cls) : NULL;
     if (x)
         y = weft__new(ctx, op, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim);
     if (y) {

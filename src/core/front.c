@@ -66,9 +66,9 @@ weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
 {
     weft__attrs attrs;
-    attrs.ni = attrs.nf = 1;
+    attrs.ni = 0;
+    attrs.nf = 1;
     attrs.f[0] = value;
-    attrs.i[0] = value >= -9223372036854775808.0 && value < 9223372036854775808.0 ? (int64_t)value : 0;
     return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
 }
 

@@ -3,7 +3,8 @@
 #include <string.h>
 #include "core.h"
 
-/* May x be written? Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. */
+/* May x be written? Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
+ * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
 static bool writable(weft_ctx *ctx, int op, weft_tensor *x)
 {
     if (x->flags & WEFT__IS_SHARED || x->storage->frozen) {
@@ -11,7 +12,8 @@ static bool writable(weft_ctx *ctx, int op, weft_tensor *x)
                    weft__describe(x).s);
         return false;
     }
-    if (ctx->grad_enabled && (x->flags & WEFT__REQUIRES_GRAD)) {
+    bool overwrites_leaf = !x->node && (op == WEFT_OP_COPY_ || op == WEFT_OP_FILL_);
+    if (ctx->grad_enabled && (x->flags & WEFT__REQUIRES_GRAD) && !overwrites_leaf) {
         weft__fail(ctx, op, WEFT_E_STATE,
                    "%s requires a gradient, so changing it in place would falsify the graph; use the operation without "
                    "the underscore, or switch recording off with weft_set_grad_enabled",
@@ -70,6 +72,12 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
     } else if (op == WEFT_OP_DIV_ && !weft_dtype_is_float(dtype)) {
         weft__fail(ctx, op, WEFT_E_DTYPE, "%s is not of a floating dtype; weft_div makes f32 from it",
                    weft__describe(x).s);
+    } else if (op != WEFT_OP_COPY_ && !weft_dtype_is_float(dtype) && weft_dtype_is_float((weft_dtype)y->a.dtype)) {
+        weft__fail(
+            ctx, op, WEFT_E_DTYPE,
+            "%s would be cut to whole numbers before it meets %s, which keeps its dtype; use the operation without "
+            "the underscore, or weft_cast it if that is meant",
+            weft__describe(y).s, weft__describe(x).s);
     } else if (dtype == WEFT_BOOL && op != WEFT_OP_COPY_) {
         weft__fail(ctx, op, WEFT_E_DTYPE,
                    "%s is bool, which has no arithmetic in place; use weft_logical_or and its kin",

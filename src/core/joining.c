@@ -74,7 +74,7 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
         return NULL;
     weft_tensor *y = NULL;
     int64_t shape[WEFT__MAX_DIMS];
-    weft__attrs attrs = {.ni = 17, .nf = 1, .f = {value}};
+    weft__attrs attrs = {.ni = 16, .nf = 1, .f = {value}};
     bool fits = ndim == x->a.ndim && (ndim == 0 || (before && after));
     for (int d = 0; fits && d < ndim; d++) {
         attrs.i[d] = before[d];
@@ -86,7 +86,6 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
         weft__fail(ctx, OP, WEFT_E_SHAPE, "%s needs before and after with %d sizes >= 0 each (%d were given)",
                    weft__describe(x).s, x->a.ndim, ndim);
     } else if ((y = weft__new(ctx, OP, (weft_dtype)x->a.dtype, shape, ndim))) {
-        attrs.i[16] = value >= -9.2e18 && value <= 9.2e18 ? (int64_t)value : 0;
         weft__call call = {.op = OP, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }

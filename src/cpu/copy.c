@@ -1,6 +1,6 @@
 /* copy.c - copies between any two layouts and dtypes: COPY, CAST and copy_. */
 #include <string.h>
-#include "core/half.h"
+#include "core/number.h"
 #include "loop.h"
 
 /* ---- Same dtype: bytes move ---- */
@@ -219,48 +219,12 @@ static void copy_same(const weft__exec *e, const weft__array *x, weft__array *y)
 
 /* ---- Another dtype: lanes are converted ---- */
 
-/* What an integer dtype holds. */
-typedef struct bounds {
-    int64_t lo, hi;
-} bounds;
-
-static bounds bounds_of(int32_t dtype)
-{
-    switch (dtype) {
-    case WEFT_I32:
-        return (bounds){INT32_MIN, INT32_MAX};
-    case WEFT_I8:
-        return (bounds){INT8_MIN, INT8_MAX};
-    case WEFT_U8:
-        return (bounds){0, UINT8_MAX};
-    default:
-        return (bounds){INT64_MIN, INT64_MAX};
-    }
-}
-
-/* Toward 0, saturating; NaN gives 0. */
-static inline int64_t to_i64(double x)
-{
-    double c = x < -0x1p63 || x >= 0x1p63 || x != x ? 0 : x;
-    int64_t v = (int64_t)c;
-    v = x < -0x1p63 ? INT64_MIN : v;
-    return x >= 0x1p63 ? INT64_MAX : v;
-}
-
-/* The same into a range that 32 bits hold, which vectorises. */
-static inline int64_t to_narrow(double x, double lo, double hi)
-{
-    double c = x < lo ? lo : x;
-    c = c > hi ? hi : c;
-    return (int32_t)(x != x ? 0 : c);
-}
-
 #define DEFINE_CONVERT(name, S, D, expression)                                                                         \
     static void name(int64_t n, const void *const *in, void *out, const void *param)                                   \
     {                                                                                                                  \
         const S *x = in[0];                                                                                            \
         D *y = out;                                                                                                    \
-        const bounds *b = param;                                                                                       \
+        const weft__bounds *b = param;                                                                                 \
         const double lo = (double)b->lo;                                                                               \
         const double hi = (double)b->hi;                                                                               \
         (void)lo, (void)hi;                                                                                            \
@@ -272,13 +236,13 @@ static inline int64_t to_narrow(double x, double lo, double hi)
 
 DEFINE_CONVERT(f32_same, float, float, x[i])
 DEFINE_CONVERT(f32_to_f64, float, double, (double)x[i])
-DEFINE_CONVERT(f32_to_i64, float, int64_t, to_i64((double)x[i]))
-DEFINE_CONVERT(f32_to_narrow, float, int64_t, to_narrow((double)x[i], lo, hi))
+DEFINE_CONVERT(f32_to_i64, float, int64_t, weft__to_i64((double)x[i]))
+DEFINE_CONVERT(f32_to_narrow, float, int64_t, weft__to_narrow((double)x[i], lo, hi))
 DEFINE_CONVERT(f32_nonzero, float, int64_t, x[i] != 0)
 DEFINE_CONVERT(f64_to_f32, double, float, (float)x[i])
 DEFINE_CONVERT(f64_to_half, double, float, weft__f64_to_f32_odd(x[i]))
-DEFINE_CONVERT(f64_to_i64, double, int64_t, to_i64(x[i]))
-DEFINE_CONVERT(f64_to_narrow, double, int64_t, to_narrow(x[i], lo, hi))
+DEFINE_CONVERT(f64_to_i64, double, int64_t, weft__to_i64(x[i]))
+DEFINE_CONVERT(f64_to_narrow, double, int64_t, weft__to_narrow(x[i], lo, hi))
 DEFINE_CONVERT(f64_nonzero, double, int64_t, x[i] != 0)
 DEFINE_CONVERT(i64_to_f32, int64_t, float, (float)x[i])
 DEFINE_CONVERT(i64_to_half, int64_t, float, weft__f64_to_f32_odd((double)x[i]))
@@ -322,7 +286,7 @@ static weft_status convert(const weft__exec *e, const weft__array *x, weft__arra
         return WEFT_OK;
     }
     const weft__lane from = weft__lane_of(x->dtype);
-    const bounds b = bounds_of(y->dtype);
+    const weft__bounds b = weft__bounds_of(y->dtype);
     weft__map m;
     m.n_in = m.n_out = 1;
     m.in[0] = x;

@@ -1,7 +1,7 @@
 /* create.c - FILL, fill_, ARANGE; and COUNT_NONFINITE, which looks at values and makes none. */
 #include <stdatomic.h>
 #include <string.h>
-#include "core/half.h"
+#include "core/number.h"
 #include "loop.h"
 
 enum { GRAIN = 32768 }; /* elements per chunk of work */
@@ -70,32 +70,13 @@ static void fill_range(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* One element of a dtype from the value in both its forms. */
-static void make_element(int32_t dtype, double real, int64_t integer, void *element)
-{
-    switch (weft__lane_of(dtype)) {
-    case WEFT__LANE_F32: {
-        float x = dtype == WEFT_F32 ? (float)real : weft__f64_to_f32_odd(real);
-        WEFT__CPU(store)(1, dtype, &x, element, 1);
-        break;
-    }
-    case WEFT__LANE_F64:
-        memcpy(element, &real, sizeof real);
-        break;
-    default:
-        WEFT__CPU(store)(1, dtype, &integer, element, 1);
-        break;
-    }
-}
-
-/* y = value: any strides, any dtype. f[0] the value, i[0] the same for integer dtypes and bool. */
+/* y = value: any strides, any dtype. f[0] the value. */
 weft_status WEFT__CPU(fill)(const weft__exec *e)
 {
     const weft__array *y = e->out[0];
     fill_job j;
     j.dst = y->data;
-    j.bytes = weft__dtype_bytes(y->dtype);
-    make_element(y->dtype, e->attrs->f[0], e->attrs->i[0], j.element);
+    j.bytes = (int64_t)weft__encode(y->dtype, e->attrs->f[0], j.element);
     if (y->contiguous && y->count <= GRAIN) {
         fill_run(y->count, &j, j.dst, j.bytes);
         return WEFT_OK;

@@ -1,12 +1,13 @@
 /* elementwise.c - UNARY, PREDICATE, BINARY, COMPARE and TERNARY rows, and the in-place rows that are binary ones.
  *
  * Per row and lane, ops.def generates one loop over dense runs; loop.c finds the runs. Derivatives: elementwise_grad.c. */
+#include "core/number.h"
 #include "core/scalar.h"
 #include "loop.h"
 
 /* ---- Loops ---- */
 
-/* p, q of a UNARY_P row as the lane's type; for integers cut off and saturated, NaN gives 0. */
+/* p, q of a UNARY_P row as the lane's type; the core lets integers have only what they hold, or what lies beyond. */
 static inline float param_f32(double p)
 {
     return (float)p;
@@ -19,13 +20,7 @@ static inline double param_f64(double p)
 
 static inline int64_t param_i64(double p)
 {
-    if (p != p) {
-        return 0;
-    }
-    if (p >= 0x1p63) {
-        return INT64_MAX;
-    }
-    return p < -0x1p63 ? INT64_MIN : (int64_t)p;
+    return weft__to_i64(p);
 }
 
 #define UNARY_LOOP(name, T, type)                                                                                      \

@@ -1,4 +1,5 @@
 /* join.c - concat, pad, flip: rows that only move elements, of any dtype and any strides. */
+#include "core/number.h"
 #include "rows.h"
 #include "walk.h"
 
@@ -163,7 +164,7 @@ typedef struct pad {
     char *y;
     int64_t step; /* of x along the row */
     int size;
-    char value[8];
+    unsigned char value[8];
 } pad;
 
 /* dst[0..n) = value; what is filled doubles every time */
@@ -205,36 +206,6 @@ static void pad_rows(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* The padding value as dtype. */
-static void encode(char *bytes, int dtype, double real, int64_t integer)
-{
-    const float f32 = (float)real;
-    const uint16_t half = dtype == WEFT_F16 ? weft_f32_to_f16(f32) : weft_f32_to_bf16(f32);
-    const int32_t i32 = (int32_t)integer;
-    const uint8_t byte = dtype == WEFT_BOOL ? integer != 0 : (uint8_t)integer;
-    switch ((weft_dtype)dtype) {
-    case WEFT_F32:
-        memcpy(bytes, &f32, sizeof f32);
-        break;
-    case WEFT_F64:
-        memcpy(bytes, &real, sizeof real);
-        break;
-    case WEFT_F16:
-    case WEFT_BF16:
-        memcpy(bytes, &half, sizeof half);
-        break;
-    case WEFT_I64:
-        memcpy(bytes, &integer, sizeof integer);
-        break;
-    case WEFT_I32:
-        memcpy(bytes, &i32, sizeof i32);
-        break;
-    default:
-        bytes[0] = (char)byte;
-        break;
-    }
-}
-
 /* x [...] in the middle of out, before[d] = i[d] elements of the value ahead of it along dim d and i[8 + d] behind */
 weft_status WEFT__CPU(pad)(const weft__exec *e)
 {
@@ -243,7 +214,7 @@ weft_status WEFT__CPU(pad)(const weft__exec *e)
         return WEFT_OK;
     const int last = x->ndim - 1;
     pad p = {.row = 1, .row_inside = 1, .step = 1, .y = y->data, .x = x->data, .size = size_of(x)};
-    encode(p.value, x->dtype, e->attrs->f[0], e->attrs->i[16]);
+    weft__encode(x->dtype, e->attrs->f[0], p.value);
     for (int d = 0; d < last; d++) {
         p.walk.shape[d] = y->shape[d];
         p.walk.strides[1][d] = x->strides[d];

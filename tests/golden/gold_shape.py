@@ -101,7 +101,7 @@ def joins(gold):
             move("pad", lambda a, w=widths, c=value: np.pad(a, w, constant_values=c) if w else a, [shape], i=[*before, *after], f=[value],
                  integers=value == 0)
     move("pad", lambda a: np.pad(a, [(1, 1), (0, 2)], constant_values=-np.inf), [(2, 3)], i=[1, 0, 1, 2], f=[-np.inf], integers=False, flags=["special"])
-    for value in (3, -2):
+    for value in (3, 7):
         x = Source("pad value").integers((2, 3), 0, 9)
         gold.add("pad", f"int_value_{value}", [n(x)], [out("D", np.pad(x, [(1, 0), (0, 1)], constant_values=value))], i=[1, 0, 0, 1], f=[value], cmp="exact")
     for shape, dims in [((5,), (0,)), ((33,), (0,)), ((2, 3), (0,)), ((2, 3), (1,)), ((2, 3), (-1,)), ((2, 3), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (-2,)), ((0, 3), (0,)),
