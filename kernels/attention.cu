@@ -63,7 +63,9 @@ __global__ void __launch_bounds__(WEFT_TILE_THREADS)
                     out[i][j] *= kept;
             }
             weft_tile_keep<Tile>(weights, p);
-            weft_tile_gather<Tile>(out, stage, weights, v + at.item * a.s * a.e, a.s, key, a.e, at.column);
+            const weft_tile_mask<false> mask(at.first, last - at.first + 1, key, key + SIDE < a.s ? SIDE : a.s - key,
+                                             a.ahead);
+            weft_tile_gather<Tile>(out, stage, weights, v + at.item * a.s * a.e, a.s, key, a.e, at.column, mask);
         }
         C share[R];
 #pragma unroll

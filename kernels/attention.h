@@ -124,38 +124,76 @@ __device__ __forceinline__ void weft_tile_keep(typename Tile::C *weights, const 
             weights[(y + L * i) * Tile::WEIGHT_PITCH + x + L * j] = w[i][j];
 }
 
-/* out[R][WIDE] += weights by columns [column, column + COLUMNS) of other rows.
- * weights [SIDE][SIDE] in shared memory, other [n_other, width] */
-template <class Tile>
-__device__ __forceinline__ void weft_tile_gather(typename Tile::C (&out)[Tile::R][Tile::WIDE], typename Tile::C *stage,
-                                                 const typename Tile::C *weights, const typename Tile::type *other,
-                                                 int64_t n_other, int64_t first, int64_t width, int64_t column)
+/* Which of a tile's pairs see each other, queries the keys up to `ahead` further on. Own rows are queries, or keys. */
+template <bool KEYS> struct weft_tile_mask {
+    int64_t own, ahead; /* the first own row */
+    bool partial;       /* not all pairs do */
+
+    /* own rows [own, own + n_own), other rows [other, other + n_other), those that are there */
+    __device__ __forceinline__ weft_tile_mask(int64_t own_first, int64_t n_own, int64_t other, int64_t n_other,
+                                              int64_t how_far)
+        : own(own_first), ahead(how_far),
+          partial(KEYS ? own_first + n_own - 1 > other + how_far : other + n_other - 1 > own_first + how_far)
+    {
+    }
+
+    /* own row `own + i` and this other row */
+    __device__ __forceinline__ bool sees(int i, int64_t other) const
+    {
+        return KEYS ? own + i <= other + ahead : other <= own + i + ahead;
+    }
+};
+
+/* out[R][WIDE] += weights [SIDE][SIDE] by staged rows [DEPTH][COLUMNS], which are other rows from `first` on, the weights'
+ * columns from `from` on. MASKED: pairs that do not see each other are skipped; their weight is 0, but 0 times NaN is not. */
+template <class Tile, bool MASKED, bool KEYS>
+__device__ __forceinline__ void weft_tile_add(typename Tile::C (&out)[Tile::R][Tile::WIDE],
+                                              const typename Tile::C *stage, const typename Tile::C *weights, int from,
+                                              int64_t first, const weft_tile_mask<KEYS> &mask)
 {
     using C = typename Tile::C;
     enum { R = Tile::R, WIDE = Tile::WIDE, L = WEFT_TILE_LANES };
-    const int thread = static_cast<int>(threadIdx.x), x = thread % L, y = thread / L;
+    const int x = static_cast<int>(threadIdx.x) % L, y = static_cast<int>(threadIdx.x) / L;
+#pragma unroll 8
+    for (int k = 0; k < WEFT_TILE_DEPTH; k++) {
+        C a[R], b[WIDE];
+#pragma unroll
+        for (int i = 0; i < R; i++)
+            a[i] = weights[(y + L * i) * Tile::WEIGHT_PITCH + from + k];
+#pragma unroll
+        for (int j = 0; j < WIDE; j++)
+            b[j] = stage[k * Tile::COLUMNS + x + L * j];
+#pragma unroll
+        for (int i = 0; i < R; i++) {
+            if (MASKED && !mask.sees(y + L * i, first + k))
+                continue;
+#pragma unroll
+            for (int j = 0; j < WIDE; j++)
+                out[i][j] += a[i] * b[j];
+        }
+    }
+}
+
+/* out[R][WIDE] += weights by columns [column, column + COLUMNS) of other rows.
+ * weights [SIDE][SIDE] in shared memory, other [n_other, width] */
+template <class Tile, bool KEYS>
+__device__ __forceinline__ void weft_tile_gather(typename Tile::C (&out)[Tile::R][Tile::WIDE], typename Tile::C *stage,
+                                                 const typename Tile::C *weights, const typename Tile::type *other,
+                                                 int64_t n_other, int64_t first, int64_t width, int64_t column,
+                                                 const weft_tile_mask<KEYS> &mask)
+{
+    const int thread = static_cast<int>(threadIdx.x);
     for (int from = 0; from < Tile::SIDE && first + from < n_other; from += WEFT_TILE_DEPTH) {
         __syncthreads();
         for (int k = thread; k < Tile::COLUMNS_ROOM; k += WEFT_TILE_THREADS) {
             const int64_t row = first + from + k / Tile::COLUMNS, c = column + k % Tile::COLUMNS;
-            stage[k] = row < n_other && c < width ? weft_load(other[row * width + c]) : C(0);
+            stage[k] = row < n_other && c < width ? weft_load(other[row * width + c]) : typename Tile::C(0);
         }
         __syncthreads();
-#pragma unroll 8
-        for (int k = 0; k < WEFT_TILE_DEPTH; k++) {
-            C a[R], b[WIDE];
-#pragma unroll
-            for (int i = 0; i < R; i++)
-                a[i] = weights[(y + L * i) * Tile::WEIGHT_PITCH + from + k];
-#pragma unroll
-            for (int j = 0; j < WIDE; j++)
-                b[j] = stage[k * Tile::COLUMNS + x + L * j];
-#pragma unroll
-            for (int i = 0; i < R; i++)
-#pragma unroll
-                for (int j = 0; j < WIDE; j++)
-                    out[i][j] += a[i] * b[j];
-        }
+        if (mask.partial)
+            weft_tile_add<Tile, true>(out, stage, weights, from, first + from, mask);
+        else
+            weft_tile_add<Tile, false>(out, stage, weights, from, first + from, mask);
     }
 }
 

@@ -104,8 +104,10 @@ __global__ void __launch_bounds__(WEFT_TILE_THREADS)
             C w[R][R];
             tile_weights<Tile, OF>(w, stage, a, p, at.item, at.first, other);
             weft_tile_keep<Tile>(weights, w);
+            const weft_tile_mask<OF != OF_Q> mask(at.first, last - at.first + 1, other,
+                                                  other + SIDE < others ? SIDE : others - other, a.ahead);
             weft_tile_gather<Tile>(out, stage, weights, other_rows + at.item * others * width, others, other, width,
-                                   at.column);
+                                   at.column, mask);
         }
         weft_tile_put<Tile>(result + at.item * rows * width, rows, at.first, width, at.column, out, share);
     }

@@ -346,7 +346,7 @@ WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int dim);
 /* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
 
-/* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. */
+/* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0: a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
 
 /* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b may be NULL, both NULL: the last dim. */
