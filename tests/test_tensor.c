@@ -174,7 +174,7 @@ static void check_text(weft_ctx *c, weft_tensor *t, const char *want)
 #define F32(...)                                                                                                       \
     weft_from_data(c, WEFT_F32, WEFT_DIMS((int64_t)(sizeof((float[]){__VA_ARGS__}) / 4)), (const float[]){__VA_ARGS__})
 
-/* The expected texts are what NumPy 1.24 prints. */
+/* The expected texts are what NumPy 2.4 prints; thousands more in test_format.c. */
 WEFT_TEST(Tensor, PrintsAsNumPy)
 {
     fault_memory m = {0};

@@ -123,8 +123,10 @@ WEFT_API int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t); /* integer and bo
  * or 1, nothing else. NULL for NULL. */
 WEFT_API void *weft_data(weft_tensor *t);
 
-/* Writes t as NumPy prints an array (8 digits at most, long dims summarised) into buffer, cut to size bytes with the
- * terminator. Returns the length of the whole text without terminator, as snprintf does; -1 after an error. */
+/* Writes t as NumPy 2.4 prints an array (at most 8 digits after the point, of more than 1000 elements the first and last
+ * three of each dim), in any locale, into buffer, cut to size bytes with the terminator. bf16, which NumPy lacks, by the same
+ * rules; an empty t of two dims or more with its shape, "[] (shape [0, 3])". Returns the length of the whole text without
+ * terminator, as snprintf does; -1 after an error. */
 WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size);
 
 /* The same to a stream, with a final newline. */

@@ -38,6 +38,7 @@
 #define WEFT_H
 
 #include <weft/status.h>
+#include <weft/text.h>
 #include <weft/dtype.h>
 #include <weft/params.h>
 #include <weft/device.h>

@@ -55,7 +55,7 @@ static void append(weft_ctx *ctx, const char *format, ...) __attribute__((format
 static void append_list(weft_ctx *ctx, const char *format, va_list args)
 {
     size_t used = strlen(ctx->message);
-    vsnprintf(ctx->message + used, sizeof ctx->message - used, format, args);
+    weft_text_list(ctx->message + used, sizeof ctx->message - used, format, args);
 }
 
 static void append(weft_ctx *ctx, const char *format, ...)
@@ -142,7 +142,7 @@ weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format,
     const char *rest;
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    weft_text_list(text, sizeof text, format, args);
     va_end(args);
     if (ctx && ctx->depth > 0 && ctx->outer_name)
         return weft__fail_named(ctx, ctx->outer_name, status, "%s", text);
@@ -159,7 +159,7 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
     char text[WEFT__MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    weft_text_list(text, sizeof text, format, args);
     va_end(args);
     ctx->options.log(ctx->options.log_user, level, text);
 }

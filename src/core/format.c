@@ -1,11 +1,11 @@
-/* format.c - writes tensors as NumPy prints arrays. */
+/* format.c - writes tensors as NumPy 2.4 prints arrays: array2string with its defaults, str of a scalar. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "core.h"
+#include "digits.h"
 #include "half.h"
 
-enum { EDGE = 3, SUMMARISE_ABOVE = 1000, LINE = 75, CELL = 40, DIGITS = 8 };
+enum { EDGE = 3, SUMMARISE_ABOVE = 1000, LINE = 75, CELL = 80, DECIMALS = 8 };
 
 /* Text that keeps counting when the buffer is full, as snprintf does. */
 typedef struct sink {
@@ -29,8 +29,9 @@ typedef struct layout {
     const weft__array *a; /* contiguous host data */
     bool summarise;
     bool scientific;
-    int decimals; /* after the point */
-    int width;
+    int left, right; /* widths before and after the point */
+    int exponent;    /* digits of the exponent */
+    int width;       /* of a cell */
 } layout;
 
 static double value_at(const weft__array *a, int64_t k)
@@ -76,44 +77,76 @@ static double rounded(double x, weft_dtype dtype)
     }
 }
 
-/* Decimals that x needs to be told apart from its neighbours in the dtype, at most 8. */
-static int decimals_of(double x, bool scientific, weft_dtype dtype)
+/* A finite number in pieces: "-12", "5" for -12.5, "-1", "25" and 1 for -1.25e+01. */
+typedef struct pieces {
+    char before[32], after[32];
+    int exponent;
+} pieces;
+
+static pieces pieces_of(double x, const weft__digits *d, bool scientific)
 {
-    char text[400];
-    int n = 0;
-    for (; n < DIGITS; n++) {
-        snprintf(text, sizeof text, scientific ? "%.*e" : "%.*f", n, x);
-        if (rounded(strtod(text, NULL), dtype) == x)
-            break;
-    }
-    return n;
+    pieces p = {.exponent = scientific ? d->point - 1 : 0};
+    const int whole = scientific ? 1 : d->point; /* digits before the point, if positive */
+    int n = 0, m = 0;
+    if (signbit(x))
+        p.before[n++] = '-';
+    for (int k = 0; k < whole; k++)
+        p.before[n++] = k < d->n ? d->text[k] : '0';
+    if (whole <= 0)
+        p.before[n++] = '0';
+    for (int k = whole; k < d->n; k++)
+        p.after[m++] = k < 0 ? '0' : d->text[k];
+    return p;
 }
 
+/* Below it every decimal number of the dtype's digits keeps them all; larger ones are shown with an exponent. */
+static double sure(weft_dtype dtype)
+{
+    return dtype == WEFT_F64 ? 1e16 : dtype == WEFT_F32 ? 1e6 : dtype == WEFT_F16 ? 1e3 : 1e2;
+}
+
+static bool is_float(const weft__array *a)
+{
+    return weft_dtype_is_float((weft_dtype)a->dtype);
+}
+
+/* scientific: with `least` digits after the point if there are that many, and DECIMALS at most. */
+static pieces pieces_at(const layout *l, int64_t k, int least)
+{
+    const double x = value_at(l->a, k);
+    const weft_dtype dtype = (weft_dtype)l->a->dtype;
+    const int most = 1 + (least ? least : DECIMALS);
+    const weft__digits d = l->scientific ? weft__digits_of(x, dtype, INT32_MAX, least + 1, most)
+                                         : weft__digits_of(x, dtype, DECIMALS, 0, WEFT__MOST_DIGITS);
+    return pieces_of(x, &d, l->scientific);
+}
+
+/* A cell of its own width, or right-aligned in l->width. */
 static void format_cell(const layout *l, int64_t k, char *cell)
 {
     const weft__array *a = l->a;
     if (a->dtype == WEFT_BOOL) {
-        snprintf(cell, CELL, "%s", ((const uint8_t *)a->data)[k] ? "True" : "False");
+        snprintf(cell, CELL, "%*s", l->width, ((const uint8_t *)a->data)[k] ? "True" : "False");
         return;
     }
-    if (!weft_dtype_is_float((weft_dtype)a->dtype)) {
-        snprintf(cell, CELL, "%lld", integer_at(a, k));
+    if (!is_float(a)) {
+        snprintf(cell, CELL, "%*lld", l->width, integer_at(a, k));
         return;
     }
-    double x = value_at(a, k);
-    if (isnan(x))
-        snprintf(cell, CELL, "nan");
-    else if (isinf(x))
-        snprintf(cell, CELL, x < 0 ? "-inf" : "inf");
-    else if (l->scientific)
-        snprintf(cell, CELL, "%#.*e", l->decimals, x);
-    else {
-        int n = snprintf(cell, CELL, "%.*f", l->decimals, x);
-        for (int c = n - 1; c > 0 && cell[c] == '0'; c--) /* NumPy pads the stripped zeros with blanks */
-            cell[c] = ' ';
-        if (l->decimals == 0)
-            strcat(cell, ".");
+    const double x = value_at(a, k);
+    if (!isfinite(x)) {
+        snprintf(cell, CELL, "%*s", l->width, isnan(x) ? "nan" : x < 0 ? "-inf" : "inf");
+        return;
     }
+    pieces p = pieces_at(l, k, l->right);
+    if (!l->scientific) { /* NumPy pads the stripped zeros with blanks */
+        snprintf(cell, CELL, "%*s.%-*s", l->left, p.before, l->right, p.after);
+        return;
+    }
+    for (size_t n = strlen(p.after); n < (size_t)l->right && n < sizeof p.after - 1; n++)
+        p.after[n] = '0';
+    const int size = p.exponent < 0 ? -p.exponent : p.exponent;
+    snprintf(cell, CELL, "%*s.%se%c%0*d", l->left, p.before, p.after, p.exponent < 0 ? '-' : '+', l->exponent, size);
 }
 
 /* Visits the indices that are printed. */
@@ -134,47 +167,77 @@ static void each_shown(const layout *l, int dim, int64_t offset, void (*visit)(v
 
 typedef struct scan {
     layout *l;
-    double largest, smallest;
+    double largest, smallest; /* finite ones, but 0 */
+    bool finite, special, negative_infinity;
 } scan;
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
 
 static void scan_range(void *arg, int64_t k)
 {
     scan *s = arg;
-    double x = fabs(value_at(s->l->a, k));
+    const double x = value_at(s->l->a, k), size = fabs(x);
+    s->special |= !isfinite(x);
+    s->finite |= isfinite(x);
+    s->negative_infinity |= isinf(x) && x < 0;
     if (!isfinite(x) || x == 0)
         return;
-    s->largest = fmax(s->largest, x);
-    s->smallest = fmin(s->smallest, x);
+    s->largest = fmax(s->largest, size);
+    s->smallest = fmin(s->smallest, size);
 }
 
-static void scan_decimals(void *arg, int64_t k)
+static void scan_pieces(void *arg, int64_t k)
 {
-    scan *s = arg;
-    double x = value_at(s->l->a, k);
-    int n = isfinite(x) ? decimals_of(x, s->l->scientific, (weft_dtype)s->l->a->dtype) : 0;
-    if (n > s->l->decimals)
-        s->l->decimals = n;
+    layout *l = ((scan *)arg)->l;
+    if (!isfinite(value_at(l->a, k)))
+        return;
+    const pieces p = pieces_at(l, k, 0);
+    l->left = larger(l->left, (int)strlen(p.before));
+    l->right = larger(l->right, (int)strlen(p.after));
+    if (p.exponent >= 100 || p.exponent <= -100)
+        l->exponent = 3;
 }
 
 static void scan_width(void *arg, int64_t k)
 {
     scan *s = arg;
-    char cell[CELL + 8];
-    format_cell(s->l, k, cell);
-    int width = (int)strlen(cell);
-    if (width > s->l->width)
-        s->l->width = width;
+    const layout bare = {.a = s->l->a};
+    char cell[CELL];
+    format_cell(&bare, k, cell);
+    s->l->width = larger(s->l->width, (int)strlen(cell));
+}
+
+/* Exponents if numbers are large for the dtype, small, or far apart, as the dtype computes it. */
+static bool wants_exponents(const scan *s, weft_dtype dtype)
+{
+    if (s->largest == 0)
+        return false;
+    return s->largest >= fmin(sure(dtype), 1e8) || s->smallest < rounded(1e-4, dtype) ||
+           rounded(s->largest / s->smallest, dtype) > 1e3;
 }
 
 static void choose(layout *l)
 {
     scan s = {.l = l, .smallest = INFINITY};
-    if (weft_dtype_is_float((weft_dtype)l->a->dtype)) {
-        each_shown(l, 0, 0, scan_range, &s);
-        l->scientific = s.largest >= 1e8 || s.smallest < 1e-4 || s.largest / s.smallest > 1e3;
-        each_shown(l, 0, 0, scan_decimals, &s);
+    if (l->a->dtype == WEFT_BOOL) {
+        l->width = (int)strlen("False");
+        return;
     }
-    each_shown(l, 0, 0, scan_width, &s);
+    if (!is_float(l->a)) {
+        each_shown(l, 0, 0, scan_width, &s);
+        return;
+    }
+    each_shown(l, 0, 0, scan_range, &s);
+    l->scientific = wants_exponents(&s, (weft_dtype)l->a->dtype);
+    l->exponent = 2;
+    each_shown(l, 0, 0, scan_pieces, &s);
+    const int behind = 1 + l->right + (l->scientific ? 2 + l->exponent : 0); /* the point and what follows */
+    if (s.special)
+        l->left = larger(l->left, 3 + s.negative_infinity - behind);
+    l->width = l->left + behind;
 }
 
 static void put_blanks(sink *s, int n)
@@ -183,27 +246,34 @@ static void put_blanks(sink *s, int n)
         put(s, " ");
 }
 
+/* Takes back blanks at the end of the line, which NumPy leaves out where it goes on in the next. */
+static void drop_blanks(sink *s, const char *cell)
+{
+    for (size_t n = strlen(cell); n > 0 && cell[n - 1] == ' '; n--)
+        s->length--;
+}
+
 static void put_row(const layout *l, int dim, int64_t offset, sink *s)
 {
     int64_t n = l->a->shape[dim];
+    char cell[CELL] = "";
     put(s, "[");
     for (int64_t k = 0; k < n; k++) {
-        char cell[CELL + 8];
         bool gap = l->summarise && n > 2 * EDGE && k == EDGE;
-        format_cell(l, offset + k * l->a->strides[dim], cell);
         int need = gap ? 4 : l->width + 1;
         if (k && s->length - s->line_start + need > LINE - l->a->ndim) {
+            drop_blanks(s, cell);
             put(s, "\n");
             put_blanks(s, dim + 1);
         } else if (k) {
             put(s, " ");
         }
         if (gap) {
-            put(s, "...");
+            snprintf(cell, CELL, "...");
             k = n - EDGE - 1;
-            continue;
+        } else {
+            format_cell(l, offset + k * l->a->strides[dim], cell);
         }
-        put_blanks(s, l->width - (int)strlen(cell));
         put(s, cell);
     }
     put(s, "]");
@@ -237,20 +307,14 @@ static void put_block(const layout *l, int dim, int64_t offset, sink *s)
 /* A single number: the fewest digits that give it back, as Python's repr. */
 static void format_scalar(const weft__array *a, char *cell)
 {
-    double x = value_at(a, 0);
-    int digits = 1;
-    for (; digits < 17; digits++) {
-        snprintf(cell, CELL, "%.*e", digits - 1, x);
-        if (rounded(strtod(cell, NULL), (weft_dtype)a->dtype) == x)
-            break;
-    }
-    double size = fabs(x);
-    if (size != 0 && (size < 1e-4 || size >= 1e16)) {
-        snprintf(cell, CELL, "%.*e", digits - 1, x);
-        return;
-    }
-    int decimals = digits - 1 - (size != 0 ? (int)floor(log10(size)) : 0);
-    snprintf(cell, CELL, "%.*f", decimals < 1 ? 1 : decimals, x);
+    const double x = value_at(a, 0), size = fabs(x);
+    const weft__digits d = weft__digits_of(x, (weft_dtype)a->dtype, INT32_MAX, 0, WEFT__MOST_DIGITS);
+    const bool scientific = size != 0 && (size < 1e-4 || size >= sure((weft_dtype)a->dtype));
+    const pieces p = pieces_of(x, &d, scientific);
+    if (scientific)
+        snprintf(cell, CELL, "%s%s%se%+03d", p.before, p.after[0] ? "." : "", p.after, p.exponent);
+    else
+        snprintf(cell, CELL, "%s.%s", p.before, p.after[0] ? p.after : "0");
 }
 
 static void put_array(const weft__array *a, sink *s)
@@ -265,13 +329,13 @@ static void put_array(const weft__array *a, sink *s)
         }
         return;
     }
-    choose(&l);
     if (a->ndim > 0) {
+        choose(&l);
         put_block(&l, 0, 0, s);
         return;
     }
-    char cell[CELL + 8];
-    if (weft_dtype_is_float((weft_dtype)a->dtype) && isfinite(value_at(a, 0)))
+    char cell[CELL];
+    if (is_float(a) && isfinite(value_at(a, 0)))
         format_scalar(a, cell);
     else
         format_cell(&l, 0, cell);

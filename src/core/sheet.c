@@ -2,13 +2,13 @@
 #include "sheet.h"
 #include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <weft/text.h>
 
 void weft__put(weft__sheet *s, const char *format, ...)
 {
     va_list args;
     const bool room = s->buffer && (size_t)s->used < s->size;
     va_start(args, format);
-    s->used += vsnprintf(room ? s->buffer + s->used : NULL, room ? s->size - (size_t)s->used : 0, format, args);
+    s->used += weft_text_list(room ? s->buffer + s->used : NULL, room ? s->size - (size_t)s->used : 0, format, args);
     va_end(args);
 }

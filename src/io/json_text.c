@@ -1,13 +1,14 @@
 /* json_text.c - see json_text.h. */
 #include "json_text.h"
 #include <stdarg.h>
+#include <weft/text.h>
 
 void weft__json_put(FILE *out, const char *format, ...)
 {
     char text[512];
     va_list args;
     va_start(args, format);
-    const int n = vsnprintf(text, sizeof text, format, args);
+    const int n = weft_text_list(text, sizeof text, format, args);
     va_end(args);
     if (n > 0)
         fwrite(text, 1, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, out);
