@@ -49,16 +49,16 @@ bench_case *bench_add(bench_report *r, const char *kind, const char *name, const
     }
     bench_case *c = &r->cases[r->n_cases++];
     *c = (bench_case){.dtype = dtype};
-    snprintf(c->kind, sizeof c->kind, "%s", kind);
-    snprintf(c->name, sizeof c->name, "%s", name);
-    snprintf(c->device, sizeof c->device, "%s", device);
+    weft_text(c->kind, sizeof c->kind, "%s", kind);
+    weft_text(c->name, sizeof c->name, "%s", name);
+    weft_text(c->device, sizeof c->device, "%s", device);
     return c;
 }
 
 static void keep_error(void *user, weft_log_level level, const char *message)
 {
     if (level == WEFT_LOG_ERROR)
-        snprintf(user, 512, "%s", message);
+        weft_text(user, 512, "%s", message);
 }
 
 weft_ctx *bench_open(const bench_report *r, const bench_device *d, char *message)
@@ -97,7 +97,7 @@ static bool add_device(bench_report *r, const char *name, size_t length)
         return false;
     }
     bench_device *d = &r->devices[r->n_devices++];
-    snprintf(d->name, sizeof d->name, "%.*s", (int)length, name);
+    weft_text(d->name, sizeof d->name, "%.*s", (int)length, name);
     bool gpu = strncmp(d->name, "cuda", 4) == 0;
     const char *colon = strchr(d->name, ':');
     weft_device_info info = {0};
@@ -105,9 +105,9 @@ static bool add_device(bench_report *r, const char *name, size_t length)
         complain("%s cannot be used: %s", d->name, info.note);
         return false;
     }
-    snprintf(d->product, sizeof d->product, "%s", gpu ? info.name : r->host.cpu);
-    snprintf(d->driver, sizeof d->driver, "%s", info.driver);
-    snprintf(d->runtime, sizeof d->runtime, "%s", info.runtime);
+    weft_text(d->product, sizeof d->product, "%s", gpu ? info.name : r->host.cpu);
+    weft_text(d->driver, sizeof d->driver, "%s", info.driver);
+    weft_text(d->runtime, sizeof d->runtime, "%s", info.runtime);
     return true;
 }
 
@@ -225,7 +225,7 @@ static int write_html(const bench_report *r, const char *path)
         return EXIT_USAGE;
     }
     if (is_terminal(stdout))
-        printf("\nreport written to %s\n", path);
+        say(stdout, "\nreport written to %s\n", path);
     return EXIT_FINE;
 }
 

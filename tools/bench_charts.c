@@ -81,21 +81,18 @@ static void put_axes(FILE *out, const plot *p)
 {
     for (int e = (int)ceil(p->x0); e <= (int)floor(p->x1); e++) {
         double x = to_x(p, pow(10, e));
-        fprintf(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x, TOP, HEIGHT - BOTTOM);
-        fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x, HEIGHT - BOTTOM + 17,
-                pow(10, e));
+        say(out, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x, TOP, HEIGHT - BOTTOM);
+        say(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", x, HEIGHT - BOTTOM + 17, pow(10, e));
     }
     for (int e = (int)ceil(p->y0); e <= (int)floor(p->y1); e++) {
         double y = to_y(p, pow(10, e));
-        fprintf(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, p->width - RIGHT, y,
-                y);
-        fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, y + 4,
-                text_count(pow(10, e)));
+        say(out, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT, p->width - RIGHT, y, y);
+        say(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", LEFT - 8, y + 4, text_count(pow(10, e)));
     }
-    fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">flops per byte</text>\n", (LEFT + p->width) / 2,
-            HEIGHT - 8);
-    fprintf(out, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">flop/s</text>\n",
-            HEIGHT / 2, HEIGHT / 2);
+    say(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">flops per byte</text>\n", (LEFT + p->width) / 2,
+        HEIGHT - 8);
+    say(out, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">flop/s</text>\n",
+        HEIGHT / 2, HEIGHT / 2);
 }
 
 /* Up along the memory's speed, then level at the peak. */
@@ -103,8 +100,8 @@ static void put_roof(FILE *out, const plot *p, const bench_device *d, weft_dtype
 {
     double speed = memory_speed(d), top = peak(d, dtype), bend = top / speed;
     double first = fmax(pow(10, p->x0), pow(10, p->y0) / speed);
-    fprintf(out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n", to_x(p, first),
-            to_y(p, first * speed), to_x(p, bend), to_y(p, top), to_x(p, pow(10, p->x1)), to_y(p, top));
+    say(out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n", to_x(p, first),
+        to_y(p, first * speed), to_x(p, bend), to_y(p, top), to_x(p, pow(10, p->x1)), to_y(p, top));
 }
 
 /* One label for dtypes that share a roof. */
@@ -118,10 +115,10 @@ static void name_roof(FILE *out, plot *p, const bench_report *r, const bench_dev
             return;
         size_t used = strlen(names);
         if (same)
-            snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", weft_dtype_name(r->plan.dtypes[k]));
+            weft_text(names + used, sizeof names - used, "%s%s", used ? ", " : "", weft_dtype_name(r->plan.dtypes[k]));
     }
-    fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s: %sflop/s</text>\n", p->width - RIGHT,
-            to_y(p, top) - 6, names, text_count(top));
+    say(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s: %sflop/s</text>\n", p->width - RIGHT, to_y(p, top) - 6,
+        names, text_count(top));
     take_place(p, p->width - RIGHT - 130, to_y(p, top) - 6, 130);
 }
 
@@ -145,8 +142,8 @@ static void put_label(FILE *out, plot *p, const char *name, double x, double y)
         if (!is_free(p, at, level, width))
             continue;
         take_place(p, at, level, width);
-        fprintf(out, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", places[k][0] > 0 ? x + 9 : x - 9,
-                level, places[k][0] > 0 ? "start" : "end");
+        say(out, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", places[k][0] > 0 ? x + 9 : x - 9,
+            level, places[k][0] > 0 ? "start" : "end");
         html_text(out, name);
         fputs("</text>\n", out);
         return;
@@ -174,15 +171,14 @@ int dtype_colour(const bench_report *r, weft_dtype dtype)
 static void put_dot(FILE *out, const bench_report *r, const plot *p, const bench_case *c)
 {
     double x = case_x(p, c), y = case_y(p, c);
-    fprintf(
-        out,
+    say(out,
         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"var(--s%d)\" stroke=\"var(--card)\" stroke-width=\"2\"><title>",
         x, y, dtype_colour(r, c->dtype));
     html_text(out, c->name);
-    fprintf(out, " %s %s: %s, %sflop/s", c->what, weft_dtype_name(c->dtype), text_seconds(c->seconds.median),
-            text_count(c->flops / c->seconds.median));
+    say(out, " %s %s: %s, %sflop/s", c->what, weft_dtype_name(c->dtype), text_seconds(c->seconds.median),
+        text_count(c->flops / c->seconds.median));
     if (!isnan(case_share(c)))
-        fprintf(out, ", %.0f %% of the limit", 100 * case_share(c));
+        say(out, ", %.0f %% of the limit", 100 * case_share(c));
     fputs("</title></circle>\n", out);
 }
 
@@ -199,8 +195,8 @@ static void draw(FILE *out, const bench_report *r, const bench_device *d, int wi
 {
     plot p = {.width = width};
     fit(&p, r, d);
-    fprintf(out, "<svg class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", shown, width,
-            HEIGHT, d->name);
+    say(out, "<svg class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", shown, width,
+        HEIGHT, d->name);
     put_axes(out, &p);
     for (int t = 0; t < r->plan.n_dtypes; t++) {
         put_roof(out, &p, d, r->plan.dtypes[t]);
@@ -223,7 +219,6 @@ void chart_roofline(FILE *out, const bench_report *r, const bench_device *d)
     draw(out, r, d, 380, "on-narrow");
     fputs("<div class=\"legend\">", out);
     for (int t = 0; t < r->plan.n_dtypes && r->plan.n_dtypes > 1; t++)
-        fprintf(out, "<span><b style=\"background:var(--s%d)\"></b>%s</span>", t + 1,
-                weft_dtype_name(r->plan.dtypes[t]));
+        say(out, "<span><b style=\"background:var(--s%d)\"></b>%s</span>", t + 1, weft_dtype_name(r->plan.dtypes[t]));
     fputs("<span>Line: the limit. A dot on the line uses all that the machine has.</span></div>\n", out);
 }

@@ -117,8 +117,8 @@ static void print_text(const pair *pairs, int n)
     table_print(t, stdout);
     for (int k = 0; k < n; k++)
         if (pairs[k].problem)
-            printf("%s: %s\n", pairs[k].id, pairs[k].problem);
-    printf("\n%d slower, %d faster, %d the same\n", slower, faster, same);
+            say(stdout, "%s: %s\n", pairs[k].id, pairs[k].problem);
+    say(stdout, "\n%d slower, %d faster, %d the same\n", slower, faster, same);
 }
 
 static void print_json(const pair *pairs, int n, double threshold, bool same_machine)
@@ -177,8 +177,8 @@ static int show(const json_value *a, const json_value *b, double threshold, bool
     int n = compare_all(a, b, threshold, pairs), regressions = 0;
     bool same = same_machine(a, b);
     if (!same && !as_json)
-        printf("%sThe reports come from different machines or thread counts.%s\n\n", style(stdout, STYLE_WARN),
-               style(stdout, STYLE_PLAIN));
+        say(stdout, "%sThe reports come from different machines or thread counts.%s\n\n", style(stdout, STYLE_WARN),
+            style(stdout, STYLE_PLAIN));
     if (as_json)
         print_json(pairs, n, threshold, same);
     else

@@ -70,10 +70,10 @@ static const weft_bench_ceiling *find_ceiling(const bench_device *d, const char 
 
 static void put_tile(FILE *out, const char *value, const char *unit, const char *label, const weft_bench_ceiling *c)
 {
-    fprintf(out, "<div class=\"tile\"><b>%s%s</b><span>%s", value, unit, label);
+    say(out, "<div class=\"tile\"><b>%s%s</b><span>%s", value, unit, label);
     if (c->theory > 0)
-        fprintf(out, "<br>%.0f %% of %s%s in theory", 100 * c->value / c->theory, text_count(c->theory),
-                bench_unit_name(c->unit));
+        say(out, "<br>%.0f %% of %s%s in theory", 100 * c->value / c->theory, text_count(c->theory),
+            bench_unit_name(c->unit));
     fputs("<br>by ", out);
     html_text(out, c->source);
     fputs("</span></div>\n", out);
@@ -95,7 +95,7 @@ static void put_tiles(FILE *out, const bench_device *d)
     }
     for (int k = 0; k < d->n_ceilings; k++) {
         char label[64];
-        snprintf(label, sizeof label, "arithmetic, %s", weft_dtype_name(d->ceilings[k].dtype));
+        weft_text(label, sizeof label, "arithmetic, %s", weft_dtype_name(d->ceilings[k].dtype));
         if (d->ceilings[k].unit == WEFT_BENCH_FLOPS)
             put_tile(out, text_count(d->ceilings[k].value), "flop/s", label, &d->ceilings[k]);
     }
@@ -117,12 +117,11 @@ static void put_bars(FILE *out, const bench_report *r, const bench_device *d, co
             continue;
         fputs("<div class=\"label\">", out);
         html_text(out, c->name);
-        fprintf(
-            out,
+        say(out,
             " <i>%s%s%s</i></div><div class=\"track\"><div style=\"width:%.1f%%;background:var(--s%d)\"></div></div>",
             strcmp(kind, "model") == 0 ? c->what : "", strcmp(kind, "model") == 0 ? " " : "", weft_dtype_name(c->dtype),
             100 * shown, dtype_colour(r, c->dtype));
-        fprintf(out, "<div class=\"n\">%.0f %%</div>\n", 100 * share);
+        say(out, "<div class=\"n\">%.0f %%</div>\n", 100 * share);
     }
     fputs("</div>\n", out);
 }
@@ -131,23 +130,23 @@ static void put_row(FILE *out, const bench_case *c)
 {
     fputs("<tr><td>", out);
     html_text(out, c->name);
-    fprintf(out, "</td><td>%s</td><td>%s</td><td>%s</td>", c->what, weft_dtype_name(c->dtype), c->device);
+    say(out, "</td><td>%s</td><td>%s</td><td>%s</td>", c->what, weft_dtype_name(c->dtype), c->device);
     if (c->error[0]) {
         fputs("<td colspan=\"5\" class=\"bad\">", out);
         html_text(out, c->error);
         fputs("</td></tr>\n", out);
         return;
     }
-    fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s &ndash; %s</td>", text_seconds(c->seconds.median),
-            text_seconds(c->seconds.p10), text_seconds(c->seconds.p90));
-    fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td>",
-            c->bytes > 0 ? text_count(c->bytes / c->seconds.median) : "",
-            c->flops > 0 ? text_count(c->flops / c->seconds.median) : "");
+    say(out, "<td class=\"n\">%s</td><td class=\"n\">%s &ndash; %s</td>", text_seconds(c->seconds.median),
+        text_seconds(c->seconds.p10), text_seconds(c->seconds.p90));
+    say(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td>",
+        c->bytes > 0 ? text_count(c->bytes / c->seconds.median) : "",
+        c->flops > 0 ? text_count(c->flops / c->seconds.median) : "");
     if (isnan(case_share(c)))
         fputs("<td></td></tr>\n", out);
     else
-        fprintf(out, "<td class=\"n\">%.0f %% <span class=\"bad\">%s</span></td></tr>\n", 100 * case_share(c),
-                c->memory_bound ? "memory" : "compute");
+        say(out, "<td class=\"n\">%.0f %% <span class=\"bad\">%s</span></td></tr>\n", 100 * case_share(c),
+            c->memory_bound ? "memory" : "compute");
 }
 
 static void put_table(FILE *out, const bench_report *r, const char *kind)
@@ -174,11 +173,11 @@ static void put_ratios(FILE *out, const bench_report *r)
                   "class=\"n\">CPU<th class=\"n\">GPU<th class=\"n\">CPU : GPU</tr>\n",
                   out);
         any = true;
-        fprintf(out,
-                "<tr><td>%s</td><td>%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">"
-                "%.1f</td></tr>\n",
-                cpu->name, cpu->what, weft_dtype_name(cpu->dtype), text_seconds(cpu->seconds.median),
-                text_seconds(gpu->seconds.median), cpu->seconds.median / gpu->seconds.median);
+        say(out,
+            "<tr><td>%s</td><td>%s</td><td>%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">"
+            "%.1f</td></tr>\n",
+            cpu->name, cpu->what, weft_dtype_name(cpu->dtype), text_seconds(cpu->seconds.median),
+            text_seconds(gpu->seconds.median), cpu->seconds.median / gpu->seconds.median);
     }
     if (any)
         fputs("</table></div>\n", out);
@@ -201,7 +200,7 @@ static int count_kind(const bench_report *r, const char *kind)
 
 static void put_device(FILE *out, const bench_report *r, const bench_device *d)
 {
-    fprintf(out, "<h2>%s: ", strncmp(d->name, "cuda", 4) == 0 ? "GPU" : "CPU");
+    say(out, "<h2>%s: ", strncmp(d->name, "cuda", 4) == 0 ? "GPU" : "CPU");
     html_text(out, d->product);
     fputs("</h2>\n<p>What it does at best, measured just before.</p>\n<div class=\"card\">\n", out);
     put_tiles(out, d);
@@ -214,7 +213,7 @@ static void put_device(FILE *out, const bench_report *r, const bench_device *d)
     for (int k = 0; k < N_KINDS; k++) {
         if (count_kind(r, kinds[k].name) == 0)
             continue;
-        fprintf(out, "<h3>%s, share of the limit</h3>\n<div class=\"card\">\n", kinds[k].title);
+        say(out, "<h3>%s, share of the limit</h3>\n<div class=\"card\">\n", kinds[k].title);
         put_bars(out, r, d, kinds[k].name);
         fputs("</div>\n", out);
     }
@@ -230,16 +229,16 @@ void bench_print_html(const bench_report *r, FILE *out)
     html_text(out, r->host.cpu);
     char print[24];
     bench_fingerprint(r, print, sizeof print);
-    fprintf(out, ", %d thread%s, kernels for %s, %s. weft %s. Fingerprint of the machine: %s.%s</p>\n", r->plan.threads,
-            r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(), print,
-            r->plan.quick ? " Made with --quick: the figures mean nothing." : "");
+    say(out, ", %d thread%s, kernels for %s, %s. weft %s. Fingerprint of the machine: %s.%s</p>\n", r->plan.threads,
+        r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(), print,
+        r->plan.quick ? " Made with --quick: the figures mean nothing." : "");
     for (int k = 0; k < r->n_devices; k++)
         put_device(out, r, &r->devices[k]);
     put_ratios(out, r);
     for (int k = 0; k < N_KINDS; k++) {
         if (count_kind(r, kinds[k].name) == 0)
             continue;
-        fprintf(out, "<h2>%s</h2>\n", kinds[k].title);
+        say(out, "<h2>%s</h2>\n", kinds[k].title);
         put_table(out, r, kinds[k].name);
     }
     fputs("<p>The limit is the roofline: the least time that the bytes an operation must move, at the speed of a large "

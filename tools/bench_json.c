@@ -17,13 +17,13 @@ void bench_fingerprint(const bench_report *r, char *text, size_t size)
 {
     uint64_t hash = 14695981039346656037u;
     char numbers[64];
-    snprintf(numbers, sizeof numbers, "%d %d %zu", r->host.processors, r->plan.threads, r->host.memory >> 30);
+    weft_text(numbers, sizeof numbers, "%d %d %zu", r->host.processors, r->plan.threads, r->host.memory >> 30);
     mix(&hash, r->host.cpu);
     mix(&hash, r->host.isa);
     mix(&hash, numbers);
     for (int k = 0; k < r->n_devices; k++)
         mix(&hash, r->devices[k].product);
-    snprintf(text, size, "%016llx", (unsigned long long)hash);
+    weft_text(text, size, "%016llx", (unsigned long long)hash);
 }
 
 static void put_machine(json *j, const bench_report *r)
@@ -90,7 +90,7 @@ static void put_case(json *j, const bench_case *c)
 {
     const bool measured = !c->error[0];
     char id[160];
-    snprintf(id, sizeof id, "%s/%s/%s/%s/%s", c->kind, c->name, c->what, weft_dtype_name(c->dtype), c->device);
+    weft_text(id, sizeof id, "%s/%s/%s/%s/%s", c->kind, c->name, c->what, weft_dtype_name(c->dtype), c->device);
     json_object(j, NULL);
     json_text(j, "id", id);
     json_text(j, "kind", c->kind);

@@ -69,7 +69,7 @@ static void measure(const bench_report *r, const bench_device *d, step *s, bench
     (void)weft_bench_measure(training ? train : forward, s, &how, &c->seconds);
     c->roof = weft_bench_roofline(d->ceilings, d->n_ceilings, c->dtype, c->bytes, c->flops, &c->memory_bound);
     if (weft_ctx_status(s->n.ctx) != WEFT_OK)
-        snprintf(c->error, sizeof c->error, "%s", weft_ctx_message(s->n.ctx));
+        weft_text(c->error, sizeof c->error, "%s", weft_ctx_message(s->n.ctx));
     weft_ctx_clear(s->n.ctx);
 }
 
@@ -77,7 +77,7 @@ static bench_case *add_case(bench_report *r, const model *m, const bench_device 
                             const char *what)
 {
     bench_case *c = bench_add(r, "model", m->name, d->name, dtype);
-    snprintf(c->what, sizeof c->what, "%s, batch %d", what, batch);
+    weft_text(c->what, sizeof c->what, "%s, batch %d", what, batch);
     c->roof = (double)NAN;
     return c;
 }
@@ -94,7 +94,7 @@ static void run_model(bench_report *r, const model *m, const bench_device *d, we
     *s = (step){.m = m, .n = {.dtype = dtype, .batch = batch, .large_device = gpu && !r->plan.alike}};
     s->n.ctx = bench_open(r, d, s->message);
     if (!s->n.ctx) {
-        snprintf(c->error, sizeof c->error, "%s", s->message);
+        weft_text(c->error, sizeof c->error, "%s", s->message);
         free(s);
         return;
     }
@@ -104,7 +104,7 @@ static void run_model(bench_report *r, const model *m, const bench_device *d, we
     if (weft_adamw_open(s->n.ctx, s->n.params, s->n.n_params, NULL, &s->optim) == WEFT_OK)
         measure(r, d, s, c, true);
     else
-        snprintf(c->error, sizeof c->error, "%s", weft_ctx_message(s->n.ctx));
+        weft_text(c->error, sizeof c->error, "%s", weft_ctx_message(s->n.ctx));
     weft_optim_close(s->optim);
     net_close(&s->n);
     weft_ctx_close(s->n.ctx);

@@ -143,7 +143,7 @@ static void measure(const bench_report *r, const bench_device *d, const sample *
         run(turns, turns->n + 1) == WEFT_OK) /* once round first: new memory is slow when it is first written */
         (void)weft_bench_measure(run, turns, &how, &c->seconds);
     if (weft_ctx_status(ctx) != WEFT_OK)
-        snprintf(c->error, sizeof c->error, "%s", weft_ctx_message(ctx));
+        weft_text(c->error, sizeof c->error, "%s", weft_ctx_message(ctx));
     else
         c->roof = weft_bench_roofline(d->ceilings, d->n_ceilings, c->dtype, c->bytes, c->flops, &c->memory_bound);
     for (int k = 0; k < turns->n; k++)
@@ -177,7 +177,7 @@ static void name_shape(char *text, size_t size, const int64_t *shape, int rank)
 {
     size_t used = 0;
     for (int k = 0; k < rank && used < size; k++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", k ? "x" : "", (long long)shape[k]);
+        used += (size_t)weft_text(text + used, size - used, "%s%lld", k ? "x" : "", (long long)shape[k]);
 }
 
 /* One operation, or its gradient, in one dtype on one device. */
@@ -192,8 +192,8 @@ static void run_case(bench_report *r, const bench_device *d, const char *kind, c
 static void refuse(bench_report *r, const bench_device *d, const sample *s, weft_dtype dtype)
 {
     bench_case *c = bench_add(r, "op", s->op.name, d->name, dtype);
-    snprintf(c->error, sizeof c->error,
-             "there is no way to run %s by itself: weft bench models measures what steps are made of", s->op.name);
+    weft_text(c->error, sizeof c->error,
+              "there is no way to run %s by itself: weft bench models measures what steps are made of", s->op.name);
 }
 
 void bench_run_ops(bench_report *r, const int *ops, int n)

@@ -7,7 +7,7 @@
 
 static void heading(FILE *out, const char *text, const char *more)
 {
-    fprintf(out, "%s%s%s%s%s\n", style(out, STYLE_BOLD), text, style(out, STYLE_PLAIN), more[0] ? "  " : "", more);
+    say(out, "%s%s%s%s%s\n", style(out, STYLE_BOLD), text, style(out, STYLE_PLAIN), more[0] ? "  " : "", more);
 }
 
 static const char *ceiling_size(const weft_bench_ceiling *c)
@@ -17,7 +17,7 @@ static const char *ceiling_size(const weft_bench_ceiling *c)
         return "";
     if (c->unit == WEFT_BENCH_BYTES)
         return text_bytes(c->size);
-    snprintf(text, sizeof text, c->unit == WEFT_BENCH_FLOPS ? "%.0f^3" : "%.0f B", c->size);
+    weft_text(text, sizeof text, c->unit == WEFT_BENCH_FLOPS ? "%.0f^3" : "%.0f B", c->size);
     return text;
 }
 
@@ -42,7 +42,7 @@ static void add_theory(table *t, const weft_bench_ceiling *c)
 static void print_ceilings(const bench_device *d, FILE *out)
 {
     char title[64];
-    snprintf(title, sizeof title, "Ceilings of %s", d->name);
+    weft_text(title, sizeof title, "Ceilings of %s", d->name);
     heading(out, title, d->product);
     const bool theory = has_theory(d);
     table *t = theory ? table_open("lllrrrl", (const char *[]){"  what", "dtype", "size", "at best", "one takes",
@@ -134,8 +134,8 @@ static void print_kind(const bench_report *r, const char *kind, const char *titl
     table_print_or_drop(t, out, n > 0);
     for (int k = 0; k < r->n_cases; k++)
         if (strcmp(r->cases[k].kind, kind) == 0 && r->cases[k].error[0])
-            fprintf(out, "  %s%s %s on %s was not measured:%s %s\n", style(out, STYLE_WARN), r->cases[k].name,
-                    weft_dtype_name(r->cases[k].dtype), r->cases[k].device, style(out, STYLE_PLAIN), r->cases[k].error);
+            say(out, "  %s%s %s on %s was not measured:%s %s\n", style(out, STYLE_WARN), r->cases[k].name,
+                weft_dtype_name(r->cases[k].dtype), r->cases[k].device, style(out, STYLE_PLAIN), r->cases[k].error);
 }
 
 static void print_ratios(const bench_report *r, FILE *out)
@@ -171,19 +171,19 @@ static void print_doubts(const bench_report *r, FILE *out)
         wide += !c->error[0] && c->seconds.p90 > 1.5 * c->seconds.p10;
     }
     if (measured > 0 && 3 * wide > measured && !r->plan.quick)
-        fprintf(out,
-                "\n%s%d of %d cases spread by more than half: the machine is busy with other things, and the figures "
-                "are as "
-                "uncertain as that.%s\n",
-                style(out, STYLE_WARN), wide, measured, style(out, STYLE_PLAIN));
+        say(out,
+            "\n%s%d of %d cases spread by more than half: the machine is busy with other things, and the figures "
+            "are as "
+            "uncertain as that.%s\n",
+            style(out, STYLE_WARN), wide, measured, style(out, STYLE_PLAIN));
 }
 
 void bench_print_text(const bench_report *r, FILE *out)
 {
     char text[256], print[24];
     bench_fingerprint(r, print, sizeof print);
-    snprintf(text, sizeof text, "%s, %d thread%s, kernels for %s, fingerprint %s", r->host.cpu, r->plan.threads,
-             r->plan.threads == 1 ? "" : "s", r->host.isa, print);
+    weft_text(text, sizeof text, "%s, %d thread%s, kernels for %s, fingerprint %s", r->host.cpu, r->plan.threads,
+              r->plan.threads == 1 ? "" : "s", r->host.isa, print);
     heading(out, "Machine", text);
     for (int k = 0; k < r->n_devices; k++) {
         fputc('\n', out);

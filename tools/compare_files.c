@@ -75,12 +75,12 @@ static void take_tensor(void *user, const weft_file_difference *d)
 
 static void print_verdict(const report *r, bool equal)
 {
-    printf("\n%s%s%s: %lld tensors, %lld with elements that differ, %lld in one file only or of two shapes\n",
-           style(stdout, equal ? STYLE_GOOD : STYLE_BAD),
-           equal && r->differ ? "equal within the tolerances"
-           : equal            ? "equal"
-                              : "not equal",
-           style(stdout, STYLE_PLAIN), (long long)r->tensors, (long long)r->differ, (long long)r->lone);
+    say(stdout, "\n%s%s%s: %lld tensors, %lld with elements that differ, %lld in one file only or of two shapes\n",
+        style(stdout, equal ? STYLE_GOOD : STYLE_BAD),
+        equal && r->differ ? "equal within the tolerances"
+        : equal            ? "equal"
+                           : "not equal",
+        style(stdout, STYLE_PLAIN), (long long)r->tensors, (long long)r->differ, (long long)r->lone);
 }
 
 int compare_run_files(const compare_options *o, int n, char **words)

@@ -76,23 +76,23 @@ static bool write_svg(const char *path, const weft_drift *drift, int n)
 static void print_text(const compare_options *o, const char *side, const weft_lockstep_report *r)
 {
     char plot[8192];
-    printf("%d steps, %lld kernels compared on the same inputs, cpu against %s: ", r->steps, (long long)r->launches,
-           side);
+    say(stdout, "%d steps, %lld kernels compared on the same inputs, cpu against %s: ", r->steps,
+        (long long)r->launches, side);
     if (r->differences == 0 && (r->worst > 0 || r->ties > 0))
-        printf("%sall agree%s\nlargest relative L2 error of one: %.2e (%s); ties: %lld\n", style(stdout, STYLE_GOOD),
-               style(stdout, STYLE_PLAIN), r->worst, r->worst_kernel, (long long)r->ties);
+        say(stdout, "%sall agree%s\nlargest relative L2 error of one: %.2e (%s); ties: %lld\n",
+            style(stdout, STYLE_GOOD), style(stdout, STYLE_PLAIN), r->worst, r->worst_kernel, (long long)r->ties);
     else if (r->differences == 0)
-        printf("%sall equal%s\n", style(stdout, STYLE_GOOD), style(stdout, STYLE_PLAIN));
+        say(stdout, "%sall equal%s\n", style(stdout, STYLE_GOOD), style(stdout, STYLE_PLAIN));
     else
-        printf("%sthey part%s in step %d, kernel %lld\n%s\n", style(stdout, STYLE_BAD), style(stdout, STYLE_PLAIN),
-               r->first.step + 1, (long long)r->first.call + 1, r->first.text);
+        say(stdout, "%sthey part%s in step %d, kernel %lld\n%s\n", style(stdout, STYLE_BAD), style(stdout, STYLE_PLAIN),
+            r->first.step + 1, (long long)r->first.call + 1, r->first.text);
     if (r->saved)
-        printf("  saved: weft compare replay %s --other %s\n", o->save, side);
+        say(stdout, "  saved: weft compare replay %s --other %s\n", o->save, side);
     else if (r->differences > 0 && !o->save)
-        printf(
+        say(stdout,
             "  with --save bad.npz this operation is kept, to be run again by itself: weft compare replay bad.npz\n");
     if (r->n_drift > 0 && weft_drift_plot(r->drift, r->n_drift, plot, sizeof plot) < (int)sizeof plot)
-        printf("\ndrift of the same steps, each side on its own:\n%s", plot);
+        say(stdout, "\ndrift of the same steps, each side on its own:\n%s", plot);
 }
 
 static void json_difference(json *j, const char *key, const weft_difference *d)
@@ -229,7 +229,8 @@ int compare_run_replay(const compare_options *o, int n, char **words)
         json_difference(&j, "launch", &d);
         json_close(&j);
     } else if (status == WEFT_OK) {
-        printf("%s on %s agrees with the reference in %s: relative L2 error %.2e\n", d.kernel, side, words[0], d.error);
+        say(stdout, "%s on %s agrees with the reference in %s: relative L2 error %.2e\n", d.kernel, side, words[0],
+            d.error);
     } else {
         puts(d.text);
     }

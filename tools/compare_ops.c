@@ -90,9 +90,9 @@ static void show_or_keep(report *r, const shown *row)
 static void keep_failure(report *r, const weft_op_agreement *row)
 {
     char text[sizeof row->first.text + sizeof row->inputs + 512];
-    const int length = snprintf(text, sizeof text, "\n%s, %s, %s:\n%s%s\n%s%s%s", row->op, weft_dtype_name(row->dtype),
-                                weft_layout_name(row->layout), row->first.text, row->text,
-                                row->inputs[0] ? "  where " : "", row->inputs, row->inputs[0] ? "\n" : "");
+    const int length = weft_text(text, sizeof text, "\n%s, %s, %s:\n%s%s\n%s%s%s", row->op, weft_dtype_name(row->dtype),
+                                 weft_layout_name(row->layout), row->first.text, row->text,
+                                 row->inputs[0] ? "  where " : "", row->inputs, row->inputs[0] ? "\n" : "");
     const size_t n = length < (int)sizeof text ? (size_t)length : sizeof text - 1;
     r->failures = grow(r->failures, r->failures_size + n + 1);
     memcpy(r->failures + r->failures_size, text, n + 1);
@@ -180,8 +180,8 @@ static void print_table(report *r, const char *side)
         puts("\nshown: the worst dtype and layout of each operation; --all shows every one");
     if (r->failures)
         fputs(r->failures, stdout);
-    printf("\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n", (long long)r->agree,
-           (long long)r->bad, (long long)r->skipped, side);
+    say(stdout, "\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n",
+        (long long)r->agree, (long long)r->bad, (long long)r->skipped, side);
 }
 
 int compare_run_ops(const compare_options *o, int n, char **words)

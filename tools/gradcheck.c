@@ -59,7 +59,7 @@ static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char
         (void)check(ctx, evaluate, &f, inputs, n, NULL);
     weft_status status = weft_ctx_status(ctx);
     if (status != WEFT_OK)
-        snprintf(message, size, "%s", weft_ctx_message(ctx));
+        weft_text(message, size, "%s", weft_ctx_message(ctx));
     weft_ctx_clear(ctx);
     weft_status popped = weft_scope_pop(ctx, mark);
     return status == WEFT_OK ? popped : status;
@@ -76,7 +76,7 @@ static verdict check_op(weft_ctx *ctx, int index)
     }
     if (!known) {
         v.first = v.second = WEFT_E_UNSUPPORTED;
-        snprintf(v.message, sizeof v.message, "tools/samples.c has no recipe for weft_%s", s.op.name);
+        weft_text(v.message, sizeof v.message, "tools/samples.c has no recipe for weft_%s", s.op.name);
         return v;
     }
     v.first = run_check(ctx, &s, weft_gradcheck, v.message, sizeof v.message);
@@ -101,16 +101,16 @@ static void print_text(const verdict *all, int n, const char *device)
         skipped += v->skipped != NULL;
         text_style look = v->skipped ? STYLE_DIM : is_wrong(v) ? STYLE_BAD : STYLE_GOOD;
         const char *word = v->skipped ? "none" : is_wrong(v) ? "WRONG" : "right";
-        printf("%-20s %s%-5s%s  ", v->name, style(stdout, look), word, style(stdout, STYLE_PLAIN));
+        say(stdout, "%-20s %s%-5s%s  ", v->name, style(stdout, look), word, style(stdout, STYLE_PLAIN));
         if (v->skipped)
-            printf("%s\n", v->skipped);
+            say(stdout, "%s\n", v->skipped);
         else if (is_wrong(v))
-            printf("%s derivative: %s\n", v->first != WEFT_OK ? "first" : "second", v->message);
+            say(stdout, "%s derivative: %s\n", v->first != WEFT_OK ? "first" : "second", v->message);
         else
             puts("first and second derivative");
     }
     if (n > 1)
-        printf("\n%d right, %d wrong, %d not differentiable, on %s\n", right, wrong, skipped, device);
+        say(stdout, "\n%d right, %d wrong, %d not differentiable, on %s\n", right, wrong, skipped, device);
 }
 
 static void json_status(json *j, const char *key, const verdict *v, weft_status status)
@@ -143,7 +143,7 @@ static void print_json(const verdict *all, int n, const char *device)
 static void keep_message(void *user, weft_log_level level, const char *message)
 {
     if (level == WEFT_LOG_ERROR)
-        snprintf(user, 512, "%s", message);
+        weft_text(user, 512, "%s", message);
 }
 
 /* Fills chosen with the indices of the named operations. False after a complaint. */

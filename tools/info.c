@@ -18,12 +18,12 @@ static const usage info_usage = {
 
 static void line(const char *key, const char *text)
 {
-    printf("  %s%-12s%s %s\n", style(stdout, STYLE_DIM), key, style(stdout, STYLE_PLAIN), text);
+    say(stdout, "  %s%-12s%s %s\n", style(stdout, STYLE_DIM), key, style(stdout, STYLE_PLAIN), text);
 }
 
 static void heading(const char *text)
 {
-    printf("%s%s%s\n", style(stdout, STYLE_BOLD), text, style(stdout, STYLE_PLAIN));
+    say(stdout, "%s%s%s\n", style(stdout, STYLE_BOLD), text, style(stdout, STYLE_PLAIN));
 }
 
 /* ---- Text ---- */
@@ -33,19 +33,19 @@ static void print_cpu(const machine *m)
     char text[256] = "";
     heading("CPU");
     line("name", m->cpu);
-    snprintf(text, sizeof text, "%d usable, %d online", m->processors, m->online);
+    weft_text(text, sizeof text, "%d usable, %d online", m->processors, m->online);
     line("processors", text);
     const char *forced = getenv("WEFT_ISA");
-    snprintf(text, sizeof text, "%s%s%s%s%s", m->isa, m->isas[0] ? "  (the processor has " : "", m->isas,
-             m->isas[0] ? ")" : "", forced && *forced && !m->note[0] ? "  chosen by WEFT_ISA" : "");
+    weft_text(text, sizeof text, "%s%s%s%s%s", m->isa, m->isas[0] ? "  (the processor has " : "", m->isas,
+              m->isas[0] ? ")" : "", forced && *forced && !m->note[0] ? "  chosen by WEFT_ISA" : "");
     line("kernels", text);
     if (m->note[0])
-        printf("  %-12s %s%s%s\n", "", style(stdout, STYLE_WARN), m->note, style(stdout, STYLE_PLAIN));
+        say(stdout, "  %-12s %s%s%s\n", "", style(stdout, STYLE_WARN), m->note, style(stdout, STYLE_PLAIN));
     text[0] = 0;
     for (int i = 0; i < m->n_caches; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s%s %s", i ? ", " : "", m->caches[i].name,
-                 text_bytes((double)m->caches[i].bytes));
+        weft_text(text + used, sizeof text - used, "%s%s %s", i ? ", " : "", m->caches[i].name,
+                  text_bytes((double)m->caches[i].bytes));
     }
     line("caches", text[0] ? text : "the system does not say");
     if (m->memory)
@@ -56,24 +56,25 @@ static void print_cpu(const machine *m)
 static void print_library(const weft_device_library *l)
 {
     bool used = l->version[0] != 0;
-    printf("  %s%-12s%s %s%s%s%s%s\n", style(stdout, STYLE_DIM), l->name, style(stdout, STYLE_PLAIN),
-           style(stdout, used ? STYLE_GOOD : STYLE_WARN), used ? l->version : "not used: ", style(stdout, STYLE_PLAIN),
-           used ? "  " : "", used ? l->path : l->reason);
+    say(stdout, "  %s%-12s%s %s%s%s%s%s\n", style(stdout, STYLE_DIM), l->name, style(stdout, STYLE_PLAIN),
+        style(stdout, used ? STYLE_GOOD : STYLE_WARN), used ? l->version : "not used: ", style(stdout, STYLE_PLAIN),
+        used ? "  " : "", used ? l->path : l->reason);
 }
 
 static void print_gpu(const weft_device_info *g)
 {
     char text[256];
-    snprintf(text, sizeof text, "GPU %d", g->index);
-    printf("\n");
+    weft_text(text, sizeof text, "GPU %d", g->index);
+    say(stdout, "\n");
     heading(text);
     line("name", g->name);
-    snprintf(text, sizeof text, "%s, %s free", text_bytes((double)g->total_memory), text_bytes((double)g->free_memory));
+    weft_text(text, sizeof text, "%s, %s free", text_bytes((double)g->total_memory),
+              text_bytes((double)g->free_memory));
     line("memory", text);
-    snprintf(text, sizeof text, "%d multiprocessors, compute capability %d.%d", g->cores, g->compute_major,
-             g->compute_minor);
+    weft_text(text, sizeof text, "%d multiprocessors, compute capability %d.%d", g->cores, g->compute_major,
+              g->compute_minor);
     line("processors", text);
-    snprintf(text, sizeof text, "serves CUDA %s; Weft was built with %s", g->driver, g->runtime);
+    weft_text(text, sizeof text, "serves CUDA %s; Weft was built with %s", g->driver, g->runtime);
     line("driver", text);
     for (int i = 0; i < g->n_libraries && i < WEFT_DEVICE_LIBRARIES; i++)
         print_library(&g->libraries[i]);
@@ -91,11 +92,11 @@ static void print_text(const machine *m)
             print_gpu(&g);
             continue;
         }
-        printf("\n");
+        say(stdout, "\n");
         heading("GPU");
-        printf("  %snone used:%s %s\n", style(stdout, STYLE_WARN), style(stdout, STYLE_PLAIN), g.note);
+        say(stdout, "  %snone used:%s %s\n", style(stdout, STYLE_WARN), style(stdout, STYLE_PLAIN), g.note);
     }
-    printf("\n");
+    say(stdout, "\n");
     heading("Weft");
     line("version", weft_version());
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <weft/text.h>
 
 json json_begin(FILE *out)
 {
@@ -13,17 +14,17 @@ json json_begin(FILE *out)
 static void put_string(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const char *c = text; *c;) {
+        const int bytes = weft_text_character(c);
         if (*c == '"' || *c == '\\')
             fprintf(out, "\\%c", *c);
-        else if (*c == '\n')
-            fputs("\\n", out);
-        else if (*c == '\t')
-            fputs("\\t", out);
-        else if (*c < 0x20 || *c == 0x7f)
+        else if (*c == '\n' || *c == '\t')
+            fputs(*c == '\n' ? "\\n" : "\\t", out);
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
             fprintf(out, "\\u%04x", (unsigned)*c);
         else
-            fputc(*c, out);
+            fprintf(out, "%.*s", bytes ? bytes : 3, bytes ? c : "\xef\xbf\xbd"); /* no UTF-8: U+FFFD */
+        c += bytes ? bytes : 1;
     }
     fputc('"', out);
 }
@@ -99,8 +100,8 @@ void json_real(json *j, const char *key, double value)
     }
     char text[32];
     for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        weft_text(text, sizeof text, "%.*g", digits, value);
+        if (weft_number(text, NULL) == value)
             break;
     }
     lead(j, key);

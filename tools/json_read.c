@@ -163,7 +163,7 @@ static json_value *read_word(reader *r)
         }
     }
     char *end;
-    double number = strtod(r->at, &end);
+    double number = weft_number(r->at, &end);
     if (end == r->at || (*r->at != '-' && (*r->at < '0' || *r->at > '9'))) {
         fail(r, "a value was expected");
         return NULL;
@@ -211,7 +211,7 @@ json_value *json_parse(const char *text, char *message, size_t size)
     int line = 1;
     for (const char *p = r.start; p < r.at; p++)
         line += *p == '\n';
-    snprintf(message, size, "line %d: %s", line, r.error);
+    weft_text(message, size, "line %d: %s", line, r.error);
     json_free(v);
     return NULL;
 }
@@ -220,7 +220,7 @@ json_value *json_load(const char *path, char *message, size_t size)
 {
     FILE *file = fopen(path, "rb");
     if (!file) {
-        snprintf(message, size, "%s", strerror(errno));
+        weft_text(message, size, "%s", strerror(errno));
         return NULL;
     }
     size_t used = 0, room = 1 << 16;

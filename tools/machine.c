@@ -27,7 +27,7 @@ static void read_flags(machine *m, const char *line)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t used = strlen(m->isas);
         if (has_word(line, known[i]))
-            snprintf(m->isas + used, sizeof m->isas - used, "%s%s", used ? " " : "", known[i]);
+            weft_text(m->isas + used, sizeof m->isas - used, "%s%s", used ? " " : "", known[i]);
     }
 }
 
@@ -40,7 +40,7 @@ static void read_cpuinfo(machine *m)
     while (fgets(line, sizeof line, file) && line[0] != '\n') {
         char *value = strstr(line, ": ");
         if (value && strncmp(line, "model name", 10) == 0)
-            snprintf(m->cpu, sizeof m->cpu, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+            weft_text(m->cpu, sizeof m->cpu, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
         if (value && strncmp(line, "flags", 5) == 0)
             read_flags(m, value + 1);
     }
@@ -52,7 +52,7 @@ static void read_cpuinfo(machine *m)
 static bool read_word(int index, const char *what, char *out, size_t size)
 {
     char path[96];
-    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, what);
+    weft_text(path, sizeof path, "/sys/devices/system/cpu/cpu0/cache/index%d/%s", index, what);
     FILE *file = fopen(path, "r");
     if (!file)
         return false;
@@ -66,7 +66,7 @@ static void add_cache(machine *m, const char *name, size_t bytes)
 {
     if (bytes == 0 || m->n_caches == MACHINE_CACHES)
         return;
-    snprintf(m->caches[m->n_caches].name, sizeof m->caches[0].name, "%s", name);
+    weft_text(m->caches[m->n_caches].name, sizeof m->caches[0].name, "%s", name);
     m->caches[m->n_caches++].bytes = bytes;
 }
 
@@ -80,7 +80,7 @@ static void read_caches(machine *m)
         char *end, name[8];
         size_t bytes = strtoul(size, &end, 10);
         bytes <<= *end == 'M' ? 20 : *end == 'K' ? 10 : 0;
-        snprintf(name, sizeof name, "L%.1s%s", level, strcmp(type, "Data") == 0 ? "d" : "");
+        weft_text(name, sizeof name, "L%.1s%s", level, strcmp(type, "Data") == 0 ? "d" : "");
         add_cache(m, name, bytes);
     }
     if (m->n_caches > 0)
@@ -120,13 +120,13 @@ void machine_read(machine *m)
     memset(m, 0, sizeof *m);
     weft_device_info info = {0};
     if (weft_device_info_get("cpu", 0, &info) == WEFT_OK) {
-        snprintf(m->cpu, sizeof m->cpu, "%.100s", info.name);
-        snprintf(m->isa, sizeof m->isa, "%s", info.isa);
-        snprintf(m->note, sizeof m->note, "%.120s", info.note);
+        weft_text(m->cpu, sizeof m->cpu, "%.100s", info.name);
+        weft_text(m->isa, sizeof m->isa, "%s", info.isa);
+        weft_text(m->note, sizeof m->note, "%.120s", info.note);
     }
     struct utsname system;
     if (uname(&system) == 0)
-        snprintf(m->system, sizeof m->system, "%.40s %.60s %.40s", system.sysname, system.release, system.machine);
+        weft_text(m->system, sizeof m->system, "%.40s %.60s %.40s", system.sysname, system.release, system.machine);
     m->online = (int)sysconf(_SC_NPROCESSORS_ONLN);
     m->processors = usable_processors();
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);

@@ -3,8 +3,11 @@
 #include "options.h"
 #include "terminal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <weft/weft.h>
 
 static const command commands[] = {
@@ -19,11 +22,11 @@ static const command commands[] = {
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "%sweft%s %s: a tensor and autograd engine in C, from the command line\n\nusage: weft COMMAND ...\n\n",
-            style(out, STYLE_BOLD), style(out, STYLE_PLAIN), weft_version());
+    say(out, "%sweft%s %s: a tensor and autograd engine in C, from the command line\n\nusage: weft COMMAND ...\n\n",
+        style(out, STYLE_BOLD), style(out, STYLE_PLAIN), weft_version());
     for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %s%-11s%s %s\n", style(out, STYLE_BOLD), commands[i].name, style(out, STYLE_PLAIN),
-                commands[i].summary);
+        say(out, "  %s%-11s%s %s\n", style(out, STYLE_BOLD), commands[i].name, style(out, STYLE_PLAIN),
+            commands[i].summary);
     fputs("\n`weft COMMAND --help` explains one with examples. Every command takes --json for other programs.\n"
           "Exit codes: 0 fine, 1 the answer is no (a wrong gradient, a regression), 2 a mistake in the command line.\n",
           out);
@@ -48,7 +51,7 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -60,7 +63,7 @@ int main(int argc, char **argv)
         return EXIT_FINE;
     }
     if (strcmp(name, "--version") == 0) {
-        printf("weft %s\n", weft_version());
+        say(stdout, "weft %s\n", weft_version());
         return EXIT_FINE;
     }
     if (strcmp(name, "help") == 0) { /* `weft help bench` is `weft bench --help` */
@@ -70,4 +73,30 @@ int main(int argc, char **argv)
     }
     const command *chosen = find(name);
     return chosen ? chosen->run(argc - 1, argv + 1) : unknown(name);
+}
+
+/* A stream that the shell closed (>&-) must not become the next file that is opened. What takes its place refuses to be read or
+ * written, as a closed one does. */
+static void occupy_streams(void)
+{
+    for (int k = STDIN_FILENO; k <= STDERR_FILENO; k++)
+        if (fcntl(k, F_GETFD) < 0)
+            (void)open("/dev/null", k == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* The command's exit code, unless what it printed did not arrive. */
+static int finish(int code)
+{
+    errno = 0;
+    const bool flushed = fflush(stdout) == 0;
+    if (flushed && !ferror(stdout))
+        return code;
+    complain("standard output could not be written: %s", errno ? strerror(errno) : "an earlier write failed");
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    occupy_streams();
+    return finish(run(argc, argv));
 }

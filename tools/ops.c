@@ -69,7 +69,7 @@ static int search(int *found, int n_words, char **words, const char *family)
 static void field(const char *key, const char *text)
 {
     if (text)
-        printf("  %s%-16s%s %s\n", style(stdout, STYLE_DIM), key, style(stdout, STYLE_PLAIN), text);
+        say(stdout, "  %s%-16s%s %s\n", style(stdout, STYLE_DIM), key, style(stdout, STYLE_PLAIN), text);
 }
 
 static void print_kink(const weft_op_description *op)
@@ -78,9 +78,9 @@ static void print_kink(const weft_op_description *op)
     if (isnan(op->kink))
         return;
     if (isinf(op->kink))
-        snprintf(text, sizeof text, "the derivative jumps at steps or ties");
+        weft_text(text, sizeof text, "the derivative jumps at steps or ties");
     else
-        snprintf(text, sizeof text, "the derivative jumps at %g", op->kink);
+        weft_text(text, sizeof text, "the derivative jumps at %g", op->kink);
     field("kink", text);
 }
 
@@ -91,7 +91,7 @@ static void print_related(const char *name)
     for (int k = 0; k < weft_op_count(); k++) {
         weft_op_description op = describe(k);
         if (strcmp(op.name, name) != 0 && has_word(op.name, name))
-            printf("%s%s", n++ ? ", " : "\n  see also: ", op.name);
+            say(stdout, "%s%s", n++ ? ", " : "\n  see also: ", op.name);
     }
     if (n)
         putchar('\n');
@@ -100,8 +100,8 @@ static void print_related(const char *name)
 static void print_one(const weft_op_description *op)
 {
     const char *space = strchr(op->result, '*') ? "" : " ";
-    printf("%s%s%sweft_%s%s%s\n\n  %s\n\n", op->result, space, style(stdout, STYLE_BOLD), op->name,
-           style(stdout, STYLE_PLAIN), op->parameters, op->doc);
+    say(stdout, "%s%s%sweft_%s%s%s\n\n  %s\n\n", op->result, space, style(stdout, STYLE_BOLD), op->name,
+        style(stdout, STYLE_PLAIN), op->parameters, op->doc);
     field("family", op->family_name);
     if (op->formula || op->family == WEFT_FAMILY_REDUCE)
         field("dtypes",
@@ -112,15 +112,16 @@ static void print_one(const weft_op_description *op)
     field("not differentiable", op->no_gradient);
     if (op->gradient) {
         char text[64];
-        snprintf(text, sizeof text, "[%g, %g]", op->lo, op->hi);
+        weft_text(text, sizeof text, "[%g, %g]", op->lo, op->hi);
         field("test domain", text);
         print_kink(op);
-        printf("\n  %sM(f) is the math function f for the dtype, K(c) a constant of it, p and q the numbers,\n"
-               "  y the result, g the gradient that arrives.%s\n",
-               style(stdout, STYLE_DIM), style(stdout, STYLE_PLAIN));
+        say(stdout,
+            "\n  %sM(f) is the math function f for the dtype, K(c) a constant of it, p and q the numbers,\n"
+            "  y the result, g the gradient that arrives.%s\n",
+            style(stdout, STYLE_DIM), style(stdout, STYLE_PLAIN));
     }
     if (op->differentiable)
-        printf("\n  weft gradcheck %s     checks this derivative on this machine\n", op->name);
+        say(stdout, "\n  weft gradcheck %s     checks this derivative on this machine\n", op->name);
     print_related(op->name);
 }
 
@@ -130,15 +131,16 @@ static void print_list(const int *found, int n)
     for (int k = 0; k < n; k++) {
         weft_op_description op = describe(found[k]);
         if (strcmp(family, op.family_name) != 0)
-            printf("%s%s%s%s\n", k ? "\n" : "", style(stdout, STYLE_BOLD), op.family_name, style(stdout, STYLE_PLAIN));
+            say(stdout, "%s%s%s%s\n", k ? "\n" : "", style(stdout, STYLE_BOLD), op.family_name,
+                style(stdout, STYLE_PLAIN));
         family = op.family_name;
         int room = terminal_width(stdout) - 24;
         bool cut = is_terminal(stdout) && room > 20 && (int)strlen(op.doc) > room;
-        printf("  %s%-20s%s %.*s%s\n", style(stdout, STYLE_ACCENT), op.name, style(stdout, STYLE_PLAIN),
-               cut ? room - 3 : 1000, op.doc, cut ? "..." : "");
+        say(stdout, "  %s%-20s%s %.*s%s\n", style(stdout, STYLE_ACCENT), op.name, style(stdout, STYLE_PLAIN),
+            cut ? room - 3 : 1000, op.doc, cut ? "..." : "");
     }
     if (n > 1 && is_terminal(stdout))
-        printf("\n%d operations; `weft ops NAME` shows one in full\n", n);
+        say(stdout, "\n%d operations; `weft ops NAME` shows one in full\n", n);
 }
 
 /* ---- JSON ---- */

@@ -13,12 +13,12 @@
 void complain(const char *format, ...)
 {
     progress_clear();
-    fprintf(stderr, "%sweft:%s ", style(stderr, STYLE_BAD), style(stderr, STYLE_PLAIN));
     va_list list;
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    char *text = text_to_say(format, list);
     va_end(list);
-    fputc('\n', stderr);
+    say(stderr, "%sweft:%s %s\n", style(stderr, STYLE_BAD), style(stderr, STYLE_PLAIN), text);
+    free(text);
 }
 
 /* ---- Suggestions ---- */
@@ -70,15 +70,15 @@ const char *suggest(const char *word, const char *const *names, int n)
 static void print_help(const usage *usage, const option *options)
 {
     const char *bold = style(stdout, STYLE_BOLD), *plain = style(stdout, STYLE_PLAIN);
-    printf("%susage:%s %s %s\n\n%s\n", bold, plain, usage->command, usage->synopsis, usage->about);
-    printf("\n%sOptions%s\n", bold, plain);
+    say(stdout, "%susage:%s %s %s\n\n%s\n", bold, plain, usage->command, usage->synopsis, usage->about);
+    say(stdout, "\n%sOptions%s\n", bold, plain);
     for (const option *o = options; o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        printf("  %-24s %s\n", left, o->help);
+        weft_text(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+        say(stdout, "  %-24s %s\n", left, o->help);
     }
-    printf("  %-24s %s\n", "--help", "this text");
-    printf("\n%sExamples%s\n%s", bold, plain, usage->examples);
+    say(stdout, "  %-24s %s\n", "--help", "this text");
+    say(stdout, "\n%sExamples%s\n%s", bold, plain, usage->examples);
 }
 
 /* ---- Reading ---- */
@@ -99,7 +99,7 @@ static bool unknown_option(const usage *usage, const option *options, const char
         names[n++] = o->name;
     names[n++] = "help";
     char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    weft_text(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     const char *near = suggest(name, names, n);
     complain("%s has no option --%s%s%s; `%s --help` lists them", usage->command, name, near ? "; did you mean --" : "",
              near ? near : "", usage->command);
@@ -123,7 +123,7 @@ static bool store(const usage *usage, const option *o, const char *text)
         complain("%s: --%s takes a whole number, not \"%s\"", usage->command, o->name, text);
         return false;
     }
-    double value = strtod(text, &end);
+    double value = weft_number(text, &end);
     if (end != text && !*end) {
         *(double *)o->to = value;
         return true;

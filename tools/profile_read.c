@@ -1,174 +1,191 @@
-/* profile_read.c - see profile_read.h. */
+/* profile_read.c - see profile_read.h. The first line of a trace has the sums over all launches; the slices that follow, of the
+ * first million, are for viewers. */
 #include "profile_read.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "json.h"
 #include "json_read.h"
 #include "options.h"
 #include "terminal.h"
 
-enum { MOST_ROWS = 512, MOST_CONTEXTS = 64 };
+static const char first_words[] = "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":";
 
-typedef struct row {
-    const char *kernel, *phase;
-    double calls, seconds, bytes, flops;
-} row;
-
-static row *find(row *rows, int *n, const char *kernel, const char *phase)
+static double number(const json_value *v, const char *key)
 {
-    for (int k = 0; k < *n; k++)
-        if (strcmp(rows[k].kernel, kernel) == 0 && strcmp(rows[k].phase, phase) == 0)
-            return &rows[k];
-    if (*n == MOST_ROWS)
-        return NULL;
-    rows[*n] = (row){.kernel = kernel, .phase = phase};
-    return &rows[(*n)++];
+    return json_get_number(v, key, 0);
 }
 
-static int gather(const json_value *trace, row *rows)
+static const char *kernel_word(const json_value *kernel, const char *key)
 {
-    int n = 0;
-    const json_value *events = json_get(trace, "traceEvents");
-    for (const json_value *e = events ? events->first : NULL; e; e = e->next) {
-        const json_value *args = json_get(e, "args");
-        if (strcmp(json_get_text(e, "ph", ""), "X") != 0 || !json_get(args, "kernel"))
-            continue; /* what the host did to queue it has a slice of its own */
-        row *r = find(rows, &n, json_get_text(args, "kernel", "?"), json_get_text(args, "phase", "?"));
-        if (!r)
-            continue;
-        r->calls++;
-        r->seconds += 1e-6 * json_get_number(args, "own", 0);
-        r->bytes += json_get_number(args, "bytes", 0);
-        r->flops += json_get_number(args, "flops", 0);
-    }
-    return n;
+    return json_get_text(kernel, key, "?");
 }
 
-static int by_time(const void *a, const void *b)
+/* ---- One trace ---- */
+
+static void print_row(table *t, const json_value *k, double all)
 {
-    const double x = ((const row *)a)->seconds, y = ((const row *)b)->seconds;
-    return x < y ? 1 : x > y ? -1 : 0;
+    const double calls = number(k, "calls"), seconds = number(k, "seconds");
+    table_cell(t, STYLE_BOLD, "%s", kernel_word(k, "kernel"));
+    table_cell(t, STYLE_PLAIN, "%s", kernel_word(k, "phase"));
+    table_cell(t, STYLE_PLAIN, "%.0f", calls);
+    table_cell(t, STYLE_PLAIN, "%s", text_seconds(seconds));
+    table_cell(t, STYLE_PLAIN, "%.1f %%", all > 0 ? 100 * seconds / all : 0);
+    table_cell(t, STYLE_PLAIN, "%s", text_seconds(calls > 0 ? seconds / calls : 0));
+    table_cell(t, STYLE_PLAIN, "%.2f", seconds > 0 ? 1e-9 * number(k, "bytes") / seconds : 0);
+    table_cell(t, STYLE_PLAIN, "%.2f", seconds > 0 ? 1e-9 * number(k, "flops") / seconds : 0);
 }
 
-static void print_text(const json_value *about, const row *rows, int n)
+static void print_text(const json_value *about)
 {
-    const double all = json_get_number(about, "kernel_seconds", 0);
+    const json_value *kernels = json_get(about, "kernels");
+    const double all = number(about, "kernel_seconds");
     table *t = table_open("llrrrrrr",
                           (const char *[]){"kernel", "phase", "calls", "time", "share", "each", "GB/s", "GFLOP/s"});
-    for (int k = 0; k < n; k++) {
-        const row *r = &rows[k];
-        table_cell(t, STYLE_BOLD, "%s", r->kernel);
-        table_cell(t, STYLE_PLAIN, "%s", r->phase);
-        table_cell(t, STYLE_PLAIN, "%.0f", r->calls);
-        table_cell(t, STYLE_PLAIN, "%s", text_seconds(r->seconds));
-        table_cell(t, STYLE_PLAIN, "%.1f %%", all > 0 ? 100 * r->seconds / all : 0);
-        table_cell(t, STYLE_PLAIN, "%s", text_seconds(r->seconds / r->calls));
-        table_cell(t, STYLE_PLAIN, "%.2f", r->seconds > 0 ? 1e-9 * r->bytes / r->seconds : 0);
-        table_cell(t, STYLE_PLAIN, "%.2f", r->seconds > 0 ? 1e-9 * r->flops / r->seconds : 0);
-    }
+    for (const json_value *k = kernels ? kernels->first : NULL; k; k = k->next)
+        print_row(t, k, all);
     table_print(t, stdout);
     const char *device = json_get_text(about, "device", "?");
-    printf("\n%.0f launches on %s, %s in kernels of %s; at most %s of tensor data\n",
-           json_get_number(about, "launches", 0), device, text_seconds(all),
-           text_seconds(json_get_number(about, "wall_seconds", 0)),
-           text_bytes(json_get_number(about, "peak_bytes", 0)));
+    say(stdout, "\n%.0f launches on %s, %s in kernels of %s; at most %s of tensor data\n", number(about, "launches"),
+        device, text_seconds(all), text_seconds(number(about, "wall_seconds")),
+        text_bytes(number(about, "peak_bytes")));
+    if (number(about, "traced") < number(about, "launches"))
+        say(stdout, "the trace holds the first %.0f of them, the table all\n", number(about, "traced"));
     if (strcmp(device, "cpu") != 0)
-        printf("the host spent %s in launching them\n", text_seconds(json_get_number(about, "issuing_seconds", 0)));
+        say(stdout, "the host spent %s in launching them\n", text_seconds(number(about, "issuing_seconds")));
 }
 
-static void print_json(json *j, const json_value *about, const row *rows, int n)
+static void print_json(json *j, const json_value *about)
 {
+    const json_value *kernels = json_get(about, "kernels");
     json_object(j, NULL);
     json_text(j, "device", json_get_text(about, "device", ""));
-    json_real(j, "wall_seconds", json_get_number(about, "wall_seconds", 0));
-    json_real(j, "kernel_seconds", json_get_number(about, "kernel_seconds", 0));
-    json_real(j, "issuing_seconds", json_get_number(about, "issuing_seconds", 0));
-    json_int(j, "launches", (int64_t)json_get_number(about, "launches", 0));
-    json_int(j, "peak_bytes", (int64_t)json_get_number(about, "peak_bytes", 0));
+    json_real(j, "wall_seconds", number(about, "wall_seconds"));
+    json_real(j, "kernel_seconds", number(about, "kernel_seconds"));
+    json_real(j, "issuing_seconds", number(about, "issuing_seconds"));
+    json_int(j, "launches", (int64_t)number(about, "launches"));
+    json_int(j, "traced", (int64_t)number(about, "traced"));
+    json_int(j, "peak_bytes", (int64_t)number(about, "peak_bytes"));
     json_array(j, "kernels");
-    for (int k = 0; k < n; k++) {
+    for (const json_value *k = kernels ? kernels->first : NULL; k; k = k->next) {
         json_object(j, NULL);
-        json_text(j, "kernel", rows[k].kernel);
-        json_text(j, "phase", rows[k].phase);
-        json_int(j, "calls", (int64_t)rows[k].calls);
-        json_real(j, "seconds", rows[k].seconds);
-        json_real(j, "bytes", rows[k].bytes);
-        json_real(j, "flops", rows[k].flops);
+        json_text(j, "kernel", kernel_word(k, "kernel"));
+        json_text(j, "phase", kernel_word(k, "phase"));
+        json_int(j, "calls", (int64_t)number(k, "calls"));
+        json_real(j, "seconds", number(k, "seconds"));
+        json_real(j, "bytes", number(k, "bytes"));
+        json_real(j, "flops", number(k, "flops"));
         json_close(j);
     }
     json_close(j);
     json_close(j);
 }
 
-/* One context's trace; j NULL: as text. False after a complaint. */
-static bool show_one(const char *path, json *j)
+/* The first line of a trace as an object; NULL after a complaint. */
+static json_value *read_head(const char *path)
 {
-    char message[256] = "";
-    json_value *trace = json_load(path, message, sizeof message);
-    if (!trace) {
-        complain("%s: %s", path, message);
-        return false;
+    FILE *file = fopen(path, "rb");
+    char *line = NULL, message[256] = "it is no trace of Weft";
+    size_t room = 0;
+    json_value *head = NULL;
+    if (!file) {
+        complain("%s: %s", path, strerror(errno));
+        return NULL;
     }
-    row *rows = take(sizeof *rows * MOST_ROWS);
-    const int n = gather(trace, rows);
-    qsort(rows, (size_t)n, sizeof *rows, by_time);
-    if (j)
-        print_json(j, json_get(trace, "otherData"), rows, n);
-    else
-        print_text(json_get(trace, "otherData"), rows, n);
-    free(rows);
-    json_free(trace);
-    return true;
+    const ssize_t length = getline(&line, &room, file);
+    if (length > 2 && strcmp(line + length - 2, ",\n") == 0 &&
+        strncmp(line, first_words, sizeof first_words - 1) == 0) {
+        line[length - 2] = '}'; /* the slices are left out */
+        line[length - 1] = '\0';
+        head = json_parse(line, message, sizeof message);
+    }
+    if (!head)
+        complain("%s: %s", path, message);
+    free(line);
+    fclose(file);
+    return head;
 }
 
-/* As WEFT_PROFILE numbers the contexts of a program. */
-static const char *path_of(const char *path, int number, char *room, size_t size)
+bool profile_is_trace(const char *path)
 {
-    snprintf(room, size, number > 1 ? "%s.%d" : "%s", path, number);
+    char start[sizeof first_words] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return false;
+    const size_t got = fread(start, 1, sizeof start - 1, file);
+    fclose(file);
+    return got == sizeof start - 1 && memcmp(start, first_words, got) == 0;
+}
+
+/* ---- All of them ---- */
+
+const char *profile_path(const char *path, int number, char *room, size_t size)
+{
+    weft_text(room, size, number > 1 ? "%s.%d" : "%s", path, number);
     return room;
 }
 
-static bool is_there(const char *path)
+static int by_number(const void *a, const void *b)
 {
-    struct stat about;
-    return stat(path, &about) == 0 && about.st_size > 0;
+    const int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
 }
 
-bool profile_show(const char *path, bool as_json)
+int *profile_found(const char *folder, int *n)
 {
-    char name[4096];
-    int found = 0;
+    int *numbers = take(sizeof *numbers), room = 1;
+    DIR *all = opendir(folder);
+    *n = 0;
+    for (const struct dirent *e = all ? readdir(all) : NULL; e; e = readdir(all)) {
+        if (strncmp(e->d_name, "trace", 5) != 0)
+            continue;
+        if (*n == room)
+            numbers = grow(numbers, sizeof *numbers * (size_t)(room *= 2));
+        numbers[(*n)++] = e->d_name[5] == '.' ? atoi(e->d_name + 6) : 1;
+    }
+    if (all)
+        closedir(all);
+    qsort(numbers, (size_t)*n, sizeof *numbers, by_number);
+    return numbers;
+}
+
+/* One context's trace; j NULL: as text. False after a complaint. */
+static bool show_one(const char *path, json *j)
+{
+    json_value *head = read_head(path);
+    if (head && j)
+        print_json(j, json_get(head, "otherData"));
+    else if (head)
+        print_text(json_get(head, "otherData"));
+    json_free(head);
+    return head != NULL;
+}
+
+bool profile_show(const char *folder, const int *numbers, int n, bool as_json)
+{
+    char base[4096], name[4096];
     bool fine = true;
     json j = {0};
-    for (int k = 1; k <= MOST_CONTEXTS && fine; k++) {
-        if (!is_there(path_of(path, k, name, sizeof name)))
-            continue;
-        if (found++ == 0 && as_json) {
-            j = json_begin(stdout);
-            json_object(&j, NULL);
-            json_text(&j, "schema", "weft-profile/1");
-            json_array(&j, "contexts");
-        } else if (found > 1 && !as_json) {
-            printf("\n");
-        }
-        fine = show_one(name, as_json ? &j : NULL);
+    weft_text(base, sizeof base, "%s/trace", folder);
+    if (n > 0 && as_json) {
+        j = json_begin(stdout);
+        json_object(&j, NULL);
+        json_text(&j, "schema", "weft-profile/1");
+        json_array(&j, "contexts");
     }
-    if (found > 0 && as_json && fine) {
+    for (int k = 0; k < n && fine; k++) {
+        if (k > 0 && !as_json)
+            say(stdout, "\n");
+        fine = show_one(profile_path(base, numbers[k], name, sizeof name), as_json ? &j : NULL);
+    }
+    if (n > 0 && as_json) {
         json_close(&j);
         json_close(&j);
     }
-    if (found == 0)
+    if (n == 0)
         complain("the program left no profile: it opened no context of Weft, or did not close it (weft_ctx_close)");
-    return found > 0 && fine;
-}
-
-void profile_remove(const char *path)
-{
-    char name[4096];
-    for (int k = 1; k <= MOST_CONTEXTS; k++)
-        unlink(path_of(path, k, name, sizeof name));
+    return n > 0 && fine;
 }

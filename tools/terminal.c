@@ -28,11 +28,90 @@ static bool wants_colour(FILE *stream)
     return is_terminal(stream) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
 
+static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[1;31m", "\033[36m"};
+enum { N_CODES = sizeof codes / sizeof codes[0] };
+
 const char *style(FILE *stream, text_style wanted)
 {
-    static const char *const codes[] = {"\033[0m",  "\033[1m",    "\033[2m", "\033[32m",
-                                        "\033[33m", "\033[1;31m", "\033[36m"};
     return wants_colour(stream) ? codes[wanted] : "";
+}
+
+/* ---- Text ---- */
+
+/* Bytes of the style that starts here, or 0. */
+static size_t style_at(const char *text)
+{
+    for (int k = 0; k < N_CODES; k++)
+        if (strncmp(text, codes[k], strlen(codes[k])) == 0)
+            return strlen(codes[k]);
+    return 0;
+}
+
+/* Bytes of what starts here and can be shown as it is, or 0. */
+static size_t showable(const char *text, bool one_line)
+{
+    const unsigned char first = (unsigned char)text[0], next = first ? (unsigned char)text[1] : 0;
+    if ((first == '\n' || first == '\t') && !one_line)
+        return 1;
+    if (first == 0x1b && !one_line)
+        return style_at(text);
+    if (first < 0x20 || first == 0x7f || (first == 0xc2 && next < 0xa0))
+        return 0;
+    return (size_t)weft_text_character(text);
+}
+
+/* A copy with the rest spelt out, which the caller frees. */
+static char *shown(const char *text, bool one_line)
+{
+    char *copy = take(4 * strlen(text) + 1);
+    size_t used = 0;
+    for (const char *at = text; *at;) {
+        const size_t bytes = showable(at, one_line);
+        memcpy(copy + used, at, bytes);
+        used += bytes;
+        at += bytes;
+        if (bytes > 0)
+            continue;
+        const bool line_end = *at == '\n';
+        used += (size_t)weft_text(copy + used, 5, line_end ? "\\n" : "\\x%02x", (unsigned)(unsigned char)*at++);
+    }
+    copy[used] = '\0';
+    return copy;
+}
+
+/* printf into memory, which the caller frees. */
+static char *printed(const char *format, va_list list)
+{
+    va_list again;
+    va_copy(again, list);
+    const int length = weft_text_list(NULL, 0, format, again);
+    va_end(again);
+    char *text = take((size_t)(length > 0 ? length : 0) + 1);
+    text[0] = '\0';
+    (void)weft_text_list(text, (size_t)(length > 0 ? length : 0) + 1, format, list);
+    return text;
+}
+
+static char *printed_and_shown(const char *format, va_list list, bool one_line)
+{
+    char *text = printed(format, list), *copy = shown(text, one_line);
+    free(text);
+    return copy;
+}
+
+char *text_to_say(const char *format, va_list list)
+{
+    return printed_and_shown(format, list, false);
+}
+
+void say(FILE *out, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    char *text = text_to_say(format, list);
+    va_end(list);
+    fputs(text, out);
+    free(text);
 }
 
 /* ---- Progress ---- */
@@ -44,11 +123,14 @@ void progress_show(const char *format, ...)
     if (!is_terminal(stderr))
         return;
     char line[256];
+    const int columns = terminal_width(stderr);
     va_list list;
     va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
+    char *text = printed_and_shown(format, list, true);
     va_end(list);
-    fprintf(stderr, "\r\033[K%.*s", terminal_width(stderr) - 1, line);
+    weft_text(line, columns < (int)sizeof line ? (size_t)columns : sizeof line, "%s", text);
+    free(text);
+    fprintf(stderr, "\r\033[K%s", line);
     fflush(stderr);
     progress_there = true;
 }
@@ -118,15 +200,10 @@ void table_cell(table *t, text_style cell_style, const char *format, ...)
         t->room = t->room ? 2 * t->room : 64;
         t->cells = grow(t->cells, (size_t)t->room * sizeof *t->cells);
     }
-    char text[512];
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    t->cells[t->count++] = (cell){printed_and_shown(format, list, true), cell_style};
     va_end(list);
-    size_t bytes = strlen(text) + 1;
-    cell *c = &t->cells[t->count++];
-    *c = (cell){take(bytes), cell_style};
-    memcpy(c->text, text, bytes);
 }
 
 static void print_cell(const table *t, int i, int width, FILE *out)
@@ -182,7 +259,7 @@ static const char *scaled(double value, double step, const char *const *units, i
     int digits = fabs(value) < 9.995 ? 2 : fabs(value) < 99.95 ? 1 : 0;
     if (unit == 0 && value == floor(value))
         digits = 0;
-    snprintf(text, 32, "%.*f %s%s", digits, value, units[unit], tail);
+    weft_text(text, 32, "%.*f %s%s", digits, value, units[unit], tail);
     return text;
 }
 

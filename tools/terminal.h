@@ -3,8 +3,10 @@
 #ifndef WEFT_TOOLS_TERMINAL_H
 #define WEFT_TOOLS_TERMINAL_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <weft/text.h>
 
 typedef enum text_style {
     STYLE_PLAIN,
@@ -19,18 +21,27 @@ typedef enum text_style {
 /* The escape sequence that starts a style on this stream, or "" where it shows none. STYLE_PLAIN ends it. */
 const char *style(FILE *stream, text_style wanted);
 
+/* printf to a stream, with a point in numbers whatever the locale. Escape sequences of style pass; other control characters, and
+ * bytes that are no UTF-8, are shown as \x1b: names in files and programs may hold what moves a terminal's cursor. */
+void say(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 bool is_terminal(FILE *stream);
 int terminal_width(FILE *stream); /* columns; 100 where it is no terminal */
 
-/* A line on the error stream that the next one, or progress_clear, replaces. printf style. */
+/* A line on the error stream that the next one, or progress_clear, replaces. As say. */
 void progress_show(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void progress_clear(void);
+
+/* What say prints, for a list of arguments; the caller frees it. */
+char *text_to_say(const char *format, va_list list);
 
 /* A table whose columns are as wide as their widest cell. Cells are added row by row:
  *
  *     table *t = table_open("lrr", (const char *[]){"op", "time", "GB/s"});
  *     table_cell(t, STYLE_BOLD, "%s", name); ...
- *     table_print(t, stdout);                                                    // and frees it */
+ *     table_print(t, stdout);                                                    // and frees it
+ *
+ * Cells hold one line: line ends are shown as \n, control characters as by say. */
 typedef struct table table;
 table *table_open(const char *align, const char *const *titles); /* a letter for each column: l or r */
 void table_cell(table *t, text_style cell_style, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -2,13 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/text.h>
 
 /* Reads the numbers of one line to values. Returns what is wrong with it, or NULL. */
 static const char *read_row(const char *line, float *values, int columns)
 {
     for (int i = 0; i < columns; i++) {
         char *end;
-        values[i] = strtof(line, &end);
+        values[i] = (float)weft_number(line, &end); /* with a point in every locale */
         if (end == line)
             return i ? "a number is missing" : "there are no numbers in this line";
         if (i + 1 < columns && *end != ',')

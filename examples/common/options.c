@@ -3,11 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weft/text.h>
 
 static const char *program(char **argv)
 {
     const char *slash = strrchr(argv[0], '/');
     return slash ? slash + 1 : argv[0];
+}
+
+static void print_number(const char *format, double number)
+{
+    char text[64];
+    weft_text(text, sizeof text, format, number);
+    fputs(text, stdout);
 }
 
 static void print_help(char **argv, const char *what, const option *options, int n)
@@ -20,7 +28,7 @@ static void print_help(char **argv, const char *what, const option *options, int
         if (o->text)
             printf("default %s\n", *o->text);
         else
-            printf("default %g\n", *o->number);
+            print_number("default %g\n", *o->number);
     }
     printf("  --help            this text\n");
     exit(0);
@@ -53,10 +61,10 @@ static void store(char **argv, const option *o, const char *argument, const char
         return;
     }
     char why[96], *end;
-    double number = strtod(value, &end);
+    double number = weft_number(value, &end);
     bool fits = *value && !*end && number >= o->least && number <= o->most;
-    snprintf(why, sizeof why, "'%.32s' is not a%s number from %g to %g", value, o->whole ? " whole" : "", o->least,
-             o->most);
+    weft_text(why, sizeof why, "'%.32s' is not a%s number from %g to %g", value, o->whole ? " whole" : "", o->least,
+              o->most);
     if (!fits || (o->whole && number != floor(number)))
         refuse(argv, argument, why);
     *o->number = number;

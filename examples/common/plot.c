@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <weft/text.h>
 
 enum { WIDTH = 880, HEIGHT = 432, EDGE = 32, TOP = 156, BOTTOM = 64, AXIS = 54, GAP = 36 };
 
@@ -49,6 +50,19 @@ static double up(const frame *f, double value)
     return f->bottom - ticks_position(&f->y, value) * (f->bottom - f->top);
 }
 
+/* printf with a point in numbers, which SVG wants in every locale. */
+static void put(FILE *out, const char *format, ...) WEFT_PRINTF(2, 3);
+
+static void put(FILE *out, const char *format, ...)
+{
+    char text[512];
+    va_list list;
+    va_start(list, format);
+    weft_text_list(text, sizeof text, format, list);
+    va_end(list);
+    fputs(text, out);
+}
+
 /* Writes text with what XML reserves replaced. */
 static void escaped(FILE *out, const char *text)
 {
@@ -68,14 +82,14 @@ static void escaped(FILE *out, const char *text)
 
 static void write_text(FILE *out, double x, double y, const char *class, const char *anchor, const char *text)
 {
-    fprintf(out, "  <text x=\"%.1f\" y=\"%.1f\" class=\"%s\" text-anchor=\"%s\">", x, y, class, anchor);
+    put(out, "  <text x=\"%.1f\" y=\"%.1f\" class=\"%s\" text-anchor=\"%s\">", x, y, class, anchor);
     escaped(out, text);
     fputs("</text>\n", out);
 }
 
 static void write_line(FILE *out, const char *class, double x1, double y1, double x2, double y2)
 {
-    fprintf(out, "  <line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
+    put(out, "  <line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
 }
 
 static bool shown(const plot_panel *panel, double value)
@@ -119,13 +133,13 @@ static void write_axes(FILE *out, const plot *p, int index, const frame *f)
     for (int i = 0; i < f->y.n; i++) {
         double y = up(f, f->y.at[i]);
         write_line(out, "grid", f->left, y, f->right, y);
-        snprintf(label, sizeof label, "%g%s", f->y.at[i], panel->unit);
+        weft_text(label, sizeof label, "%g%s", f->y.at[i], panel->unit);
         write_text(out, f->left - 10, y + 4, "tick", "end", label);
     }
     for (int i = 0; i < f->x.n; i++) {
         double x = across(f, f->x.at[i]);
         write_line(out, "axis", x, f->bottom, x, f->bottom + 5);
-        snprintf(label, sizeof label, "%g", f->x.at[i]);
+        weft_text(label, sizeof label, "%g", f->x.at[i]);
         write_text(out, x, f->bottom + 21, "tick", "middle", label);
     }
     write_line(out, "axis", f->left, f->bottom, f->right, f->bottom);
@@ -137,24 +151,24 @@ static void write_curve(FILE *out, const plot *p, int index, const frame *f, int
     const plot_panel *panel = &p->panels[index];
     const double *y = panel->y[curve];
     int last = -1;
-    fprintf(out, "  <path class=\"curve\" stroke=\"%s\" d=\"", colours[curve]);
+    put(out, "  <path class=\"curve\" stroke=\"%s\" d=\"", colours[curve]);
     for (int i = 0; i < p->n_points; i++) {
         if (!shown(panel, y[i]))
             continue;
-        fprintf(out, "%c%.1f %.1f", last >= 0 && last == i - 1 ? 'L' : 'M', across(f, x_of(p, i)), up(f, y[i]));
+        put(out, "%c%.1f %.1f", last >= 0 && last == i - 1 ? 'L' : 'M', across(f, x_of(p, i)), up(f, y[i]));
         last = i;
     }
     fputs("\"/>\n", out);
     if (last >= 0)
-        fprintf(out, "  <circle class=\"dot\" fill=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", colours[curve],
-                across(f, x_of(p, last)), up(f, y[last]));
+        put(out, "  <circle class=\"dot\" fill=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"5\"/>\n", colours[curve],
+            across(f, x_of(p, last)), up(f, y[last]));
 }
 
 static void write_legend(FILE *out, const plot *p)
 {
     double x = EDGE;
     for (int c = 0; p->curves[c]; c++) {
-        fprintf(out, "  <path class=\"curve\" stroke=\"%s\" d=\"M%.1f 100h22\"/>\n", colours[c], x + 2);
+        put(out, "  <path class=\"curve\" stroke=\"%s\" d=\"M%.1f 100h22\"/>\n", colours[c], x + 2);
         write_text(out, x + 32, 104.5, "name", "start", p->curves[c]);
         x += 32 + 8.0 * (double)strlen(p->curves[c]) + 24; /* 8: no font is wider on average at this size */
     }
@@ -162,12 +176,14 @@ static void write_legend(FILE *out, const plot *p)
 
 static void write_svg(FILE *out, const plot *p)
 {
-    fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n", WIDTH,
-            HEIGHT, WIDTH, HEIGHT);
+    put(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\">\n", WIDTH,
+        HEIGHT, WIDTH, HEIGHT);
     fputs("  <title>", out);
     escaped(out, p->title);
-    fprintf(out, "</title>\n%s  <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"10\"/>\n",
-            style, WIDTH - 1, HEIGHT - 1);
+    fputs("</title>\n", out);
+    fputs(style, out);
+    put(out, "  <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"10\"/>\n", WIDTH - 1,
+        HEIGHT - 1);
     write_text(out, EDGE, 44, "title", "start", p->title);
     write_text(out, EDGE, 68, "subtitle", "start", p->subtitle);
     write_legend(out, p);
@@ -185,13 +201,13 @@ static void write_csv(FILE *out, const plot *p)
     fputs(p->x_label, out);
     for (int k = 0; p->panels[k].title; k++)
         for (int c = 0; p->curves[c]; c++)
-            fprintf(out, ",%s%s of %s", p->panels[k].title, p->panels[k].unit, p->curves[c]);
+            put(out, ",%s%s of %s", p->panels[k].title, p->panels[k].unit, p->curves[c]);
     fputc('\n', out);
     for (int i = 0; i < p->n_points; i++) {
-        fprintf(out, "%g", x_of(p, i));
+        put(out, "%g", x_of(p, i));
         for (int k = 0; p->panels[k].title; k++)
             for (int c = 0; p->curves[c]; c++)
-                fprintf(out, ",%.6g", p->panels[k].y[c][i]);
+                put(out, ",%.6g", p->panels[k].y[c][i]);
         fputc('\n', out);
     }
 }
@@ -204,14 +220,14 @@ static int save(const plot *p, const char *folder, const char *name, const char 
         path[0] = '\0';
     FILE *out = fopen(path, "w");
     if (!out) {
-        fprintf(stderr, "%s: %s\n", *path ? path : folder, *path ? strerror(errno) : "this path is too long");
+        put(stderr, "%s: %s\n", *path ? path : folder, *path ? strerror(errno) : "this path is too long");
         return 1;
     }
     write(out, p);
     bool failed = ferror(out) != 0;
     failed |= fclose(out) != 0;
     if (failed)
-        fprintf(stderr, "%s: could not be written; is the disk full?\n", path);
+        put(stderr, "%s: could not be written; is the disk full?\n", path);
     else
         printf("wrote %s\n", path);
     return failed;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
+#include <weft/text.h>
 
 enum { BAR = 24 };
 
@@ -42,10 +43,12 @@ void progress_show(progress *p, int done, const char *note, ...)
     else
         printf("%-8s", p->label);
     printf(" %*d of %d  ", p->total > 999 ? 4 : 3, done, p->total);
+    char text[160], seconds[32];
     va_list values;
     va_start(values, note);
-    vprintf(note, values);
+    weft_text_list(text, sizeof text, note, values);
     va_end(values);
-    printf("  %.1f s%s", progress_seconds(p), p->terminal && done < p->total ? "" : "\n");
+    weft_text(seconds, sizeof seconds, "%.1f", progress_seconds(p));
+    printf("%s  %s s%s", text, seconds, p->terminal && done < p->total ? "" : "\n");
     fflush(stdout);
 }

@@ -9,8 +9,10 @@
  *     weft_profile_free(p);
  *
  * Without a line of code: the environment variable WEFT_PROFILE=FILE, read when a context is opened, profiles the context from
- * then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3 ...). Nothing
- * is ever written without that variable. `weft profile PROGRAM` sets it.
+ * then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3 ...). What goes wrong
+ * with that is told to the log callback, or in a line on standard error where the context has none; whether FILE can be
+ * written is looked at when the context is opened. Nothing is ever written without that variable. `weft profile PROGRAM`
+ * sets it.
  *
  * On the CPU a launch is timed by the clock around its kernel. On CUDA it lies between two events in the stream, which are
  * read some hundred launches later, so that the host runs ahead of the device as it does without a profile. The time between
@@ -50,7 +52,7 @@ typedef struct weft_profile_total {
     double in_kernels; /* seconds */
     double issuing;    /* seconds of the host in launches; on the CPU the kernels run in them */
     int64_t launches;
-    int64_t kept;      /* launches in the trace: the first ones, up to a million */
+    int64_t kept;      /* launches in the trace: the first ones, up to 2^20; the rows and times here count all */
     size_t peak_bytes; /* most tensor data at a launch */
 } weft_profile_total;
 
@@ -65,8 +67,9 @@ WEFT_API weft_profile_total weft_profile_totals(weft_profile *profile);
 WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int room);
 /* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
 WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
-/* Writes the Chrome trace: a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
- * for the host's call with an arrow between them, and tensor memory over time. WEFT_E_IO is recorded in the context. */
+/* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
+ * for the host's call with an arrow between them, and tensor memory over time. WEFT_E_IO and WEFT_E_NOMEM are
+ * recorded in the context. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(weft_profile *profile, const char *path);
 
 #ifdef __cplusplus

@@ -96,7 +96,7 @@ WEFT_API weft_dtype weft_dtype_of(const weft_tensor *t);
 WEFT_API bool weft_is_contiguous(const weft_tensor *t); /* row-major without gaps */
 WEFT_API weft_ctx *weft_ctx_of(const weft_tensor *t);   /* NULL for a shared tensor */
 
-/* A name for messages and reports; copied, cut to 47 bytes. Returns t. */
+/* A name for messages and reports; copied, cut to 47 bytes or to the UTF-8 character before. Returns t. */
 WEFT_API weft_tensor *weft_set_name(weft_tensor *t, const char *name);
 WEFT_API const char *weft_name(const weft_tensor *t); /* "" if it has none */
 

@@ -24,16 +24,15 @@ extern "C" {
 #endif
 
 /* As snprintf and vsnprintf: returns the length of the whole text, of which buffer gets what fits into size bytes with the
- * terminator (NULL with size 0 is fine); negative after an error. */
+ * terminator (NULL with size 0 is fine); negative after an error. A text that is cut ends between two characters of UTF-8. */
 WEFT_API int weft_text(char *buffer, size_t size, const char *format, ...) WEFT_PRINTF(3, 4);
 WEFT_API int weft_text_list(char *buffer, size_t size, const char *format, va_list list) WEFT_PRINTF(3, 0);
 
 /* As strtod: the number at the head of text, *end (unless NULL) behind it, or text itself where there is none. */
 WEFT_API double weft_number(const char *text, char **end);
 
-/* The largest number of bytes of text, at most `most`, that ends between characters of UTF-8; where the text is none, `most` or
- * all. For cutting names. */
-WEFT_API size_t weft_text_cut(const char *text, size_t most);
+/* How many bytes the character at the head of text has in UTF-8, 1 to 4; 0 where text ends or is none. */
+WEFT_API int weft_text_character(const char *text);
 
 #ifdef __cplusplus
 }

@@ -9,9 +9,9 @@ static size_t add_array(char *text, size_t size, size_t used, const char *before
     if (used >= size)
         return used;
     if (!h->block)
-        return used + (size_t)snprintf(text + used, size - used, "%sNULL", before);
-    return used + (size_t)snprintf(text + used, size - used, "%s%s %s", before, weft_dtype_name((weft_dtype)h->a.dtype),
-                                   weft__shape_text(h->a.shape, h->a.ndim).s);
+        return used + (size_t)weft_text(text + used, size - used, "%sNULL", before);
+    return used + (size_t)weft_text(text + used, size - used, "%s%s %s", before,
+                                    weft_dtype_name((weft_dtype)h->a.dtype), weft__shape_text(h->a.shape, h->a.ndim).s);
 }
 
 /* Long lists, of an optimiser step, are cut. */
@@ -23,7 +23,7 @@ static void describe_shapes(const weft__frozen *f, char *text, size_t size)
     for (int k = 0; k < f->n_in && k < MOST; k++)
         used = add_array(text, size, used, k ? ", " : "", &f->in[k]);
     if (f->n_in > MOST && used < size)
-        used += (size_t)snprintf(text + used, size - used, ", ... (%d)", f->n_in);
+        used += (size_t)weft_text(text + used, size - used, ", ... (%d)", f->n_in);
     for (int k = 0; k < f->n_out && k < MOST; k++)
         used = add_array(text, size, used, k ? ", " : " -> ", &f->out[k]);
 }
@@ -102,35 +102,35 @@ static void write_text(const weft__frozen *f, const weft__verdict *v, weft_diffe
 {
     char place[192] = "", element[512] = "", sides[256] = "";
     if (d->file[0])
-        snprintf(place, sizeof place, " called at %s:%d", d->file, d->line);
+        weft_text(place, sizeof place, " called at %s:%d", d->file, d->line);
     if (d->element >= 0)
-        snprintf(element, sizeof element,
-                 "\n  element %s of result %d: reference %.9g, other %.9g, in f64 %.9g; %lld of %lld elements are off",
-                 position(&f->out[v->result].a, v->element).s, v->result, d->reference, d->other, d->exact,
-                 (long long)v->bad_elements, (long long)v->count);
+        weft_text(element, sizeof element,
+                  "\n  element %s of result %d: reference %.9g, other %.9g, in f64 %.9g; %lld of %lld elements are off",
+                  position(&f->out[v->result].a, v->element).s, v->result, d->reference, d->other, d->exact,
+                  (long long)v->bad_elements, (long long)v->count);
     if (!isnan(d->reference_error) && weft_dtype_is_float(d->dtype))
-        snprintf(sides, sizeof sides,
-                 "\n  against f64 the reference is off by %.2e, the other by %.2e: the %s is wrong", d->reference_error,
-                 d->other_error, d->other_error > d->reference_error ? "other" : "reference");
-    snprintf(d->text, sizeof d->text, "weft_%s%s, %s: %s\n  kernel %s: %s\n  %s %.3g is beyond %.3g%s%s", d->op, place,
-             d->phase, d->shapes, d->kernel, d->what, d->element >= 0 ? "an error of" : "a relative L2 error of",
-             d->error, d->bound, element, sides);
+        weft_text(sides, sizeof sides,
+                  "\n  against f64 the reference is off by %.2e, the other by %.2e: the %s is wrong",
+                  d->reference_error, d->other_error, d->other_error > d->reference_error ? "other" : "reference");
+    weft_text(d->text, sizeof d->text, "weft_%s%s, %s: %s\n  kernel %s: %s\n  %s %.3g is beyond %.3g%s%s", d->op, place,
+              d->phase, d->shapes, d->kernel, d->what, d->element >= 0 ? "an error of" : "a relative L2 error of",
+              d->error, d->bound, element, sides);
 }
 
 void weft__describe_difference(const weft__frozen *f, const weft__verdict *v, const weft__held *got, weft_ctx *arbiter,
                                weft_difference *d)
 {
-    snprintf(d->op, sizeof d->op, "%s", f->name);
-    snprintf(d->kernel, sizeof d->kernel, "%.30s%s", weft__frozen_kernel(f), f->grad ? " (gradient)" : "");
-    snprintf(d->phase, sizeof d->phase, "%s", weft__phase_name(f->phase));
+    weft_text(d->op, sizeof d->op, "%s", f->name);
+    weft_text(d->kernel, sizeof d->kernel, "%s%s", weft__frozen_kernel(f), f->grad ? " (gradient)" : "");
+    weft_text(d->phase, sizeof d->phase, "%s", weft__phase_name(f->phase));
     if (f->site.file) {
         const size_t length = strlen(f->site.file), room = sizeof d->file - 1;
-        snprintf(d->file, sizeof d->file, "%s", length > room ? f->site.file + length - room : f->site.file);
+        weft_text(d->file, sizeof d->file, "%s", length > room ? f->site.file + length - room : f->site.file);
         d->line = f->site.line;
     }
     d->dtype = (weft_dtype)f->out[v->result].a.dtype;
     describe_shapes(f, d->shapes, sizeof d->shapes);
-    snprintf(d->what, sizeof d->what, "%s", v->what);
+    weft_text(d->what, sizeof d->what, "%s", v->what);
     d->output = v->result;
     d->element = v->element;
     d->bad_elements = v->bad_elements;

@@ -72,8 +72,8 @@ static void note_inputs(session *s, const weft__verdict *v)
         double *values = weft__values(f->owner, &f->in[k]);
         if (!values)
             return;
-        used += (size_t)snprintf(s->row.inputs + used, sizeof s->row.inputs - used, "%soperand %d = %.9g",
-                                 used ? ", " : "", k, values[v->element]);
+        used += (size_t)weft_text(s->row.inputs + used, sizeof s->row.inputs - used, "%soperand %d = %.9g",
+                                  used ? ", " : "", k, values[v->element]);
         weft__host_free(f->owner, values, sizeof *values * (size_t)(f->in[k].a.count + 1));
     }
 }
@@ -144,7 +144,7 @@ static bool compare_row(session *s, int op, weft_dtype dtype, weft_layout layout
     for (int k = 0; k < 3; k++) {
         if (all[k]->status == WEFT_OK)
             continue;
-        snprintf(s->text, sizeof s->text, "%s", all[k]->message);
+        weft_text(s->text, sizeof s->text, "%s", all[k]->message);
         s->row.text = s->text;
         s->row.ran = false;
         s->row.agrees &= k == 0; /* an error of the other side is a disagreement */

@@ -24,7 +24,7 @@ static void add(saver *s, weft_tensor *t, const char *format, int k)
 {
     if (s->n == s->room || !t)
         return;
-    const int length = snprintf(s->names[s->n], sizeof s->names[0], format, k);
+    const int length = weft_text(s->names[s->n], sizeof s->names[0], format, k);
     if (length < 0 || (size_t)length >= sizeof s->names[0])
         return;
     s->entries[s->n] = (weft_named_tensor){s->names[s->n], t};
@@ -121,7 +121,7 @@ static weft_status unfit(const loader *l, const char *what)
 static weft_tensor *entry(const loader *l, const char *format, int k, weft_dtype dtype)
 {
     char name[32];
-    snprintf(name, sizeof name, format, k);
+    weft_text(name, sizeof name, format, k);
     weft_tensor *t = weft_named(l->all, l->n, name);
     return t && (dtype == WEFT_DTYPE_COUNT || (t->a.dtype == (int32_t)dtype && t->a.ndim == 1)) ? t : NULL;
 }

@@ -60,7 +60,7 @@ weft_tensor *weft_set_name(weft_tensor *t, const char *name)
         return t && t->magic == WEFT__LIVE ? t : NULL;
     weft__leaf *leaf = weft__leaf_of(t);
     if (leaf)
-        snprintf(leaf->name, sizeof leaf->name, "%s", name ? name : "");
+        weft_text(leaf->name, sizeof leaf->name, "%s", name ? name : "");
     weft__leave(t->ctx);
     return t;
 }

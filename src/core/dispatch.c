@@ -18,7 +18,7 @@ static weft_status host_fail(const weft__exec *e, weft_status status, const char
     char text[512];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    weft_text_list(text, sizeof text, format, args);
     va_end(args);
     return weft__fail(((running *)e->core)->ctx, (int)e->op, status, "%s", text);
 }

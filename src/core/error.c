@@ -66,6 +66,17 @@ static void append(weft_ctx *ctx, const char *format, ...)
     va_end(args);
 }
 
+/* Names come from files and users: what would move a terminal's cursor is shown as question marks. */
+static void tame(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
+            *c = '?';
+        else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) /* the control characters above 0x7f, in UTF-8 */
+            c[0] = c[1] = '?';
+    }
+}
+
 /* The message names the call that the user wrote first, then the operation inside it that failed. */
 static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, weft_status status, const char *format,
                           va_list args)
@@ -83,6 +94,7 @@ static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, w
     append_list(ctx, format, args);
     if (site.file)
         append(ctx, " [%s:%d]", site.file, site.line);
+    tame(ctx->message);
     weft__log(ctx, WEFT_LOG_ERROR, "%s", ctx->message);
     if (ctx->trap)
         raise(SIGTRAP);
@@ -161,6 +173,7 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
     va_start(args, format);
     weft_text_list(text, sizeof text, format, args);
     va_end(args);
+    tame(text);
     ctx->options.log(ctx->options.log_user, level, text);
 }
 
@@ -183,7 +196,7 @@ weft__text weft__describe(const weft_tensor *t)
     }
     weft__text shape = weft__shape_text(t->a.shape, t->a.ndim);
     const char *name = t->leaf && t->leaf->name[0] ? t->leaf->name : NULL;
-    snprintf(text.s, sizeof text.s, "%.47s%s%s %.90s", name ? name : "", name ? " " : "",
+    snprintf(text.s, sizeof text.s, "%s%s%s %.90s", name ? name : "", name ? " " : "",
              weft_dtype_name((weft_dtype)t->a.dtype), shape.s);
     return text;
 }

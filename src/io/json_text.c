@@ -17,13 +17,15 @@ void weft__json_put(FILE *out, const char *format, ...)
 void weft__json_string(FILE *out, const char *text)
 {
     weft__json_put(out, "\"");
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+    for (const char *p = text; *p;) {
+        const int bytes = weft_text_character(p);
         if (*p == '"' || *p == '\\')
             weft__json_put(out, "\\%c", *p);
-        else if (*p < 0x20)
-            weft__json_put(out, "\\u%04x", *p);
+        else if ((unsigned char)*p < 0x20)
+            weft__json_put(out, "\\u%04x", (unsigned)*p);
         else
-            weft__json_put(out, "%c", *p);
+            weft__json_put(out, "%.*s", bytes ? bytes : 3, bytes ? p : "\xef\xbf\xbd"); /* no UTF-8: U+FFFD */
+        p += bytes ? bytes : 1;
     }
     weft__json_put(out, "\"");
 }

@@ -4,10 +4,10 @@
 
 #include <stdio.h>
 
-/* printf into the file, at most 511 bytes at once. */
+/* weft_text into the file, at most 511 bytes at once. */
 void weft__json_put(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* text in quotes, with what JSON wants escaped. */
+/* text in quotes, with what JSON wants escaped; a byte that is no UTF-8 as U+FFFD. */
 void weft__json_string(FILE *out, const char *text);
 size_t weft__json_string_size(const char *text); /* the bytes that this writes */
 

@@ -2,10 +2,12 @@
 #define _POSIX_C_SOURCE 200809L
 #include "profile.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 double weft__profile_now(void)
 {
@@ -18,12 +20,14 @@ double weft__profile_now(void)
 
 static const char *custom_name(weft_profile *p, const char *name, int *number)
 {
+    char cut[sizeof p->custom_names[0]];
+    weft_text(cut, sizeof cut, "%s", name);
     int k = 0;
-    while (k < p->n_custom && strncmp(p->custom_names[k], name, sizeof p->custom_names[k] - 1) != 0)
+    while (k < p->n_custom && strcmp(p->custom_names[k], cut) != 0)
         k++;
     if (k == p->n_custom && k < WEFT__MOST_CUSTOM)
-        snprintf(p->custom_names[p->n_custom++], sizeof p->custom_names[k], "%s",
-                 k == WEFT__MOST_CUSTOM - 1 ? "further custom operations" : name);
+        weft_text(p->custom_names[p->n_custom++], sizeof cut, "%s",
+                  k == WEFT__MOST_CUSTOM - 1 ? "further custom operations" : cut);
     *number = k < WEFT__MOST_CUSTOM ? k : WEFT__MOST_CUSTOM - 1;
     return p->custom_names[*number];
 }
@@ -269,25 +273,41 @@ static void write_at_close(weft_ctx *ctx, void *state)
 {
     weft_profile *p = state;
     weft_profile_end(p);
-    if (weft_profile_trace(p, ctx->profile_path) != WEFT_OK)
-        weft__log(ctx, WEFT_LOG_WARNING, "weft_ctx_close: the profile is lost: %s", ctx->message);
+    weft__profile_write(p, ctx->profile_path);
     weft_profile_free(p);
+}
+
+/* Why a file of this name will not be written, or NULL: found before hours of work, without touching it. */
+static const char *obstacle(const char *path)
+{
+    char folder[sizeof((weft_ctx *)0)->profile_path];
+    const char *slash = strrchr(path, '/');
+    weft_text(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    const char *what = access(path, F_OK) == 0 ? path : folder;
+    return access(what, what == path ? W_OK : W_OK | X_OK) == 0 ? NULL : strerror(errno);
 }
 
 void weft__profile_opened(weft_ctx *ctx)
 {
     static _Atomic int opened;
-    const char *path = getenv("WEFT_PROFILE");
+    const char *path = getenv("WEFT_PROFILE"), *why = NULL;
     weft_profile *p;
     if (!path || !*path)
         return;
-    if (weft_profile_begin(ctx, &p) != WEFT_OK) {
-        weft__log(ctx, WEFT_LOG_WARNING, "WEFT_PROFILE: this context is not profiled: %s", ctx->message);
+    const int number = ++opened;
+    const int length =
+        weft_text(ctx->profile_path, sizeof ctx->profile_path, number > 1 ? "%s.%d" : "%s", path, number);
+    if (length < 0 || (size_t)length >= sizeof ctx->profile_path)
+        why = "the path is too long";
+    else
+        why = obstacle(ctx->profile_path);
+    if (!why && weft_profile_begin(ctx, &p) != WEFT_OK)
+        why = ctx->message;
+    if (why) {
+        weft__profile_complain(ctx, path, why);
         weft_ctx_clear(ctx);
         return;
     }
-    const int number = ++opened;
-    snprintf(ctx->profile_path, sizeof ctx->profile_path, number > 1 ? "%s.%d" : "%s", path, number);
     ctx->before_close = write_at_close;
     ctx->before_close_state = p;
 }

@@ -79,6 +79,11 @@ void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event);
 void weft__timeline_settle(weft_profile *p); /* waits for the device, and reads what is left */
 void weft__timeline_close(weft_profile *p);
 
+/* The trace of the environment variable WEFT_PROFILE, which nobody's status tells of: what goes wrong is told to the log
+ * callback, or to standard error where there is none. Errors that stick in the context do not matter. */
+void weft__profile_write(weft_profile *p, const char *path);
+void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why);
+
 /* NVTX ranges; push and pop do nothing unless a tool is there to see them. */
 void weft__nvtx_push(const char *name);
 void weft__nvtx_pop(void);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "core/sheet.h"
 #include "io/json_text.h"
 #include "profile.h"
@@ -27,8 +28,8 @@ int weft_profile_table(weft_profile *p, char *buffer, size_t size)
               "GB/s", "GFLOP/s");
     for (int k = 0; k < n && k < MOST; k++) {
         const weft_profile_op *r = &rows[k];
-        char name[48];
-        snprintf(name, sizeof name, "%.32s%s", r->kernel, r->gradient ? " (gradient)" : "");
+        char name[64];
+        weft_text(name, sizeof name, "%s%s", r->kernel, r->gradient ? " (gradient)" : "");
         weft__put(&s, "%-30s %-10s %8lld %8.3f ms %6.1f%% %8.2f us %8.2f %8.2f\n", name, r->phase, (long long)r->calls,
                   1e3 * r->seconds, total.in_kernels > 0 ? 100 * r->seconds / total.in_kernels : 0,
                   1e6 * r->seconds / (double)r->calls, rate(r->bytes, r->seconds), rate(r->flops, r->seconds));
@@ -77,7 +78,7 @@ static void write_work(FILE *out, const weft__event *e, int lane)
 {
     const char *phase = weft__phase_name((weft__phase)e->phase);
     char kernel[64];
-    snprintf(kernel, sizeof kernel, "%.48s%s", e->kernel, e->grad ? " (gradient)" : "");
+    weft_text(kernel, sizeof kernel, "%s%s", e->kernel, e->grad ? " (gradient)" : "");
     begin_slice(out, e, lane, e->start, e->seconds, phase);
     weft__json_put(out, "\"kernel\":");
     weft__json_string(out, kernel);
@@ -114,14 +115,45 @@ static void write_event(FILE *out, const weft__event *e, bool device, long long 
                    1e6 * e->issued, e->live);
 }
 
-static void write_head(FILE *out, const weft_profile *p, const weft_profile_total *total)
+/* Every launch, those that are not in the trace too. */
+static void write_row(FILE *out, const weft_profile_op *r)
+{
+    char kernel[64];
+    weft_text(kernel, sizeof kernel, "%s%s", r->kernel, r->gradient ? " (gradient)" : "");
+    weft__json_put(out, "{\"kernel\":");
+    weft__json_string(out, kernel);
+    weft__json_put(out, ",\"phase\":\"%s\",\"calls\":%lld,\"seconds\":%.9g,\"bytes\":%.17g,\"flops\":%.17g}", r->phase,
+                   (long long)r->calls, r->seconds, r->bytes, r->flops);
+}
+
+/* False: there was no memory for them. */
+static bool write_rows(FILE *out, weft_profile *p)
+{
+    const int n = weft_profile_ops(p, NULL, 0);
+    const size_t bytes = sizeof(weft_profile_op) * (size_t)(n + 1);
+    weft_profile_op *rows = weft__host_alloc(p->ctx, bytes);
+    if (!rows)
+        return false;
+    const int filled = weft_profile_ops(p, rows, n);
+    for (int k = 0; k < filled && k < n; k++) {
+        weft__json_put(out, "%s", k ? "," : "");
+        write_row(out, &rows[k]);
+    }
+    weft__host_free(p->ctx, rows, bytes);
+    return filled == n;
+}
+
+/* One line, which `weft profile` reads alone. False: out of memory. */
+static bool write_head(FILE *out, weft_profile *p, const weft_profile_total *total)
 {
     weft__json_put(out,
                    "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
-                   "\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"issuing_seconds\":%.9g,\"peak_bytes\":%zu},\n"
-                   "\"traceEvents\":[\n",
-                   weft_version(), p->ctx->backend->name, (long long)total->launches, total->wall, total->in_kernels,
-                   total->issuing, total->peak_bytes);
+                   "\"traced\":%lld,\"wall_seconds\":%.9g,\"kernel_seconds\":%.9g,\"issuing_seconds\":%.9g,"
+                   "\"peak_bytes\":%zu,\"kernels\":[",
+                   weft_version(), p->ctx->backend->name, (long long)total->launches, (long long)total->kept,
+                   total->wall, total->in_kernels, total->issuing, total->peak_bytes);
+    const bool whole = write_rows(out, p);
+    weft__json_put(out, "]},\n\"traceEvents\":[\n");
     weft__json_put(out, "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}}");
     const bool device = !p->ctx->backend->host_memory;
     const char *const lane =
@@ -129,22 +161,57 @@ static void write_head(FILE *out, const weft_profile *p, const weft_profile_tota
     weft__json_put(out, lane, HOST_LANE, device ? "CPU: launches" : "CPU: kernels");
     if (device)
         weft__json_put(out, lane, DEVICE_LANE, "GPU: stream");
+    return whole;
 }
 
-weft_status weft_profile_trace(weft_profile *p, const char *path)
+/* WEFT_OK, or why not: *why is a sentence about path then. */
+static weft_status write_trace(weft_profile *p, const char *path, const char **why)
 {
-    if (!p || !path)
-        return WEFT_E_NULL_ARGUMENT;
     FILE *out = fopen(path, "w");
-    if (!out)
-        return weft__fail_named(p->ctx, "profile_trace", WEFT_E_IO, "%s: %s", path, strerror(errno));
+    if (!out) {
+        *why = strerror(errno);
+        return WEFT_E_IO;
+    }
     const weft_profile_total total = weft_profile_totals(p);
-    write_head(out, p, &total);
+    const bool whole = write_head(out, p, &total);
     for (int64_t k = 0; k < total.kept; k++)
         write_event(out, &p->events[k], !p->ctx->backend->host_memory, (long long)k);
     weft__json_put(out, "\n]}\n");
     const bool bad = ferror(out) != 0;
+    *why = "writing failed; is the disk full?";
     if (fclose(out) != 0 || bad)
-        return weft__fail_named(p->ctx, "profile_trace", WEFT_E_IO, "%s: writing failed; is the disk full?", path);
-    return WEFT_OK;
+        return WEFT_E_IO;
+    *why = "out of memory for the table of kernels";
+    return whole ? WEFT_OK : WEFT_E_NOMEM;
+}
+
+weft_status weft_profile_trace(weft_profile *p, const char *path)
+{
+    const char *why = "";
+    if (!p)
+        return WEFT_E_NULL_ARGUMENT;
+    if (!path)
+        return weft__fail_named(p->ctx, "profile_trace", WEFT_E_NULL_ARGUMENT, "the path is NULL");
+    const weft_status status = write_trace(p, path, &why);
+    return status == WEFT_OK ? WEFT_OK : weft__fail_named(p->ctx, "profile_trace", status, "%s: %s", path, why);
+}
+
+void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why)
+{
+    char text[WEFT__MESSAGE_SIZE];
+    if (ctx->options.log) {
+        weft__log(ctx, WEFT_LOG_WARNING, "WEFT_PROFILE: %s: %s", path, why);
+        return;
+    }
+    const int length = weft_text(text, sizeof text, "weft: WEFT_PROFILE: %s: %s\n", path, why);
+    const size_t bytes = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : strlen(text);
+    if (write(STDERR_FILENO, text, bytes) < 0) /* nobody can be told */
+        return;
+}
+
+void weft__profile_write(weft_profile *p, const char *path)
+{
+    const char *why = "";
+    if (write_trace(p, path, &why) != WEFT_OK)
+        weft__profile_complain(p->ctx, path, why);
 }

@@ -1,8 +1,10 @@
 """Help, mistakes, exit codes, terminals and pipes."""
 import os
 import re
+import subprocess
+import tempfile
 
-from tool import HERE, main, weft, weft_on_terminal
+from tool import HERE, PROGRAM, WEFT, main, weft, weft_on_terminal
 
 COMMANDS = ["info", "ops", "gradcheck", "compare", "profile", "bench"]
 ESCAPE = "\x1b["
@@ -94,6 +96,25 @@ def test_the_manual_is_complete():
         assert f".Cm {command}\n" in text, command
         for option in re.findall(r"\n  --([a-z-]+)", weft(*command.split(), "--help").out):
             assert option == "help" or f"Fl -{option}" in text, (command, option)
+
+
+def test_output_that_does_not_arrive_is_a_failure():
+    for words in ("help", "--version", "info", "info --json", "ops", "ops gelu", "ops --json", "gradcheck relu", "gradcheck relu --json",
+                  "bench ops add --quick", "bench ops add --quick --json", "bench --help", "compare ops add --other plain",
+                  "compare lockstep mlp --other plain --steps 1", f"profile -- {WEFT} gradcheck relu", f"profile --json -- {PROGRAM} steps 3"):
+        for to, why in (("/dev/full", "No space left"), ("&-", "Bad file descriptor")):
+            done = subprocess.run(["sh", "-c", f'"$0" {words} >{to}', WEFT], capture_output=True, text=True)
+            assert done.returncode == 2, (words, to, done.returncode, done.stderr)
+            assert "standard output could not be written: " + why in done.stderr, (words, to, done.stderr)
+
+
+def test_a_closed_output_is_no_file_of_ours():
+    with tempfile.TemporaryDirectory() as folder:
+        page = os.path.join(folder, "page.html")
+        done = subprocess.run(["sh", "-c", f'"$0" bench ops add --quick --html {page} >&- 2>&-', WEFT])
+        assert done.returncode == 2
+        with open(page) as file:
+            assert file.read().startswith("<!doctype html>")
 
 
 def test_the_isa_can_be_forced():

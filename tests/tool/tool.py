@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 WEFT = sys.argv[1] if len(sys.argv) > 1 else "weft"
+PROGRAM = sys.argv[2] if len(sys.argv) > 2 else "program"  # program.c, linked with Weft
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
