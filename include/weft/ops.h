@@ -98,7 +98,7 @@ WEFT_API weft_tensor *weft_round(weft_tensor *x);
 /* ---- Elementwise, one operand and numbers ----
  * As above; the numbers are converted to the dtype that is computed in. */
 
-/* x limited to [lo, hi]; NaN stays NaN; derivative 1 inside and at the limits; limits of integers are whole numbers, or beyond the dtype. */
+/* x limited to [lo, hi], to hi where lo > hi; NaN stays NaN; derivative 1 inside and at the limits; limits of integers are whole numbers, or beyond the dtype. */
 WEFT_API weft_tensor *weft_clamp(weft_tensor *x, double lo, double hi);
 
 /* x + s; integers take a whole number, another is an error. */
@@ -110,10 +110,10 @@ WEFT_API weft_tensor *weft_mul_scalar(weft_tensor *x, double s);
 /* x^s. */
 WEFT_API weft_tensor *weft_pow_scalar(weft_tensor *x, double s);
 
-/* x, or slope * x below 0. */
+/* x, or slope * x below 0; derivative slope at 0. */
 WEFT_API weft_tensor *weft_leaky_relu(weft_tensor *x, double slope);
 
-/* x, or alpha * (e^x - 1) at and below 0. */
+/* x, or alpha * (e^x - 1) at and below 0; derivative alpha at 0. */
 WEFT_API weft_tensor *weft_elu(weft_tensor *x, double alpha);
 
 /* ---- Questions ----
@@ -155,10 +155,10 @@ WEFT_API weft_tensor *weft_min(weft_tensor *a, weft_tensor *b);
 /* larger of a and b; NaN wins; a tie shares the gradient. */
 WEFT_API weft_tensor *weft_max(weft_tensor *a, weft_tensor *b);
 
-/* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0. */
+/* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0; derivative by b: minus the whole quotient. */
 WEFT_API weft_tensor *weft_mod(weft_tensor *a, weft_tensor *b);
 
-/* angle of the point (b, a), in (-pi, pi]. */
+/* angle of the point (b, a), in (-pi, pi]; derivative 0 at (0, 0). */
 WEFT_API weft_tensor *weft_atan2(weft_tensor *a, weft_tensor *b);
 
 /* ---- Comparisons ----

@@ -5,6 +5,7 @@
 #include "core/core.h"
 #include "sum.h"
 
+/* A rule that takes several steps gets f16 and bf16 tensors as f32 (derive.c). */
 typedef struct weft__vjp {
     weft_ctx *ctx;
     const weft__node *node;
@@ -40,10 +41,13 @@ typedef void (*weft__vjp_fn)(weft__vjp *v);
 
 extern const weft__vjp_fn weft__vjps[WEFT_OP_COUNT];
 
-/* Does operand k want a gradient? */
+/* Fills v->out by the rule of v->node's row. */
+void weft__derive(weft__vjp *v);
+
+/* Does operand k want a gradient? Of v->in[k], widened without a record, one would not know. */
 static inline bool weft__wants(const weft__vjp *v, int k)
 {
-    return weft__requires(v->in[k]);
+    return weft__requires(v->node->in[k]);
 }
 
 /* A 0-d constant in g's dtype. */

@@ -254,6 +254,24 @@ void weft__vjp_dropout(weft__vjp *v)
 
 /* ---- Cross entropy: (softmax(x) - q) times the row's weight ---- */
 
+/* Rows that do not count are put away before anything is made of them: 0 times their NaN would be NaN. */
+static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *target)
+{
+    weft_dtype dtype = (weft_dtype)v->g->a.dtype;
+    double smoothing = v->f[0], classes = (double)x->a.shape[x->a.ndim - 1];
+    weft_tensor *zero = weft__constant(v, 0);
+    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->i[WEFT__CE_IGNORE]));
+    weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
+    weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
+    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), -1, chosen,
+                                      weft_mul_scalar(ones, 1 - smoothing));
+    weft_tensor *weight = weft_where(counts, v->g, zero);
+    if (v->i[WEFT__CE_REDUCTION] == WEFT_MEAN)
+        weight = weft_div(weight, weft_clamp(weft_sum(weft_cast(counts, dtype), WEFT_ALL, false), 1, 9e15));
+    x = weft_where(weft_unsqueeze(counts, -1), x, zero);
+    v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weft_unsqueeze(weight, -1));
+}
+
 void weft__vjp_cross_entropy_with(weft__vjp *v)
 {
     weft_tensor *x = v->in[0], *target = v->in[1];
@@ -263,18 +281,7 @@ void weft__vjp_cross_entropy_with(weft__vjp *v)
             drop_all(v);
         return;
     }
-    weft_dtype dtype = (weft_dtype)x->a.dtype;
-    double smoothing = v->f[0], classes = (double)x->a.shape[x->a.ndim - 1];
-    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->i[WEFT__CE_IGNORE]));
-    weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
-    weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
-    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), -1, chosen,
-                                      weft_mul_scalar(ones, 1 - smoothing));
-    weft_tensor *weight = weft_cast(counts, dtype);
-    if (v->i[WEFT__CE_REDUCTION] == WEFT_MEAN)
-        weight = weft_div(weight, weft_clamp(weft_sum(weight, WEFT_ALL, false), 1, 9e15));
-    weight = weft_unsqueeze(weft_mul(weight, v->g), -1);
-    v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weight);
+    compose_cross_entropy(v, x, target);
 }
 
 /* ---- Attention ----
@@ -340,8 +347,7 @@ static weft_tensor *with_trouble(const trouble *t, weft_tensor *dx, weft_tensor 
 
 static void compose_attention(weft__vjp *v)
 {
-    weft_tensor *in[] = {weft__widened(v->in[0]), weft__widened(v->in[1]), weft__widened(v->in[2]),
-                         weft__widened(v->g)};
+    weft_tensor *in[] = {v->in[0], v->in[1], v->in[2], v->g};
     weft_tensor *seen = v->i[0] ? seen_keys(v) : NULL;
     const trouble t = find_trouble(v, seen, in);
     weft_tensor *q = in[0], *k = in[1], *value = in[2], *g = in[3];

@@ -247,7 +247,7 @@ static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_
                    .f = node->f,
                    .create_graph = w->create_graph,
                    .out = out};
-    weft__vjps[node->op](&v);
+    weft__derive(&v);
     *place = v.place;
 }
 

@@ -179,10 +179,10 @@ weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double del
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
         return leave_with(ctx, NULL);
-    /* With c = |d| limited to delta, both branches are c (|d| - c/2). */
-    weft_tensor *distance = weft_abs(weft_sub(in[0], in[1]));
-    weft_tensor *limited = weft_clamp(distance, 0, delta);
-    weft_tensor *loss = weft_mul(limited, weft_sub(distance, weft_mul_scalar(limited, 0.5)));
+    /* With c = d limited to [-delta, delta], all branches are c (d - c/2): smooth where d is 0, as |d| is not. */
+    weft_tensor *difference = weft_sub(in[0], in[1]);
+    weft_tensor *limited = weft_clamp(difference, -delta, delta);
+    weft_tensor *loss = weft_mul(limited, weft_sub(difference, weft_mul_scalar(limited, 0.5)));
     return leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 

@@ -116,7 +116,7 @@ static void print_docs(void)
          "the math\n"
          "function f for the dtype, `K(c)` a constant of it, `p` and `q` the operation's numbers, `y` its result, `g` "
          "the\n"
-         "gradient that arrives.");
+         "gradient that arrives. The `*_slope` functions stand in `src/core/scalar_slope.inc`.");
     for (size_t f = 0; f < N_FAMILIES; f++) {
         printf("\n## %s\n\n%s%s", families[f].title, families[f].text, families[f].text[0] ? "\n" : "");
         for (size_t i = 0; i < N_ROWS; i++) {

@@ -23,10 +23,10 @@ static needs what_is_read(int op, const weft__attrs *attrs)
     }
     switch (op) {
     case WEFT_OP_PROD:
+    case WEFT_OP_LOGSUMEXP:
         return (needs){1, false};
     case WEFT_OP_MAX_OVER:
     case WEFT_OP_MIN_OVER:
-    case WEFT_OP_LOGSUMEXP:
     case WEFT_OP_NORM:
         return (needs){1, true};
     case WEFT_OP_SOFTMAX:

@@ -102,6 +102,13 @@ WEFT_HD double weft__m_pow_f64(double a, double b)
     return pow(a, b);
 }
 
+/* a^(b - 1). From 2^53 on b is even, so that b - 1 is odd, which rounding hides from pow. */
+WEFT_HD double weft__m_pow_less_one_f64(double a, double b)
+{
+    double y = pow(a, b - 1);
+    return fabs(b) >= 0x1p53 && b - b == 0 ? copysign(y, a) : y;
+}
+
 WEFT_HD double weft__m_atan2_f64(double y, double x)
 {
     return atan2(y, x);

@@ -592,17 +592,30 @@ WEFT_HD float weft__exp2_wide_f32(double t)
 
 /* a^b = 2^(b log2|a|), negative for negative a and odd b; special cases as in C (F.10.4.4). No choice rests on b alone: in
  * a loop with constant b that would be a branch that GCC does not vectorise. */
-WEFT_HD float weft__m_pow_f32(float a, float b)
+WEFT_HD float weft__pow_wide_f32(float a, double b, bool is_int, uint32_t is_odd)
 {
     const float inf = weft__from_bits_f32(0x7f800000u);
     double l = weft__log2_wide_f32((double)weft__m_fabs_f32(a));
-    float y = weft__exp2_wide_f32(l == 0 ? 0 : l * (double)b); /* |a| = 1: also for infinite b */
-    bool is_int = weft__m_rint_f32(b) == b;
-    uint32_t is_odd = (uint32_t)is_int & (uint32_t)(weft__m_rint_f32(0.5f * b) != 0.5f * b);
+    float y = weft__exp2_wide_f32(l == 0 ? 0 : l * b); /* |a| = 1: also for infinite b */
     y = weft__from_bits_f32(weft__bits_f32(y) ^ (weft__bits_f32(a) & (is_odd << 31)));
     y = ((a < 0) & (a > -inf) & !is_int) ? weft__from_bits_f32(0x7fc00000u) : y;
     y = a != a ? a : y;
     return ((b == 0) | (a == 1)) ? 1.0f : y;
+}
+
+WEFT_HD float weft__m_pow_f32(float a, float b)
+{
+    bool is_int = weft__m_rint_f32(b) == b;
+    return weft__pow_wide_f32(a, (double)b, is_int,
+                              (uint32_t)is_int & (uint32_t)(weft__m_rint_f32(0.5f * b) != 0.5f * b));
+}
+
+/* a^(b - 1), b - 1 unrounded: from 2^24 on every float is even and one less is none. */
+WEFT_HD float weft__m_pow_less_one_f32(float a, float b)
+{
+    bool is_int = weft__m_rint_f32(b) == b;
+    uint32_t is_even = (uint32_t)(weft__m_rint_f32(0.5f * b) == 0.5f * b) & (uint32_t)(b - b == 0);
+    return weft__pow_wide_f32(a, (double)b - 1, is_int, is_even);
 }
 
 /* atan of the smaller over the larger of |y|, |x|, reflected at the octant, axis and half plane. */

@@ -1,0 +1,246 @@
+/* test_gradient_at.c - derivatives at single places: second ones at zeros, counts, masks, rounded results, nothing; in every
+ * floating dtype, fused and composed. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "harness/weft_test.h"
+#include "samples/compare.h"
+#include "samples/layout.h"
+
+enum { N_DTYPES = 4 };
+static const weft_dtype dtypes[N_DTYPES] = {WEFT_F64, WEFT_F32, WEFT_BF16, WEFT_F16};
+
+typedef weft_tensor *(*of_one)(weft_tensor *x);
+
+static weft_tensor *product(weft_tensor *x)
+{
+    return weft_prod(x, WEFT_ALL, false);
+}
+
+/* The second derivative of f along ones. */
+static void second_along_ones(weft_ctx *ctx, of_one f, const double *at, const double *want, int n)
+{
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n), at), true), *g, *h;
+    weft_tensor *y = f(x);
+    double got[8] = {0};
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH));
+    weft_tensor *sum = weft_sum(g, WEFT_ALL, false);
+    WEFT_CHECK_OK(weft_grad(ctx, &sum, NULL, 1, &x, &h, 1, 0));
+    WEFT_CHECK_OK(weft_read(ctx, h, got, sizeof *got * (size_t)n));
+    for (int k = 0; k < n; k++)
+        WEFT_CHECK_NEAR(got[k], want[k], 1e-14);
+    WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+}
+
+WEFT_TEST(GradientAt, ZerosOfAProductCountInItsHessian)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    second_along_ones(ctx, product, (const double[]){0, 2, 3}, (const double[]){5, 3, 2}, 3);
+    second_along_ones(ctx, product, (const double[]){0, 0, 3}, (const double[]){3, 3, 0}, 3);
+    second_along_ones(ctx, product, (const double[]){0, 0, 0, 4}, (const double[]){0, 0, 0, 0}, 4);
+    second_along_ones(ctx, product, (const double[]){0, 2, 3, 5, 7}, (const double[]){247, 105, 70, 42, 30}, 5);
+    second_along_ones(ctx, product, (const double[]){4, 5}, (const double[]){1, 1}, 2);
+    test_ctx_close(ctx, &memory);
+}
+
+/* A product that overflows while those of the others do not; any set of reduced dims. */
+WEFT_TEST(GradientAt, ProductsNeedNoDivision)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    static const double at[12] = {1e30, 1e30, 1e-20, 2, 0, 3, 1, 1, 0, 5, 7, 0};
+    static const double over[12] = {2e10, 2e10, 2e60, 1e40, 3, 0, 0, 0, 0, 0, 0, 0};
+    double got[12];
+    weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 4), at), true), *dx;
+    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+        weft_tensor *y = weft_sum(weft_prod(x, WEFT_AXES(1), false), WEFT_ALL, false);
+        WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, flags));
+        WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
+        for (int k = 0; k < 12; k++)
+            WEFT_CHECK_NEAR(got[k], over[k], 1e-12 * fabs(over[k]));
+    }
+    static const float large[3] = {3e20f, 3e20f, 1e-30f};
+    float narrow[3];
+    x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(3), large), true);
+    weft_tensor *y = product(x);
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_read(ctx, dx, narrow, sizeof narrow));
+    WEFT_CHECK_NEAR((double)narrow[0], 3e-10, 1e-15);
+    test_ctx_close(ctx, &memory);
+}
+
+static weft_tensor *huber_at_zero(weft_tensor *x)
+{
+    return weft_huber(x, weft_zeros_like(x), 1);
+}
+
+WEFT_TEST(GradientAt, HuberBendsWherePredictionEqualsTarget)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    second_along_ones(ctx, huber_at_zero, (const double[]){0, 0.5, -0.5, 3, -3}, (const double[]){0.2, 0.2, 0.2, 0, 0},
+                      5);
+    test_ctx_close(ctx, &memory);
+}
+
+/* Extremes that tie more often than a half type counts. */
+WEFT_TEST(GradientAt, TiesAreCountedBeyondTheTypesRange)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    enum { MANY = 70000 };
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+            const int mark = weft_scope_push(ctx);
+            weft_tensor *x = weft_set_requires_grad(weft_zeros(ctx, dtypes[d], WEFT_DIMS(MANY)), true), *dx;
+            weft_tensor *y[2] = {weft_max_over(x, WEFT_ALL, false), weft_min_over(x, WEFT_ALL, false)};
+            for (int k = 0; k < 2; k++) {
+                WEFT_CHECK_OK(weft_grad(ctx, &y[k], NULL, 1, &x, &dx, 1, flags));
+                weft_tensor *most = weft_cast(weft_max_over(dx, WEFT_ALL, false), WEFT_F64);
+                WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(most)), 1.0 / MANY, 1e-7);
+                weft_tensor *total = weft_sum(weft_cast(weft_detach(dx), WEFT_F64), WEFT_ALL, false);
+                WEFT_CHECK_NEAR(weft_item(ctx, total), 1, 4e-3);
+            }
+            WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        }
+    test_ctx_close(ctx, &memory);
+}
+
+/* Rows that are ignored hold NaN and infinity: 0 there, and the others as if they were alone. */
+WEFT_TEST(GradientAt, IgnoredRowsMayHoldAnything)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    static const double at[9] = {(double)NAN, 0, 1, 0, 0, 0, (double)INFINITY, -(double)INFINITY, (double)NAN};
+    static const int64_t target[3] = {-100, 1, -100};
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int how = 0; how < 8; how++) {
+            const int mark = weft_scope_push(ctx);
+            const weft_reduction reduction = how / 2 == 1 ? WEFT_SUM : how / 2 == 2 ? WEFT_NONE : WEFT_MEAN;
+            weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 3), at), dtypes[d]), *dx;
+            weft_tensor *rows = weft_from_data(ctx, WEFT_I64, WEFT_DIMS(3), target);
+            x = weft_set_requires_grad(weft_detach(x), true);
+            weft_tensor *y = how / 2 == 3 ? weft_nll(x, rows) : weft_cross_entropy_with(x, rows, -100, 0, reduction);
+            weft_tensor *g = weft_full_like(y, 1);
+            if (reduction == WEFT_NONE) /* what arrives for a row that does not count does not count either */
+                g = weft_cast(
+                    weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3), (const double[]){(double)NAN, 1, (double)INFINITY}),
+                    dtypes[d]);
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_CREATE_GRAPH : 0));
+            double *got = read_doubles(ctx, dx);
+            for (int e = 0; got && e < 9; e++) {
+                const double third = how / 2 == 3 ? 0 : 1.0 / 3, own = e / 3 == 1 ? third - (e == 4) : 0;
+                WEFT_CHECK_NEAR(got[e], own, 3e-3);
+            }
+            free(got);
+            WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        }
+    test_ctx_close(ctx, &memory);
+}
+
+/* Sums whose result has rounded, or overflowed, where the derivative has not. */
+WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int how = 0; how < 4; how++) {
+            const int mark = weft_scope_push(ctx), flags = how % 2 ? WEFT_CREATE_GRAPH : 0;
+            const double ends[2][2] = {{100, 100.5}, {60000, 60000}}, *at = ends[how / 2];
+            weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(2, 1), at), dtypes[d]), *dx;
+            x = weft_set_requires_grad(weft_detach(x), true);
+            weft_tensor *y = how / 2 ? weft_norm(x, WEFT_ALL, false) : weft_logsumexp(x, WEFT_ALL, false);
+            WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, flags));
+            double *got = read_doubles(ctx, dx);
+            WEFT_CHECK_NEAR(got[0], how / 2 ? sqrt(0.5) : 1 / (1 + exp(0.5)), 3e-3);
+            WEFT_CHECK_NEAR(got[1], how / 2 ? sqrt(0.5) : 1 / (1 + exp(-0.5)), 3e-3);
+            free(got);
+            WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        }
+    /* the quotient by a denormal norm overflows, x over it does not */
+    const float tiny[2] = {3e-42f, 4e-42f};
+    float near[2];
+    weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(2), tiny), true), *dx;
+    weft_tensor *y = weft_norm(x, WEFT_ALL, false);
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_read(ctx, dx, near, sizeof near));
+    WEFT_CHECK_NEAR((double)near[0], 0.6, 1e-3);
+    WEFT_CHECK_NEAR((double)near[1], 0.8, 1e-3);
+    test_ctx_close(ctx, &memory);
+}
+
+/* A loser gets 0, not 0 times g. */
+WEFT_TEST(GradientAt, LosersGetNothingOfAnInfiniteGradient)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    static const double at[3] = {1, 3, 2};
+    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+        weft_tensor *x =
+            weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(3), (const float[]){1, 3, 2}), true);
+        weft_tensor *b = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_DIMS(3), 2.5), true), *dx[2];
+        weft_tensor *y[2] = {weft_max_over(x, WEFT_ALL, false), weft_sum(weft_max(x, b), WEFT_ALL, false)};
+        float got[3];
+        for (int k = 0; k < 2; k++) {
+            weft_tensor *g = weft_scalar(ctx, WEFT_F32, (double)INFINITY);
+            WEFT_CHECK_OK(weft_grad(ctx, &y[k], &g, 1, (weft_tensor *[]){x, b}, dx, k + 1, flags));
+            WEFT_CHECK_OK(weft_read(ctx, dx[0], got, sizeof got));
+            for (int e = 0; e < 3; e++)
+                WEFT_CHECK(at[e] == 3 ? isinf(got[e]) : got[e] == 0);
+        }
+    }
+    test_ctx_close(ctx, &memory);
+}
+
+/* Crossed limits: the upper one holds for all. */
+WEFT_TEST(GradientAt, ClampWithCrossedLimitsIsConstant)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int d = 0; d < N_DTYPES; d++) {
+        weft_tensor *x = weft_arange(ctx, dtypes[d], -5, 6, 1), *y = weft_clamp(x, 2, 1);
+        WEFT_CHECK(weft_item(ctx, weft_all(weft_eq(y, weft_scalar(ctx, WEFT_F64, 1)), WEFT_ALL, false)) == 1);
+    }
+    weft_tensor *y = weft_clamp(weft_arange(ctx, WEFT_I64, -5, 6, 1), 2, 1);
+    WEFT_CHECK(weft_item(ctx, weft_all(weft_eq(y, weft_scalar(ctx, WEFT_F64, 1)), WEFT_ALL, false)) == 1);
+    WEFT_CHECK(isnan(weft_item(ctx, weft_clamp(weft_scalar(ctx, WEFT_F32, (double)NAN), 2, 1))));
+    test_ctx_close(ctx, &memory);
+}
+
+/* ---- Nothing ---- */
+
+/* The gradient of a mean over nothing, as a function of the factor that arrives: its derivative must not be 0 times infinity. */
+WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++)
+        for (int k = 0; k < 4; k++) {
+            weft_tensor *p = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_DIMS(1), 2), true);
+            weft_tensor *s = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_SCALAR, 3), true);
+            weft_tensor *none = weft_zeros(ctx, WEFT_F32, WEFT_DIMS(0)), *x = weft_mul(p, none), *dp, *ds;
+            weft_tensor *y = k == 0   ? weft_mean(x, WEFT_ALL, false)
+                             : k == 1 ? weft_mse(x, none)
+                             : k == 2 ? weft_huber(x, none, 1)
+                                      : weft_bce_with_logits(x, none);
+            WEFT_CHECK(isnan(weft_item(ctx, weft_detach(y))));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &s, 1, &p, &dp, 1, flags));
+            WEFT_CHECK(weft_item(ctx, weft_detach(dp)) == 0);
+            if (!flags)
+                continue;
+            WEFT_CHECK_OK(weft_grad(ctx, &dp, NULL, 1, &s, &ds, 1, WEFT_ALLOW_UNUSED));
+            WEFT_CHECK(!ds || weft_item(ctx, ds) == 0);
+        }
+    test_ctx_close(ctx, &memory);
+}
