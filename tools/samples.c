@@ -1,5 +1,6 @@
 /* samples.c - see samples.h. */
 #include "samples.h"
+#include "sample_points.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -453,9 +454,9 @@ bool sample_find(int index, sample *s)
 /* ---- Operands ---- */
 
 /* count values of [lo, hi], evenly spread in an order that looks random: multiples of the golden ratio. which shifts them, so
- * that two operands have no equal elements. */
-static weft_tensor *spread_values(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double lo, double hi,
-                                  int which)
+ * that two operands have no equal elements but those of sample_points. */
+static weft_tensor *spread_values(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
+                                  double lo, double hi, int which)
 {
     int64_t count = 1;
     for (int k = 0; k < ndim; k++)
@@ -469,6 +470,7 @@ static weft_tensor *spread_values(weft_ctx *ctx, weft_dtype dtype, const int64_t
         double turn = 0.1373 + 0.2911 * which + 0.61803398874989485 * (double)k;
         values[k] = lo + (hi - lo) * (turn - floor(turn));
     }
+    sample_points(s, which, values, count);
     weft_tensor *made = weft_from_data(ctx, WEFT_F64, shape, ndim, values);
     free(values);
     return dtype == WEFT_F64 ? made : weft_cast(made, dtype);
@@ -493,7 +495,7 @@ static weft_tensor *make_operand(const sample *s, weft_ctx *ctx, weft_dtype dtyp
         if (!spread)
             return weft_randint(ctx, WEFT_I64, dims, ndim, 0, letter_size(at[1], shape));
         double below = (double)letter_size(at[1], shape) - 1e-6;
-        return weft_cast(spread_values(ctx, WEFT_F64, dims, ndim, 0, below, which), WEFT_I64);
+        return weft_cast(spread_values(s, ctx, WEFT_F64, dims, ndim, 0, below, which), WEFT_I64);
     }
     if (*word == 'o')
         return weft_ones(ctx, dtype, dims, ndim);
@@ -502,7 +504,7 @@ static weft_tensor *make_operand(const sample *s, weft_ctx *ctx, weft_dtype dtyp
     double lo = s->how ? (*word == 'p' ? 0.2 : -1) : s->op.lo, hi = s->how ? (*word == 'p' ? 1.2 : 1) : s->op.hi;
     if (!spread)
         return weft_rand(ctx, dtype, dims, ndim, lo, hi);
-    return spread_values(ctx, dtype, dims, ndim, lo, hi, which);
+    return spread_values(s, ctx, dtype, dims, ndim, lo, hi, which);
 }
 
 bool sample_make(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, bool spread, operands *out)
