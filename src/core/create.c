@@ -178,7 +178,7 @@ static bool cannot_count(weft_ctx *ctx, double start, double stop, double step, 
     char why[160];
     va_list args;
     va_start(args, format);
-    vsnprintf(why, sizeof why, format, args);
+    weft_text_list(why, sizeof why, format, args);
     va_end(args);
     weft__fail_named(ctx, "arange", WEFT_E_INVALID, "cannot count from %g to %g by %g: %s", start, stop, step, why);
     return false;

@@ -20,7 +20,7 @@ weft_status weft__source_fail(const weft__source *s, weft_status status, const c
     char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    weft_text_list(text, sizeof text, format, args);
     va_end(args);
     return weft_ctx_fail(s->ctx, status, "weft_%s: %s: %s", s->function, s->name, text);
 }
