@@ -38,8 +38,13 @@ static void json_tensor(report *r, const weft_file_difference *d)
     json_real(&r->j, "max_relative", d->max_relative);
     json_real(&r->j, "relative_l2", d->relative_l2);
     json_int(&r->j, "worst", d->worst);
-    json_real(&r->j, "worst_first", d->first);
-    json_real(&r->j, "worst_second", d->second);
+    if (d->integers) {
+        json_int(&r->j, "worst_first", d->first_integer);
+        json_int(&r->j, "worst_second", d->second_integer);
+    } else {
+        json_real(&r->j, "worst_first", d->first);
+        json_real(&r->j, "worst_second", d->second);
+    }
     json_close(&r->j);
 }
 
@@ -67,7 +72,10 @@ static void take_tensor(void *user, const weft_file_difference *d)
     table_cell(r->rows, STYLE_PLAIN, "%.3g", d->max_absolute);
     table_cell(r->rows, STYLE_PLAIN, "%.3g", d->max_relative);
     table_cell(r->rows, STYLE_PLAIN, "%.3g", d->relative_l2);
-    if (d->worst >= 0)
+    if (d->worst >= 0 && d->integers)
+        table_cell(r->rows, STYLE_PLAIN, "[%lld] %lld, %lld", (long long)d->worst, (long long)d->first_integer,
+                   (long long)d->second_integer);
+    else if (d->worst >= 0)
         table_cell(r->rows, STYLE_PLAIN, "[%lld] %.9g, %.9g", (long long)d->worst, d->first, d->second);
     else
         table_cell(r->rows, STYLE_PLAIN, "-");

@@ -154,14 +154,17 @@ typedef struct weft_file_difference {
     double max_absolute; /* largest |difference| */
     double max_relative; /* largest |difference| / |first| */
     double relative_l2;
-    int64_t different;    /* elements that are not equal */
-    int64_t worst;        /* where the largest |difference| is, row-major; -1: none */
-    double first, second; /* the values there */
+    int64_t different;                     /* elements that are not equal */
+    int64_t worst;                         /* where the largest |difference| is, row-major; -1: none */
+    double first, second;                  /* the values there; beyond 2^53 a double is not every integer: */
+    bool integers;                         /* both are of integer dtypes: */
+    int64_t first_integer, second_integer; /* the values there, exact */
 } weft_file_difference;
 
-/* Compares two files of tensors, .npz or .safetensors in any combination, tensor by tensor, in memory of ctx: row is called
- * for each name, in the order of the first file. WEFT_E_MISMATCH if a tensor is missing, of another shape, or differs by more
- * than atol + rtol |first| somewhere. */
+/* Compares two files of tensors, npz, npy or safetensors in any combination, tensor by tensor, in memory of ctx: row
+ * (or NULL) is called for each name, in the order of the first file; it may use ctx for all but closing it or popping
+ * scopes that were open before. Integers are compared exactly. WEFT_E_MISMATCH if a tensor is missing, of another
+ * shape, or differs by more than atol + rtol |first| somewhere; neither may be negative or NaN (WEFT_E_INVALID). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_files(weft_ctx *ctx, const char *first, const char *second,
                                                         double rtol, double atol,
                                                         void (*row)(void *user, const weft_file_difference *difference),

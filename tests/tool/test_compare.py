@@ -13,10 +13,11 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-def safetensors(name, values):
-    header = json.dumps({"w": {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, 4 * len(values)]}}).encode()
+def safetensors(name, values, dtype="F32", code="f"):
+    data = struct.pack(f"<{len(values)}{code}", *values)
+    header = json.dumps({"w": {"dtype": dtype, "shape": [len(values)], "data_offsets": [0, len(data)]}}).encode()
     with open(path(name), "wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header + struct.pack(f"<{len(values)}f", *values))
+        file.write(struct.pack("<Q", len(header)) + header + data)
     return path(name)
 
 
@@ -60,6 +61,20 @@ def test_files():
     assert found["equal"] is False and tensor["different"] == 1 and tensor["max_absolute"] == 0.5
     assert (tensor["worst"], tensor["worst_first"], tensor["worst_second"]) == (2, 3, 3.5)
     assert tensor["first_dtype"] == tensor["second_dtype"] == "f32"
+
+
+def test_files_of_integers_are_compared_exactly():
+    a = safetensors("a64.safetensors", [7, 2**53 + 1, -2**63], "I64", "q")
+    b = safetensors("b64.safetensors", [7, 2**53, 2**63 - 1], "I64", "q")
+    c = safetensors("c64.safetensors", [7, 2**53, -2**63], "F64", "d")
+    result = weft("compare", "files", a, b)
+    assert result.code == 1 and "[2] -9223372036854775808, 9223372036854775807" in result.out, result.out + result.err
+    assert weft("compare", "files", a, a).code == 0
+    found = weft_json("compare", "files", a, c, "--json", code=1)["tensors"][0]
+    assert (found["different"], found["worst"], found["max_absolute"]) == (1, 1, 1), found
+    found = weft_json("compare", "files", b, safetensors("d.safetensors", [7, 2**53 - 1, 2**63 - 1], "I64", "q"), "--json",
+                      code=1)["tensors"][0]
+    assert (found["worst_first"], found["worst_second"]) == (2**53, 2**53 - 1), found
 
 
 def test_one_row_an_operation_or_all():
