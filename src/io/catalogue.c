@@ -23,9 +23,12 @@ weft_status weft__catalogue_text(weft__catalogue *c, uint64_t bytes)
     weft_status status = check_budget(c, bytes, "directory");
     if (status != WEFT_OK)
         return status;
-    c->text = weft__take(c->ctx, (size_t)bytes, &status);
-    c->text_bytes = c->text ? (size_t)bytes : 0;
-    return status;
+    c->text = weft__take(c->ctx, (size_t)bytes + 1, &status);
+    if (!c->text)
+        return status;
+    c->text_bytes = (size_t)bytes;
+    c->text[bytes] = '\0';
+    return WEFT_OK;
 }
 
 weft_status weft__catalogue_reserve(weft__catalogue *c, uint64_t n)
@@ -66,11 +69,11 @@ weft_status weft__catalogue_add(weft__catalogue *c, weft__entry **e)
 weft_status weft__catalogue_name(const weft__catalogue *c, const char *name, size_t length)
 {
     if (length > c->max_name)
-        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%.60s\" has %zu bytes; the limit is %zu", name,
-                                 length, c->max_name);
+        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%s\" has %zu bytes; the limit is %zu",
+                                 weft__show(name).text, length, c->max_name);
     if (memchr(name, '\0', length))
-        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%.60s\" has a zero byte in it", name);
-    if (!weft__is_utf8((const unsigned char *)name, length))
+        return weft__source_fail(&c->source, WEFT_E_IO, "the name \"%s\" has a zero byte in it", weft__show(name).text);
+    if (!weft__is_utf8(name, length))
         return weft__source_fail(&c->source, WEFT_E_IO, "a name is not UTF-8");
     return WEFT_OK;
 }
@@ -120,13 +123,13 @@ void weft__entry_dtype(weft__entry *e, const char *text)
 
 weft_status weft__entry_fail(const weft__catalogue *c, const weft__entry *e, const char *why)
 {
-    return weft__source_fail(&c->source, WEFT_E_IO, "tensor \"%.80s\"%s%s: %s", e->name,
+    return weft__source_fail(&c->source, WEFT_E_IO, "tensor \"%s\"%s%s: %s", weft__show(e->name).text,
                              e->dtype[0] ? " of dtype " : "", e->dtype, why);
 }
 
 void weft__catalogue_close(weft__catalogue *c)
 {
-    weft_ctx_free(c->ctx, c->text, c->text ? c->text_bytes : 0);
+    weft_ctx_free(c->ctx, c->text, c->text ? c->text_bytes + 1 : 0);
     weft_ctx_free(c->ctx, c->entries, c->room * sizeof *c->entries);
     weft__source_close(&c->source);
     c->text = NULL;

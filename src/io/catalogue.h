@@ -45,7 +45,7 @@ weft_status weft__safetensors_open(weft__catalogue *c);
 /* Reads what the directory does not say of an entry: dtype, shape, whether it can be loaded. */
 weft_status weft__npy_describe(weft__catalogue *c, weft__entry *e);
 
-/* Memory of the catalogue: refused beyond the context's budget. bytes more than there are yet, for a sentence. */
+/* Memory for the directory, with a zero byte behind it: refused beyond the context's budget. */
 weft_status weft__catalogue_text(weft__catalogue *c, uint64_t bytes);
 
 /* Room for one more entry, zeroed. Refused beyond max_tensors and the budget. */

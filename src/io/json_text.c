@@ -33,7 +33,10 @@ void weft__json_string(FILE *out, const char *text)
 size_t weft__json_string_size(const char *text)
 {
     size_t size = 2;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-        size += *p == '"' || *p == '\\' ? 2 : *p < 0x20 ? 6 : 1;
+    for (const char *p = text; *p;) {
+        const int bytes = weft_text_character(p);
+        size += *p == '"' || *p == '\\' ? 2 : (unsigned char)*p < 0x20 ? 6 : bytes ? (size_t)bytes : 3;
+        p += bytes ? bytes : 1;
+    }
     return size;
 }

@@ -5,6 +5,7 @@
 #include "named.h"
 #include "safetensors.h"
 #include "stream.h"
+#include "utf8.h"
 
 enum { PIECE = 65536 };
 
@@ -103,9 +104,9 @@ static weft_status by_names(const weft__catalogue *c, const weft_load_options *o
         if (found)
             chosen[k] = *found;
         else
-            status =
-                weft__source_fail(&c->source, WEFT_E_IO,
-                                  "it holds no tensor \"%.80s\"; weft_list_tensors tells what it holds", o->names[k]);
+            status = weft__source_fail(&c->source, WEFT_E_IO,
+                                       "it holds no tensor \"%s\"; weft_list_tensors tells what it holds",
+                                       weft__show(o->names[k]).text);
     }
     weft__catalogue_unsort(c, sorted);
     return status;

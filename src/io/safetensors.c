@@ -326,7 +326,7 @@ weft_status weft__safetensors_open(weft__catalogue *c)
         return status;
     r.p = c->text;
     r.end = c->text + length;
-    if (length == 0 || *r.p != '{' || !weft__is_utf8(r.p, (size_t)length))
+    if (length == 0 || *r.p != '{' || !weft__is_utf8((const char *)r.p, (size_t)length))
         return weft__source_fail(&c->source, WEFT_E_IO, "its header is no JSON object in UTF-8");
     if (!take_all(&r))
         return r.status;

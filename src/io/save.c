@@ -10,8 +10,8 @@
 static weft_status refuse(const weft__saver *s, weft_status status, int k, const char *why)
 {
     const char *name = s->tensors[k].name;
-    return weft_ctx_fail(s->ctx, status, "weft_%s: %.200s: entry %d%s%.80s%s %s", s->function, s->path, k,
-                         name ? ", \"" : "", name ? name : "", name ? "\"," : "", why);
+    return weft_ctx_fail(s->ctx, status, "weft_%s: %s: entry %d%s%s%s %s", s->function, s->path, k, name ? ", \"" : "",
+                         name ? weft__show(name).text : "", name ? "\"," : "", why);
 }
 
 static weft_status check_name(const weft__saver *s, int k)
@@ -21,14 +21,13 @@ static weft_status check_name(const weft__saver *s, int k)
         return refuse(s, WEFT_E_INVALID, k, "has no name");
     const size_t length = strlen(name);
     if (length > s->max_name)
-        return weft_ctx_fail(
-            s->ctx, WEFT_E_INVALID,
-            "weft_%s: %.200s: entry %d, \"%.60s...\", has a name of %zu bytes; at most %zu are possible", s->function,
-            s->path, k, name, length, s->max_name);
-    if (!weft__is_utf8((const unsigned char *)name, length))
         return weft_ctx_fail(s->ctx, WEFT_E_INVALID,
-                             "weft_%s: %.200s: the name of entry %d is not UTF-8: nobody could read it back",
-                             s->function, s->path, k);
+                             "weft_%s: %s: entry %d, \"%s\", has a name of %zu bytes; at most %zu are possible",
+                             s->function, s->path, k, weft__show(name).text, length, s->max_name);
+    if (!weft__is_utf8(name, length))
+        return weft_ctx_fail(s->ctx, WEFT_E_INVALID,
+                             "weft_%s: %s: the name of entry %d is not UTF-8: nobody could read it back", s->function,
+                             s->path, k);
     if (s->reserved && strcmp(name, s->reserved) == 0)
         return refuse(s, WEFT_E_INVALID, k, "has a name that the format keeps for itself");
     return WEFT_OK;
@@ -70,8 +69,8 @@ static weft_status check_unique(const weft__saver *s)
     for (int k = 1; k < s->n && status == WEFT_OK; k++)
         if (strcmp(names[k - 1], names[k]) == 0)
             status = weft_ctx_fail(s->ctx, WEFT_E_INVALID,
-                                   "weft_%s: %.200s: two entries are named \"%.80s\"; a file holds a name once",
-                                   s->function, s->path, names[k]);
+                                   "weft_%s: %s: two entries are named \"%s\"; a file holds a name once", s->function,
+                                   s->path, weft__show(names[k]).text);
     weft_ctx_free(s->ctx, names, bytes);
     return status;
 }

@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <weft/text.h>
 
 enum { MOST_AT_ONCE = 1 << 30 }; /* Linux reads at most 2^31 - 4096 bytes at once */
 
@@ -71,11 +71,11 @@ weft_status weft__source_open(weft__source *s, weft_ctx *ctx, const char *functi
     weft_status status = check(s, from);
     if (status != WEFT_OK)
         return status;
-    snprintf(s->name, sizeof s->name, "%s",
-             from->name   ? from->name
-             : from->path ? from->path
-             : from->read ? "callback"
-                          : "memory");
+    weft_text(s->name, sizeof s->name, "%s",
+              from->name   ? from->name
+              : from->path ? from->path
+              : from->read ? "callback"
+                           : "memory");
     if (from->path) {
         status = open_path(s, from->path);
         if (status != WEFT_OK)

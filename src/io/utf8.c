@@ -1,25 +1,19 @@
 /* utf8.c - see utf8.h. */
 #include "utf8.h"
 
-bool weft__is_utf8(const unsigned char *p, size_t length)
+#include <weft/text.h>
+
+bool weft__is_utf8(const char *text, size_t n)
 {
-    const unsigned char *const end = p + length;
-    while (p < end) {
-        const int n = *p < 0x80                 ? 1
-                      : *p >= 0xC2 && *p < 0xE0 ? 2
-                      : *p >= 0xE0 && *p < 0xF0 ? 3
-                      : *p >= 0xF0 && *p < 0xF5 ? 4
-                                                : 0;
-        if (n == 0 || end - p < n)
-            return false;
-        for (int k = 1; k < n; k++)
-            if ((p[k] & 0xC0) != 0x80)
-                return false;
-        const unsigned second = n > 2 ? p[1] : 0x90;
-        if ((*p == 0xE0 && second < 0xA0) || (*p == 0xED && second >= 0xA0) || (*p == 0xF0 && second < 0x90) ||
-            (*p == 0xF4 && second >= 0x90))
-            return false;
-        p += n;
-    }
-    return true;
+    size_t at = 0;
+    for (int bytes; at < n && (bytes = weft_text_character(text + at)) > 0;)
+        at += (size_t)bytes;
+    return at == n;
+}
+
+weft__shown weft__show(const char *name)
+{
+    weft__shown shown;
+    weft_text(shown.text, sizeof shown.text, "%s", name);
+    return shown;
 }
