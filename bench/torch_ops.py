@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The operations of bench_ops in PyTorch. bench_ops starts it (--torch "python3 bench/torch_ops.py") and lets it take its
-turns: bench/common/torch.h has the lines that they exchange. Needs torch; --device cpu shows that it works."""
+"""The operations of bench_ops and bench_slices in PyTorch. They start it (--torch "python3 bench/torch_ops.py") and let it
+take its turns: bench/common/torch.h has the lines that they exchange. Needs torch; --device cpu shows that it works."""
 import argparse
 import json
 import sys
@@ -42,6 +42,7 @@ OPS = {
     "matmul tn": lambda case, a, b: a.mT @ b,
     "conv2d": lambda case, x, w: F.conv2d(x, w, stride=case["stride"], padding=case["padding"]),
     "batch_norm": batch_norm,
+    "unbind": lambda case, x: torch.unbind(x),
     "attention": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v),
     "attention c": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
 }
@@ -70,8 +71,9 @@ def prepare(case, device):
     for x in wanted:
         x.requires_grad_(True)
     out = run(case, *inputs)
-    cotangent = torch.full_like(out, 0.5)
-    return lambda: torch.autograd.grad(out, wanted, cotangent, retain_graph=True)
+    out = out if isinstance(out, tuple) else (out,)
+    cotangents = [torch.full_like(y, 0.5) for y in out]
+    return lambda: torch.autograd.grad(out, wanted, cotangents, retain_graph=True)
 
 
 def seconds_of(run, times, synchronize):
@@ -99,7 +101,11 @@ def answer(words, state, device):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda")
-    device = parser.parse_args().device
+    parser.add_argument("--threads", type=int, default=0, help="of the CPU; 0: as PyTorch likes")
+    arguments = parser.parse_args()
+    device = arguments.device
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     if device == "cuda":
         torch.cuda.init()
     print("torch", torch.__version__, flush=True)

@@ -106,6 +106,17 @@ RUN(split)
     return weft_concat(back, 2, 0);
 }
 
+RUN(unbind)
+{
+    const int64_t n = size_of(in, 0);
+    const size_t bytes = sizeof(weft_tensor *) * (size_t)n;
+    weft_tensor **parts = weft_ctx_alloc(ctx, bytes), *y = NULL;
+    if (parts && weft_unbind(in[0], 0, (int)n, parts) == WEFT_OK)
+        y = weft_concat(parts, (int)n, 0);
+    weft_ctx_free(ctx, parts, bytes);
+    return y;
+}
+
 RUN(var)
 {
     UNUSED;
@@ -371,6 +382,7 @@ static const recipe recipes[] = {
     RECIPE(flatten, "xabcd", 0),
     RECIPE(stack, "xab xab", 0),
     RECIPE(split, "xab", 0),
+    RECIPE(unbind, "xab", 0),
     RECIPE(var, "xab", 0),
     RECIPE(mse, "xab xab", 0),
     RECIPE(huber, "xab xab", 0),

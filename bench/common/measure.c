@@ -12,11 +12,12 @@ static void usage(const char *program, const char *about)
             "%s\nusage: %s [--quick] [--rounds N]\n"
             "  --quick          one short round: shows that the program works, the figures mean nothing\n"
             "  --rounds N       repetitions of each measurement, 1 to %d\n"
+            "bench_ops and bench_slices only:\n"
+            "  --torch COMMAND  starts PyTorch's side, measured in turns with ours: \"python3 bench/torch_ops.py\"\n"
             "bench_ops only:\n"
             "  --device NAME    cpu, cuda, cuda:1 ...\n"
             "  --only GROUP     rows, products, images or attention; default all\n"
-            "  --json FILE      where the figures go, one JSON object a line\n"
-            "  --torch COMMAND  starts PyTorch's side, measured in turns with ours: \"python3 bench/torch_ops.py\"\n",
+            "  --json FILE      where the figures go, one JSON object a line\n",
             about, program, BENCH_ROUNDS);
     exit(2);
 }

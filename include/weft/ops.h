@@ -275,6 +275,9 @@ WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim);
 /* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
 WEFT_API weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out);
 
+/* cuts x along dim into its n slices, views with that dim dropped; n must be the size of dim; fills out[0..n) (NULLs after an error). The gradients of all of them cost one tensor of x's size. */
+WEFT_API weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out);
+
 /* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
 WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction);
 
@@ -487,6 +490,7 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, w
 #define weft_flatten(...) (WEFT_HERE("flatten"), weft_flatten(__VA_ARGS__))
 #define weft_stack(...) (WEFT_HERE("stack"), weft_stack(__VA_ARGS__))
 #define weft_split(...) (WEFT_HERE("split"), weft_split(__VA_ARGS__))
+#define weft_unbind(...) (WEFT_HERE("unbind"), weft_unbind(__VA_ARGS__))
 #define weft_var(...) (WEFT_HERE("var"), weft_var(__VA_ARGS__))
 #define weft_mse(...) (WEFT_HERE("mse"), weft_mse(__VA_ARGS__))
 #define weft_huber(...) (WEFT_HERE("huber"), weft_huber(__VA_ARGS__))

@@ -149,6 +149,14 @@ static weft_tensor *run_split(weft__sampler *s)
     return weft_concat((weft_tensor *[]){parts[1], parts[0]}, 2, 0);
 }
 
+static weft_tensor *run_unbind(weft__sampler *s)
+{
+    weft_tensor *parts[3] = {NULL, NULL, NULL};
+    if (weft_unbind(X(6, 3), 1, 3, parts) != WEFT_OK)
+        return NULL;
+    return weft_concat((weft_tensor *[]){parts[2], parts[0], parts[1]}, 3, 0);
+}
+
 static weft_tensor *run_loss(weft__sampler *s, int op)
 {
     switch (op) {
@@ -283,6 +291,8 @@ static weft_tensor *run_other(weft__sampler *s, int op)
         return run_view(s, op);
     if (op == WEFT_OP_SPLIT)
         return run_split(s);
+    if (op == WEFT_OP_UNBIND)
+        return run_unbind(s);
     if (weft__ops[op].family == WEFT__COMPOSITE || op == WEFT_OP_CROSS_ENTROPY_WITH)
         return run_loss(s, op);
     if (op == WEFT_OP_SGD_STEP || op == WEFT_OP_ADAM_STEP)

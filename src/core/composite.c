@@ -106,6 +106,28 @@ weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, wef
     return status;
 }
 
+weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_UNBIND, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = weft__dim(ctx, WEFT_OP_UNBIND, x, dim);
+    if (d >= 0 && n != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_SHAPE, "n is %d, but dim %d of %s has %lld slices; out has room for n", n,
+                   d, weft__describe(x).s, (long long)x->a.shape[d]);
+    else if (d >= 0 && !out && n > 0)
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_NULL_ARGUMENT, "out is NULL; it needs room for %d tensors", n);
+    for (int k = 0; k < n && ctx->status == WEFT_OK; k++)
+        out[k] = weft_select(x, d, k);
+    for (int k = 0; ctx->status != WEFT_OK && out && k < n; k++)
+        out[k] = NULL;
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
 weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction)
 {
     ENTER(VAR, &x, 1);

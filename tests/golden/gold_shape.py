@@ -108,6 +108,8 @@ def joins(gold):
                         ((1,), (0,)), ((2, 3, 4), (0, 1, 2))]:
         move("flip", lambda a, d=dims: np.flip(a, d), [shape], i=dims)
     move("flip", lambda a: np.flip(a, (0,)), [(3, 4)], i=[0], const=(1,))
+    for shape, dim in [((3,), 0), ((1,), -1), ((2, 3), 0), ((2, 3), 1), ((4, 0), 0), ((2, 3, 4), -1), ((2, 3, 4), 1), ((3, 2, 1, 2), 0)]:
+        move("unbind", lambda a, d=dim: tuple(np.moveaxis(a, d, 0)), [shape], i=[dim, shape[dim]])
 
 
 def scatter(x, index, src, dim):

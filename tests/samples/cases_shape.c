@@ -109,6 +109,14 @@ CASE(split)
         c->out[0] = NULL;
 }
 
+/* i: dim, n */
+CASE(unbind)
+{
+    c->n_out = c->n_smooth = (int)c->i[1];
+    if (weft_unbind(c->in[0], (int)c->i[0], (int)c->i[1], c->out) != WEFT_OK)
+        c->out[0] = NULL;
+}
+
 /* i: before..., after...; f: value */
 CASE(pad)
 {
