@@ -59,7 +59,7 @@ static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
     return g && g->a.dtype != t->a.dtype && !is_half(t) ? weft_cast(g, (weft_dtype)t->a.dtype) : g;
 }
 
-void weft__sum_add(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool record)
+void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool record)
 {
     g = fit(g, t);
     if (!g)
@@ -257,7 +257,7 @@ static void drop_parts(weft_ctx *ctx, weft__sum *s)
     }
 }
 
-weft_tensor *weft__sum_take(weft_ctx *ctx, weft__sum *s)
+weft_tensor *weft__sum_finish(weft_ctx *ctx, weft__sum *s)
 {
     if (s->parts && ctx->status == WEFT_OK)
         join_parts(ctx, s);
