@@ -64,10 +64,11 @@ static int64_t keys_of(const attention *a)
     return weft__least(a->s, KEYS);
 }
 
-/* Elements of work for one worker: two tiles of scores and the product's own. */
+/* Elements of work for one worker: two tiles of scores and the product's own, whose sides are any of those below. */
 static int64_t work_of(const attention *a)
 {
-    return 2 * queries_of(a) * keys_of(a) + 64 + weft__gemm_work();
+    const int64_t side = weft__most(weft__most(queries_of(a), keys_of(a)), weft__most(a->d, a->e));
+    return 2 * queries_of(a) * keys_of(a) + 64 + weft__gemm_work(side, side, side);
 }
 
 #define WEFT_REAL f32

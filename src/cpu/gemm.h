@@ -58,7 +58,7 @@ enum {
                                                                 weft__real_##real *spare);                                \
     /* All of A in panels, for a product that is cut into many blocks; packed has room for m rounded up to MR times k. */ \
     void WEFT__CAT(weft__cpu_gemm_pack_a_##real, WEFT_ISA)(const weft__gemm_##real *g, weft__real_##real *packed);        \
-    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work() elements. */               \
+    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work(m, n, k) elements. */        \
     void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,             \
                                                           int64_t j0, int64_t j1, weft__real_##real *work);               \
     /* The whole product without packing B, in the calling thread: for small ones. */                                     \
@@ -82,12 +82,26 @@ static inline int64_t weft__panel_pitch(int64_t kc, int64_t nr)
     return (kc + 1) * nr;
 }
 
-/* Elements of work that one worker needs: packed A, packed B, and rows of spare room for pack_b. */
-static inline int64_t weft__gemm_work(void)
+static inline int64_t weft__rounded_up(int64_t n, int64_t to)
 {
-    const int64_t spare = 2 * (int64_t)WEFT__VEC_BYTES / 4 * WEFT__GEMM_NC;
-    return (int64_t)WEFT__GEMM_MC * WEFT__GEMM_KC + (int64_t)(WEFT__GEMM_KC + 1) * (WEFT__GEMM_NC + WEFT__VEC_BYTES) +
-           spare;
+    return (n + to - 1) / to * to;
+}
+
+/* Elements of a packed block of A of a product with m rows and k terms; what follows it is aligned as it is. */
+static inline int64_t weft__gemm_a_work(int64_t m, int64_t k)
+{
+    const int64_t rows = m < WEFT__GEMM_MC ? weft__rounded_up(m, WEFT__GEMM_MR) : WEFT__GEMM_MC;
+    return weft__rounded_up(rows * (k < WEFT__GEMM_KC ? k : WEFT__GEMM_KC), 32);
+}
+
+/* Elements of work that one worker needs for a product of this size: packed A, packed B, and rows of spare room for pack_b,
+ * of B's or of k's length. */
+static inline int64_t weft__gemm_work(int64_t m, int64_t n, int64_t k)
+{
+    const int64_t widest = WEFT__VEC_BYTES / 2; /* NR of f32 */
+    const int64_t kc = k < WEFT__GEMM_KC ? k : WEFT__GEMM_KC;
+    const int64_t columns = weft__rounded_up(n < WEFT__GEMM_NC ? n : WEFT__GEMM_NC, widest);
+    return weft__rounded_up(weft__gemm_a_work(m, k) + weft__panel_pitch(kc, columns) + widest * kc + columns, 32);
 }
 
 /* How C is cut into blocks for threads. */
