@@ -24,7 +24,8 @@ WEFT_API bool weft_requires_grad(const weft_tensor *t);
 WEFT_API weft_tensor *weft_param(weft_tensor *t, const char *name);
 
 /* Whether operations are recorded (true at first). Returns the former value, so that a region is
- * `bool was = weft_set_grad_enabled(ctx, false); ... weft_set_grad_enabled(ctx, was);` */
+ * `bool was = weft_set_grad_enabled(ctx, false); ... weft_set_grad_enabled(ctx, was);`, or, with a scope of its own that an
+ * early return cannot forget, weft_scope_push_no_grad. */
 WEFT_API bool weft_set_grad_enabled(weft_ctx *ctx, bool on);
 WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
 

@@ -97,9 +97,27 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
  *     ... temporaries ...
  *     return weft_scope_pop(ctx, mark);
  *
- * Pop takes the mark and closes every scope opened since, so that an early return or longjmp in between loses nothing. */
+ * Pop takes the mark and closes every scope opened since, so that an early return or longjmp in between loses nothing.
+ *
+ * What an operation makes on the way to its result (a cast, a contiguous copy, the steps of a loss) dies when it returns,
+ * unless the graph needs it. Results live until the scope ends, since C cannot tell when the last pointer to one is gone;
+ * where that is too much, say so: a forward pass without gradients that drops each layer's input needs no more than the
+ * largest two layers.
+ *
+ *     int mark = weft_scope_push_no_grad(ctx);
+ *     for (int k = 0; k < n; k++) {
+ *         weft_tensor *next = weft_linear_act(h, w[k], b[k], WEFT_ACT_RELU);
+ *         if (h != x)
+ *             weft_drop(h);
+ *         h = next;
+ *     }
+ *     weft_escape(h);
+ *     return weft_scope_pop(ctx, mark); */
 
 WEFT_API int weft_scope_push(weft_ctx *ctx); /* the mark for weft_scope_pop; -1 after an error of memory (recorded) */
+/* The same, and switches recording off until that scope is popped, also by the pop of an outer one or on an early return;
+ * then it is what it was before (see weft_set_grad_enabled). */
+WEFT_API int weft_scope_push_no_grad(weft_ctx *ctx);
 WEFT_API WEFT_MUST_CHECK weft_status weft_scope_pop(weft_ctx *ctx,
                                                     int mark); /* the context's first error, or WEFT_OK */
 
@@ -108,6 +126,11 @@ WEFT_API weft_tensor *weft_keep(weft_tensor *t);
 
 /* Gives up one weft_keep. NULL is fine. Releasing what was not kept is an error of the context (WEFT_E_STATE). */
 WEFT_API void weft_release(weft_tensor *t);
+
+/* Takes t out of its scope before that ends: t and its memory are free at once, unless weft_keep, a view or the graph of a
+ * tensor that lives still holds them. t must not be used afterwards (WEFT_E_DEAD_TENSOR). NULL, and what is in no scope, are
+ * fine. */
+WEFT_API void weft_drop(weft_tensor *t);
 
 /* Moves t from its scope to the enclosing one: the way to return a tensor from a function that has a scope. Returns t. */
 WEFT_API weft_tensor *weft_escape(weft_tensor *t);

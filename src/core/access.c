@@ -121,7 +121,7 @@ weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes)
     weft_status status = check_bytes(ctx, "read", t, out, bytes);
     if (status == WEFT_OK)
         status = read_dense(ctx, t, out, bytes);
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return status;
 }
 
@@ -139,7 +139,7 @@ weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t b
             weft__scope_remove(source);
         status = ctx->status;
     }
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return status;
 }
 
@@ -184,7 +184,7 @@ double weft_item(weft_ctx *ctx, weft_tensor *t)
         return (double)NAN;
     int64_t raw = 0;
     double value = one_element(ctx, "item", t, &raw) ? element_f64(&raw, (weft_dtype)t->a.dtype) : (double)NAN;
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return value;
 }
 
@@ -200,6 +200,6 @@ int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t)
                          weft__describe(t).s);
     else if (one_element(ctx, "item_i64", t, &raw))
         value = t->a.dtype == WEFT_I64 ? raw : (int64_t)element_f64(&raw, (weft_dtype)t->a.dtype);
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return value;
 }

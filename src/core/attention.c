@@ -81,6 +81,5 @@ weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, doub
     if (!ctx)
         return NULL;
     weft_tensor *y = attention(ctx, in, scale, causal);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

@@ -6,25 +6,19 @@
     if (!ctx)                                                                                                          \
         return NULL;                                                                                                   \
     if (!weft__localise(ctx, tensors, n))                                                                              \
-    return leave_with(ctx, NULL)
-
-static weft_tensor *leave_with(weft_ctx *ctx, weft_tensor *y)
-{
-    weft__leave(ctx);
-    return y;
-}
+    return weft__leave_with(ctx, NULL)
 
 weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
 {
     ENTER(FLATTEN, &x, 1);
     if (x->a.ndim == 0)
-        return leave_with(ctx, weft_reshape(x, (const int64_t[]){1}, 1));
+        return weft__leave_with(ctx, weft_reshape(x, (const int64_t[]){1}, 1));
     int first = weft__dim(ctx, WEFT_OP_FLATTEN, x, first_dim);
     int last = first < 0 ? -1 : weft__dim(ctx, WEFT_OP_FLATTEN, x, last_dim);
     if (first >= 0 && last >= 0 && first > last)
         last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %d comes after dim %d", first_dim, last_dim), -1);
     if (last < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     int64_t shape[WEFT__MAX_DIMS];
     int ndim = 0;
     for (int d = 0; d < x->a.ndim; d++) {
@@ -33,7 +27,7 @@ weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
         else
             shape[ndim++] = x->a.shape[d];
     }
-    return leave_with(ctx, weft_reshape(x, shape, ndim));
+    return weft__leave_with(ctx, weft_reshape(x, shape, ndim));
 }
 
 weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
@@ -47,7 +41,7 @@ weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
     weft_tensor *few[FEW], **raised = few, *y = NULL;
     if (n > FEW && !(raised = weft__host_alloc(ctx, sizeof *raised * (size_t)n))) {
         weft__fail(ctx, WEFT_OP_STACK, WEFT_E_NOMEM, "out of memory for %d operands", n);
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     bool fine = true;
     for (int k = 0; fine && k < n; k++) {
@@ -64,7 +58,7 @@ weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
         y = weft_concat(raised, n, dim < 0 ? dim + raised[0]->a.ndim : dim);
     if (raised != few)
         weft__host_free(ctx, raised, sizeof *raised * (size_t)n);
-    return leave_with(ctx, y);
+    return weft__leave_with(ctx, y);
 }
 
 static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes, int n)
@@ -115,8 +109,8 @@ weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out)
         return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
     int d = weft__dim(ctx, WEFT_OP_UNBIND, x, dim);
     if (d >= 0 && n != x->a.shape[d])
-        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_SHAPE, "n is %d, but dim %d of %s has %lld slices; out has room for n", n,
-                   d, weft__describe(x).s, (long long)x->a.shape[d]);
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_SHAPE, "n is %d, but dim %d of %s has %lld slices; out has room for n",
+                   n, d, weft__describe(x).s, (long long)x->a.shape[d]);
     else if (d >= 0 && !out && n > 0)
         weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_NULL_ARGUMENT, "out is NULL; it needs room for %d tensors", n);
     for (int k = 0; k < n && ctx->status == WEFT_OK; k++)
@@ -134,7 +128,7 @@ weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keep
     x = weft__as_class(x, WEFT__FLT);
     int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, n_dims) : -1;
     if (mask < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     int64_t n = 1;
     for (int d = 0; d < x->a.ndim; d++)
         n *= mask >> d & 1 ? x->a.shape[d] : 1;
@@ -143,7 +137,7 @@ weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keep
     weft_tensor *centred = weft_sub(x, weft_mean(x, dims, n_dims, true));
     weft_tensor *sum = weft_sum(weft_square(centred), dims, n_dims, keepdim);
     double divisor = (double)n - correction;
-    return leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
+    return weft__leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
 }
 
 /* ---- Losses ---- */
@@ -187,8 +181,9 @@ weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
     ENTER(MSE, in, 2);
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_MSE, in, &dtype))
-        return leave_with(ctx, NULL);
-    return leave_with(ctx, weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
+        return weft__leave_with(ctx, NULL);
+    return weft__leave_with(ctx,
+                            weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
 }
 
 weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta)
@@ -197,15 +192,15 @@ weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double del
     ENTER(HUBER, in, 2);
     if (!(delta > 0))
         return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
-               leave_with(ctx, NULL);
+               weft__leave_with(ctx, NULL);
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     /* With c = d limited to [-delta, delta], all branches are c (d - c/2): smooth where d is 0, as |d| is not. */
     weft_tensor *difference = weft_sub(in[0], in[1]);
     weft_tensor *limited = weft_clamp(difference, -delta, delta);
     weft_tensor *loss = weft_mul(limited, weft_sub(difference, weft_mul_scalar(limited, 0.5)));
-    return leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
 weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
@@ -214,9 +209,9 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     ENTER(BCE_WITH_LOGITS, in, 2);
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft_tensor *loss = weft_sub(weft_softplus(in[0]), weft_mul(in[1], in[0]));
-    return leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
 static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
@@ -240,24 +235,24 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
     weft_tensor *in[] = {log_probs, target};
     ENTER(NLL, in, 2);
     if (!classes_fit(ctx, WEFT_OP_NLL, in[0], in[1]))
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
     in[0] = weft__widened(in[0]);
     if (!in[0])
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
     weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
     weft_tensor *picked = weft_squeeze(weft_gather(in[0], -1, weft_unsqueeze(chosen, -1)), WEFT_AXES(-1));
     weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
     weft_tensor *n = weft_cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
-    return leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
+    return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
 }
 
 weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
 {
     weft_tensor *in[] = {logits, target};
     ENTER(CROSS_ENTROPY, in, 2);
-    return leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_MEAN));
+    return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_MEAN));
 }
 
 weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
@@ -267,20 +262,21 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
     weft_tensor *in[] = {logits, target};
     ENTER(CROSS_ENTROPY_WITH, in, 2);
     if (!classes_fit(ctx, OP, in[0], in[1]))
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     if (!(label_smoothing >= 0 && label_smoothing <= 1) || (unsigned)reduction > WEFT_SUM)
         return weft__fail(ctx, OP, WEFT_E_INVALID,
                           "label_smoothing %g must be in [0, 1] and reduction %d one of weft_reduction",
                           label_smoothing, (int)reduction),
-               leave_with(ctx, NULL);
+               weft__leave_with(ctx, NULL);
     if (in[0]->a.shape[in[0]->a.ndim - 1] == 0 && in[1]->a.count > 0)
-        return weft__fail(ctx, OP, WEFT_E_SHAPE, "%s has no classes", weft__describe(in[0]).s), leave_with(ctx, NULL);
+        return weft__fail(ctx, OP, WEFT_E_SHAPE, "%s has no classes", weft__describe(in[0]).s),
+               weft__leave_with(ctx, NULL);
     weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
     weft__attrs attrs = {.ni = 2, .nf = 1, .i = {reduction, ignore_index}, .f = {label_smoothing}};
     weft_tensor *loss = weft__new(ctx, OP, dtype, in[1]->a.shape, reduction == WEFT_NONE ? in[1]->a.ndim : 0);
     weft_tensor *lse = weft__new(ctx, OP, dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32, in[1]->a.shape, in[1]->a.ndim);
     if (!loss || !lse)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft__call call = {.op = OP, .ctx = ctx, .in = in, .n_in = 2, .out = {loss, lse}, .n_out = 2, .attrs = &attrs};
-    return leave_with(ctx, weft__run(&call));
+    return weft__leave_with(ctx, weft__run(&call));
 }

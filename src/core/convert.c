@@ -20,8 +20,7 @@ weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype)
             .op = WEFT_OP_CAST, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* A copy, recorded as a reshape to the same shape: its gradient is the identity. */
@@ -45,8 +44,7 @@ weft_tensor *weft_clone(weft_tensor *x)
     if (!ctx)
         return NULL;
     weft_tensor *y = copy_of(ctx, WEFT_OP_CLONE, x);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_contiguous(weft_tensor *x)
@@ -55,6 +53,5 @@ weft_tensor *weft_contiguous(weft_tensor *x)
     if (!ctx)
         return NULL;
     weft_tensor *y = x->a.contiguous ? x : copy_of(ctx, WEFT_OP_CONTIGUOUS, x);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

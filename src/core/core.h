@@ -158,6 +158,8 @@ struct weft__node {
 
 typedef struct weft__scope {
     weft_tensor *first;
+    bool no_grad; /* pop restores was */
+    bool was;     /* ctx->grad_enabled before */
 } weft__scope;
 
 typedef struct weft__scratch {
@@ -181,6 +183,8 @@ struct weft_ctx {
     const char *outer_name;
     weft__site site;       /* where it was called */
     atomic_uintptr_t busy; /* debug: the thread inside */
+    weft_tensor *before;   /* the newest tensor of the innermost scope when the outermost call began */
+    int scopes_before;     /* n_scopes then */
 
     weft__observer *observer;                         /* of kernel launches; NULL: nobody */
     int launches;                                     /* observed ones that are under way */
@@ -244,6 +248,9 @@ weft__site weft__take_site(const char *function, bool outermost);
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);
+/* The same for an outermost call that hands over y (or NULL, or an operand) and nothing else: what was made on the way to it
+ * and is held by nobody dies now and not with the scope. Returns y. */
+weft_tensor *weft__leave_with(weft_ctx *ctx, weft_tensor *y);
 
 /* The same check for one tensor that comes from outside in any other way: a callback's result, a cotangent, an entry of a
  * list. "<what> <number>" names it in the message, number -1: what alone. False: error recorded. */

@@ -86,7 +86,7 @@ static bool open_root_scope(weft_ctx *ctx)
     ctx->scopes = weft__host_alloc(ctx, sizeof *ctx->scopes * (size_t)ctx->scope_room);
     if (!ctx->scopes)
         return false;
-    ctx->scopes[0].first = NULL;
+    ctx->scopes[0] = (weft__scope){.first = NULL};
     ctx->n_scopes = 1;
     return true;
 }
@@ -197,6 +197,8 @@ static void pop_to(weft_ctx *ctx, int mark)
         weft__scope *scope = &ctx->scopes[ctx->n_scopes - 1];
         while (scope->first)
             weft__scope_remove(scope->first);
+        if (scope->no_grad)
+            ctx->grad_enabled = scope->was;
         ctx->n_scopes--;
     }
 }
@@ -245,8 +247,19 @@ int weft_scope_push(weft_ctx *ctx)
         ctx->scopes = more;
         ctx->scope_room = room;
     }
-    ctx->scopes[ctx->n_scopes].first = NULL;
+    ctx->scopes[ctx->n_scopes] = (weft__scope){.first = NULL};
     return ctx->n_scopes++;
+}
+
+int weft_scope_push_no_grad(weft_ctx *ctx)
+{
+    int mark = weft_scope_push(ctx);
+    if (mark < 0)
+        return mark;
+    ctx->scopes[mark].no_grad = true;
+    ctx->scopes[mark].was = ctx->grad_enabled;
+    ctx->grad_enabled = false;
+    return mark;
 }
 
 weft_status weft_scope_pop(weft_ctx *ctx, int mark)

@@ -153,8 +153,7 @@ weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q)
         weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft__predicate(int op, weft_tensor *x)
@@ -167,8 +166,7 @@ weft_tensor *weft__predicate(int op, weft_tensor *x)
         weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* Both operands in their common dtype. */
@@ -230,8 +228,7 @@ static weft_tensor *two_operands(int op, weft_tensor *a, weft_tensor *b, bool co
                  ? (weft_dtype_is_float((weft_dtype)a->a.dtype) || promote(op, &in[0], &in[1], compare))
                  : promote(op, &in[0], &in[1], compare))
         y = run_broadcast(ctx, op, compare ? WEFT_BOOL : (weft_dtype)in[0]->a.dtype, in, 2, shape, ndim);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b)
@@ -255,8 +252,7 @@ weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *
     int64_t shape[WEFT__MAX_DIMS];
     int ndim;
     if (!weft__localise(ctx, in, 3)) {
-        weft__leave(ctx);
-        return NULL;
+        return weft__leave_with(ctx, NULL);
     }
     bool fits = weft__broadcast(&a->a, &b->a, joint.shape, &joint.ndim) && weft__broadcast(&c->a, &joint, shape, &ndim);
     if (!fits) {
@@ -269,8 +265,7 @@ weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *
         if (in[0] && promote(op, &in[1], &in[2], true))
             y = run_broadcast(ctx, op, (weft_dtype)in[1]->a.dtype, in, 3, shape, ndim);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* ---- Reductions ---- */
@@ -327,6 +322,5 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dim
     int mask = weft__dim_mask(ctx, op, x, dims, n_dims);
     if (mask >= 0 && (x = reduce_input(op, x)))
         y = reduce_over(ctx, op, x, mask, keepdim);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

@@ -37,6 +37,8 @@ static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
         ctx->outer_op = op;
         ctx->outer_name = name;
         ctx->site = site;
+        ctx->scopes_before = ctx->n_scopes;
+        ctx->before = ctx->n_scopes > 0 ? ctx->scopes[ctx->n_scopes - 1].first : NULL;
     }
     if (ctx->status != WEFT_OK) {
         weft__leave(ctx);
@@ -54,6 +56,31 @@ void weft__leave(weft_ctx *ctx)
 #if WEFT__DEBUG
     atomic_store(&ctx->busy, 0);
 #endif
+}
+
+/* Takes out of the scope what the call made and nobody else holds. */
+static __attribute__((noinline)) void drop_temporaries(weft_ctx *ctx, const weft_tensor *y)
+{
+    if (ctx->n_scopes != ctx->scopes_before)
+        return;
+    weft_tensor *t = ctx->scopes[ctx->n_scopes - 1].first;
+    while (t && t != ctx->before) {
+        weft_tensor *next = t->scope_next;
+        if (t != y && t->refs == 1)
+            weft__scope_remove(t);
+        t = next;
+    }
+}
+
+weft_tensor *weft__leave_with(weft_ctx *ctx, weft_tensor *y)
+{
+    if (ctx->depth == 1 && ctx->n_scopes > 0) {
+        const weft_tensor *newest = ctx->scopes[ctx->n_scopes - 1].first;
+        if (newest != ctx->before && newest && (newest != y || newest->scope_next != ctx->before))
+            drop_temporaries(ctx, y);
+    }
+    weft__leave(ctx);
+    return y;
 }
 
 static weft_ctx *refuse(weft_ctx *ctx)
@@ -80,6 +107,10 @@ static __attribute__((noinline, cold)) void refuse_tensor(weft_ctx *ctx, const c
     if (!t)
         weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "%s is NULL; the call that made it may have failed",
                          which);
+    else if (t->magic == WEFT__DEAD && t->scope < 0)
+        weft__fail_named(ctx, function, WEFT_E_DEAD_TENSOR,
+                         "%s was freed: it was made by weft_%s at %s and given up by weft_drop", which, t->maker,
+                         weft__site_text(t->site).s);
     else if (t->magic == WEFT__DEAD)
         weft__fail_named(ctx, function, WEFT_E_DEAD_TENSOR,
                          "%s was freed: it was made by weft_%s at %s in scope %d, which has been popped; weft_keep or "

@@ -380,7 +380,7 @@ int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size)
         if (s.size)
             buffer[(uint64_t)s.length < s.size ? (uint64_t)s.length : s.size - 1] = '\0';
     }
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return ok ? s.length : -1;
 }
 

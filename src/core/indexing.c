@@ -55,8 +55,7 @@ weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index)
         return NULL;
     if (prepare(ctx, WEFT_OP_GATHER, in, 2, dim, &d) && index_fits(ctx, WEFT_OP_GATHER, in[0], in[1], d))
         y = run(ctx, WEFT_OP_GATHER, in, 2, in[1]->a.shape, in[1]->a.ndim, d);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src)
@@ -74,8 +73,7 @@ weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_
         else if (promote_sum(ctx, OP, &in[0], &in[2]))
             y = run(ctx, OP, in, 3, in[0]->a.shape, in[0]->a.ndim, d);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index)
@@ -92,8 +90,7 @@ weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index)
         shape[d] = in[1]->a.count;
         y = run(ctx, OP, in, 2, shape, in[0]->a.ndim, d);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_index_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src)
@@ -114,8 +111,7 @@ weft_tensor *weft_index_add(weft_tensor *x, int dim, weft_tensor *index, weft_te
         else if (promote_sum(ctx, OP, &in[0], &in[2]))
             y = run(ctx, OP, in, 3, in[0]->a.shape, in[0]->a.ndim, d);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index)
@@ -132,6 +128,5 @@ weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index)
         shape[in[1]->a.ndim] = in[0]->a.shape[1];
         y = run(ctx, OP, in, 2, shape, in[1]->a.ndim + 1, 0);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

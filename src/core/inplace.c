@@ -101,8 +101,7 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
                 result = NULL;
         }
     }
-    weft__leave(ctx);
-    return result;
+    return weft__leave_with(ctx, result);
 }
 
 weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y)
@@ -249,7 +248,7 @@ weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor
         attrs.f[WEFT__SGD_WEIGHT_DECAY] = hyper->weight_decay;
         status = run_step(ctx, OP, (weft_tensor *const *[4]){params, grads, velocity}, 3, n, &attrs);
     }
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return status;
 }
 
@@ -276,6 +275,6 @@ weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tenso
         attrs.f[WEFT__ADAM_WEIGHT_DECAY] = hyper->weight_decay;
         status = run_step(ctx, OP, (weft_tensor *const *[4]){params, grads, m, v}, 4, n, &attrs);
     }
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return status;
 }

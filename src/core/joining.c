@@ -62,8 +62,7 @@ weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim)
         y = concat(ctx, in, n, dim);
         weft__host_free(ctx, in, bytes);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value)
@@ -89,8 +88,7 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
         weft__call call = {.op = OP, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims)
@@ -109,6 +107,5 @@ weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims)
         weft__call call = {.op = OP, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

@@ -15,8 +15,7 @@ static weft_tensor *softmax(int op, weft_tensor *x, int dim)
         weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_softmax(weft_tensor *x, int dim)
@@ -92,8 +91,7 @@ weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, dou
     if (!ctx)
         return NULL;
     weft_tensor *y = row_norm(ctx, WEFT_OP_LAYER_NORM, in, 3, 3, eps);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps)
@@ -103,8 +101,7 @@ weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps)
     if (!ctx)
         return NULL;
     weft_tensor *y = row_norm(ctx, WEFT_OP_RMS_NORM, in, 2, 2, eps);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* ---- Batch norm ---- */
@@ -194,8 +191,7 @@ weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
         return NULL;
     if (weft__localise(ctx, in, 5) && channels_fit(ctx, in))
         y = training ? apply_batch(ctx, in, momentum, eps) : apply_running(ctx, in, eps);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
@@ -217,6 +213,5 @@ weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
         y = ctx->status == WEFT_OK ? weft__run(&call) : NULL;
     }
     y = ctx->status == WEFT_OK ? y : NULL;
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

@@ -91,8 +91,7 @@ weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
         if (column && y)
             y = weft_squeeze(y, WEFT_AXES(-1));
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* ---- Linear layers: LINEAR, and LINEAR_ACT with an activation of its result ---- */
@@ -153,8 +152,7 @@ weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)
     if (!ctx)
         return NULL;
     weft_tensor *y = run_linear(ctx, WEFT_OP_LINEAR, in, WEFT_ACT_NONE);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act)
@@ -171,6 +169,5 @@ weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
                    "%d is no activation; give WEFT_ACT_NONE, WEFT_ACT_RELU or WEFT_ACT_GELU_TANH, and apply any other "
                    "to the result of weft_linear",
                    (int)act);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }

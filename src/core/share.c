@@ -55,7 +55,7 @@ weft_tensor *weft_share(weft_tensor *t)
         s->t.site = ctx->site;
         atomic_init(&s->t.shared_refs, 1);
     }
-    weft__leave(ctx);
+    weft__leave_with(ctx, NULL);
     return s ? &s->t : NULL;
 }
 

@@ -248,6 +248,14 @@ void weft_release(weft_tensor *t)
     weft__unref(t);
 }
 
+void weft_drop(weft_tensor *t)
+{
+    if (!t || !weft__alive(t, "drop") || !t->in_scope)
+        return;
+    t->scope = -1; /* for the message about a use of it */
+    weft__scope_remove(t);
+}
+
 weft_tensor *weft_escape(weft_tensor *t)
 {
     if (!t || !weft__alive(t, "escape"))

@@ -14,12 +14,6 @@ static weft_tensor *finish(weft_ctx *ctx, int op, weft_tensor *x, const weft__ar
     return y;
 }
 
-static weft_tensor *leave_with(weft_ctx *ctx, weft_tensor *y)
-{
-    weft__leave(ctx);
-    return y;
-}
-
 /* A shape argument with at most one -1; resolves it. */
 static bool resolve_shape(weft_ctx *ctx, weft_tensor *x, const int64_t *shape, int ndim, int64_t *resolved)
 {
@@ -94,7 +88,7 @@ weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim)
     weft__attrs attrs;
     attrs.nf = 0;
     if (!resolve_shape(ctx, x, shape, ndim, a.shape))
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     a.ndim = ndim;
     if (x->a.contiguous || x->a.count == 0) {
         weft__set_contiguous(&a);
@@ -103,13 +97,13 @@ weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim)
     } else {
         x = weft_contiguous(x);
         if (!x)
-            return leave_with(ctx, NULL);
+            return weft__leave_with(ctx, NULL);
         a.data = x->a.data;
         weft__set_contiguous(&a);
     }
     attrs.ni = ndim;
     memcpy(attrs.i, a.shape, sizeof a.shape[0] * (size_t)ndim);
-    return leave_with(ctx, finish(ctx, WEFT_OP_RESHAPE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_RESHAPE, x, &a, &attrs));
 }
 
 weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1)
@@ -120,7 +114,7 @@ weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1)
     int d0 = weft__dim(ctx, WEFT_OP_TRANSPOSE, x, dim0);
     int d1 = d0 < 0 ? -1 : weft__dim(ctx, WEFT_OP_TRANSPOSE, x, dim1);
     if (d1 < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft__array a = x->a;
     a.shape[d0] = x->a.shape[d1];
     a.shape[d1] = x->a.shape[d0];
@@ -132,7 +126,7 @@ weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1)
     attrs.nf = 0;
     attrs.i[0] = d0;
     attrs.i[1] = d1;
-    return leave_with(ctx, finish(ctx, WEFT_OP_TRANSPOSE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_TRANSPOSE, x, &a, &attrs));
 }
 
 weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim)
@@ -143,10 +137,10 @@ weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim)
     if (ndim != x->a.ndim) {
         weft__fail(ctx, WEFT_OP_PERMUTE, WEFT_E_SHAPE, "%d dims are listed for %s, which has %d; list each once", ndim,
                    weft__describe(x).s, x->a.ndim);
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     if (ndim > 0 && weft__dim_mask(ctx, WEFT_OP_PERMUTE, x, dims, ndim) < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft__array a = x->a;
     weft__attrs attrs;
     attrs.ni = ndim;
@@ -158,7 +152,7 @@ weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim)
         attrs.i[d] = from;
     }
     weft__refresh(&a);
-    return leave_with(ctx, finish(ctx, WEFT_OP_PERMUTE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_PERMUTE, x, &a, &attrs));
 }
 
 weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim)
@@ -179,18 +173,18 @@ weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim)
                    "%s does not expand to %s; only dims of size 1 grow, and new dims come in front",
                    weft__describe(x).s,
                    ndim >= 0 && ndim <= WEFT__MAX_DIMS && shape ? weft__shape_text(shape, ndim).s : "that many dims");
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     if (weft__count_of(resolved, ndim) < 0) {
         weft__fail(ctx, WEFT_OP_EXPAND, WEFT_E_SHAPE, "%s is too large to count", weft__shape_text(resolved, ndim).s);
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     weft__array a = weft__expanded(&x->a, resolved, ndim);
     weft__attrs attrs;
     attrs.ni = ndim;
     attrs.nf = 0;
     memcpy(attrs.i, resolved, sizeof resolved[0] * (size_t)ndim);
-    return leave_with(ctx, finish(ctx, WEFT_OP_EXPAND, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_EXPAND, x, &a, &attrs));
 }
 
 weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
@@ -200,7 +194,7 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
         return NULL;
     int mask = weft__dim_mask(ctx, WEFT_OP_SQUEEZE, x, dims, n_dims);
     if (mask < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft__array a = x->a;
     weft__attrs attrs;
     attrs.ni = attrs.nf = a.ndim = 0;
@@ -209,14 +203,14 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
         if ((mask >> d & 1) && !drop && n_dims > 0) {
             weft__fail(ctx, WEFT_OP_SQUEEZE, WEFT_E_SHAPE, "dim %d of %s has size %lld, not 1", d, weft__describe(x).s,
                        (long long)x->a.shape[d]);
-            return leave_with(ctx, NULL);
+            return weft__leave_with(ctx, NULL);
         }
         if (drop)
             continue;
         a.shape[a.ndim] = x->a.shape[d];
         a.strides[a.ndim++] = x->a.strides[d];
     }
-    return leave_with(ctx, finish(ctx, WEFT_OP_SQUEEZE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_SQUEEZE, x, &a, &attrs));
 }
 
 weft_tensor *weft_unsqueeze(weft_tensor *x, int dim)
@@ -229,7 +223,7 @@ weft_tensor *weft_unsqueeze(weft_tensor *x, int dim)
         weft__fail(ctx, WEFT_OP_UNSQUEEZE, n == WEFT__MAX_DIMS ? WEFT_E_SHAPE : WEFT_E_INVALID,
                    "cannot insert dim %d into %s; %d to %d are possible, and at most %d dims", dim, weft__describe(x).s,
                    -n - 1, n, WEFT__MAX_DIMS);
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     weft__array a = x->a;
     a.ndim = n + 1;
@@ -243,7 +237,7 @@ weft_tensor *weft_unsqueeze(weft_tensor *x, int dim)
     attrs.ni = 1;
     attrs.nf = 0;
     attrs.i[0] = at;
-    return leave_with(ctx, finish(ctx, WEFT_OP_UNSQUEEZE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_UNSQUEEZE, x, &a, &attrs));
 }
 
 /* Moves the data pointer by elements along a dim; empty arrays stay where they are. */
@@ -272,7 +266,7 @@ weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, in
                         weft__describe(x).s),
              -1);
     if (d < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     weft__array a = x->a;
     int64_t from = clip(start, a.shape[d]), to = clip(stop, a.shape[d]);
     a.shape[d] = to > from ? (to - from - 1) / step + 1 : 0;
@@ -288,7 +282,7 @@ weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, in
     attrs.i[1] = from;
     attrs.i[2] = to;
     attrs.i[3] = step;
-    return leave_with(ctx, finish(ctx, WEFT_OP_SLICE, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_SLICE, x, &a, &attrs));
 }
 
 weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index)
@@ -298,12 +292,12 @@ weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index)
         return NULL;
     int d = weft__dim(ctx, WEFT_OP_SELECT, x, dim);
     if (d < 0)
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     int64_t size = x->a.shape[d], at = index < 0 ? index + size : index;
     if (at < 0 || at >= size) {
         weft__fail(ctx, WEFT_OP_SELECT, WEFT_E_INVALID, "index %lld is outside dim %d of %s; use %lld to %lld",
                    (long long)index, d, weft__describe(x).s, (long long)-size, (long long)size - 1);
-        return leave_with(ctx, NULL);
+        return weft__leave_with(ctx, NULL);
     }
     weft__array a = x->a;
     advance(&a, at * a.strides[d]);
@@ -318,7 +312,7 @@ weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index)
     attrs.nf = 0;
     attrs.i[0] = d;
     attrs.i[1] = at;
-    return leave_with(ctx, finish(ctx, WEFT_OP_SELECT, x, &a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_SELECT, x, &a, &attrs));
 }
 
 weft_tensor *weft_detach(weft_tensor *x)
@@ -328,5 +322,5 @@ weft_tensor *weft_detach(weft_tensor *x)
         return NULL;
     weft__attrs attrs;
     attrs.ni = attrs.nf = 0;
-    return leave_with(ctx, finish(ctx, WEFT_OP_DETACH, x, &x->a, &attrs));
+    return weft__leave_with(ctx, finish(ctx, WEFT_OP_DETACH, x, &x->a, &attrs));
 }

@@ -104,8 +104,7 @@ weft_tensor *weft_conv2d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const w
     if (!ctx)
         return NULL;
     weft_tensor *y = conv2d(ctx, in, params);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft_conv2d_params *params)
@@ -146,8 +145,7 @@ weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *
     if (!ctx)
         return NULL;
     weft_tensor *y = conv2d_transpose(ctx, in, params);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 static weft_tensor *conv2d_weight(weft_ctx *ctx, weft_tensor **in, const int64_t *kernel,
@@ -180,8 +178,7 @@ weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *k
     if (!ctx)
         return NULL;
     weft_tensor *y = conv2d_weight(ctx, in, kernel, params);
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 /* ---- Pooling ---- */
@@ -240,8 +237,7 @@ static weft_tensor *pool2d(int op, weft_tensor *x, const weft_pool2d_params *par
             y = ctx->status == WEFT_OK ? weft__run(&call) : NULL;
         }
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
 
 weft_tensor *weft_max_pool2d(weft_tensor *x, const weft_pool2d_params *params)
@@ -273,6 +269,5 @@ weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_p
         else
             y = run_conv(ctx, OP, &g, 1, (const int64_t[]){g->a.shape[0], g->a.shape[1], size[0], size[1]}, &attrs);
     }
-    weft__leave(ctx);
-    return y;
+    return weft__leave_with(ctx, y);
 }
