@@ -220,13 +220,26 @@ static int write_html(const bench_report *r, const char *path)
         return EXIT_USAGE;
     }
     bench_print_html(r, file);
-    if (fclose(file) != 0) {
+    const bool bad = ferror(file) != 0;
+    if (fclose(file) != 0 || bad) {
         complain("%s cannot be written: %s", path, strerror(errno));
         return EXIT_USAGE;
     }
     if (is_terminal(stdout))
         say(stdout, "\nreport written to %s\n", path);
     return EXIT_FINE;
+}
+
+/* Exit code 1 and a sentence if a case could not be measured. */
+static int complain_of_failures(const bench_report *r)
+{
+    int failed = 0;
+    for (int k = 0; k < r->n_cases; k++)
+        failed += r->cases[k].error[0] != 0;
+    if (!failed)
+        return EXIT_FINE;
+    complain("%d of %d cases could not be measured", failed, r->n_cases);
+    return EXIT_FAILED;
 }
 
 static int run_parts(bench_report *r, unsigned parts, char **names, int n_names, bool as_json, const char *html)
@@ -242,7 +255,9 @@ static int run_parts(bench_report *r, unsigned parts, char **names, int n_names,
     if (!fine)
         return EXIT_USAGE;
     (as_json ? bench_print_json : bench_print_text)(r, stdout);
-    return html ? write_html(r, html) : EXIT_FINE;
+    if (html && write_html(r, html) != EXIT_FINE)
+        return EXIT_USAGE;
+    return complain_of_failures(r);
 }
 
 /* What the first word asks for; -1: it asks for nothing known. */
@@ -266,18 +281,19 @@ int command_bench(int argc, char **argv)
     const char *html = NULL, *device = NULL, *dtype = "f32", *shape = NULL;
     const option options[] = {
         {"device", "LIST", "cpu, cuda, cuda:1 ... or several: cpu,cuda; the CPU and a GPU if there is one", OPTION_TEXT,
-         &device},
-        {"dtype", "LIST", "f32 (the default), f64, f16, bf16 or several: f32,bf16", OPTION_TEXT, &dtype},
+         &device, 0, 0},
+        {"dtype", "LIST", "f32 (the default), f64, f16, bf16 or several: f32,bf16", OPTION_TEXT, &dtype, 0, 0},
         {"shape", "SHAPE", "1024x768 for operations over rows, MxNxK for products, 8x64x56x56 for images", OPTION_TEXT,
-         &shape},
-        {"batch", "N", "models: their batch, 1 to 65536; the model's own", OPTION_INT, &r.plan.batch},
-        {"threads", "N", "CPU threads; as many as processors", OPTION_INT, &r.plan.threads},
-        {"grad", NULL, "operations: their gradients too", OPTION_FLAG, &r.plan.gradients},
-        {"samples", "N", "samples of each measurement, 3 to 101; 21", OPTION_INT, &r.plan.samples},
+         &shape, 0, 0},
+        {"batch", "N", "models: their batch, 1 to 65536; the model's own", OPTION_INT, &r.plan.batch, 1, 1 << 16},
+        {"threads", "N", "CPU threads, 1 to 512; as many as processors", OPTION_INT, &r.plan.threads, 1, 512},
+        {"grad", NULL, "operations: their gradients too", OPTION_FLAG, &r.plan.gradients, 0, 0},
+        {"samples", "N", "samples of each measurement, 3 to 101; 21", OPTION_INT, &r.plan.samples, 3,
+         WEFT_BENCH_SAMPLES},
         {"quick", NULL, "little work, three samples: shows that it works, the figures mean nothing", OPTION_FLAG,
-         &r.plan.quick},
-        {"html", "FILE", "also write a page with charts", OPTION_TEXT, &html},
-        {"json", NULL, "print JSON (schema weft-bench/1) with every sample", OPTION_FLAG, &as_json},
+         &r.plan.quick, 0, 0},
+        {"html", "FILE", "also write a page with charts", OPTION_TEXT, &html, 0, 0},
+        {"json", NULL, "print JSON (schema weft-bench/1) with every sample", OPTION_FLAG, &as_json, 0, 0},
         {0}};
     int status;
     if (!options_parse(&bench_usage, options, &argc, argv, &status))
@@ -288,15 +304,6 @@ int command_bench(int argc, char **argv)
         const char *near = weft_op_find(argv[1]) >= 0 ? "ops" : suggest(argv[1], words, 4);
         complain("weft bench has no \"%s\"; %s%s%s`weft bench --help` explains", argv[1],
                  near ? "did you mean `weft bench " : "", near ? near : "", near ? "`? " : "");
-        return EXIT_USAGE;
-    }
-    if (r.plan.batch < 0 || r.plan.batch > 1 << 16) {
-        complain("weft bench: --batch takes 1 to 65536");
-        return EXIT_USAGE;
-    }
-    if (r.plan.threads < 0 || r.plan.threads > 512 ||
-        (r.plan.samples && (r.plan.samples < 3 || r.plan.samples > 101))) {
-        complain("weft bench: --threads takes 1 to 512, --samples 3 to 101");
         return EXIT_USAGE;
     }
     machine_read(&r.host);

@@ -72,6 +72,9 @@ bool bench_run_models(bench_report *r, char **names, int n);
 
 /* ---- Showing ---- */
 
+/* A sentence where the figures deserve doubt, else "". */
+void bench_doubts(const bench_report *r, char *text, size_t size);
+
 void bench_print_text(const bench_report *r, FILE *out);
 void bench_print_json(const bench_report *r, FILE *out); /* schema weft-bench/1, docs/bench-json.md */
 void bench_print_html(const bench_report *r, FILE *out);

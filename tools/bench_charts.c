@@ -3,17 +3,24 @@
 #include "terminal.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { HEIGHT = 380, LEFT = 78, RIGHT = 22, TOP = 16, BOTTOM = 44, MOST_BOXES = 512 };
+enum { HEIGHT = 380, LETTER = 7, LEFT = 78, RIGHT = 22, TOP = 16, BOTTOM = 44 };
+
+typedef struct box {
+    double x, y, width;
+} box;
 
 typedef struct plot {
     int width;             /* in pixels at full size */
     double x0, x1, y0, y1; /* exponents of ten at the borders */
-    struct {
-        double x, y, width;
-    } taken[MOST_BOXES]; /* where dots and labels are */
+    box *taken;            /* where dots and labels are */
     int n_taken;
+    struct {
+        double bend, top; /* flops per byte, flop/s */
+    } roofs[BENCH_MOST_DTYPES];
+    int n_roofs;
 } plot;
 
 static double to_x(const plot *p, double value)
@@ -44,11 +51,30 @@ static double peak(const bench_device *d, weft_dtype dtype)
 
 static void take_place(plot *p, double x, double y, double width)
 {
-    if (p->n_taken == MOST_BOXES)
-        return;
-    p->taken[p->n_taken].x = x;
-    p->taken[p->n_taken].y = y;
-    p->taken[p->n_taken++].width = width;
+    p->taken[p->n_taken++] = (box){x, y, width};
+}
+
+/* The height of a roof over a point of the page. */
+static double roof_y(const plot *p, int roof, double x)
+{
+    const double flops_per_byte = pow(10, p->x0 + (x - LEFT) / (p->width - LEFT - RIGHT) * (p->x1 - p->x0));
+    return to_y(p, p->roofs[roof].top * fmin(1, flops_per_byte / p->roofs[roof].bend));
+}
+
+static bool is_on_a_roof(const plot *p, double x, double y, double width)
+{
+    for (int k = 0; k < p->n_roofs; k++)
+        if (roof_y(p, k, x + width) < y + 4 && roof_y(p, k, x) > y - 12)
+            return true;
+    return false;
+}
+
+static bool is_free(const plot *p, double x, double y, double width)
+{
+    for (int k = 0; k < p->n_taken; k++)
+        if (fabs(p->taken[k].y - y) < 15 && x < p->taken[k].x + p->taken[k].width && p->taken[k].x < x + width)
+            return false;
+    return x + width <= p->width && x > LEFT && y > TOP + 10 && y < HEIGHT - BOTTOM && !is_on_a_roof(p, x, y, width);
 }
 
 /* ---- Axes ---- */
@@ -96,10 +122,12 @@ static void put_axes(FILE *out, const plot *p)
 }
 
 /* Up along the memory's speed, then level at the peak. */
-static void put_roof(FILE *out, const plot *p, const bench_device *d, weft_dtype dtype)
+static void put_roof(FILE *out, plot *p, const bench_device *d, weft_dtype dtype)
 {
     double speed = memory_speed(d), top = peak(d, dtype), bend = top / speed;
     double first = fmax(pow(10, p->x0), pow(10, p->y0) / speed);
+    p->roofs[p->n_roofs].bend = bend;
+    p->roofs[p->n_roofs++].top = top;
     say(out, "<polyline class=\"roof\" points=\"%.1f,%.1f %.1f,%.1f %.1f,%.1f\"/>\n", to_x(p, first),
         to_y(p, first * speed), to_x(p, bend), to_y(p, top), to_x(p, pow(10, p->x1)), to_y(p, top));
 }
@@ -117,26 +145,28 @@ static void name_roof(FILE *out, plot *p, const bench_report *r, const bench_dev
         if (same)
             weft_text(names + used, sizeof names - used, "%s%s", used ? ", " : "", weft_dtype_name(r->plan.dtypes[k]));
     }
-    say(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s: %sflop/s</text>\n", p->width - RIGHT, to_y(p, top) - 6,
-        names, text_count(top));
-    take_place(p, p->width - RIGHT - 130, to_y(p, top) - 6, 130);
+    char label[96];
+    weft_text(label, sizeof label, "%s: %sflop/s", names, text_count(top));
+    const double width = LETTER * (double)strlen(label), x = p->width - RIGHT - width;
+    for (int k = 0; k < 16;
+         k++) { /* above and below the line, ever farther; more to the left where that is all taken */
+        const double y = to_y(p, top) + (k % 8 % 2 ? 16 + 15 * (k % 8 / 2) : -6 - 15 * (k % 8 / 2)),
+                     left = k < 8 ? x : x / 2;
+        if (!is_free(p, left, y, width))
+            continue;
+        say(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", left + width, y, label);
+        take_place(p, left, y, width);
+        return;
+    }
 }
 
 /* ---- Dots ---- */
-
-static bool is_free(const plot *p, double x, double y, double width)
-{
-    for (int k = 0; k < p->n_taken; k++)
-        if (fabs(p->taken[k].y - y) < 13 && x < p->taken[k].x + p->taken[k].width && p->taken[k].x < x + width)
-            return false;
-    return x + width < p->width && x > LEFT && y > TOP + 10 && y < HEIGHT - BOTTOM;
-}
 
 /* Writes the name beside the dot where there is room, else not at all: the table has every figure. */
 static void put_label(FILE *out, plot *p, const char *name, double x, double y)
 {
     static const double places[][2] = {{9, 4}, {9, 17}, {9, -9}, {-1, 4}, {-1, 17}, {-1, -9}, {9, 30}, {9, -22}};
-    double width = 7.0 * (double)strlen(name);
+    double width = LETTER * (double)strlen(name);
     for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
         double at = places[k][0] > 0 ? x + 9 : x - 9 - width, level = y + places[k][1];
         if (!is_free(p, at, level, width))
@@ -193,24 +223,25 @@ static bool is_named(const bench_report *r, const bench_device *d, int k)
 
 static void draw(FILE *out, const bench_report *r, const bench_device *d, int width, const char *shown)
 {
-    plot p = {.width = width};
+    plot p = {.width = width, .taken = take(sizeof(box) * (size_t)(2 * r->n_cases + BENCH_MOST_DTYPES))};
     fit(&p, r, d);
     say(out, "<svg class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"roofline of %s\">\n", shown, width,
         HEIGHT, d->name);
     put_axes(out, &p);
-    for (int t = 0; t < r->plan.n_dtypes; t++) {
+    for (int t = 0; t < r->plan.n_dtypes; t++)
         put_roof(out, &p, d, r->plan.dtypes[t]);
-        name_roof(out, &p, r, d, t);
-    }
     for (int k = 0; k < r->n_cases; k++)
         if (is_drawn(&r->cases[k], d)) {
             put_dot(out, r, &p, &r->cases[k]);
             take_place(&p, case_x(&p, &r->cases[k]) - 6, case_y(&p, &r->cases[k]) + 4, 12);
         }
+    for (int t = 0; t < r->plan.n_dtypes; t++)
+        name_roof(out, &p, r, d, t);
     for (int k = 0; k < r->n_cases; k++)
         if (is_drawn(&r->cases[k], d) && !is_named(r, d, k))
             put_label(out, &p, r->cases[k].name, case_x(&p, &r->cases[k]), case_y(&p, &r->cases[k]));
     fputs("</svg>\n", out);
+    free(p.taken);
 }
 
 void chart_roofline(FILE *out, const bench_report *r, const bench_device *d)

@@ -15,10 +15,12 @@ static const usage diff_usage = {
     "Compares two reports of `weft bench --json`. For each case that both have: the ratio of the median times, B over "
     "A,\n"
     "with a 99 % confidence interval from the samples. \"slower\" and \"faster\" mean that the whole interval lies\n"
-    "beyond the threshold; everything else is \"same\": these samples do not tell them apart. The threshold is for "
+    "beyond the threshold, \"same\" that it lies within; else these samples \"cannot tell\". The threshold is for "
     "what\n"
     "changes from run to run without showing within one (other programs, heat, where memory lies): measure the same\n"
-    "build twice to see how large that is on your machine.",
+    "build twice to see how large that is on your machine.\n"
+    "Exit code 1 if a case of A is missing from B, or one of the two could not be measured; with --fail-on-regression\n"
+    "also if one is slower or, as far as these samples tell, may be.",
     "  weft bench diff before.json after.json\n"
     "  weft bench diff before.json after.json --fail-on-regression --threshold 10    in continuous integration\n"};
 
@@ -27,6 +29,7 @@ typedef struct pair {
     double a, b; /* medians */
     weft_bench_difference d;
     const char *problem; /* why it cannot be compared, or NULL */
+    bool added;          /* only the second report has it, which is no fault */
 } pair;
 
 /* ---- Comparing ---- */
@@ -57,6 +60,7 @@ static pair compare(const json_value *a, const json_value *b, const char *id, do
     int n_a = read_samples(a, of_a), n_b = read_samples(b, of_b);
     p.a = json_get_number(json_get(a, "seconds"), "median", (double)NAN);
     p.b = json_get_number(json_get(b, "seconds"), "median", (double)NAN);
+    p.added = !a && n_b > 0;
     if (!a || !b)
         p.problem = a ? "only in the first report" : "only in the second report";
     else if (n_a == 0 || n_b == 0)
@@ -93,40 +97,62 @@ static int compare_all(const json_value *a, const json_value *b, double threshol
 
 static const char *verdict_name(const pair *p)
 {
-    return p->problem ? "none" : p->d.verdict > 0 ? "slower" : p->d.verdict < 0 ? "faster" : "same";
+    return p->problem         ? "none"
+           : p->d.verdict > 0 ? "slower"
+           : p->d.verdict < 0 ? "faster"
+           : p->d.same        ? "same"
+                              : "cannot tell";
+}
+
+/* Slower than the threshold lets pass, surely or perhaps. */
+static bool may_be_slower(const pair *p, double threshold)
+{
+    return !p->problem && p->d.high > 1 + threshold && p->d.verdict >= 0;
+}
+
+static text_style verdict_look(const pair *p)
+{
+    return p->d.verdict > 0 ? STYLE_BAD : p->d.verdict < 0 ? STYLE_GOOD : p->d.same ? STYLE_DIM : STYLE_WARN;
 }
 
 static void print_text(const pair *pairs, int n)
 {
-    int slower = 0, faster = 0, same = 0;
+    int slower = 0, faster = 0, same = 0, unsure = 0, problems = 0;
     table *t = table_open("lrrrll", (const char *[]){"case", "A", "B", "B / A", "99 % interval", "verdict"});
     for (int k = 0; k < n; k++) {
         const pair *p = &pairs[k];
+        problems += p->problem != NULL;
         if (p->problem)
             continue;
+        unsure += p->d.verdict == 0 && !p->d.same;
         slower += p->d.verdict > 0;
         faster += p->d.verdict < 0;
-        same += p->d.verdict == 0;
+        same += p->d.verdict == 0 && p->d.same;
         table_cell(t, STYLE_PLAIN, "%s", p->id);
         table_cell(t, STYLE_PLAIN, "%s", text_seconds(p->a));
         table_cell(t, STYLE_PLAIN, "%s", text_seconds(p->b));
         table_cell(t, STYLE_BOLD, "%.3f", p->d.ratio);
         table_cell(t, STYLE_DIM, "%.3f .. %.3f", p->d.low, p->d.high);
-        table_cell(t, p->d.verdict > 0 ? STYLE_BAD : p->d.verdict < 0 ? STYLE_GOOD : STYLE_DIM, "%s", verdict_name(p));
+        table_cell(t, verdict_look(p), "%s", verdict_name(p));
     }
     table_print(t, stdout);
     for (int k = 0; k < n; k++)
         if (pairs[k].problem)
             say(stdout, "%s: %s\n", pairs[k].id, pairs[k].problem);
-    say(stdout, "\n%d slower, %d faster, %d the same\n", slower, faster, same);
+    say(stdout, "\n%d slower, %d faster, %d the same", slower, faster, same);
+    if (unsure)
+        say(stdout, ", of %d these samples cannot tell: measure again, with more --samples or less else running",
+            unsure);
+    say(stdout, problems ? "; %d not compared\n" : "\n", problems);
 }
 
-static void print_json(const pair *pairs, int n, double threshold, bool same_machine)
+static void print_json(const pair *pairs, int n, double threshold, bool same_machine, bool quick)
 {
     json j = json_begin(stdout);
     json_object(&j, NULL);
     json_text(&j, "schema", "weft-bench-diff/1");
     json_bool(&j, "same_machine", same_machine);
+    json_bool(&j, "quick", quick);
     json_real(&j, "threshold", threshold);
     json_array(&j, "cases");
     for (int k = 0; k < n; k++) {
@@ -171,22 +197,40 @@ static bool same_machine(const json_value *a, const json_value *b)
     return strcmp(one, json_get_text(json_get(b, "machine"), "fingerprint", "")) == 0;
 }
 
+static bool is_quick(const json_value *report)
+{
+    const json_value *quick = json_get(json_get(report, "settings"), "quick");
+    return quick && quick->kind == JSON_BOOL && quick->number != 0;
+}
+
+static void warn(const char *sentence)
+{
+    say(stdout, "%s%s%s\n\n", style(stdout, STYLE_WARN), sentence, style(stdout, STYLE_PLAIN));
+}
+
 static int show(const json_value *a, const json_value *b, double threshold, bool as_json, bool fail)
 {
     pair *pairs = take((size_t)(count_cases(a) + count_cases(b)) * sizeof *pairs);
-    int n = compare_all(a, b, threshold, pairs), regressions = 0;
-    bool same = same_machine(a, b);
+    int n = compare_all(a, b, threshold, pairs), regressions = 0, problems = 0;
+    const bool same = same_machine(a, b), quick = is_quick(a) || is_quick(b);
     if (!same && !as_json)
-        say(stdout, "%sThe reports come from different machines or thread counts.%s\n\n", style(stdout, STYLE_WARN),
-            style(stdout, STYLE_PLAIN));
+        warn("The reports come from different machines or thread counts.");
+    if (quick && !as_json)
+        warn("A report of --quick is among them: its figures mean nothing.");
     if (as_json)
-        print_json(pairs, n, threshold, same);
+        print_json(pairs, n, threshold, same, quick);
     else
         print_text(pairs, n);
     for (int k = 0; k < n; k++)
-        regressions += !pairs[k].problem && pairs[k].d.verdict > 0;
+        regressions += may_be_slower(&pairs[k], threshold);
+    for (int k = 0; k < n; k++)
+        problems += pairs[k].problem && !pairs[k].added;
     free(pairs);
-    return fail && regressions ? EXIT_FAILED : EXIT_FINE;
+    if (fail && quick) {
+        complain("a report of --quick tells nothing of regressions");
+        return EXIT_USAGE;
+    }
+    return problems || n == 0 || (fail && regressions) ? EXIT_FAILED : EXIT_FINE;
 }
 
 int bench_diff(int argc, char **argv)
@@ -194,15 +238,15 @@ int bench_diff(int argc, char **argv)
     bool as_json = false, fail = false;
     double percent = 5;
     const option options[] = {
-        {"threshold", "PERCENT", "smaller differences count as the same; 5", OPTION_REAL, &percent},
-        {"fail-on-regression", NULL, "exit code 1 if a case is slower", OPTION_FLAG, &fail},
-        {"json", NULL, "print JSON (schema weft-bench-diff/1)", OPTION_FLAG, &as_json},
+        {"threshold", "PERCENT", "smaller differences count as the same; 5", OPTION_REAL, &percent, 0, 1e6},
+        {"fail-on-regression", NULL, "exit code 1 if a case is, or may be, slower", OPTION_FLAG, &fail, 0, 0},
+        {"json", NULL, "print JSON (schema weft-bench-diff/1)", OPTION_FLAG, &as_json, 0, 0},
         {0}};
     int status;
     if (!options_parse(&diff_usage, options, &argc, argv, &status))
         return status;
-    if (argc != 3 || !(percent >= 0)) {
-        complain("weft bench diff needs two reports and a threshold of 0 or more: `weft bench diff A.json B.json`");
+    if (argc != 3) {
+        complain("weft bench diff needs two reports: `weft bench diff A.json B.json`");
         return EXIT_USAGE;
     }
     json_value *a = load(argv[1]), *b = a ? load(argv[2]) : NULL;

@@ -31,6 +31,7 @@ static const char css[] =
     "svg .name{fill:var(--ink)}.grid{stroke:var(--grid)}.roof{stroke:var(--ink);stroke-width:2;fill:none}"
     ".legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:13px;color:var(--soft);margin-top:8px}"
     ".legend b{display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:6px}"
+    ".warn{border-left:4px solid var(--s2);padding:6px 12px;color:var(--ink)}.why{white-space:normal}"
     ".bad{color:var(--soft)}@media(max-width:520px){.on-wide{display:none}.on-narrow{display:block}.bars{grid-template-"
     "columns:1fr 62px}.bars .label{grid-column:1/3;"
     "margin-bottom:-5px}h1{font-size:22px}}\n";
@@ -126,35 +127,41 @@ static void put_bars(FILE *out, const bench_report *r, const bench_device *d, co
     fputs("</div>\n", out);
 }
 
+static void put_share(FILE *out, const bench_case *c)
+{
+    if (isnan(case_share(c)))
+        fputs("<td></td>", out);
+    else
+        say(out, "<td class=\"n\">%.0f %% <span class=\"bad\">%s</span></td>", 100 * case_share(c),
+            c->memory_bound ? "memory" : "compute");
+}
+
+/* What matters most comes first: a phone shows three columns, and the rest when it is moved. */
 static void put_row(FILE *out, const bench_case *c)
 {
     fputs("<tr><td>", out);
     html_text(out, c->name);
-    say(out, "</td><td>%s</td><td>%s</td><td>%s</td>", c->what, weft_dtype_name(c->dtype), c->device);
+    fputs("</td>", out);
     if (c->error[0]) {
-        fputs("<td colspan=\"5\" class=\"bad\">", out);
+        say(out, "<td colspan=\"8\" class=\"bad why\">%s, %s on %s: ", c->what, weft_dtype_name(c->dtype), c->device);
         html_text(out, c->error);
         fputs("</td></tr>\n", out);
         return;
     }
-    say(out, "<td class=\"n\">%s</td><td class=\"n\">%s &ndash; %s</td>", text_seconds(c->seconds.median),
-        text_seconds(c->seconds.p10), text_seconds(c->seconds.p90));
-    say(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td>",
+    put_share(out, c);
+    say(out, "<td class=\"n\">%s</td><td>%s</td><td>%s</td><td>%s</td>", text_seconds(c->seconds.median), c->what,
+        weft_dtype_name(c->dtype), c->device);
+    say(out, "<td class=\"n\">%s &ndash; %s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+        text_seconds(c->seconds.p10), text_seconds(c->seconds.p90),
         c->bytes > 0 ? text_count(c->bytes / c->seconds.median) : "",
         c->flops > 0 ? text_count(c->flops / c->seconds.median) : "");
-    if (isnan(case_share(c)))
-        fputs("<td></td></tr>\n", out);
-    else
-        say(out, "<td class=\"n\">%.0f %% <span class=\"bad\">%s</span></td></tr>\n", 100 * case_share(c),
-            c->memory_bound ? "memory" : "compute");
 }
 
 static void put_table(FILE *out, const bench_report *r, const char *kind)
 {
-    fputs(
-        "<div class=\"card wide\"><table><tr><th>name<th>size<th>dtype<th>device<th class=\"n\">median<th class=\"n\">"
-        "p10 &ndash; p90<th class=\"n\">bytes/s<th class=\"n\">flop/s<th class=\"n\">of the limit</tr>\n",
-        out);
+    fputs("<div class=\"card wide\"><table><tr><th>name<th class=\"n\">of the limit<th class=\"n\">median<th>size"
+          "<th>dtype<th>device<th class=\"n\">p10 &ndash; p90<th class=\"n\">bytes/s<th class=\"n\">flop/s</tr>\n",
+          out);
     for (int k = 0; k < r->n_cases; k++)
         if (strcmp(r->cases[k].kind, kind) == 0)
             put_row(out, &r->cases[k]);
@@ -229,9 +236,12 @@ void bench_print_html(const bench_report *r, FILE *out)
     html_text(out, r->host.cpu);
     char print[24];
     bench_fingerprint(r, print, sizeof print);
-    say(out, ", %d thread%s, kernels for %s, %s. weft %s. Fingerprint of the machine: %s.%s</p>\n", r->plan.threads,
-        r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(), print,
-        r->plan.quick ? " Made with --quick: the figures mean nothing." : "");
+    say(out, ", %d thread%s, kernels for %s, %s. weft %s. Fingerprint of the machine: %s.</p>\n", r->plan.threads,
+        r->plan.threads == 1 ? "" : "s", r->host.isa, r->host.system, weft_version(), print);
+    char doubts[256];
+    bench_doubts(r, doubts, sizeof doubts);
+    if (doubts[0])
+        say(out, "<p class=\"warn\">%s</p>\n", doubts);
     for (int k = 0; k < r->n_devices; k++)
         put_device(out, r, &r->devices[k]);
     put_ratios(out, r);

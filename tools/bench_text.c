@@ -161,8 +161,7 @@ static void print_ratios(const bench_report *r, FILE *out)
     table_print_or_drop(t, out, n > 0);
 }
 
-/* Says so where the figures deserve doubt. */
-static void print_doubts(const bench_report *r, FILE *out)
+void bench_doubts(const bench_report *r, char *text, size_t size)
 {
     int measured = 0, wide = 0;
     for (int k = 0; k < r->n_cases; k++) {
@@ -170,12 +169,22 @@ static void print_doubts(const bench_report *r, FILE *out)
         measured += !c->error[0];
         wide += !c->error[0] && c->seconds.p90 > 1.5 * c->seconds.p10;
     }
-    if (measured > 0 && 3 * wide > measured && !r->plan.quick)
-        say(out,
-            "\n%s%d of %d cases spread by more than half: the machine is busy with other things, and the figures "
-            "are as "
-            "uncertain as that.%s\n",
-            style(out, STYLE_WARN), wide, measured, style(out, STYLE_PLAIN));
+    text[0] = '\0';
+    if (r->plan.quick)
+        weft_text(text, size, "Made with --quick: the figures mean nothing.");
+    else if (measured > 0 && 3 * wide > measured)
+        weft_text(text, size,
+                  "%d of %d cases spread by more than half: the machine is busy with other things, and the figures are "
+                  "as uncertain as that.",
+                  wide, measured);
+}
+
+static void print_doubts(const bench_report *r, FILE *out)
+{
+    char text[256];
+    bench_doubts(r, text, sizeof text);
+    if (text[0])
+        say(out, "\n%s%s%s\n", style(out, STYLE_WARN), text, style(out, STYLE_PLAIN));
 }
 
 void bench_print_text(const bench_report *r, FILE *out)

@@ -131,15 +131,16 @@ int command_compare(int argc, char **argv)
     compare_options o = {.steps = 3};
     const option options[] = {
         {"other", "SIDE", "cuda, f64, plain, threads:4 ...; default: cuda if there is one, else see above", OPTION_TEXT,
-         &o.other},
-        {"steps", "N", "lockstep: how many steps; default 3", OPTION_INT, &o.steps},
-        {"batch", "N", "lockstep: how large a batch; default: the model's own", OPTION_INT, &o.batch},
-        {"save", "FILE", "lockstep: the first bad operation, for replay", OPTION_TEXT, &o.save},
-        {"svg", "FILE", "lockstep: the drift as an image", OPTION_TEXT, &o.svg},
-        {"rtol", "R", "files: what an element may be off by, relative; default 0", OPTION_REAL, &o.rtol},
-        {"atol", "A", "files: and absolute; default 0", OPTION_REAL, &o.atol},
-        {"all", NULL, "ops: every dtype and layout, not only the worst row of each operation", OPTION_FLAG, &o.all},
-        {"json", NULL, "print JSON", OPTION_FLAG, &o.json},
+         &o.other, 0, 0},
+        {"steps", "N", "lockstep: how many steps; default 3", OPTION_INT, &o.steps, 1, 10000},
+        {"batch", "N", "lockstep: how large a batch; default: the model's own", OPTION_INT, &o.batch, 1, 1 << 16},
+        {"save", "FILE", "lockstep: the first bad operation, for replay", OPTION_TEXT, &o.save, 0, 0},
+        {"svg", "FILE", "lockstep: the drift as an image", OPTION_TEXT, &o.svg, 0, 0},
+        {"rtol", "R", "files: what an element may be off by, relative; default 0", OPTION_REAL, &o.rtol, 0, 1e300},
+        {"atol", "A", "files: and absolute; default 0", OPTION_REAL, &o.atol, 0, 1e300},
+        {"all", NULL, "ops: every dtype and layout, not only the worst row of each operation", OPTION_FLAG, &o.all, 0,
+         0},
+        {"json", NULL, "print JSON", OPTION_FLAG, &o.json, 0, 0},
         {0}};
     static const struct {
         const char *name;

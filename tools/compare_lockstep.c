@@ -180,14 +180,6 @@ int compare_run_lockstep(const compare_options *o, int n, char **words)
     const model *m = find_model(n ? words[0] : "mlp");
     if (!m)
         return EXIT_USAGE;
-    if (o->steps < 1 || o->steps > 10000) {
-        complain("--steps must be 1 to 10000");
-        return EXIT_USAGE;
-    }
-    if (o->batch < 0) {
-        complain("--batch must be 1 or more");
-        return EXIT_USAGE;
-    }
     const char *side = o->other ? o->other : weft_device_count("cuda") > 0 ? "cuda" : "f64";
     weft_ctx *reference = compare_open("cpu"), *other = compare_open(side);
     trainer here = {0}, there = {0};

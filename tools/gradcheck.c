@@ -187,8 +187,8 @@ int command_gradcheck(int argc, char **argv)
 {
     bool as_json = false;
     const char *device = "cpu";
-    const option options[] = {{"device", "NAME", "cpu (the default), cuda, cuda:1 ...", OPTION_TEXT, &device},
-                              {"json", NULL, "print JSON (schema weft-gradcheck/1)", OPTION_FLAG, &as_json},
+    const option options[] = {{"device", "NAME", "cpu (the default), cuda, cuda:1 ...", OPTION_TEXT, &device, 0, 0},
+                              {"json", NULL, "print JSON (schema weft-gradcheck/1)", OPTION_FLAG, &as_json, 0, 0},
                               {0}};
     int status;
     if (!options_parse(&gradcheck_usage, options, &argc, argv, &status))

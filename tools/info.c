@@ -178,7 +178,7 @@ static void print_json(const machine *m)
 int command_info(int argc, char **argv)
 {
     bool as_json = false;
-    const option options[] = {{"json", NULL, "print JSON (schema weft-info/1)", OPTION_FLAG, &as_json}, {0}};
+    const option options[] = {{"json", NULL, "print JSON (schema weft-info/1)", OPTION_FLAG, &as_json, 0, 0}, {0}};
     int status;
     if (!options_parse(&info_usage, options, &argc, argv, &status))
         return status;

@@ -200,8 +200,8 @@ int command_ops(int argc, char **argv)
     const char *family = NULL;
     const option options[] = {{"family", "NAME",
                                "unary, unary_p, predicate, binary, compare, ternary, reduce, view, composite or custom",
-                               OPTION_TEXT, &family},
-                              {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json},
+                               OPTION_TEXT, &family, 0, 0},
+                              {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
                               {0}};
     int status;
     if (!options_parse(&ops_usage, options, &argc, argv, &status))

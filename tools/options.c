@@ -3,6 +3,7 @@
 #include "command.h"
 #include "terminal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -114,22 +115,19 @@ static bool store(const usage *usage, const option *o, const char *text)
         *(const char **)o->to = text;
         return true;
     }
-    if (o->kind == OPTION_INT) {
-        long value = strtol(text, &end, 10);
-        if (end != text && !*end && errno == 0 && value >= INT_MIN && value <= INT_MAX) {
-            *(int *)o->to = (int)value;
-            return true;
-        }
-        complain("%s: --%s takes a whole number, not \"%s\"", usage->command, o->name, text);
+    const bool whole = o->kind == OPTION_INT;
+    const double value = whole ? (double)strtol(text, &end, 10) : weft_number(text, &end);
+    if (end == text || *end || isspace((unsigned char)*text) || errno != 0 ||
+        !(value >= o->least && value <= o->most)) {
+        complain("%s: --%s takes a %snumber from %g to %g, not \"%s\"", usage->command, o->name, whole ? "whole " : "",
+                 o->least, o->most, text);
         return false;
     }
-    double value = weft_number(text, &end);
-    if (end != text && !*end) {
+    if (whole)
+        *(int *)o->to = (int)value;
+    else
         *(double *)o->to = value;
-        return true;
-    }
-    complain("%s: --%s takes a number, not \"%s\"", usage->command, o->name, text);
-    return false;
+    return true;
 }
 
 /* Reads the option argv[*i], and its value, which may be the next word. */

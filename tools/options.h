@@ -2,8 +2,8 @@
  *
  *     bool json = false;
  *     const char *device = "cpu";
- *     const option options[] = {{"device", "NAME", "cpu or cuda", OPTION_TEXT, &device},
- *                               {"json", NULL, "print JSON", OPTION_FLAG, &json},
+ *     const option options[] = {{"device", "NAME", "cpu or cuda", OPTION_TEXT, &device, 0, 0},
+ *                               {"json", NULL, "print JSON", OPTION_FLAG, &json, 0, 0},
  *                               {0}};
  *     int status;
  *     if (!options_parse(&usage, options, &argc, argv, &status))
@@ -17,8 +17,8 @@
 typedef enum option_kind {
     OPTION_FLAG, /* to: bool *, set to true */
     OPTION_TEXT, /* to: const char ** */
-    OPTION_INT,  /* to: int * */
-    OPTION_REAL  /* to: double * */
+    OPTION_INT,  /* to: int *, from least to most */
+    OPTION_REAL  /* to: double *, from least to most; NaN is none of them */
 } option_kind;
 
 typedef struct option {
@@ -27,6 +27,7 @@ typedef struct option {
     const char *help;
     option_kind kind;
     void *to;
+    double least, most; /* of numbers; without a range only 0 is taken */
 } option;
 
 typedef struct usage {

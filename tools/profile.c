@@ -237,8 +237,8 @@ int command_profile(int argc, char **argv)
 {
     place p = {.wanted = NULL};
     bool json = false;
-    const option options[] = {{"trace", "FILE", "keep the trace here", OPTION_TEXT, &p.wanted},
-                              {"json", NULL, "print JSON (schema weft-profile/1)", OPTION_FLAG, &json},
+    const option options[] = {{"trace", "FILE", "keep the trace here", OPTION_TEXT, &p.wanted, 0, 0},
+                              {"json", NULL, "print JSON (schema weft-profile/1)", OPTION_FLAG, &json, 0, 0},
                               {0}};
     int status;
     if (!options_parse(&profile_usage, options, &argc, argv, &status))

@@ -96,11 +96,13 @@ WEFT_API double weft_bench_roofline(const weft_bench_ceiling *ceilings, int n, w
 typedef struct weft_bench_difference {
     double ratio;     /* median of b over median of a: 2 is twice as slow */
     double low, high; /* confidence interval of the ratio, 99 % */
-    int verdict;      /* -1: b is faster, 1: b is slower, 0: the same as far as these samples tell */
+    int verdict;      /* -1: b is faster, 1: b is slower, 0: neither is sure */
+    bool
+        same; /* the whole interval lies within the threshold; with verdict 0 and not same, these samples cannot tell */
 } weft_bench_difference;
 
 /* Compares samples (seconds) of the same work. Slower and faster mean that the whole interval, by the bootstrap of the two
- * medians, lies beyond 1 + threshold or 1 / (1 + threshold); threshold 0.05 lets 5 % pass as the machine's mood from run to
+ * medians, lies beyond 1 + threshold or 1 / (1 + threshold), the same that it lies between them; threshold 0.05 lets 5 % pass as the machine's mood from run to
  * run, which no number of samples of one run shows. The same samples give the same answer. WEFT_E_INVALID without
  * samples (at most WEFT_BENCH_SAMPLES each) or with one that is not positive. */
 WEFT_API weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_b, double threshold,

@@ -68,6 +68,7 @@ weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_
     out->ratio = plain_median(b, n_b) / plain_median(a, n_a);
     out->low = ratios[ROUNDS / 200];
     out->high = ratios[ROUNDS - 1 - ROUNDS / 200];
+    out->same = out->low >= 1 / (1 + threshold) && out->high <= 1 + threshold;
     out->verdict = out->low > 1 + threshold ? 1 : out->high < 1 / (1 + threshold) ? -1 : 0;
     return WEFT_OK;
 }

@@ -203,8 +203,12 @@ WEFT_TEST(Bench, DifferencesAndTheirVerdict)
     WEFT_CHECK(d.low > 1.48 && d.low <= d.ratio && d.ratio <= d.high && d.high < 1.52);
     WEFT_CHECK_OK(weft_bench_compare(b, 21, a, 21, 0.05, &d));
     WEFT_CHECK_EQ_INT(d.verdict, -1);
+    WEFT_CHECK(!d.same);
     WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 0, &d));
     WEFT_CHECK_EQ_INT(d.verdict, 0);
+    WEFT_CHECK(!d.same); /* samples that are not all equal cannot tell a difference of nothing */
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 10, &d));
+    WEFT_CHECK(d.verdict == 0 && d.same);
     WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.6, &d));
     WEFT_CHECK_EQ_INT(d.verdict, 0);
     b[3] = 0;

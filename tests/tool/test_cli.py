@@ -47,6 +47,7 @@ def test_mistakes_are_explained():
         (["bench", "ops", "--shape"], "needs a value"),
         (["bench", "models", "--batch", "-1"], "--batch"),
         (["bench", "ops", "--threads", "two"], "whole number"),
+        (["bench", "ops", "--threads", "0"], "from 1 to 512"),
         (["bench", "ops", "--samples", "1"], "--samples"),
         (["bench", "--quick=1"], "takes no value"),
         (["bench", "-q"], "two dashes"),
@@ -61,7 +62,7 @@ def test_mistakes_are_explained():
 
 def test_ops_search_and_reference():
     one = weft("ops", "weft_gelu").out
-    for part in ("weft_tensor *weft_gelu(weft_tensor *x)", "x * M(normcdf)(x)", "gelu_tanh"):
+    for part in ("weft_tensor *weft_gelu(weft_tensor *x)", "M(gelu)(x)", "gelu_tanh"):
         assert part in one, part
     found = weft("ops", "POOL").out
     assert "max_pool2d" in found and "avg_unpool2d" in found and "gelu" not in found
@@ -96,6 +97,13 @@ def test_the_manual_is_complete():
         assert f".Cm {command}\n" in text, command
         for option in re.findall(r"\n  --([a-z-]+)", weft(*command.split(), "--help").out):
             assert option == "help" or f"Fl -{option}" in text, (command, option)
+
+
+def test_a_case_that_fails_is_a_failure():
+    for options in ([], ["--json"]):
+        result = weft("bench", "ops", "add", "sgd_step", "--quick", "--device", "cpu", *options)
+        assert result.code == 1 and "1 of 2 cases could not be measured" in result.err, (result.code, result.err)
+        assert "no way to run sgd_step by itself" in result.out
 
 
 def test_output_that_does_not_arrive_is_a_failure():

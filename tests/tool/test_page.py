@@ -76,14 +76,31 @@ def test_the_report_is_made():
     assert result.code == 0, result.err
 
 
+COUNTS = """
+// Texts of the visible chart that lie on each other or on dots.
+function overlaps() {
+  let seen = what => [...document.querySelectorAll('svg ' + what)].map(e => e.getBoundingClientRect()).filter(b => b.width > 0);
+  let t = seen('text'), all = t.concat(seen('circle')), n = 0;
+  t.forEach((a, i) => all.slice(i + 1).forEach(b => {
+    n += Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3 }));
+  return n;
+}
+// Cells of the column "of the limit" that a reader does not see without moving the table.
+function offside() {
+  return [...document.querySelectorAll('td .bad')].filter(e => e.getBoundingClientRect().right > innerWidth).length;
+}
+"""
+
+
 def measured(width):
     """What a script finds that is added to a copy of the page: the width of the view and of what is in it, points of the
     charts, the height, and how many charts are to be seen."""
     copy = os.path.join(FOLDER.name, "measured.html")
     with open(PAGE) as page, open(copy, "w") as file:
-        file.write(page.read() + "<script>let d = document.documentElement; d.dataset.found = [innerWidth, d.scrollWidth,"
+        file.write(page.read() + "<script>let d = document.documentElement;" + COUNTS + "d.dataset.found = [innerWidth, d.scrollWidth,"
                    " document.querySelectorAll('svg circle').length, d.scrollHeight,"
-                   " [...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 200).length].join()"
+                   " [...document.querySelectorAll('svg')].filter(s => s.getBoundingClientRect().width > 200).length, overlaps(),"
+                   " offside()].join()"
                    "</script>")
     # Windows are at least 500 wide; a frame is as narrow as a phone.
     frame = os.path.join(FOLDER.name, "frame.html")
@@ -93,16 +110,33 @@ def measured(width):
                    'f.contentDocument.documentElement.dataset.found)</script>')
     dom = chromium("--allow-file-access-from-files", "--virtual-time-budget=5000", "--window-size=1600,1000", "--dump-dom",
                    "file://" + frame)
-    found = re.search(r'<body[^>]* data-found="([0-9]+),([0-9]+),([0-9]+),([0-9]+),([0-9]+)"', dom)
+    found = re.search(r'<body[^>]* data-found="([0-9]+),([0-9]+),([0-9]+),([0-9]+),([0-9]+),([0-9]+),([0-9]+)"', dom)
     assert found, dom[:2000]
     return [int(n) for n in found.groups()]
 
 
 def test_it_fits_a_screen_and_a_phone():
     for width in (1280, 390):
-        view, content, points, height, charts = measured(width)
+        view, content, points, height, charts, overlaps, offside = measured(width)
         assert view == width and content <= view, (width, view, content)
         assert points >= 6 and height > 1000 and charts == 1, (points, height, charts)
+        assert overlaps == 0 and offside == 0, (width, overlaps, offside)
+
+
+def test_labels_of_many_cases_do_not_collide():
+    result = weft("bench", "ops", "all", "--quick", "--device", "cpu", "--dtype", "f32,f64,bf16,f16", "--html", PAGE)
+    assert result.code == 0, result.err
+    for width in (1280, 390):
+        _, _, points, _, _, overlaps, offside = measured(width)
+        assert points > 400 and overlaps == 0 and offside == 0, (width, points, overlaps, offside)
+
+
+def test_doubts_are_told_on_the_page_too():
+    with open(PAGE) as file:
+        assert '<p class="warn">Made with --quick: the figures mean nothing.</p>' in file.read()
+    result = weft("bench", "ops", "add", "copy_", "sum", "--samples", "3", "--shape", "64x64", "--device", "cpu", "--html", PAGE)
+    with open(PAGE) as file:
+        assert ("cases spread by more than half" in result.out) == ('<p class="warn">' in file.read()), result.out
 
 
 def test_it_is_painted():
