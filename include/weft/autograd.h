@@ -63,19 +63,22 @@ WEFT_API weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_
                                int flags);
 
 /* The leaves that the last weft_backward did not reach although they had been used since the backward before: calls
- * report (may be NULL) for each with a sentence that names the leaf and the operation that cut it off. Returns their number. */
+ * report (may be NULL) for each with a sentence that names the leaf and the operation that cut it off. Returns their number.
+ * report only looks, and may release leaves (ctx.h: Callbacks). */
 WEFT_API int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why),
                                 void *user);
 
 /* Calls hook with each gradient that arrives at t (complete, before it is used further). It may return another tensor of
  * the same shape and dtype, of this context or shared, to take its place, or NULL to leave it; what it made in a scope of its
- * own it hands over with weft_escape. A tensor that was freed, or does not fit, is an error. Hooks of t run in the order of registration; they die with t. */
+ * own it hands over with weft_escape. A tensor that was freed, or does not fit, is an error. Hooks of t run in the order of
+ * registration; they die with t. They may use the context, call backward on the same graph, let go of t; not close the context
+ * or the scopes around the pass (ctx.h: Callbacks). They must not change gradient in place: other tensors may share it. */
 typedef weft_tensor *(*weft_hook)(void *user, weft_tensor *t, weft_tensor *gradient);
 WEFT_API weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user);
 
 /* ---- Checks ---- */
 
-/* A function under test: one result from n inputs. */
+/* A function under test: one result from n inputs. It may use the context (ctx.h: Callbacks). */
 typedef weft_tensor *(*weft_function)(weft_ctx *ctx, weft_tensor *const *inputs, int n, void *user);
 
 typedef struct weft_gradcheck_options {
@@ -93,7 +96,8 @@ WEFT_API weft_status weft_gradcheck(weft_ctx *ctx, weft_function f, void *user, 
 WEFT_API weft_status weft_gradgradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
                                         const weft_gradcheck_options *options);
 
-/* ---- Operations of your own ---- */
+/* ---- Operations of your own ----
+ * The callbacks may use the context (ctx.h: Callbacks), but must not let go of what they were given. */
 
 /* A tensor's memory as a callback sees it: contiguous, row-major. */
 typedef struct weft_array {

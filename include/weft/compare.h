@@ -57,7 +57,8 @@ typedef struct weft_drift {
     double parameter_error; /* relative L2 over all parameters */
 } weft_drift;
 
-/* A step of training on a model of ctx; step counts from 0. Any status but WEFT_OK ends the comparison. */
+/* A step of training on a model of ctx; step counts from 0. Any status but WEFT_OK ends the comparison. It may use both contexts,
+ * not close them (ctx.h: Callbacks). */
 typedef weft_status (*weft_step)(weft_ctx *ctx, void *model, int step, double *loss);
 
 typedef struct weft_lockstep_options {
@@ -66,7 +67,7 @@ typedef struct weft_lockstep_options {
     bool widen;            /* rerun in f64 whatever the dtype: judges the reference's own precision */
     bool keep_going;       /* judge what comes after the first difference too */
     const char *save_path; /* an npz with the first bad operation, for weft_replay; NULL: none */
-    /* Called after each judged launch; NULL: none. */
+    /* Called after each judged launch, only to look (ctx.h: Callbacks); NULL: none. */
     void (*progress)(void *user, int step, int64_t call);
     void *progress_user;
 } weft_lockstep_options;
@@ -136,7 +137,7 @@ typedef struct weft_compare_ops_options {
 
 /* Runs every operation, with its gradient, in reference and in other, and calls row for each dtype and layout. The
  * number of rows that do not agree goes to *disagreeing. WEFT_E_MISMATCH if there are any; WEFT_E_INVALID if options name
- * no operation. */
+ * no operation or the contexts are one. row only looks (ctx.h: Callbacks). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other,
                                                       const weft_compare_ops_options *options,
                                                       void (*row)(void *user, const weft_op_agreement *agreement),
@@ -163,7 +164,7 @@ typedef struct weft_file_difference {
 
 /* Compares two files of tensors, npz, npy or safetensors in any combination, tensor by tensor, in memory of ctx: row
  * (or NULL) is called for each name, in the order of the first file; it may use ctx for all but closing it or popping
- * scopes that were open before. Integers are compared exactly. WEFT_E_MISMATCH if a tensor is missing, of another
+ * scopes that were open before, and returns. Integers are compared exactly. WEFT_E_MISMATCH if a tensor is missing, of another
  * shape, or differs by more than atol + rtol |first| somewhere; neither may be negative or NaN (WEFT_E_INVALID). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_files(weft_ctx *ctx, const char *first, const char *second,
                                                         double rtol, double atol,

@@ -36,13 +36,14 @@ typedef struct weft_options {
 
     /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger only
      * for large blocks). free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
-     * shared tensors, may call them at the same time. */
+     * shared tensors, may call them at the same time. They do not use the context (see Callbacks). */
     void *(*alloc)(void *user, size_t bytes, size_t alignment);
     void (*free)(void *user, void *block, size_t bytes);
     void *alloc_user;
 
     /* Messages worth reading: every first error, and warnings (a leak at close, an ignored setting, an unreached
-     * parameter). NULL: none. The library never prints by itself. The message is valid during the call. */
+     * parameter). NULL: none. The library never prints by itself. The message is valid during the call, which only looks at the
+     * context (see Callbacks). */
     void (*log)(void *user, weft_log_level level, const char *message);
     void *log_user;
 
@@ -68,7 +69,8 @@ typedef struct weft_options {
 WEFT_API WEFT_MUST_CHECK weft_status weft_ctx_open(const weft_options *options, weft_ctx **out);
 
 /* Frees the context with everything in it, kept tensors too (each is logged as a leak). NULL is fine. Pointers to its
- * tensors are dead afterwards; shared tensors (weft_share) live on. */
+ * tensors are dead afterwards; shared tensors (weft_share) live on. From within a callback of the context's it does nothing but
+ * record WEFT_E_STATE. */
 WEFT_API void weft_ctx_close(weft_ctx *ctx);
 
 /* ---- Errors ----
@@ -88,6 +90,23 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+
+/* ---- Callbacks ----
+ * The library calls code of the program's. Meanwhile the context cannot be closed, and there are two kinds of callbacks:
+ *
+ * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck and steps of weft_lockstep may use
+ * the context in any way: operations, scopes of their own, files, backward passes, also through the graph of the pass that
+ * called them, up to 32 deep. Whether operations are recorded is afterwards as it was before.
+ *
+ * The hooks alloc and free, log, release of weft_wrap, and everything else that reports, shows a row or progress only look: they
+ * may ask for statuses, messages, memory, shapes and names, call weft_release, and (not in alloc and free) weft_ctx_alloc and
+ * weft_ctx_free. Anything else does nothing and is WEFT_E_STATE, recorded if it is the first error; weft_ctx_clear does
+ * nothing there, so that what failed still says so.
+ *
+ * A callback of the first kind may be left for good, by longjmp or an exception. What was in progress is undone at the next use
+ * of the context, at the latest when a scope from before is popped, which is the rule: setjmp, weft_scope_push; afterwards
+ * weft_scope_pop with that mark. One that pops such a scope and returns has given up the function that called it, which
+ * returns WEFT_E_STATE. Those of the second kind must return. */
 
 /* ---- Scopes ----
  * A new tensor belongs to the innermost open scope and dies when that scope is popped, unless somebody else still holds
@@ -112,7 +131,10 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
  *         h = next;
  *     }
  *     weft_escape(h);
- *     return weft_scope_pop(ctx, mark); */
+ *     return weft_scope_pop(ctx, mark);
+ *
+ * A use of a tensor that was freed is WEFT_E_DEAD_TENSOR with the place where it was made. That is certain until 64 more tensors
+ * have been freed (4096 in debug builds); later its memory may be another tensor's. */
 
 WEFT_API int weft_scope_push(weft_ctx *ctx); /* the mark for weft_scope_pop; -1 after an error of memory (recorded) */
 /* The same, and switches recording off until that scope is popped, also by the pop of an outer one or on an early return;
@@ -169,7 +191,8 @@ typedef struct weft_leak {
     size_t bytes;
 } weft_leak;
 
-/* Calls report (may be NULL) for each tensor with an unreleased weft_keep and returns their number. */
+/* Calls report (may be NULL; it only looks, see Callbacks) for each tensor with an unreleased weft_keep and returns their
+ * number. */
 WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
 
 /* The live tensors that one call site has made: what a forgotten scope or a kept graph piles up shows as a large count. */
@@ -184,9 +207,9 @@ typedef struct weft_live {
                          scope 0 and deeper; one of them is f32 [64, 16]" */
 } weft_live;
 
-/* Calls report (may be NULL) for each call site that has live tensors, the one with most bytes first, and returns their
- * number; -1 with WEFT_E_NOMEM recorded when out of memory. Internal tensors, which the tape and optimisers hold, count
- * for the call that made them. The strings of a report are valid during the call, which may not make or free tensors. */
+/* Calls report (may be NULL; it only looks, see Callbacks) for each call site that has live tensors, the one with most bytes
+ * first, and returns their number; -1 with WEFT_E_NOMEM recorded when out of memory. Internal tensors, which the tape and
+ * optimisers hold, count for the call that made them. The strings of a report are valid during the call. */
 WEFT_API int64_t weft_live_tensors(weft_ctx *ctx, void (*report)(void *user, const weft_live *group), void *user);
 
 /* ---- Devices ----

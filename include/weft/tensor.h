@@ -51,8 +51,8 @@ extern "C" {
 WEFT_API weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data);
 
 /* Uses data in place, without a copy. It must stay valid and unmoved until release(user, data) is called (release may be
- * NULL), which happens once, when nothing uses it any more, and at once if the call fails. Bytes of a bool must be 0 or 1,
- * now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
+ * NULL), which happens once, when nothing uses it any more, and at once if the call fails. release
+ * only looks at the context and releases tensors (ctx.h: Callbacks). Bytes of a bool must be 0 or 1, now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
 WEFT_API weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
                                 void (*release)(void *user, void *data), void *user);
 

@@ -49,8 +49,11 @@ bool weft_set_grad_enabled(weft_ctx *ctx, bool on)
 {
     if (!ctx)
         return false;
+    if (ctx->n_callbacks)
+        weft__settle(ctx);
     bool was = ctx->grad_enabled;
-    ctx->grad_enabled = on;
+    if (!ctx->only_look)
+        ctx->grad_enabled = on;
     return was;
 }
 
@@ -186,15 +189,22 @@ static void explain(const weft__leaf *leaf, char *text, size_t size)
 int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user)
 {
     int64_t n = 0;
-    for (weft__leaf *leaf = ctx ? ctx->leaf_list : NULL; leaf; leaf = leaf->next) {
-        if (!leaf->unreached)
-            continue;
-        n++;
-        char text[512];
-        explain(leaf, text, sizeof text);
-        if (report)
-            report(user, leaf->owner, text);
+    const weft__call_id call = ctx && report ? weft__call_begins(ctx, "a report of unreached leaves", true) : 0;
+    for (weft__leaf *leaf = ctx ? ctx->leaf_list : NULL, *next; leaf; leaf = next) {
+        weft_tensor *owner = leaf->owner;
+        weft__ref(owner); /* the report may release it */
+        if (leaf->unreached) {
+            n++;
+            char text[512];
+            explain(leaf, text, sizeof text);
+            if (call)
+                report(user, owner, text);
+        }
+        next = leaf->next;
+        weft__unref(owner);
     }
+    if (call)
+        weft__call_ends(ctx, "unreached", call);
     return n;
 }
 
@@ -202,6 +212,21 @@ static void log_unreached(void *user, weft_tensor *leaf, const char *why)
 {
     (void)leaf;
     weft__log(user, WEFT_LOG_WARNING, "weft_backward: %s", why);
+}
+
+/* Hands the gradients of a pass that went well to their leaves. */
+static void finish(weft_ctx *ctx, const weft__walk *w)
+{
+    if (ctx->status != WEFT_OK)
+        return;
+    ctx->backward_count++;
+    for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
+        leaf->reached_epoch = ctx->backward_count;
+        accumulate(ctx, leaf);
+    }
+    weft__note_unreached(ctx);
+    if (ctx->options.log)
+        weft_unreached(ctx, log_unreached, ctx);
 }
 
 weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
@@ -214,20 +239,17 @@ weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_
         return weft__fail_named(ctx, "backward", WEFT_E_NULL_ARGUMENT, "needs at least one result");
     if (!weft__enter_named("backward", ctx, results, n, 0))
         return ctx->status;
-    weft__walk w = {.ctx = ctx};
-    if (!any_path(results, n)) {
+    weft__walk *w = NULL;
+    if (!any_path(results, n))
         no_path(ctx, "backward", results[0]);
-    } else if (weft__walk_run(&w, results, cotangents, n) == WEFT_OK) {
-        ctx->backward_count++;
-        for (weft__leaf *leaf = w.touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched) {
-            leaf->reached_epoch = ctx->backward_count;
-            accumulate(ctx, leaf);
-        }
-        weft__note_unreached(ctx);
-        if (ctx->options.log)
-            weft_unreached(ctx, log_unreached, ctx);
+    else
+        w = weft__walk_new(ctx, false, results, n, NULL, 0);
+    if (w && !weft__walk_run(w, cotangents))
+        return WEFT_E_STATE;
+    if (w) {
+        finish(ctx, w);
+        weft__walk_end(w);
     }
-    weft__walk_end(&w);
     weft_status status = ctx->status;
     weft__leave(ctx);
     return status;
@@ -243,34 +265,32 @@ weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss)
 
 /* ---- Gradients as values ---- */
 
-static bool all_found(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *inputs,
-                      weft_tensor *const *gradients, int n)
+static bool all_found(const weft__walk *w)
 {
-    for (int k = 0; k < n; k++) {
-        if (gradients[k])
+    for (int k = 0; k < w->n_inputs; k++) {
+        if (w->captured[k])
             continue;
-        weft__fail_named(ctx, "grad", WEFT_E_NO_GRADIENT,
+        weft__fail_named(w->ctx, "grad", WEFT_E_NO_GRADIENT,
                          "input %d (%s) is not reached from the results (first: %s made by weft_%s); pass "
                          "WEFT_ALLOW_UNUSED if that is meant",
-                         k, weft__describe(inputs[k]).s, weft__describe(results[0]).s, results[0]->maker);
+                         k, weft__describe(w->inputs[k]).s, weft__describe(w->results[0]).s, w->results[0]->maker);
         return false;
     }
     return true;
 }
 
-static void hand_over(weft_ctx *ctx, weft_tensor **gradients, int n, bool keep)
+static void hand_over(weft__walk *w, weft_tensor **gradients)
 {
-    for (int k = 0; k < n; k++) {
-        if (!gradients[k])
-            continue;
-        if (keep)
-            weft__adopt(ctx, gradients[k]);
-        else
-            weft__unref(gradients[k]), gradients[k] = NULL;
+    for (int k = 0; k < w->n_inputs; k++) {
+        gradients[k] = w->captured[k];
+        w->captured[k] = NULL;
+        if (gradients[k])
+            weft__adopt(w->ctx, gradients[k]);
     }
 }
 
-static void grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
+/* False: a callback has closed the scopes around it. */
+static bool grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
                  weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
 {
     bool allow_unused = flags & WEFT_ALLOW_UNUSED;
@@ -279,23 +299,23 @@ static void grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const 
             weft__fail_named(ctx, "grad", WEFT_E_NO_GRADIENT,
                              "input %d (%s) does not require a gradient; use weft_set_requires_grad before it is used",
                              k, weft__describe(inputs[k]).s);
-            return;
+            return true;
         }
     }
     if (!any_path(results, n_results)) {
         if (!allow_unused)
             no_path(ctx, "grad", results[0]);
-        return;
+        return true;
     }
-    weft__walk w = {.ctx = ctx,
-                    .create_graph = flags & WEFT_CREATE_GRAPH,
-                    .inputs = inputs,
-                    .captured = gradients,
-                    .n_inputs = n_inputs};
-    weft__walk_run(&w, results, cotangents, n_results);
-    weft__walk_end(&w);
-    bool fine = ctx->status == WEFT_OK && (allow_unused || all_found(ctx, results, inputs, gradients, n_inputs));
-    hand_over(ctx, gradients, n_inputs, fine);
+    weft__walk *w = weft__walk_new(ctx, flags & WEFT_CREATE_GRAPH, results, n_results, inputs, n_inputs);
+    if (!w)
+        return true;
+    if (!weft__walk_run(w, cotangents))
+        return false;
+    if (ctx->status == WEFT_OK && (allow_unused || all_found(w)))
+        hand_over(w, gradients);
+    weft__walk_end(w);
+    return true;
 }
 
 weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
@@ -311,7 +331,8 @@ weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *c
     if (!weft__enter_named("grad", ctx, results, n_results, 0))
         return ctx->status;
     if (weft__enter_named("grad", ctx, inputs, n_inputs, 0)) {
-        grad(ctx, results, cotangents, n_results, inputs, gradients, n_inputs, flags);
+        if (!grad(ctx, results, cotangents, n_results, inputs, gradients, n_inputs, flags))
+            return WEFT_E_STATE;
         weft__leave(ctx);
     }
     weft_status status = ctx->status;

@@ -22,7 +22,12 @@ static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
         return WEFT_OK;
     for (int k = 0; k < n; k++)
         views[k] = outside_view(&in[k]->a, false);
+    const weft__call_id call = weft__call_begins(ctx, "the shape rule of a custom operation", false);
+    if (!call)
+        return ctx->status;
     weft_status status = op->infer(ctx, views, n, dtype, shape, ndim, op->user);
+    if (!weft__call_ends(ctx, "custom", call))
+        return WEFT_E_STATE;
     if (status != WEFT_OK)
         return weft__fail_named(ctx, op->name, status, "its shape rule refused %s%s", weft__describe(in[0]).s,
                                 n > 1 ? " and the other operands" : "");
@@ -60,8 +65,13 @@ static weft_status call_forward(weft_ctx *ctx, const weft_custom_op *op, const w
                                 "it has no implementation for the device \"%s\"; set its forward_cuda callback",
                                 ctx->backend->name);
     forward_call f = {.ctx = ctx, .op = op, .in = views, .out = &result, .n = n};
+    const weft__call_id call = weft__call_begins(ctx, "the forward callback of a custom operation", false);
+    if (!call)
+        return ctx->status;
     weft_status status = on_host ? op->forward(ctx, views, n, &result, op->user)
                                  : ctx->backend->with_stream(ctx->device, call_on_stream, &f);
+    if (!weft__call_ends(ctx, "custom", call))
+        return WEFT_E_STATE;
     if (status == WEFT_OK)
         return ctx->status;
     return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its %s callback returned %s",
@@ -88,9 +98,11 @@ static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor 
                       .n_out = 1,
                       .custom = op,
                       .run = call_forward};
+    const int depth = ctx->depth;
     weft__launch_begins(&l);
     const weft_status status = call_forward(ctx, op, arrays, n, result);
-    weft__launch_ends(&l, status);
+    if (ctx->depth == depth) /* else all of it was given up: operands and result are gone */
+        weft__launch_ends(&l, status);
     return status;
 }
 
@@ -125,7 +137,8 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
     weft_ctx *ctx = weft__enter_named("custom", NULL, inputs, n, 0);
     if (!ctx)
         return NULL;
-    if (ctx->depth == 1 && op->name)
+    const int depth = ctx->depth;
+    if (depth == 1 && op->name)
         ctx->outer_name = op->name;
     weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
     if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward ||
@@ -138,6 +151,7 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
         memcpy(in, inputs, sizeof *in * (size_t)n);
         out = weft__localise(ctx, in, n) ? run(ctx, op, in, n) : NULL;
     }
-    weft__leave(ctx);
+    if (ctx->depth == depth) /* else a callback has closed the scopes around it */
+        weft__leave(ctx);
     return out;
 }

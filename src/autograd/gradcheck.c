@@ -10,6 +10,8 @@ typedef struct check {
     weft_tensor *const *inputs;
     int n;
     weft_gradcheck_options o;
+    weft__entry entry;
+    bool given_up; /* f has closed scopes that were open before: all that the check held is gone */
     uint64_t call; /* random stream of the cotangent, and of f: the same at every evaluation */
 } check;
 
@@ -24,8 +26,9 @@ static weft_status prepare(check *c, weft_ctx *ctx, weft_function f, void *user,
     c->o.rtol = c->o.rtol > 0 ? c->o.rtol : 1e-3;
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
-    if (ctx->status != WEFT_OK)
+    if ((ctx->n_callbacks && !weft__may_enter(ctx, "gradcheck")) || ctx->status != WEFT_OK)
         return ctx->status;
+    c->entry = weft__entry_now(ctx);
     if (!f || !inputs || n < 1)
         return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "needs a function and at least one input");
     bool any = false;
@@ -51,7 +54,13 @@ static weft_tensor *scalar(check *c)
 {
     weft_ctx *ctx = c->ctx;
     ctx->random_call = c->call + 1;
-    weft_tensor *y = c->f(ctx, c->inputs, c->n, c->user);
+    const weft__call_id call = weft__call_begins_from(ctx, "a function under weft_gradcheck", &c->entry);
+    weft_tensor *y = call ? c->f(ctx, c->inputs, c->n, c->user) : NULL;
+    c->given_up = call && !weft__call_ends(ctx, "gradcheck", call);
+    if (c->given_up)
+        return NULL;
+    if (!y && ctx->status == WEFT_OK)
+        weft__fail_named(ctx, "gradcheck", WEFT_E_CALLBACK, "the function returned NULL");
     if (!y || ctx->status != WEFT_OK || !weft__check(ctx, "gradcheck", y, "the function's result", -1))
         return NULL;
     uint64_t after = ctx->random_call;
@@ -69,7 +78,10 @@ static double value_at(check *c, int k, double *data, size_t bytes, int64_t elem
     data[element] = was;
     int mark = weft_scope_push(c->ctx);
     bool grad = weft_set_grad_enabled(c->ctx, false);
-    double value = weft_item(c->ctx, scalar(c));
+    weft_tensor *y = scalar(c);
+    if (c->given_up)
+        return (double)NAN;
+    double value = weft_item(c->ctx, y);
     weft_set_grad_enabled(c->ctx, grad);
     return weft_scope_pop(c->ctx, mark) == WEFT_OK ? value : (double)NAN;
 }
@@ -81,8 +93,11 @@ static weft_status compare(check *c, int k, double *data, const double *analytic
     weft_status status = weft_read(c->ctx, t, data, bytes);
     for (int64_t e = 0; e < t->a.count && status == WEFT_OK; e++) {
         double h = c->o.eps * fmax(1, fabs(data[e]));
-        double numeric =
-            (value_at(c, k, data, bytes, e, data[e] + h) - value_at(c, k, data, bytes, e, data[e] - h)) / (2 * h);
+        double above = value_at(c, k, data, bytes, e, data[e] + h);
+        double below = c->given_up ? above : value_at(c, k, data, bytes, e, data[e] - h);
+        double numeric = (above - below) / (2 * h);
+        if (c->given_up)
+            return c->ctx->status;
         if (c->ctx->status != WEFT_OK)
             status = c->ctx->status;
         else if (!(fabs(numeric - analytic[e]) <= c->o.atol + c->o.rtol * fabs(numeric)))
@@ -99,26 +114,53 @@ static weft_status compare(check *c, int k, double *data, const double *analytic
     return status;
 }
 
-static weft_status check_input(check *c, int k, const char *order)
+/* The values of one input, and its gradient; given back if f is left by longjmp. */
+typedef struct figures {
+    weft__undo undo; /* first */
+    size_t bytes;    /* of this block */
+    double values[];
+} figures;
+
+static void drop_figures(weft_ctx *ctx, weft__undo *undo)
+{
+    weft__host_free(ctx, undo, ((figures *)undo)->bytes);
+}
+
+static weft_status check_values(check *c, int k, const char *order, double *data)
 {
     weft_ctx *ctx = c->ctx;
     weft_tensor *t = c->inputs[k];
     size_t bytes = (size_t)t->a.count * sizeof(double);
-    if (bytes == 0)
-        return WEFT_OK;
-    double *data = weft__host_alloc(ctx, 2 * bytes), *analytic = data ? data + t->a.count : NULL;
-    if (!data)
-        return weft__fail_named(ctx, "gradcheck", WEFT_E_NOMEM, "out of memory for %zu bytes", 2 * bytes);
+    double *analytic = data + t->a.count;
     int mark = weft_scope_push(ctx);
     weft_tensor *y = scalar(c), *g = NULL;
+    if (c->given_up)
+        return ctx->status;
     weft_status status = y ? weft_grad(ctx, &y, NULL, 1, &t, &g, 1, WEFT_ALLOW_UNUSED) : ctx->status;
     memset(analytic, 0, bytes);
     if (status == WEFT_OK && g)
         status = weft_read(ctx, g, analytic, bytes);
     if (weft_scope_pop(ctx, mark) == WEFT_OK && status == WEFT_OK)
-        status = y ? compare(c, k, data, analytic, order)
-                   : weft__fail_named(ctx, "gradcheck", WEFT_E_CALLBACK, "the function returned NULL");
-    weft__host_free(ctx, data, 2 * bytes);
+        status = compare(c, k, data, analytic, order);
+    return status;
+}
+
+static weft_status check_input(check *c, int k, const char *order)
+{
+    weft_ctx *ctx = c->ctx;
+    size_t bytes = sizeof(figures) + 2 * sizeof(double) * (size_t)c->inputs[k]->a.count;
+    if (c->inputs[k]->a.count == 0)
+        return WEFT_OK;
+    figures *f = weft__host_alloc(ctx, bytes);
+    if (!f)
+        return weft__fail_named(ctx, "gradcheck", WEFT_E_NOMEM, "out of memory for %zu bytes", bytes);
+    f->bytes = bytes;
+    weft__undo_push(ctx, &f->undo, drop_figures);
+    weft_status status = check_values(c, k, order, f->values);
+    if (c->given_up)
+        return status;
+    weft__undo_pop(ctx, &f->undo);
+    drop_figures(ctx, &f->undo);
     return status;
 }
 
@@ -129,7 +171,8 @@ static weft_status check_all(check *c, const char *order)
     for (int k = 0; k < c->n && status == WEFT_OK; k++)
         if (weft__requires(c->inputs[k]))
             status = check_input(c, k, order);
-    weft_set_grad_enabled(c->ctx, grad);
+    if (!c->given_up)
+        weft_set_grad_enabled(c->ctx, grad);
     return status;
 }
 
@@ -147,6 +190,8 @@ static weft_tensor *gradient_of(weft_ctx *ctx, weft_tensor *const *inputs, int n
     check *inner = user;
     bool grad = weft_set_grad_enabled(ctx, true); /* needed for its value, even where differences are taken */
     weft_tensor *y = scalar(inner), *total = NULL;
+    if (inner->given_up)
+        return NULL;
     for (int k = 0; k < n && y; k++) {
         weft_tensor *g = NULL;
         if (!weft__requires(inputs[k]))

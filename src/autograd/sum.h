@@ -17,10 +17,10 @@ typedef struct weft__place {
     int64_t from, step;
 } weft__place;
 
-/* Begins the gathering for t, which the calls below are given again. */
-static inline void weft__sum_begin(weft__sum *s, const weft_tensor *t)
+/* Begins the gathering for t, which the calls below are given again. walk: the pass. */
+static inline void weft__sum_begin(weft__sum *s, const weft_tensor *t, const void *walk)
 {
-    *s = (weft__sum){.dtype = t->a.dtype, .begun = true};
+    *s = (weft__sum){.walk = walk, .dtype = t->a.dtype, .begun = true};
 }
 
 /* Adds g, of t's shape or of one that t broadcasts to. */

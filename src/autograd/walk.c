@@ -6,34 +6,80 @@
 
 /* ---- Delivering ---- */
 
+/* What an outer pass has gathered at a place that this one, begun by a callback within it, comes to as well. It is put back
+ * when this one ends. */
+struct weft__displaced {
+    weft__displaced *next;
+    weft__node *node; /* or */
+    weft__leaf *leaf;
+    weft__sum sum;
+    const void *toucher;
+    weft__leaf *next_touched;
+};
+
+static bool displace(weft__walk *w, weft__node *node, weft__leaf *leaf)
+{
+    weft__displaced *d = weft__host_alloc(w->ctx, sizeof *d);
+    if (!d) {
+        weft__fail_named(w->ctx, "backward", WEFT_E_NOMEM, "out of memory for a backward pass within another");
+        return false;
+    }
+    weft__sum *sum = node ? &node->pending : &leaf->pass;
+    *d = (weft__displaced){.next = w->displaced, .node = node, .leaf = leaf, .sum = *sum};
+    *sum = (weft__sum){.begun = false};
+    if (leaf) {
+        d->toucher = leaf->toucher;
+        d->next_touched = leaf->next_touched;
+        leaf->toucher = NULL;
+    }
+    w->displaced = d;
+    return true;
+}
+
+static void put_back(weft__walk *w)
+{
+    while (w->displaced) {
+        weft__displaced *d = w->displaced;
+        w->displaced = d->next;
+        *(d->node ? &d->node->pending : &d->leaf->pass) = d->sum;
+        if (d->leaf) {
+            d->leaf->toucher = d->toucher;
+            d->leaf->next_touched = d->next_touched;
+        }
+        weft__host_free(w->ctx, d, sizeof *d);
+    }
+}
+
+static bool waits(const weft__walk *w, const weft__node *node)
+{
+    return node->pending.begun && node->pending.walk == w;
+}
+
 /* Where t's gradient is gathered in this pass; NULL: t is a constant, or out of memory (recorded). */
 static weft__sum *sum_of(weft__walk *w, weft_tensor *t)
 {
-    if (t->node) {
-        if (!t->node->pending.begun) {
-            weft__sum_begin(&t->node->pending, t);
-            t->node->refs++;
-            w->pending++;
-        }
-        return &t->node->pending;
+    weft__node *node = t->node;
+    if (node) {
+        if (waits(w, node))
+            return &node->pending;
+        if (node->pending.begun && !displace(w, node, NULL))
+            return NULL;
+        weft__sum_begin(&node->pending, t, w);
+        node->refs++;
+        w->pending++;
+        return &node->pending;
     }
     weft__leaf *leaf = weft__leaf_of(t);
-    if (leaf && !leaf->touched) {
-        leaf->touched = true;
-        leaf->next_touched = w->touched;
-        w->touched = leaf;
-        weft__ref(t); /* a hook may let go of it */
-        weft__sum_begin(&leaf->pass, t);
-    }
-    if (leaf && !leaf->pass.begun) {
-        weft__fail_named(
-            w->ctx, "backward", WEFT_E_STATE,
-            "a gradient arrives at %s while its hooks run, so that one of them runs a backward pass through "
-            "its own tensor",
-            weft__describe(t).s);
+    if (!leaf || leaf->toucher == w)
+        return leaf ? &leaf->pass : NULL;
+    if (leaf->toucher && !displace(w, NULL, leaf))
         return NULL;
-    }
-    return leaf ? &leaf->pass : NULL;
+    leaf->toucher = w;
+    leaf->next_touched = w->touched;
+    w->touched = leaf;
+    weft__ref(t); /* a hook may let go of it */
+    weft__sum_begin(&leaf->pass, t, w);
+    return &leaf->pass;
 }
 
 static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
@@ -87,8 +133,9 @@ static void deliver_part(weft__walk *w, weft_tensor *sliced, const weft__place *
         return;
     if (w->create_graph)
         weft__sum_note_part(sum, t, place, g);
-    else if (!weft__sum_add_part(sum, t, views, n, sliced, place, g) && w->ctx->status == WEFT_OK)
-        weft__sum_add_part(sum_of(w, sliced), sliced, NULL, 0, sliced, place, g);
+    else if (!weft__sum_add_part(sum, t, views, n, sliced, place, g) && w->ctx->status == WEFT_OK &&
+             (sum = sum_of(w, sliced)))
+        weft__sum_add_part(sum, sliced, NULL, 0, sliced, place, g);
 }
 
 /* ---- One node ---- */
@@ -194,30 +241,52 @@ static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand
            memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
 }
 
-static weft_status call_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+/* Has a callback, called since the context was at this depth, closed the scopes around the pass? Then the pass is gone, *w
+ * too (drop_all below). */
+static bool is_gone(const weft_ctx *ctx, int depth)
+{
+    return ctx->depth < depth;
+}
+
+static weft_status call_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
 {
     const weft_custom_op *op = node->custom;
-    if (!w->ctx->observer)
-        return op->backward(w->ctx, node->in, node->n_in, y, g, out, op->user);
-    weft__launch l = {.ctx = w->ctx, .op = WEFT_OP_COUNT, .grad = true, .custom = op};
+    const weft__call_id call = weft__call_begins(ctx, "the backward callback of a custom operation", false);
+    if (!call)
+        return ctx->status;
+    const weft_status status = op->backward(ctx, node->in, node->n_in, y, g, out, op->user);
+    return weft__call_ends(ctx, "backward", call) ? status : WEFT_E_STATE;
+}
+
+static weft_status observe_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+{
+    const int depth = ctx->depth;
+    if (!ctx->observer)
+        return call_backward(ctx, node, g, y, out);
+    weft__launch l = {.ctx = ctx, .op = WEFT_OP_COUNT, .grad = true, .custom = node->custom};
     weft__launch_begins(&l);
-    const weft_status status = op->backward(w->ctx, node->in, node->n_in, y, g, out, op->user);
-    weft__launch_ends(&l, status);
+    const weft_status status = call_backward(ctx, node, g, y, out);
+    if (!is_gone(ctx, depth))
+        weft__launch_ends(&l, status);
     return status;
 }
 
 static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
 {
-    weft_status status = call_backward(w, node, g, y, out);
+    weft_ctx *ctx = w->ctx;
+    const int depth = ctx->depth;
+    weft_status status = observe_backward(ctx, node, g, y, out);
+    if (is_gone(ctx, depth))
+        return;
     if (status != WEFT_OK)
-        weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
+        weft__fail_named(ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
                          weft_status_name(status));
-    for (int k = 0; k < node->n_in && w->ctx->status == WEFT_OK; k++) {
+    for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++) {
         if (!out[k] ||
             !(out[k] = taken(w, node->custom->name, out[k], "its backward callback's gradient of operand", k + 1)))
             continue;
         if (!fits_operand(out[k], node->in[k]))
-            weft__fail_named(w->ctx, node->custom->name, WEFT_E_CALLBACK,
+            weft__fail_named(ctx, node->custom->name, WEFT_E_CALLBACK,
                              "its backward callback gave %s as the gradient of operand %d, which is %s",
                              weft__describe(out[k]).s, k + 1, weft__describe(node->in[k]).s);
     }
@@ -251,29 +320,49 @@ static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_
     *place = v.place;
 }
 
-static weft_tensor *run_hooks(weft__walk *w, weft_tensor *t, weft_tensor *g)
+/* What the hook put in g's place, or g; NULL: an error, or the pass is gone. */
+static weft_tensor *call_hook(weft__walk *w, const weft__hook_entry *h, weft_tensor *t, weft_tensor *g)
 {
     weft_ctx *ctx = w->ctx;
-    if (!t || !t->leaf || !t->leaf->hooks)
+    const weft__call_id call = weft__call_begins(ctx, "a hook", false);
+    if (!call)
+        return NULL;
+    weft_tensor *other = h->hook(h->user, t, g);
+    if (!weft__call_ends(ctx, "backward", call) || ctx->status != WEFT_OK)
+        return NULL;
+    if (!other)
         return g;
+    other = taken(w, "backward", other, "the gradient that a hook returned", -1);
+    if (!other || (weft__same_shape(&other->a, &g->a) && other->a.dtype == g->a.dtype))
+        return other;
+    weft__fail_named(ctx, "backward", WEFT_E_CALLBACK,
+                     "a hook of %s returned %s for a gradient that is %s; shape and dtype must be equal",
+                     weft__describe(t).s, weft__describe(other).s, weft__describe(g).s);
+    return NULL;
+}
+
+/* The hooks of t, NULL or not, on w->held; what they make of it is held then. False: an error, or the pass is gone. */
+static bool run_hooks(weft__walk *w, weft_tensor *t)
+{
+    const weft_ctx *ctx = w->ctx;
+    const int depth = ctx->depth;
+    if (!t || !t->leaf || !t->leaf->hooks)
+        return true;
     weft__ref(t); /* a hook may let go of it, and the hooks with it */
+    w->hooked = t;
     for (weft__hook_entry *h = t->leaf->hooks; h && ctx->status == WEFT_OK; h = h->next) {
-        weft_tensor *other = h->hook(h->user, t, g);
-        if (!other || ctx->status != WEFT_OK)
-            continue;
-        other = taken(w, "backward", other, "the gradient that a hook returned", -1);
+        weft_tensor *other = call_hook(w, h, t, w->held);
+        if (is_gone(ctx, depth))
+            return false;
         if (!other)
             break;
-        if (!weft__same_shape(&other->a, &g->a) || other->a.dtype != g->a.dtype) {
-            weft__fail_named(ctx, "backward", WEFT_E_CALLBACK,
-                             "a hook of %s returned %s for a gradient that is %s; shape and dtype must be equal",
-                             weft__describe(t).s, weft__describe(other).s, weft__describe(g).s);
-            break;
-        }
-        g = other;
+        weft__ref(other);
+        weft__unref(w->held);
+        w->held = other;
     }
+    w->hooked = NULL;
     weft__unref(t);
-    return g;
+    return ctx->status == WEFT_OK;
 }
 
 /* Hands g to those who asked for it: the inputs with this node, or, as for a leaf, this tensor. */
@@ -288,54 +377,75 @@ static void capture(weft__walk *w, const weft__node *node, const weft_tensor *le
     }
 }
 
-static void process(weft__walk *w, weft__node *node)
+static void propagate(weft__walk *w, weft__node *node)
 {
     weft_ctx *ctx = w->ctx;
-    weft_tensor *g = NULL, *few[8] = {NULL}, **out = few;
-    size_t bytes = sizeof *out * (size_t)node->n_in;
-    ctx->deriving = node;
-    int mark = weft_scope_push(ctx);
-    if (mark < 0 || ctx->status != WEFT_OK || !unchanged(w, node) || !(g = weft__sum_take(ctx, &node->pending)))
-        goto done;
-    if (node->n_in > 8) {
-        out = weft__host_alloc(ctx, bytes);
-        if (!out) {
-            weft__fail_named(ctx, "backward", WEFT_E_NOMEM, "out of memory for %d gradients", node->n_in);
-            goto done;
-        }
-        memset(out, 0, bytes);
-    }
-    weft_tensor *seen = run_hooks(w, node->output, g);
-    capture(w, node, NULL, seen);
+    weft_tensor *few[8] = {NULL}, **out = w->out ? w->out : few;
+    const int depth = ctx->depth;
     weft__place place = {.step = 0};
-    if (ctx->status == WEFT_OK)
-        differentiate(w, node, seen, out, &place);
+    if (!run_hooks(w, node->output))
+        return;
+    weft_tensor *g = w->held;
+    capture(w, node, NULL, g);
+    differentiate(w, node, g, out, &place);
+    if (is_gone(ctx, depth))
+        return;
     if (ctx->options.nan_watch)
-        weft__watch_gradients(ctx, node, seen, out);
+        weft__watch_gradients(ctx, node, g, out);
     if (place.step > 0 && out[0] && ctx->status == WEFT_OK)
         deliver_part(w, node->in[0], &place, out[0]);
     for (int k = 0; k < node->n_in && place.step == 0 && ctx->status == WEFT_OK; k++)
         if (out[k] && weft__requires(node->in[k]))
             deliver(w, node->in[k], out[k]);
-    if (out != few)
-        weft__host_free(ctx, out, bytes);
-done:
+}
+
+static void let_go(weft__walk *w)
+{
+    if (w->held)
+        weft__unref(w->held);
+    if (w->out)
+        weft__host_free(w->ctx, w->out, w->out_bytes);
+    w->held = NULL;
+    w->out = NULL;
+}
+
+/* False: the pass is gone. */
+static bool process(weft__walk *w, weft__node *node)
+{
+    weft_ctx *ctx = w->ctx;
+    const int depth = ctx->depth, mark = weft_scope_push(ctx);
+    const bool fine = mark >= 0 && ctx->status == WEFT_OK && unchanged(w, node);
+    w->pending--;
+    w->node = node;
+    ctx->deriving = node;
+    if (fine && (w->held = weft__sum_take(ctx, &node->pending)) && node->n_in > 8) {
+        w->out_bytes = sizeof *w->out * (size_t)node->n_in;
+        if ((w->out = weft__host_alloc(ctx, w->out_bytes)))
+            memset(w->out, 0, w->out_bytes);
+        else
+            weft__fail_named(ctx, "backward", WEFT_E_NOMEM, "out of memory for %d gradients", node->n_in);
+    }
+    if (w->held && ctx->status == WEFT_OK)
+        propagate(w, node);
+    if (is_gone(ctx, depth))
+        return false;
     ctx->deriving = NULL;
-    if (node->pending.begun)
+    if (waits(w, node))
         weft__sum_drop(ctx, &node->pending);
-    if (g)
-        weft__unref(g);
-    if (mark >= 0 && weft_scope_pop(ctx, mark) != WEFT_OK)
-        return; /* the status is in the context */
+    let_go(w);
+    w->node = NULL;
+    if (mark >= 0)
+        weft__pop_to(ctx, mark);
+    return true;
 }
 
 /* ---- The pass ---- */
 
-static void seed(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
+static void seed(weft__walk *w, weft_tensor *const *cotangents)
 {
     weft_ctx *ctx = w->ctx;
-    for (int k = 0; k < n; k++) {
-        weft_tensor *t = results[k], *g = cotangents ? cotangents[k] : NULL;
+    for (int k = 0; k < w->n_results; k++) {
+        weft_tensor *t = w->results[k], *g = cotangents ? cotangents[k] : NULL;
         if (g && (!weft__check(ctx, "backward", g, "cotangent", k) || !weft__localise(ctx, &g, 1)))
             return;
         if (!weft__requires(t))
@@ -359,67 +469,140 @@ static void seed(weft__walk *w, weft_tensor *const *results, weft_tensor *const 
     }
 }
 
-static weft__node *last_of(weft_tensor *const *results, int n)
+static weft__node *last_of(const weft__walk *w)
 {
     /* Nodes are in the order of execution, so the latest result is found by walking back from the tape's end. */
-    for (weft__node *node = results[0]->ctx->tape_last; node; node = node->prev)
-        for (int k = 0; k < n; k++)
-            if (results[k]->node == node)
+    for (weft__node *node = w->ctx->tape_last; node; node = node->prev)
+        for (int k = 0; k < w->n_results; k++)
+            if (w->results[k]->node == node)
                 return node;
     return NULL;
 }
 
-/* The gradient of a leaf is complete: it stays in leaf->pass.whole. */
-static void finish_leaf(weft__walk *w, weft__leaf *leaf)
+/* The gradient of a leaf is complete: it stays in leaf->pass.whole. False: the pass is gone. */
+static bool finish_leaf(weft__walk *w, weft__leaf *leaf)
 {
-    weft_tensor *t = leaf->owner, *g = weft__sum_take(w->ctx, &leaf->pass), *seen = g ? run_hooks(w, t, g) : NULL;
-    if (seen && w->ctx->status == WEFT_OK) {
-        weft__sum_begin(&leaf->pass, t);
-        weft__ref(seen);
-        leaf->pass.whole = seen;
-        capture(w, NULL, t, seen);
+    const weft_ctx *ctx = w->ctx;
+    const int depth = ctx->depth;
+    weft_tensor *t = leaf->owner;
+    w->held = weft__sum_take(w->ctx, &leaf->pass);
+    const bool fine = w->held && run_hooks(w, t);
+    if (is_gone(ctx, depth))
+        return false;
+    if (fine) {
+        weft__sum_begin(&leaf->pass, t, w);
+        weft__ref(w->held);
+        leaf->pass.whole = w->held;
+        capture(w, NULL, t, w->held);
     }
-    if (g)
-        weft__unref(g);
+    let_go(w);
+    return true;
 }
 
-weft_status weft__walk_run(weft__walk *w, weft_tensor *const *results, weft_tensor *const *cotangents, int n)
+/* A copy, strong, at *place, which is moved behind it. */
+static weft_tensor **hold(weft_tensor ***place, weft_tensor *const *tensors, int n)
+{
+    weft_tensor **copy = *place;
+    for (int k = 0; k < n; k++) {
+        copy[k] = tensors[k];
+        weft__ref(copy[k]);
+    }
+    *place += n;
+    return copy;
+}
+
+weft__walk *weft__walk_new(weft_ctx *ctx, bool create_graph, weft_tensor *const *results, int n_results,
+                           weft_tensor *const *inputs, int n_inputs)
+{
+    const size_t bytes = sizeof(weft__walk) + sizeof(weft_tensor *) * ((size_t)n_results + 2 * (size_t)n_inputs);
+    weft__walk *w = weft__host_alloc(ctx, bytes);
+    if (!w) {
+        weft__fail_named(ctx, "backward", WEFT_E_NOMEM, "out of memory for a backward pass");
+        return NULL;
+    }
+    memset(w, 0, bytes);
+    weft_tensor **place = (weft_tensor **)(w + 1);
+    w->ctx = ctx;
+    w->bytes = bytes;
+    w->create_graph = create_graph;
+    w->n_results = n_results;
+    w->n_inputs = n_inputs;
+    w->results = hold(&place, results, n_results);
+    w->inputs = hold(&place, inputs, n_inputs);
+    w->captured = place;
+    return w;
+}
+
+/* All that a pass holds, at its end or when a callback of it will not come back. */
+static void drop_all(weft_ctx *ctx, weft__undo *undo)
+{
+    weft__walk *w = (weft__walk *)undo;
+    let_go(w);
+    if (w->hooked)
+        weft__unref(w->hooked);
+    for (weft__node *node = w->pending > 0 ? ctx->tape_last : NULL, *before; node; node = before) {
+        before = node->prev;
+        if (!waits(w, node))
+            continue;
+        weft__sum_drop(ctx, &node->pending);
+        weft__node_unref(ctx, node); /* the results still hold it */
+    }
+    if (w->node)
+        weft__node_unref(ctx, w->node);
+    while (w->touched) {
+        weft__leaf *leaf = w->touched;
+        w->touched = leaf->next_touched;
+        leaf->toucher = NULL;
+        weft__sum_drop(ctx, &leaf->pass);
+        weft__unref(leaf->owner);
+    }
+    put_back(w);
+    for (int k = 0; k < w->n_inputs; k++) {
+        if (w->captured[k])
+            weft__unref(w->captured[k]);
+        weft__unref(w->inputs[k]);
+    }
+    for (int k = 0; k < w->n_results; k++)
+        weft__unref(w->results[k]);
+    weft__host_free(ctx, w, w->bytes);
+}
+
+bool weft__walk_run(weft__walk *w, weft_tensor *const *cotangents)
 {
     weft_ctx *ctx = w->ctx;
     bool was = ctx->grad_enabled, nested = ctx->in_backward;
+    weft__undo_push(ctx, &w->undo, drop_all);
     ctx->grad_enabled = w->create_graph;
     ctx->in_backward = true;
     int mark = weft_scope_push(ctx);
-    weft__node *node = last_of(results, n); /* before seeding, which may record nodes of its own */
+    weft__node *node = last_of(w); /* before seeding, which may record nodes of its own */
     if (mark >= 0)
-        seed(w, results, cotangents, n);
+        seed(w, cotangents);
     while (node && w->pending > 0) { /* after an error too, to let go of what waits */
         weft__node *before = node->prev;
-        if (node->pending.begun) {
-            w->pending--;
-            process(w, node);
+        if (waits(w, node)) {
+            if (!process(w, node))
+                return false;
             before = node->prev;
             weft__node_unref(ctx, node);
         }
         node = before;
     }
     for (weft__leaf *leaf = w->touched; leaf && ctx->status == WEFT_OK; leaf = leaf->next_touched)
-        finish_leaf(w, leaf);
-    weft_status status = mark >= 0 ? weft_scope_pop(ctx, mark) : ctx->status;
+        if (!finish_leaf(w, leaf))
+            return false;
+    if (mark >= 0)
+        weft__pop_to(ctx, mark);
     ctx->grad_enabled = was;
     ctx->in_backward = nested;
-    return status;
+    return true;
 }
 
 void weft__walk_end(weft__walk *w)
 {
-    while (w->touched) {
-        weft__leaf *leaf = w->touched;
-        w->touched = leaf->next_touched;
-        leaf->touched = false;
-        weft__sum_drop(w->ctx, &leaf->pass);
-        weft__unref(leaf->owner);
-    }
+    weft_ctx *ctx = w->ctx;
+    weft__undo_pop(ctx, &w->undo);
+    drop_all(ctx, &w->undo);
 }
 
 /* ---- What was not reached ---- */

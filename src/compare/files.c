@@ -180,6 +180,17 @@ static weft_status compare(weft_ctx *ctx, const char *name, weft_tensor *a, weft
     return status;
 }
 
+/* False: the row closed the scope in which the files were read. */
+static bool show(weft_ctx *ctx, void (*row)(void *user, const weft_file_difference *difference), void *user,
+                 const weft_file_difference *difference)
+{
+    const weft__call_id call = weft__call_begins(ctx, "a row callback of weft_compare_files", false);
+    if (!call)
+        return false;
+    row(user, difference);
+    return weft__call_ends(ctx, "compare_files", call);
+}
+
 static weft_status compare_lists(weft_ctx *ctx, const named_file *first, const named_file *second, double rtol,
                                  double atol, void (*row)(void *user, const weft_file_difference *difference),
                                  void *user)
@@ -197,15 +208,15 @@ static weft_status compare_lists(weft_ctx *ctx, const named_file *first, const n
         if (status != WEFT_OK)
             return status;
         all_agree &= agree;
-        if (row)
-            row(user, &d);
+        if (row && !show(ctx, row, user, &d))
+            return ctx->status;
     }
     return all_agree ? WEFT_OK : WEFT_E_MISMATCH;
 }
 
 static weft_status check(weft_ctx *ctx, const char *first, const char *second, double rtol, double atol)
 {
-    if (ctx->status != WEFT_OK)
+    if ((ctx->n_callbacks && !weft__may_enter(ctx, "compare_files")) || ctx->status != WEFT_OK)
         return ctx->status;
     if (!first || !second)
         return weft__fail_named(ctx, "compare_files", WEFT_E_NULL_ARGUMENT, "the path of the %s file is NULL",

@@ -7,6 +7,8 @@
 
 typedef struct lockstep {
     weft__observer observer; /* first: the callbacks get its address */
+    weft__undo undo;         /* in memory of reference, for a step that is left by longjmp */
+    weft__entry reference_entry, other_entry;
     weft_ctx *reference, *other, *arbiter;
     weft_lockstep_options options;
     weft_lockstep_report *report;
@@ -92,47 +94,94 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
     weft__frozen_drop(&s->frozen);
     s->holds = false;
     s->call++;
-    if (s->options.progress)
-        s->options.progress(s->options.progress_user, s->step, s->call);
+    weft__pair pair;
+    if (!s->options.progress ||
+        !weft__pair_begins(&pair, s->reference, s->other, "the progress callback of weft_lockstep"))
+        return;
+    s->options.progress(s->options.progress_user, s->step, s->call);
+    weft__pair_ends(&pair);
+}
+
+static void cut(weft__observer *observer, int open)
+{
+    lockstep *s = (lockstep *)observer;
+    if (s->depth <= open)
+        return;
+    s->depth = open;
+    if (s->holds && open == 0) {
+        weft__frozen_drop(&s->frozen);
+        s->holds = false;
+    }
 }
 
 /* ---- The two runs ---- */
 
-static weft_status run_reference(lockstep *s, void *model, weft_step step)
+/* Everything that the comparison holds; s itself is part of it. */
+static void drop(weft_ctx *reference, weft__undo *undo)
 {
-    weft_status status = WEFT_OK;
-    for (s->step = 0; s->step < s->options.steps && status == WEFT_OK; s->step++) {
-        double loss = NAN;
-        s->call = 0;
-        weft__observe(s->reference, &s->observer);
-        status = step(s->reference, model, s->step, &loss);
+    lockstep *s = (lockstep *)((char *)undo - offsetof(lockstep, undo));
+    weft__unobserve(reference, &s->observer);
+    if (s->holds)
+        weft__frozen_drop(&s->frozen);
+    weft_ctx_close(s->arbiter);
+    weft__host_free(reference, s, sizeof *s);
+}
+
+/* One step of the program's. *gone: it closed scopes of reference that were open before, and s with them. */
+static weft_status run_step(lockstep *s, weft_ctx *ctx, void *model, weft_step step, double *loss, bool *gone)
+{
+    static const char name[] = "a step of weft_lockstep";
+    weft_ctx *reference = s->reference, *other = s->other;
+    const weft__call_id first = weft__call_begins_from(reference, name, &s->reference_entry);
+    if (!first)
+        return reference->status;
+    const weft__call_id second = weft__call_begins_from(other, name, &s->other_entry);
+    weft_status status = second ? step(ctx, model, s->step, loss) : other->status;
+    if (second && !weft__call_ends(other, "lockstep", second))
+        status = WEFT_E_STATE;
+    *gone = !weft__call_ends(reference, "lockstep", first);
+    return *gone ? WEFT_E_STATE : status;
+}
+
+static weft_status observed_step(lockstep *s, void *model, weft_step step, double *loss, bool *gone)
+{
+    s->call = 0;
+    s->depth = 0;
+    weft__observe(s->reference, &s->observer);
+    const weft_status status = run_step(s, s->reference, model, step, loss, gone);
+    if (!*gone)
         weft__unobserve(s->reference, &s->observer);
+    return status;
+}
+
+static weft_status run_reference(lockstep *s, void *model, weft_step step, bool *gone)
+{
+    for (s->step = 0; s->step < s->options.steps; s->step++) {
+        double loss = NAN;
+        const weft_status status = observed_step(s, model, step, &loss, gone);
         if (status != WEFT_OK)
-            break;
+            return status;
         s->report->steps++;
         if (s->step < s->report->drift_room && s->report->drift)
             s->report->drift[s->step] = (weft_drift){.reference_loss = loss};
     }
-    return status;
+    return WEFT_OK;
 }
 
 /* One step in each, then their difference. */
-static weft_status run_both(lockstep *s, void *model, void *other_model, weft_step step)
+static weft_status run_both(lockstep *s, void *model, void *other_model, weft_step step, bool *gone)
 {
     weft_lockstep_report *report = s->report;
     weft_status status = weft__copy_parameters(s->reference, s->other);
-    for (s->step = 0; s->step < s->options.steps && status == WEFT_OK; s->step++) {
+    for (s->step = 0; status == WEFT_OK && s->step < s->options.steps; s->step++) {
         weft_drift drift = {.reference_loss = NAN, .other_loss = NAN};
-        s->call = 0;
-        weft__observe(s->reference, &s->observer);
-        status = step(s->reference, model, s->step, &drift.reference_loss);
-        weft__unobserve(s->reference, &s->observer);
+        status = observed_step(s, model, step, &drift.reference_loss, gone);
         if (status == WEFT_OK)
-            status = step(s->other, other_model, s->step, &drift.other_loss);
+            status = run_step(s, s->other, other_model, step, &drift.other_loss, gone);
         if (status == WEFT_OK)
             status = weft__parameter_error(s->reference, s->other, &drift.parameter_error);
         if (status != WEFT_OK)
-            break;
+            return status;
         const double size = fabs(drift.reference_loss), off = fabs(drift.other_loss - drift.reference_loss);
         drift.loss_error = size > 0 ? off / size : off;
         report->steps++;
@@ -159,20 +208,38 @@ weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *
 {
     if (!reference || !other || !step || !report)
         return WEFT_E_NULL_ARGUMENT;
-    lockstep s = {.observer = {.begin = begin, .end = end}, .reference = reference, .other = other, .report = report};
+    lockstep first = {.observer = {.begin = begin, .end = end, .cut = cut},
+                      .reference_entry = weft__entry_now(reference),
+                      .other_entry = weft__entry_now(other),
+                      .reference = reference,
+                      .other = other,
+                      .report = report};
     if (reference == other)
         return refuse(reference, "reference and other are one context; open a second one");
+    if (!weft__pair_ready(reference, other, "lockstep"))
+        return reference->status != WEFT_OK ? reference->status : other->status;
     if (report->struct_size > sizeof *report || (options && options->struct_size > sizeof *options))
         return refuse(reference, "struct_size is larger than this library's struct; zero it");
     if (options)
-        memcpy(&s.options, options, options->struct_size ? options->struct_size : sizeof *options);
-    if (s.options.steps < 1)
-        s.options.steps = 1;
+        memcpy(&first.options, options, options->struct_size ? options->struct_size : sizeof *options);
+    if (first.options.steps < 1)
+        first.options.steps = 1;
     reset(report);
-    if (!(s.arbiter = weft__open_arbiter(reference)))
-        return reference->status;
-    weft_status status =
-        other_model ? run_both(&s, reference_model, other_model, step) : run_reference(&s, reference_model, step);
-    weft_ctx_close(s.arbiter);
+    lockstep *s = weft__host_alloc(reference, sizeof *s);
+    if (!s)
+        return weft__fail_named(reference, "lockstep", WEFT_E_NOMEM, "out of host memory");
+    *s = first;
+    weft__undo_push(reference, &s->undo, drop);
+    bool gone = false;
+    weft_status status = WEFT_E_STATE;
+    if (!(s->arbiter = weft__open_arbiter(reference)))
+        status = reference->status;
+    else
+        status = other_model ? run_both(s, reference_model, other_model, step, &gone)
+                             : run_reference(s, reference_model, step, &gone);
+    if (gone)
+        return status;
+    weft__undo_pop(reference, &s->undo);
+    drop(reference, &s->undo);
     return status == WEFT_OK && report->differences > 0 ? WEFT_E_MISMATCH : status;
 }

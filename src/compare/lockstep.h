@@ -21,6 +21,17 @@ weft__rerun_kind weft__rerun_kind_for(int op, bool widen);
 /* A context on the CPU for reruns in f64, with the memory hooks of ctx. NULL: the error is in ctx. */
 weft_ctx *weft__open_arbiter(weft_ctx *ctx);
 
+/* Both contexts are without an error and may be used now; else the error is in one of them. */
+bool weft__pair_ready(weft_ctx *reference, weft_ctx *other, const char *function);
+
+/* A callback that may look at both contexts, no more. False: the error is in one of them; do not call. */
+typedef struct weft__pair {
+    weft_ctx *reference, *other;
+    weft__call_id in_reference, in_other;
+} weft__pair;
+bool weft__pair_begins(weft__pair *pair, weft_ctx *reference, weft_ctx *other, const char *name);
+void weft__pair_ends(const weft__pair *pair);
+
 /* The npz of one launch (saved.c). */
 weft_status weft__save_launch(weft_ctx *ctx, const char *path, const weft__frozen *f, const weft__held *got);
 

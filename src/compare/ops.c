@@ -157,6 +157,15 @@ static bool compare_row(session *s, int op, weft_dtype dtype, weft_layout layout
     return status != WEFT_E_NOMEM;
 }
 
+static void show(session *s, void (*row)(void *user, const weft_op_agreement *agreement), void *user)
+{
+    weft__pair pair;
+    if (!weft__pair_begins(&pair, s->reference, s->other, "a row callback of weft_compare_ops"))
+        return;
+    row(user, &s->row);
+    weft__pair_ends(&pair);
+}
+
 static bool wanted(const weft_compare_ops_options *o, int op)
 {
     return weft__ops[op].family != WEFT__KERNEL && (!o->op || strcmp(o->op, weft__ops[op].name) == 0);
@@ -179,7 +188,7 @@ static weft_status compare_all(session *s, const weft_compare_ops_options *o,
                     return WEFT_E_NOMEM;
                 *disagreeing += !s->row.agrees;
                 if (row)
-                    row(user, &s->row);
+                    show(s, row, user);
             }
     }
     if (n == 0)
@@ -194,6 +203,12 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
 {
     if (!reference || !other || !disagreeing)
         return WEFT_E_NULL_ARGUMENT;
+    *disagreeing = 0;
+    if (reference == other)
+        return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
+                                "reference and other are one context; open a second one");
+    if (!weft__pair_ready(reference, other, "compare_ops"))
+        return reference->status != WEFT_OK ? reference->status : other->status;
     weft_compare_ops_options o = {0};
     if (options && options->struct_size > sizeof o)
         return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
@@ -204,7 +219,6 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
         o.dtypes = (1u << WEFT_DTYPE_COUNT) - 1;
     if (!o.layouts)
         o.layouts = ~0u;
-    *disagreeing = 0;
     session s = {.observer = {.begin = begin, .end = end}, .reference = reference, .other = other};
     if (!(s.arbiter = weft__open_arbiter(reference)))
         return reference->status;

@@ -26,6 +26,8 @@
  * seen as such. More would cost the cache: a header is five lines. */
 #define WEFT__QUARANTINE (WEFT__DEBUG ? 4096 : 64)
 #define WEFT__MAX_CUSTOM_INPUTS 16
+#define WEFT__MOST_CALLBACKS 32 /* of the program's, one within the other */
+#define WEFT__MORE_CALLBACKS 8  /* of those that only look: what is undone after the last of the others needs them */
 
 typedef struct weft__storage weft__storage;
 typedef struct weft__node weft__node;
@@ -102,6 +104,7 @@ typedef struct weft__part weft__part;
 typedef struct weft__sum {
     weft_tensor *whole; /* strong or NULL */
     weft__part *parts;  /* slices of a recorded pass that are not in whole yet */
+    const void *walk;   /* the pass that gathers it: another one, begun by a hook, keeps its own */
     int32_t dtype;      /* of that tensor */
     bool begun;
 } weft__sum;
@@ -115,9 +118,9 @@ struct weft__leaf {
     weft__sum pass;           /* what the backward pass in progress has gathered */
     weft__leaf *next_touched; /* in that pass */
     weft__hook_entry *hooks;
-    bool unreached; /* by the last backward, though used */
-    bool touched;
-    uint16_t cut_op; /* then: what cut it off, or WEFT_OP_COUNT */
+    bool unreached;      /* by the last backward, though used */
+    const void *toucher; /* the innermost pass that has reached it, or NULL */
+    uint16_t cut_op;     /* then: what cut it off, or WEFT_OP_COUNT */
     weft__site cut_site;
     uint32_t used_epoch;    /* ctx->backward_count + 1 when an operation last recorded it */
     uint32_t reached_epoch; /* ctx->backward_count + 1 when backward last reached it */
@@ -167,6 +170,27 @@ typedef struct weft__scratch {
     size_t bytes;
 } weft__scratch;
 
+/* How things were when the public function in progress was called, to go back to if it never ends. */
+typedef struct weft__undo weft__undo;
+typedef struct weft__entry {
+    bool grad_enabled;
+    int n_scopes;
+    weft__undo *undo;
+} weft__entry;
+
+/* A call into the program's own code that has not returned. */
+typedef uint64_t weft__call_id; /* 0: none */
+typedef struct weft__callback {
+    weft__call_id id;
+    const char *name;        /* "a hook" */
+    uintptr_t thread, frame; /* where it was called from */
+    bool only_look;          /* it may look at the context and release tensors; else all but close the context */
+    bool grad_enabled, in_backward;
+    int depth, n_scopes, launches;
+    const weft__node *deriving;
+    weft__entry entry;
+} weft__callback;
+
 struct weft_ctx {
     uint64_t alive; /* WEFT__LIVE while open */
     weft_options options;
@@ -185,6 +209,13 @@ struct weft_ctx {
     atomic_uintptr_t busy; /* debug: the thread inside */
     weft_tensor *before;   /* the newest tensor of the innermost scope when the outermost call began */
     int scopes_before;     /* n_scopes then */
+    int base_depth;        /* of the callback in progress, 0 outside of any: calls at this depth are the program's */
+    int n_callbacks;
+    bool only_look; /* of the innermost callback */
+    weft__entry entry;
+    weft__undo *undo; /* newest first */
+    weft__call_id last_call;
+    weft__callback callbacks[WEFT__MOST_CALLBACKS + WEFT__MORE_CALLBACKS];
 
     weft__observer *observer;                         /* of kernel launches; NULL: nobody */
     int launches;                                     /* observed ones that are under way */
@@ -240,6 +271,8 @@ weft__text weft__site_text(weft__site site); /* "train.c:31" or "an unknown plac
  * left notes of calls behind that never began. */
 weft__site weft__take_site(const char *function, bool outermost);
 
+void weft__pop_to(weft_ctx *ctx, int mark); /* ctx.c: closes the scopes from mark on */
+
 /* ---- Entering a public function (enter.c) ---- */
 
 /* Checks the context and n inputs for an operation: NULL, dead, mixed contexts, earlier errors. Returns the context to
@@ -258,9 +291,45 @@ bool weft__check(weft_ctx *ctx, const char *function, const weft_tensor *t, cons
 /* Whether t, not NULL, may be looked at; if it was freed the error is recorded in its context. */
 bool weft__alive(const weft_tensor *t, const char *function);
 
+/* ---- Calling the program (callback.c) ----
+ * Every callback is called between weft__call_begins and weft__call_ends. Meanwhile the context is not closed, and, only_look,
+ * not used. A callback may also be left for good: by longjmp or an exception (noticed at the next use of the context from
+ * further up the stack), or by closing a scope that was open before (which is what one does after a longjmp). Then everything
+ * that was in progress is undone; if it returns nevertheless, weft__call_ends says so. */
+
+/* 0: callbacks nest too deep, error recorded; do not call. */
+weft__call_id weft__call_begins(weft_ctx *ctx, const char *name, bool only_look);
+/* The same for a function that does not enter the context, with how things were when it began. */
+weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft__entry *entry);
+/* False: the function in progress was undone and the error recorded; touch nothing that it made, and return. */
+bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id);
+
+/* What a function has to do if a callback that it calls is left for good: part of a block of the context's, not of the stack,
+ * which is gone by then. */
+struct weft__undo {
+    weft__undo *older;
+    void (*run)(weft_ctx *ctx, weft__undo *self);
+};
+void weft__undo_push(weft_ctx *ctx, weft__undo *undo, void (*run)(weft_ctx *ctx, weft__undo *self));
+void weft__undo_pop(weft_ctx *ctx, weft__undo *undo); /* the newest one: the function has come to its end */
+
+static inline weft__entry weft__entry_now(const weft_ctx *ctx)
+{
+    return (weft__entry){.grad_enabled = ctx->grad_enabled, .n_scopes = ctx->n_scopes, .undo = ctx->undo};
+}
+
+/* Undoes what was in progress in callbacks that have been left; the second: that began above this scope. */
+void weft__settle(weft_ctx *ctx);
+void weft__abandon_to_scope(weft_ctx *ctx, int mark);
+/* Whether a public function may use the context now; else error recorded. Only to be asked if ctx->n_callbacks > 0. */
+bool weft__may_enter(weft_ctx *ctx, const char *function);
+uintptr_t weft__thread_mark(void); /* an address that differs between live threads */
+void weft__unclaim(weft_ctx *ctx); /* enter.c: no thread is inside */
+
 /* ---- Memory (memory.c) ---- */
 
 void *weft__host_alloc(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, nothing recorded */
+void *weft__host_alloc_aligned(weft_ctx *ctx, size_t bytes, size_t alignment);
 void weft__host_free(weft_ctx *ctx, void *block, size_t bytes);
 void weft__slab_init(weft__slab *slab, size_t object_size, size_t shown_from, size_t shown_to);
 void *weft__slab_get(weft_ctx *ctx, weft__slab *slab);
@@ -271,6 +340,7 @@ weft__storage *weft__storage_new(weft_ctx *ctx,
                                  size_t bytes); /* NULL: out of memory, not recorded; a device's error is */
 weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes);
 void weft__storage_release(weft_ctx *ctx, weft__storage *s);
+void weft__call_release(weft_ctx *ctx, void (*release)(void *user, void *data), void *user, void *data);
 void weft__cache_trim(weft_ctx *ctx);
 
 /* ---- Shapes (shape.c) ---- */

@@ -101,6 +101,8 @@ weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, in
     if (t) {
         t->storage->release = release;
         t->storage->release_user = user;
+    } else if (release && ctx) {
+        weft__call_release(ctx, release, user, data);
     } else if (release) {
         release(user, data);
     }

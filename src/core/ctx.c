@@ -47,10 +47,7 @@ static weft_status check_options(weft_options *o)
 static void *counted_alloc(void *user, size_t bytes, size_t alignment)
 {
     weft_ctx *ctx = user;
-    void *block = ctx->options.alloc(ctx->options.alloc_user, bytes, alignment);
-    if (block)
-        ctx->host_bytes += bytes;
-    return block;
+    return weft__host_alloc_aligned(ctx, bytes, alignment);
 }
 
 static void counted_free(void *user, void *block, size_t bytes)
@@ -173,7 +170,10 @@ int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_le
     if (!ctx)
         return 0;
     leak_visit v = {report, user, 0};
+    const weft__call_id call = report ? weft__call_begins((weft_ctx *)ctx, "a report of leaks", true) : 0;
     weft__each_tensor(ctx, visit_leak, &v);
+    if (call)
+        weft__call_ends((weft_ctx *)ctx, "leaks", call);
     return v.n;
 }
 
@@ -191,7 +191,7 @@ static void drop_kept(weft_tensor *t, void *arg)
     }
 }
 
-static void pop_to(weft_ctx *ctx, int mark)
+void weft__pop_to(weft_ctx *ctx, int mark)
 {
     while (ctx->n_scopes > mark) {
         weft__scope *scope = &ctx->scopes[ctx->n_scopes - 1];
@@ -207,11 +207,19 @@ void weft_ctx_close(weft_ctx *ctx)
 {
     if (!ctx || ctx->alive != WEFT__LIVE)
         return;
+    if (ctx->n_callbacks)
+        weft__settle(ctx);
+    if (ctx->n_callbacks) {
+        weft__fail_named(ctx, "ctx_close", WEFT_E_STATE,
+                         "called from within %s; the context stays open: close it afterwards",
+                         ctx->callbacks[ctx->n_callbacks - 1].name);
+        return;
+    }
     if (ctx->before_close)
         ctx->before_close(ctx, ctx->before_close_state);
     if (ctx->options.log)
         weft_leaks(ctx, log_leak, ctx);
-    pop_to(ctx, 0);
+    weft__pop_to(ctx, 0);
     weft__each_tensor(ctx, drop_kept, NULL);
     weft__cache_trim(ctx);
     size_t lost = ctx->backend->close(ctx->device);
@@ -223,6 +231,7 @@ void weft_ctx_close(weft_ctx *ctx)
     weft__slab_close(ctx, &ctx->leaves);
     weft__host_free(ctx, ctx->scopes, sizeof *ctx->scopes * (size_t)ctx->scope_room);
     ctx->alive = 0;
+    weft__call_begins(ctx, "the free hook", true); /* nothing is left to be used, and it never ends */
     ctx->options.free(ctx->options.alloc_user, ctx, sizeof *ctx);
 }
 
@@ -230,7 +239,7 @@ void weft_ctx_close(weft_ctx *ctx)
 
 int weft_scope_push(weft_ctx *ctx)
 {
-    if (!ctx)
+    if (!ctx || (ctx->n_callbacks && !weft__may_enter(ctx, "scope_push")))
         return -1;
     if (ctx->n_scopes == ctx->scope_room) {
         int room = ctx->scope_room * 2;
@@ -266,6 +275,8 @@ weft_status weft_scope_pop(weft_ctx *ctx, int mark)
 {
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
+    if (ctx->n_callbacks && !weft__may_enter(ctx, "scope_pop"))
+        return ctx->status;
     if (mark < 0 && ctx->status != WEFT_OK)
         return ctx->status; /* its push failed */
     if (mark < 1 || mark >= ctx->n_scopes)
@@ -273,7 +284,8 @@ weft_status weft_scope_pop(weft_ctx *ctx, int mark)
             ctx, "scope_pop", WEFT_E_STATE,
             "scope %d is not open (%d are); pop each mark of weft_scope_push once, inner ones first", mark,
             ctx->n_scopes - 1);
-    pop_to(ctx, mark);
+    weft__abandon_to_scope(ctx, mark);
+    weft__pop_to(ctx, mark);
     return ctx->status;
 }
 

@@ -2,17 +2,10 @@
 #include "core.h"
 
 #if WEFT__DEBUG
-/* An address that differs between live threads. */
-static uintptr_t thread_mark(void)
-{
-    static _Thread_local char mark;
-    return (uintptr_t)&mark;
-}
-
 /* Two threads in one context are a defect of the caller: told apart from nesting by the mark of the thread inside. */
 static bool claim(weft_ctx *ctx, const char *name)
 {
-    uintptr_t me = thread_mark(), other = 0;
+    uintptr_t me = weft__thread_mark(), other = 0;
     if (atomic_compare_exchange_strong(&ctx->busy, &other, me) || other == me)
         return true;
     weft__fail_named(ctx, name, WEFT_E_THREAD,
@@ -20,7 +13,17 @@ static bool claim(weft_ctx *ctx, const char *name)
                      "weights that all may read)");
     return false;
 }
+
+void weft__unclaim(weft_ctx *ctx)
+{
+    atomic_store(&ctx->busy, 0);
+}
 #else
+void weft__unclaim(weft_ctx *ctx)
+{
+    (void)ctx;
+}
+
 static inline bool claim(weft_ctx *ctx, const char *name)
 {
     (void)ctx, (void)name;
@@ -30,9 +33,13 @@ static inline bool claim(weft_ctx *ctx, const char *name)
 
 static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
 {
+    if (__builtin_expect(ctx->n_callbacks, 0) && !weft__may_enter(ctx, name))
+        return NULL;
     if (!claim(ctx, name))
         return NULL;
     weft__site site = weft__take_site(name, ctx->depth == 0);
+    if (ctx->depth == ctx->base_depth)
+        ctx->entry = weft__entry_now(ctx);
     if (ctx->depth++ == 0) {
         ctx->outer_op = op;
         ctx->outer_name = name;
@@ -54,7 +61,7 @@ void weft__leave(weft_ctx *ctx)
     ctx->outer_op = -1;
     ctx->outer_name = NULL;
 #if WEFT__DEBUG
-    atomic_store(&ctx->busy, 0);
+    weft__unclaim(ctx);
 #endif
 }
 
@@ -138,6 +145,8 @@ weft_status weft_check(weft_ctx *ctx, const char *function, const weft_tensor *t
 {
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
+    if (ctx->n_callbacks && !weft__may_enter(ctx, function ? function : "check"))
+        return ctx->status;
     if (ctx->status == WEFT_OK && !is_usable(ctx, t))
         refuse_tensor(ctx, function ? function : "check", t, what ? what : "the tensor", number);
     return ctx->status;

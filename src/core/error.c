@@ -44,6 +44,10 @@ weft_status weft_ctx_clear(weft_ctx *ctx)
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
     weft_status was = ctx->status;
+    if (ctx->n_callbacks)
+        weft__settle(ctx);
+    if (ctx->only_look) /* the function that failed is still to say so */
+        return was;
     ctx->status = WEFT_OK;
     ctx->message[0] = '\0';
     return was;
@@ -174,7 +178,12 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
     weft_text_list(text, sizeof text, format, args);
     va_end(args);
     tame(text);
+    weft_ctx *mine = (weft_ctx *)ctx; /* no context is constant in itself */
+    const weft__call_id call = weft__call_begins(mine, "the log callback", true);
+    if (!call)
+        return;
     ctx->options.log(ctx->options.log_user, level, text);
+    weft__call_ends(mine, "log", call);
 }
 
 weft__text weft__shape_text(const int64_t *shape, int ndim)

@@ -5,7 +5,7 @@
 #include "core.h"
 
 typedef struct entry {
-    const weft_tensor *t;
+    weft_tensor *t;
     size_t bytes; /* of its storage, for one tensor of each storage; else 0 */
 } entry;
 
@@ -128,8 +128,15 @@ int64_t weft_live_tensors(weft_ctx *ctx, void (*report)(void *user, const weft_l
     weft__each_tensor(ctx, collect, &l);
     count_storages(&l);
     const int64_t n = make_groups(&l, groups);
-    for (int64_t k = 0; report && k < n; k++)
+    const weft__call_id call = report ? weft__call_begins(ctx, "a report of live tensors", true) : 0;
+    for (int64_t k = 0; k < n; k++)
+        weft__ref(groups[k].first->t); /* a report may release it */
+    for (int64_t k = 0; call && k < n; k++)
         tell(&groups[k], report, user);
+    for (int64_t k = 0; k < n; k++)
+        weft__unref(groups[k].first->t);
+    if (call)
+        weft__call_ends(ctx, "live_tensors", call);
     weft__host_free(ctx, l.entries, bytes);
     return n;
 }

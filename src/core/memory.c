@@ -1,6 +1,7 @@
 /* memory.c - host memory through the context's hooks, slabs for headers, device blocks cached by size class. */
 #include <string.h>
 #include "core.h"
+#include "host_memory.h"
 #include "poison.h"
 
 #if WEFT__VALGRIND
@@ -14,12 +15,44 @@ __attribute__((constructor)) static void ask_for_valgrind(void)
 
 enum { CHUNK_OBJECTS = 64, SMALL_ALIGNMENT = 64 };
 
-void *weft__host_alloc(weft_ctx *ctx, size_t bytes)
+/* Through the program's hook, if it has one. */
+static void *call_alloc(weft_ctx *ctx, size_t bytes, size_t alignment)
 {
-    void *block = ctx->options.alloc(ctx->options.alloc_user, bytes, SMALL_ALIGNMENT);
+    const weft_options *o = &ctx->options;
+    if (o->alloc == weft__default_alloc)
+        return weft__default_alloc(NULL, bytes, alignment);
+    const weft__call_id call = weft__call_begins(ctx, "the alloc hook", true);
+    void *block = call ? o->alloc(o->alloc_user, bytes, alignment) : NULL;
+    if (call)
+        weft__call_ends(ctx, "ctx_alloc", call);
+    return block;
+}
+
+static void call_free(weft_ctx *ctx, void *block, size_t bytes)
+{
+    const weft_options *o = &ctx->options;
+    if (o->free == weft__default_free) {
+        weft__default_free(NULL, block, bytes);
+        return;
+    }
+    const weft__call_id call = weft__call_begins(ctx, "the free hook", true);
+    if (!call)
+        return; /* the hook calls itself without end */
+    o->free(o->alloc_user, block, bytes);
+    weft__call_ends(ctx, "ctx_free", call);
+}
+
+void *weft__host_alloc_aligned(weft_ctx *ctx, size_t bytes, size_t alignment)
+{
+    void *block = call_alloc(ctx, bytes, alignment);
     if (block)
         ctx->host_bytes += bytes;
     return block;
+}
+
+void *weft__host_alloc(weft_ctx *ctx, size_t bytes)
+{
+    return weft__host_alloc_aligned(ctx, bytes, SMALL_ALIGNMENT);
 }
 
 void weft__host_free(weft_ctx *ctx, void *block, size_t bytes)
@@ -27,7 +60,7 @@ void weft__host_free(weft_ctx *ctx, void *block, size_t bytes)
     if (!block)
         return;
     ctx->host_bytes -= bytes;
-    ctx->options.free(ctx->options.alloc_user, block, bytes);
+    call_free(ctx, block, bytes);
 }
 
 void *weft_ctx_alloc(weft_ctx *ctx, size_t bytes)
@@ -233,13 +266,22 @@ weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes)
     return s;
 }
 
+void weft__call_release(weft_ctx *ctx, void (*release)(void *user, void *data), void *user, void *data)
+{
+    const weft__call_id call = weft__call_begins(ctx, "a release callback of weft_wrap", true);
+    if (!call)
+        return; /* it wraps anew what it is to release, without end */
+    release(user, data);
+    weft__call_ends(ctx, "wrap", call);
+}
+
 void weft__storage_release(weft_ctx *ctx, weft__storage *s)
 {
     if (--s->refs > 0)
         return;
     if (s->size_class < 0) {
         if (s->release)
-            s->release(s->release_user, s->data);
+            weft__call_release(ctx, s->release, s->release_user, s->data);
         weft__slab_put(&ctx->storages, s);
         return;
     }
@@ -276,6 +318,6 @@ void weft_memory_reset_peak(weft_ctx *ctx)
 
 void weft_memory_trim(weft_ctx *ctx)
 {
-    if (ctx)
+    if (ctx && !ctx->only_look)
         weft__cache_trim(ctx);
 }

@@ -58,6 +58,19 @@ void weft__launch_ends(const weft__launch *launch, weft_status status)
             o->before = outer;
 }
 
+void weft__launches_cut(weft_ctx *ctx, int launches)
+{
+    if (ctx->launches <= launches)
+        return;
+    ctx->launches = launches;
+    for (weft__observer *o = ctx->observer; o; o = o->next) {
+        if (o->before > launches)
+            o->before = launches;
+        if (o->cut)
+            o->cut(o, launches - o->before);
+    }
+}
+
 const char *weft__launch_kernel(const weft__launch *launch)
 {
     return launch->custom ? launch->custom->name : weft__ops[launch->op].name;

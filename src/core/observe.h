@@ -32,6 +32,8 @@ struct weft__observer {
     int before; /* launches that were under way when it came: their ends are not for it */
     void (*begin)(weft__observer *self, const weft__launch *launch);
     void (*end)(weft__observer *self, const weft__launch *launch, weft_status status);
+    /* Launches that it has seen begin will never end: open of them are still under way. NULL: that cannot happen to it. */
+    void (*cut)(weft__observer *self, int open);
 };
 
 /* observer sees whole launches alone, their begin and their end: a callback of the user's may bring it in the midst of one. */
@@ -41,6 +43,8 @@ void weft__unobserve(weft_ctx *ctx, weft__observer *observer); /* fine if it is 
 /* Fills in what the user's program did to bring about a launch of ctx, and tells the observers. */
 void weft__launch_begins(weft__launch *launch);
 void weft__launch_ends(const weft__launch *launch, weft_status status);
+/* All but the first `launches` that are under way are given up: a callback within them will not return. */
+void weft__launches_cut(weft_ctx *ctx, int launches);
 
 /* The row's name, or that of the user's operation. */
 const char *weft__launch_kernel(const weft__launch *launch);

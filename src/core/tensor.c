@@ -223,7 +223,7 @@ void weft__adopt(weft_ctx *ctx, weft_tensor *t)
 
 weft_tensor *weft_keep(weft_tensor *t)
 {
-    if (!t || !weft__alive(t, "keep"))
+    if (!t || !weft__alive(t, "keep") || (t->ctx && t->ctx->n_callbacks && !weft__may_enter(t->ctx, "keep")))
         return NULL;
     weft__ref(t);
     if (!(t->flags & WEFT__IS_SHARED))
@@ -250,7 +250,7 @@ void weft_release(weft_tensor *t)
 
 void weft_drop(weft_tensor *t)
 {
-    if (!t || !weft__alive(t, "drop") || !t->in_scope)
+    if (!t || !weft__alive(t, "drop") || !t->in_scope || (t->ctx->n_callbacks && !weft__may_enter(t->ctx, "drop")))
         return;
     t->scope = -1; /* for the message about a use of it */
     weft__scope_remove(t);
@@ -258,7 +258,7 @@ void weft_drop(weft_tensor *t)
 
 weft_tensor *weft_escape(weft_tensor *t)
 {
-    if (!t || !weft__alive(t, "escape"))
+    if (!t || !weft__alive(t, "escape") || (t->ctx && t->ctx->n_callbacks && !weft__may_enter(t->ctx, "escape")))
         return NULL;
     if (t->in_scope && t->scope > 0) {
         unlink_from_scope(t);

@@ -176,6 +176,14 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
     count(p, launch, open, elapsed);
 }
 
+static void cut(weft__observer *observer, int open)
+{
+    weft_profile *p = (weft_profile *)observer;
+    for (; p->depth > open; p->depth--)
+        if (has_queue(p))
+            weft__nvtx_pop();
+}
+
 /* ---- Life ---- */
 
 weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
@@ -189,6 +197,7 @@ weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
     p->ctx = ctx;
     p->observer.begin = begin;
     p->observer.end = end;
+    p->observer.cut = cut;
     p->begun = weft__profile_now();
     if (!weft__timeline_open(p)) {
         weft__host_free(ctx, p, sizeof *p);
