@@ -13,6 +13,8 @@ typedef struct weft__sampler {
     weft_layout layout;
     double lo, hi;
     uint64_t state; /* of the values */
+    bool zeros;     /* three elements are 0, whatever lo and hi are */
+    double ignored; /* not 0: the second index is this class, which losses ignore */
     weft_tensor *leaves[WEFT__MOST_SAMPLES];
     int n_leaves; /* kept: to be released */
 } weft__sampler;
