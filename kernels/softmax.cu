@@ -70,8 +70,8 @@ template <class T> struct log_softmax_op : softmax_op<T> {
     }
 };
 
-/* in = {y, g}:  dx = y (g - sum(g y)), or with LOG dx = g - e^y sum(g) */
-template <class T, bool LOG> struct softmax_grad_op {
+/* in = {y, g}:  dx = g - e^y sum(g) */
+template <class T> struct log_softmax_grad_op {
     using type = T;
     using C = weft_compute_t<T>;
     enum { INPUTS = 2 };
@@ -102,7 +102,7 @@ template <class T, bool LOG> struct softmax_grad_op {
         C sum = 0;
 #pragma unroll
         for (int k = 0; k < N; k++)
-            sum += LOG ? v[1][k] : v[0][k] * v[1][k];
+            sum += v[1][k];
         s.sum += sum;
     }
 
@@ -115,7 +115,65 @@ template <class T, bool LOG> struct softmax_grad_op {
     {
 #pragma unroll
         for (int k = 0; k < N; k++)
-            y[k] = LOG ? v[1][k] - weft_exp<T>(v[0][k]) * sum : v[0][k] * (v[1][k] - sum);
+            y[k] = v[1][k] - weft_exp<T>(v[0][k]) * sum;
+    }
+};
+
+/* in = {y, g}:  dx = y (g - sum(g y)). The y add up to 1, so that any number may be taken off all g; that of a y near 1 makes
+ * its difference exact, of which nothing would be left once y has rounded to 1. */
+template <class T> struct softmax_grad_op {
+    using type = T;
+    using C = weft_compute_t<T>;
+    enum { INPUTS = 2 };
+    const T *in[INPUTS];
+    T *out;
+
+    /* base: the g of the y above a half, 0 if there is none; dot, mass: sums of g y and y over the others */
+    struct stat {
+        C dot, mass, base;
+
+        template <class Move> __device__ __forceinline__ stat moved(Move move) const
+        {
+            return {move(dot), move(mass), move(base)};
+        }
+
+        __device__ __forceinline__ static stat merge(const stat &a, const stat &b)
+        {
+            return {a.dot + b.dot, a.mass + b.mass, a.base + b.base};
+        }
+    };
+
+    struct use {
+        C base, dot;
+    };
+
+    __device__ __forceinline__ stat start() const
+    {
+        return {0, 0, 0};
+    }
+
+    template <int N> __device__ __forceinline__ void add(stat &s, const C (&v)[INPUTS][N], int64_t, int64_t) const
+    {
+#pragma unroll
+        for (int k = 0; k < N; k++) {
+            const bool most = v[0][k] > C(0.5);
+            s.dot += most ? C(0) : v[0][k] * v[1][k];
+            s.mass += most ? C(0) : v[0][k];
+            s.base += most ? v[1][k] : C(0);
+        }
+    }
+
+    __device__ __forceinline__ use finish(const stat &s, int64_t, int64_t, bool) const
+    {
+        return {s.base, s.dot - s.mass * s.base};
+    }
+
+    template <int N>
+    __device__ __forceinline__ void emit(C (&y)[N], const use &u, const C (&v)[INPUTS][N], int64_t) const
+    {
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            y[k] = v[0][k] * ((v[1][k] - u.base) - u.dot);
     }
 };
 
@@ -209,11 +267,11 @@ template <template <class> class Op> weft_status forward(const weft__exec *e)
                              }));
 }
 
-template <bool LOG> weft_status backward(const weft__exec *e)
+template <template <class> class Op> weft_status backward(const weft__exec *e)
 {
     return weft__cuda_status(e, weft_visit_float(e->in[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
-                                 const softmax_grad_op<T, LOG> op = {
+                                 const Op<T> op = {
                                      {static_cast<const T *>(e->in[0]->data), static_cast<const T *>(e->in[1]->data)},
                                      static_cast<T *>(e->out[0]->data)};
                                  return run(e, op);
@@ -234,10 +292,10 @@ extern "C" weft_status weft__cuda_log_softmax(const weft__exec *e)
 
 extern "C" weft_status weft__cuda_softmax_grad(const weft__exec *e)
 {
-    return backward<false>(e);
+    return backward<softmax_grad_op>(e);
 }
 
 extern "C" weft_status weft__cuda_log_softmax_grad(const weft__exec *e)
 {
-    return backward<true>(e);
+    return backward<log_softmax_grad_op>(e);
 }

@@ -179,6 +179,43 @@ WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
     test_ctx_close(ctx, &memory);
 }
 
+/* Of a slice whose largest element takes all but a trace, the gradient is that trace, for the largest as for the others. */
+WEFT_TEST(GradientAt, SoftmaxThatRoundedToOneHasASlope)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    static const double tops[N_DTYPES] = {40, 20, 6.5, 8}, roundings[N_DTYPES] = {1e-13, 1e-6, 1.2e-2, 2e-3};
+    enum { N = 100 };
+    for (int d = 0; d < N_DTYPES; d++)
+        for (int how = 0; how < 6; how++) { /* along rows, columns, short rows; both ways */
+            const int mark = weft_scope_push(ctx), n = how / 2 == 2 ? 3 : N;
+            double at[N] = {0}, cotangent[N] = {0};
+            for (int k = 0; k < n; k++)
+                cotangent[k] = k == n / 2 ? 3 : k % 2 ? 1 : 1.5;
+            at[n / 2] = tops[d];
+            weft_tensor *x = weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n, 1), at), *dx;
+            weft_tensor *g = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n, 1), cotangent), dtypes[d]);
+            x = weft_cast(x, dtypes[d]);
+            if (how / 2 == 1) { /* columns */
+                x = weft_contiguous(weft_expand(x, WEFT_DIMS(n, 3)));
+                g = weft_contiguous(weft_expand(g, WEFT_DIMS(n, 3)));
+            }
+            x = weft_set_requires_grad(weft_detach(x), true);
+            weft_tensor *y = how / 2 == 1 ? weft_softmax(x, 0) : weft_softmax(weft_reshape(x, WEFT_DIMS(1, n)), 1);
+            if (how / 2 != 1)
+                g = weft_reshape(g, WEFT_DIMS(1, n));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_CREATE_GRAPH : 0));
+            double *got = read_doubles(ctx, dx), trace = exp(-tops[d]), sum = 1 + (n - 1) * trace, want = 0;
+            for (int k = 0; k < n; k++)
+                want += k == n / 2 ? 0 : (3 - cotangent[k]) * trace / (sum * sum);
+            WEFT_CHECK_NEAR(got[n / 2 * (how / 2 == 1 ? 3 : 1)], want, roundings[d] * want);
+            free(got);
+            WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+        }
+    test_ctx_close(ctx, &memory);
+}
+
 /* A loser gets 0, not 0 times g. */
 WEFT_TEST(GradientAt, LosersGetNothingOfAnInfiniteGradient)
 {

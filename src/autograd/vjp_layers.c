@@ -223,8 +223,11 @@ void weft__vjp_softmax(weft__vjp *v)
         softmax_fused(v, WEFT_OP_SOFTMAX_GRAD);
         return;
     }
-    weft_tensor *inner = weft_sum(weft_mul(v->g, v->y), WEFT_AXES(v->i[0]), true);
-    v->out[0] = weft_mul(v->y, weft_sub(v->g, inner));
+    /* y (g - sum(g y)), taking off all g that of a y above a half, as the kernels do */
+    weft_tensor *most = weft_gt(v->y, weft__constant(v, 0.5));
+    weft_tensor *base = weft_where(most, weft_detach(v->g), weft__constant(v, 0));
+    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_AXES(v->i[0]), true));
+    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_AXES(v->i[0]), true)));
 }
 
 void weft__vjp_log_softmax(weft__vjp *v)

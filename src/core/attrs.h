@@ -51,7 +51,7 @@ typedef struct weft__attrs {
  * INDEX_ADD             in x, index [n], src (f32 f64 i64)   out y    i[0] dim
  * EMBEDDING             in weight [V, D], index (any dtype weight)   out y
  * SOFTMAX, LOG_SOFTMAX  in x                         out y            i[0] dim
- * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;   dx = y (g - sum(g y))
+ * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;   dx = y (g - sum(g y)), also where a y has rounded to 1
  * LOG_SOFTMAX_GRAD      in y, g                      out dx           i[0] dim;   dx = g - e^y sum(g)
  * CROSS_ENTROPY_WITH    in x [..., C], target [...]  out loss ([] or [...] for reduction none), lse [...]
  *                                                    i[CE_REDUCTION] weft_reduction, i[CE_IGNORE], f[0] label smoothing
