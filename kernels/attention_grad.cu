@@ -152,7 +152,7 @@ extern "C" weft_status weft__cuda_attention_grad_tiled(const weft__exec *e)
 {
     const weft_attention a = weft_attention_of(e);
     const size_t bytes = e->in[0]->dtype == WEFT_F64 ? sizeof(double) : sizeof(float);
-    void *delta = e->host->scratch(e, bytes * static_cast<size_t>(a.batch * a.t + 1));
+    void *delta = weft__scratch(e, a.batch * a.t + 1, bytes);
     if (!delta)
         return WEFT_E_NOMEM;
     return weft__cuda_status(e, weft_visit_float(e->in[0]->dtype, cudaErrorInvalidValue, [&](auto name) {

@@ -197,8 +197,8 @@ __global__ void __launch_bounds__(THREADS)
         if (threadIdx.x % WEFT_WARP != 0)
             continue;
         const double r = static_cast<double>(rstd[c]), a = r * (w ? static_cast<double>(weft_load(w[c])) : 1.0);
-        if (dw)
-            weft_store(&dw[c], static_cast<C>(s.second * r));
+        if (dw) /* the statistics of no elements are NaN, but a sum over none is 0 */
+            weft_store(&dw[c], static_cast<C>(n > 0 ? s.second * r : 0.0));
         if (db)
             weft_store(&db[c], static_cast<C>(s.first));
         lines[c] = {mean[c], static_cast<C>(-a * r * r * s.second / n), static_cast<C>(-a * s.first / n),
@@ -312,10 +312,10 @@ unsigned channel_blocks(const weft__exec *e, const extents &t)
 template <class Stat, class C> bool make_room(const weft__exec *e, const extents &t, Stat **stats, line<C> **lines)
 {
     const int64_t count = t.pieces * t.columns;
-    *stats = static_cast<Stat *>(e->host->scratch(e, static_cast<size_t>(count > 0 ? count : 1) * sizeof(Stat)));
+    *stats = static_cast<Stat *>(weft__scratch(e, count > 0 ? count : 1, sizeof(Stat)));
     if (!*stats)
         return false;
-    *lines = static_cast<line<C> *>(e->host->scratch(e, static_cast<size_t>(t.c) * sizeof(line<C>)));
+    *lines = static_cast<line<C> *>(weft__scratch(e, t.c, sizeof(line<C>)));
     return *lines != nullptr;
 }
 

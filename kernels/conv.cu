@@ -225,7 +225,7 @@ template <class T, class Tile> weft_status run_tiles(const weft__exec *e, const 
     p.wide = phases == 1 && plane % Tile::V == 0 && reinterpret_cast<uintptr_t>(y->data) % (sizeof(T) * Tile::V) == 0;
     p.shares = blocks * p.splits;
     if (p.splits > 1) {
-        p.parts = static_cast<C *>(e->host->scratch(e, static_cast<size_t>(p.splits * y->count) * sizeof(C)));
+        p.parts = static_cast<C *>(weft__scratch(e, p.splits * y->count, sizeof(C)));
         if (!p.parts)
             return WEFT_E_NOMEM;
     }

@@ -267,7 +267,7 @@ template <class T> weft_status run_weight(const weft__exec *e, const weft_conv_l
     p.splits = weft_conv_splits(e, p.pairs * p.chunks, points, dw->count, sizeof(C));
     p.shares = p.pairs * p.chunks * p.splits;
     if (p.splits > 1) {
-        p.parts = static_cast<C *>(e->host->scratch(e, static_cast<size_t>(p.splits * dw->count) * sizeof(C)));
+        p.parts = static_cast<C *>(weft__scratch(e, p.splits * dw->count, sizeof(C)));
         if (!p.parts)
             return WEFT_E_NOMEM;
     }

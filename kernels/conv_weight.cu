@@ -156,7 +156,7 @@ template <class T, class Tile> weft_status run_tiles(const weft__exec *e, const 
     p.splits = weft_conv_splits(e, blocks, l.images * l.axis[0].grid * l.axis[1].grid, dw->count, sizeof(C));
     p.shares = blocks * p.splits;
     if (p.splits > 1) {
-        p.parts = static_cast<C *>(e->host->scratch(e, static_cast<size_t>(p.splits * dw->count) * sizeof(C)));
+        p.parts = static_cast<C *>(weft__scratch(e, p.splits * dw->count, sizeof(C)));
         if (!p.parts)
             return WEFT_E_NOMEM;
     }

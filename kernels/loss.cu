@@ -278,8 +278,8 @@ extern "C" weft_status weft__cuda_cross_entropy_with(const weft__exec *e)
     const labels l = labels_of(e);
     total *totals = nullptr;
     if (e->attrs->i[WEFT__CE_REDUCTION] != WEFT_NONE) {
-        const size_t most_blocks = weft__cuda_blocks(e, l.rows, 1);
-        totals = static_cast<total *>(e->host->scratch(e, most_blocks * sizeof *totals));
+        const int64_t most_blocks = weft__cuda_blocks(e, l.rows, 1);
+        totals = static_cast<total *>(weft__scratch(e, most_blocks, sizeof *totals));
         if (!totals)
             return WEFT_E_NOMEM;
     }

@@ -221,8 +221,7 @@ template <class T> weft_status multiply(const weft__exec *e, const weft__cuda_pr
     const int64_t together = by_rows ? int64_t{WARPS} : int64_t{WARP}; /* rows of a block */
     cut(e, p, (p.rows * p.batches + together - 1) / together);
     if (p.parts > 1) {
-        const size_t count = static_cast<size_t>(p.batches * p.parts * p.rows);
-        p.partial = static_cast<weft_compute_t<T> *>(e->host->scratch(e, count * sizeof *p.partial));
+        p.partial = static_cast<weft_compute_t<T> *>(weft__scratch(e, p.batches * p.parts * p.rows, sizeof *p.partial));
         if (!p.partial)
             return WEFT_E_NOMEM;
     }

@@ -428,7 +428,7 @@ weft_status backward(const weft__exec *e, const weft__array *mean, const weft__a
         cudaError_t error = make_plan(e, rows, n, p);
         if (error != cudaSuccess)
             return weft__cuda_status(e, error);
-        sums = static_cast<C *>(e->host->scratch(e, static_cast<size_t>(p.blocks * 2 * n) * sizeof(C)));
+        sums = static_cast<C *>(weft__scratch(e, p.blocks * 2 * n, sizeof(C)));
         if (!sums)
             return WEFT_E_NOMEM;
         error = make_sums(e, op, rows, n, p, sums);

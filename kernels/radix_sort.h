@@ -157,12 +157,11 @@ inline int64_t weft_sort_tiles(int64_t n)
 /* Scratch memory for n keys; false if there is none. */
 template <class I> bool weft_sort_allocate(const weft__exec *e, int64_t n, weft_sort_arrays<I> &s)
 {
-    const size_t bytes = static_cast<size_t>(n) * sizeof(I);
-    const size_t count_bytes = static_cast<size_t>(weft_sort_tiles(n)) * WEFT_SORT_DIGITS * sizeof(I);
+    const int64_t counts = weft_sort_tiles(n) * WEFT_SORT_DIGITS;
     I **const arrays[] = {&s.keys[0], &s.keys[1], &s.numbers[0], &s.numbers[1], &s.counts, &s.totals};
-    const size_t sizes[] = {bytes, bytes, bytes, bytes, count_bytes, WEFT_SORT_DIGITS * sizeof(I)};
+    const int64_t sizes[] = {n, n, n, n, counts, WEFT_SORT_DIGITS};
     for (int k = 0; k < 6; k++) {
-        *arrays[k] = static_cast<I *>(e->host->scratch(e, sizes[k]));
+        *arrays[k] = static_cast<I *>(weft__scratch(e, sizes[k], sizeof(I)));
         if (!*arrays[k])
             return false;
     }

@@ -344,7 +344,7 @@ inline weft_status weft_reduce(const weft__exec *e, const weft__array *x, int64_
     typename F::out *to = static_cast<typename F::out *>(y->data);
     acc *partial = nullptr;
     if (p.chunks > 1) {
-        partial = static_cast<acc *>(e->host->scratch(e, static_cast<size_t>(p.outputs * p.chunks) * sizeof(acc)));
+        partial = static_cast<acc *>(weft__scratch(e, p.outputs * p.chunks, sizeof(acc)));
         if (!partial)
             return WEFT_E_NOMEM;
     }

@@ -362,8 +362,7 @@ template <class T, class I> weft_status add_many(const task &t)
     a.x = input<T>(e, 0);
     a.src = input<T>(e, 2);
     a.y = output<T>(e);
-    const size_t partials = static_cast<size_t>(a.chunks) * 2 * static_cast<size_t>(a.columns);
-    a.partial = static_cast<weft_compute_t<T> *>(e->host->scratch(e, partials * sizeof(weft_compute_t<T>)));
+    a.partial = static_cast<weft_compute_t<T> *>(weft__scratch(e, a.chunks * 2 * a.columns, sizeof(weft_compute_t<T>)));
     weft_sort_arrays<I> s = {};
     if (!a.partial || !weft_sort_allocate(e, a.n, s))
         return WEFT_E_NOMEM;

@@ -3,7 +3,8 @@
  * A tensor is a typed block of up to 8 dims; strides are counted in elements, and views share storage. 0-d tensors
  * (scalars) and tensors with a dim of size 0 are ordinary. Shapes are a pointer and a length everywhere; WEFT_DIMS(64, 784)
  * writes both arguments at once, as do WEFT_AXES(0, -1) for lists of dims and WEFT_ALL for "all dims".
- * Negative dims count from the end.
+ * Negative dims count from the end. A tensor has at most 2^63 - 1 bytes, counting what a view repeats (weft_expand): a
+ * shape beyond that is WEFT_E_SHAPE.
  *
  * Every maker returns a tensor of the innermost scope, or NULL with the error recorded in the context.
  *
@@ -92,6 +93,7 @@ WEFT_API const int64_t *weft_strides(const weft_tensor *t); /* ndim strides in e
 WEFT_API int64_t weft_size(const weft_tensor *t,
                            int dim); /* one size; negative dims count from the end; -1 if there is no such dim */
 WEFT_API int64_t weft_count(const weft_tensor *t); /* number of elements */
+WEFT_API size_t weft_bytes(const weft_tensor *t);  /* weft_count * weft_dtype_size: what weft_read fills; never wraps */
 WEFT_API weft_dtype weft_dtype_of(const weft_tensor *t);
 WEFT_API bool weft_is_contiguous(const weft_tensor *t); /* row-major without gaps */
 WEFT_API weft_ctx *weft_ctx_of(const weft_tensor *t);   /* NULL for a shared tensor */

@@ -89,7 +89,7 @@ static double value_at(check *c, int k, double *data, size_t bytes, int64_t elem
 static weft_status compare(check *c, int k, double *data, const double *analytic, const char *order)
 {
     weft_tensor *t = c->inputs[k];
-    size_t bytes = (size_t)t->a.count * sizeof *data;
+    size_t bytes = weft__array_bytes(&t->a);
     weft_status status = weft_read(c->ctx, t, data, bytes);
     for (int64_t e = 0; e < t->a.count && status == WEFT_OK; e++) {
         double h = c->o.eps * fmax(1, fabs(data[e]));
@@ -130,7 +130,7 @@ static weft_status check_values(check *c, int k, const char *order, double *data
 {
     weft_ctx *ctx = c->ctx;
     weft_tensor *t = c->inputs[k];
-    size_t bytes = (size_t)t->a.count * sizeof(double);
+    size_t bytes = weft__array_bytes(&t->a);
     double *analytic = data + t->a.count;
     int mark = weft_scope_push(ctx);
     weft_tensor *y = scalar(c), *g = NULL;
@@ -148,10 +148,11 @@ static weft_status check_values(check *c, int k, const char *order, double *data
 static weft_status check_input(check *c, int k, const char *order)
 {
     weft_ctx *ctx = c->ctx;
-    size_t bytes = sizeof(figures) + 2 * sizeof(double) * (size_t)c->inputs[k]->a.count;
+    size_t bytes;
     if (c->inputs[k]->a.count == 0)
         return WEFT_OK;
-    figures *f = weft__host_alloc(ctx, bytes);
+    bool fits = weft__bytes_of(c->inputs[k]->a.count, 2 * sizeof(double), &bytes);
+    figures *f = fits ? weft__host_alloc(ctx, bytes += sizeof *f) : NULL;
     if (!f)
         return weft__fail_named(ctx, "gradcheck", WEFT_E_NOMEM, "out of memory for %zu bytes", bytes);
     f->bytes = bytes;

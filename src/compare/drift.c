@@ -31,7 +31,7 @@ static weft__held read_values(weft_ctx *owner, weft_tensor *t, double **values)
         weft__fail_named(owner, "lockstep", WEFT_E_NOMEM, "out of host memory for a copy of %s", weft__describe(t).s);
         return h;
     }
-    if (weft_read(ctx, t, h.block, (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype)) == WEFT_OK)
+    if (weft_read(ctx, t, h.block, weft__array_bytes(&t->a)) == WEFT_OK)
         *values = weft__values(owner, &h);
     return h;
 }
@@ -59,7 +59,7 @@ static weft_status copy_one(weft_tensor *from, weft_tensor *to)
     if (values && weft__held_make(owner, &to->a, &target)) {
         for (int64_t k = 0; k < to->a.count; k++)
             weft__element_set(target.block, to->a.dtype, k, values[k]);
-        weft_write(ctx, to, target.block, (size_t)to->a.count * weft_dtype_size((weft_dtype)to->a.dtype));
+        weft_write(ctx, to, target.block, weft__array_bytes(&to->a));
         weft__held_drop(owner, &target);
     }
     drop_values(owner, values, &h);

@@ -127,7 +127,7 @@ static bool measure(weft_file_difference *d, const void *first, const void *seco
 
 static size_t bytes_of(const weft_tensor *t)
 {
-    return (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype);
+    return weft__array_bytes(&t->a);
 }
 
 /* Row-major elements in host memory: the tensor's own, since what is loaded is contiguous, or a copy. */

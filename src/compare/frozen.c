@@ -221,7 +221,7 @@ static bool upload(rerun *r, const weft__held *h, weft__storage *to)
     if (!weft_dtype_is_float((weft_dtype)h->a.dtype))
         return ctx->backend->from_host(ctx->device, to->data, h->block, h->bytes) == WEFT_OK;
     const int64_t n = (int64_t)(h->bytes / weft_dtype_size((weft_dtype)h->a.dtype));
-    double *wide = weft__host_alloc(r->f->owner, sizeof *wide * (size_t)n);
+    double *wide = weft__host_array(r->f->owner, n, sizeof *wide);
     if (!wide)
         return false;
     for (int64_t k = 0; k < n; k++)
@@ -250,7 +250,8 @@ static bool place(rerun *r, const weft__held *h, int slot, bool is_input)
 {
     const size_t size = weft_dtype_size((weft_dtype)rerun_dtype(r, h->a.dtype));
     const int64_t n = (int64_t)(h->bytes / weft_dtype_size((weft_dtype)h->a.dtype));
-    weft__storage *s = weft__storage_new(r->ctx, (size_t)n * size);
+    size_t bytes;
+    weft__storage *s = weft__bytes_of(n, size, &bytes) ? weft__storage_new(r->ctx, bytes) : NULL;
     if (!s)
         return false;
     r->storage[slot] = s;
@@ -351,7 +352,7 @@ void weft__results_drop(const weft__frozen *f, weft__held *results)
 double *weft__values(weft_ctx *ctx, const weft__held *h)
 {
     const weft__array *a = &h->a;
-    double *values = weft__host_alloc(ctx, sizeof *values * (size_t)(a->count + 1));
+    double *values = weft__host_array(ctx, a->count + 1, sizeof *values);
     int64_t at[WEFT__MAX_DIMS] = {0}, offset = 0;
     for (int64_t k = 0; values && k < a->count; k++) {
         values[k] = weft__element_get(h->block, a->dtype, offset - h->lowest);

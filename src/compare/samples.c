@@ -30,7 +30,7 @@ static void put_points(const weft__sampler *s, weft_dtype dtype, double *values,
 static weft_tensor *fresh(weft__sampler *s, weft_dtype dtype, const int64_t *shape, int ndim, double lo, double hi)
 {
     const int64_t count = weft__count_of(shape, ndim);
-    double *values = weft__host_alloc(s->ctx, sizeof *values * (size_t)(count + 1));
+    double *values = weft__host_array(s->ctx, count + 1, sizeof *values);
     if (!values)
         return weft__fail_named(s->ctx, "compare_ops", WEFT_E_NOMEM, "out of memory for sample operands"), NULL;
     for (int64_t k = 0; k < count; k++) {

@@ -39,6 +39,11 @@ int64_t weft_count(const weft_tensor *t)
     return seen(t, "count") ? t->a.count : 0;
 }
 
+size_t weft_bytes(const weft_tensor *t)
+{
+    return seen(t, "bytes") ? weft__array_bytes(&t->a) : 0;
+}
+
 weft_dtype weft_dtype_of(const weft_tensor *t)
 {
     return seen(t, "dtype_of") ? (weft_dtype)t->a.dtype : WEFT_F32;
@@ -89,7 +94,7 @@ static weft_status null_tensor(weft_ctx *ctx, const char *name)
 
 static weft_status check_bytes(weft_ctx *ctx, const char *name, const weft_tensor *t, const void *data, size_t bytes)
 {
-    size_t needed = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype);
+    size_t needed = weft__array_bytes(&t->a);
     if (bytes != needed)
         return weft__fail_named(ctx, name, WEFT_E_INVALID,
                                 "%s holds %zu bytes, the buffer has %zu; sizes must be equal", weft__describe(t).s,

@@ -37,6 +37,14 @@ struct weft__exec {
     void *core;   /* the core's own */
 };
 
+/* Scratch memory for count elements of size bytes. */
+static inline void *weft__scratch(const weft__exec *e, int64_t count, size_t size)
+{
+    size_t bytes;
+    (void)weft__bytes_of(count, size, &bytes); /* too many: the host refuses SIZE_MAX */
+    return e->host->scratch(e, bytes);
+}
+
 typedef weft_status (*weft__kernel)(const weft__exec *e);
 
 typedef struct weft__device_options {

@@ -165,11 +165,6 @@ typedef struct weft__scope {
     bool was;     /* ctx->grad_enabled before */
 } weft__scope;
 
-typedef struct weft__scratch {
-    struct weft__scratch *next;
-    size_t bytes;
-} weft__scratch;
-
 /* How things were when the public function in progress was called, to go back to if it never ends. */
 typedef struct weft__undo weft__undo;
 typedef struct weft__entry {
@@ -330,6 +325,8 @@ void weft__unclaim(weft_ctx *ctx); /* enter.c: no thread is inside */
 
 void *weft__host_alloc(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, nothing recorded */
 void *weft__host_alloc_aligned(weft_ctx *ctx, size_t bytes, size_t alignment);
+/* count elements of size bytes; NULL likewise where that is more than can be addressed. */
+void *weft__host_array(weft_ctx *ctx, int64_t count, size_t size);
 void weft__host_free(weft_ctx *ctx, void *block, size_t bytes);
 void weft__slab_init(weft__slab *slab, size_t object_size, size_t shown_from, size_t shown_to);
 void *weft__slab_get(weft_ctx *ctx, weft__slab *slab);
@@ -347,6 +344,11 @@ void weft__cache_trim(weft_ctx *ctx);
 
 /* Product of the sizes; -1 on overflow or a negative size. */
 int64_t weft__count_of(const int64_t *shape, int ndim);
+/* Bytes of a's elements, one after the other; of a tensor's array it cannot wrap (weft__bytes_of). */
+static inline size_t weft__array_bytes(const weft__array *a)
+{
+    return (size_t)a->count * weft_dtype_size((weft_dtype)a->dtype);
+}
 void weft__set_contiguous(weft__array *a); /* strides, count and flag from shape and ndim */
 void weft__refresh(weft__array *a);        /* count and flag from shape and strides */
 bool weft__same_shape(const weft__array *a, const weft__array *b);
@@ -361,7 +363,8 @@ int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *d
 
 /* ---- Tensors (tensor.c) ---- */
 
-/* A header in the innermost scope with storage, or with a given storage (one more reference). NULL: error recorded. */
+/* A header in the innermost scope with storage, or with a given storage (one more reference). NULL: error recorded. Both
+ * refuse what has more bytes than can be addressed, counting what a view repeats. */
 weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim);
 weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage);
 /* The same data without history, in the innermost scope. */

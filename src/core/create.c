@@ -35,7 +35,7 @@ weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shap
     weft_tensor *t = blank(ctx, "from_data", dtype, shape, ndim);
     if (!t)
         return NULL;
-    size_t bytes = (size_t)t->a.count * weft_dtype_size(dtype);
+    size_t bytes = weft__array_bytes(&t->a);
     weft_status status = WEFT_OK;
     if (bytes && !data)
         status = weft__fail_named(ctx, "from_data", WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
@@ -52,9 +52,11 @@ static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, 
     if (!check_shape(ctx, "wrap", dtype, shape, ndim))
         return NULL;
     int64_t count = weft__count_of(shape, ndim);
-    if (count < 0 || (count > 0 && !data)) {
-        weft__fail_named(ctx, "wrap", count < 0 ? WEFT_E_SHAPE : WEFT_E_NULL_ARGUMENT, "%s for shape %s",
-                         count < 0 ? "sizes are negative or too large" : "data is NULL",
+    size_t bytes;
+    bool fits = weft__bytes_of(count, weft_dtype_size(dtype), &bytes);
+    if (!fits || (count > 0 && !data)) {
+        weft__fail_named(ctx, "wrap", fits ? WEFT_E_NULL_ARGUMENT : WEFT_E_SHAPE, "%s for %s %s",
+                         fits ? "data is NULL" : "sizes are negative or too large", weft_dtype_name(dtype),
                          weft__shape_text(shape, ndim).s);
         return NULL;
     }
@@ -71,7 +73,7 @@ static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, 
                          (long long)untrue, ((const unsigned char *)data)[untrue]);
         return NULL;
     }
-    weft__storage *storage = weft__storage_wrap(ctx, data, (size_t)count * weft_dtype_size(dtype));
+    weft__storage *storage = weft__storage_wrap(ctx, data, bytes);
     if (!storage) {
         weft__fail_named(ctx, "wrap", WEFT_E_NOMEM, "out of memory for a header");
         return NULL;

@@ -154,7 +154,7 @@ static void visit_leak(weft_tensor *t, void *arg)
     if (!v->report)
         return;
     char text[512];
-    size_t bytes = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype);
+    size_t bytes = weft__array_bytes(&t->a);
     snprintf(text, sizeof text, "%s made by weft_%s at %s, %zu bytes, kept %dx", weft__describe(t).s, t->maker,
              weft__site_text(t->site).s, bytes, (int)t->kept);
     v->report(v->user, &(weft_leak){.op = t->maker,

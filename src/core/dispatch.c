@@ -28,8 +28,11 @@ static void *host_scratch(const weft__exec *e, size_t bytes)
     running *r = e->core;
     weft__storage *s = r->n_scratch < MAX_SCRATCH ? weft__storage_new(r->ctx, bytes) : NULL;
     if (!s) {
-        weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "out of memory for %zu bytes of work space; %zu bytes are in use",
-                   bytes, r->ctx->live_bytes);
+        if (bytes == SIZE_MAX)
+            weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
+        else
+            weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM,
+                       "out of memory for %zu bytes of work space; %zu bytes are in use", bytes, r->ctx->live_bytes);
         return NULL;
     }
     r->scratch[r->n_scratch++] = s;

@@ -346,7 +346,7 @@ static void put_array(const weft__array *a, sink *s)
 static bool fetch(weft_ctx *ctx, weft_tensor *t, weft__array *a, size_t *bytes)
 {
     *a = t->a;
-    *bytes = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype);
+    *bytes = weft__array_bytes(&t->a);
     weft__set_contiguous(a);
     a->data = *bytes ? weft__host_alloc(ctx, *bytes) : NULL;
     if (*bytes && !a->data) {

@@ -55,6 +55,12 @@ void *weft__host_alloc(weft_ctx *ctx, size_t bytes)
     return weft__host_alloc_aligned(ctx, bytes, SMALL_ALIGNMENT);
 }
 
+void *weft__host_array(weft_ctx *ctx, int64_t count, size_t size)
+{
+    size_t bytes;
+    return weft__bytes_of(count, size, &bytes) ? weft__host_alloc(ctx, bytes) : NULL;
+}
+
 void weft__host_free(weft_ctx *ctx, void *block, size_t bytes)
 {
     if (!block)

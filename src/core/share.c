@@ -15,7 +15,7 @@ enum { DATA_OFFSET = (sizeof(shared) + 63) / 64 * 64 };
 
 static shared *freeze(weft_ctx *ctx, weft_tensor *t)
 {
-    size_t data = (size_t)t->a.count * weft_dtype_size((weft_dtype)t->a.dtype), bytes = DATA_OFFSET + data;
+    size_t data = weft__array_bytes(&t->a), bytes = DATA_OFFSET + data;
     shared *s = ctx->options.alloc(ctx->options.alloc_user, bytes, 64);
     if (!s) {
         weft__fail_named(ctx, "share", WEFT_E_NOMEM, "out of memory for a copy of %s", weft__describe(t).s);

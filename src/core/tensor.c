@@ -22,6 +22,12 @@ static void unlink_from_scope(weft_tensor *t)
     t->in_scope = 0;
 }
 
+/* Of the operation that makes a tensor, or of the call in progress. */
+static const char *name_of(const weft_ctx *ctx, int op)
+{
+    return op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : ctx->outer_name ? ctx->outer_name : "tensor";
+}
+
 /* A header without data; refs 1 for the scope. */
 static weft_tensor *header(weft_ctx *ctx, int op)
 {
@@ -38,7 +44,7 @@ static weft_tensor *header(weft_ctx *ctx, int op)
     t->storage = NULL;
     t->node = NULL;
     t->leaf = NULL;
-    t->maker = op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : ctx->outer_name ? ctx->outer_name : "tensor";
+    t->maker = name_of(ctx, op);
     t->site = ctx->site;
     t->cut_epoch = 0;
     link_into_scope(ctx, t, ctx->n_scopes - 1);
@@ -50,13 +56,22 @@ static weft_tensor *no_memory(weft_ctx *ctx, int op, weft_dtype dtype, const int
     weft__text budget = {""};
     if (ctx->options.memory_budget)
         snprintf(budget.s, sizeof budget.s, " of a budget of %zu", ctx->options.memory_budget);
-    const char *name = op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name
-                       : ctx->outer_name             ? ctx->outer_name
-                                                     : "tensor";
-    weft__fail_named(ctx, name, WEFT_E_NOMEM,
+    weft__fail_named(ctx, name_of(ctx, op), WEFT_E_NOMEM,
                      "out of memory for %s %s (%zu bytes); %zu bytes are in use%s; pop scopes sooner, use smaller "
                      "batches or raise the budget (weft_live_tensors lists what lives, by line)",
                      weft_dtype_name(dtype), weft__shape_text(shape, ndim).s, bytes, ctx->live_bytes, budget.s);
+    return NULL;
+}
+
+static weft_tensor *too_large(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim)
+{
+    int64_t least = 0;
+    for (int d = 0; d < ndim; d++)
+        least = shape[d] < least ? shape[d] : least;
+    weft__fail_named(ctx, name_of(ctx, op), WEFT_E_SHAPE,
+                     least < 0 ? "%s %s has a negative size"
+                               : "%s %s is too large: more bytes than can be addressed (2^63 - 1)",
+                     weft_dtype_name(dtype), weft__shape_text(shape, ndim).s);
     return NULL;
 }
 
@@ -64,12 +79,8 @@ weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *s
 {
     int64_t count = weft__count_of(shape, ndim);
     size_t bytes;
-    if (count < 0 || __builtin_mul_overflow((size_t)count, weft_dtype_size(dtype), &bytes) || bytes > PTRDIFF_MAX) {
-        weft__fail_named(ctx, op >= 0 && op < WEFT_OP_COUNT ? weft__ops[op].name : ctx->outer_name, WEFT_E_SHAPE,
-                         "the size of %s %s is negative or too large to address", weft_dtype_name(dtype),
-                         weft__shape_text(shape, ndim).s);
-        return NULL;
-    }
+    if (!weft__bytes_of(count, weft_dtype_size(dtype), &bytes))
+        return too_large(ctx, op, dtype, shape, ndim);
     weft__storage *storage = weft__storage_new(ctx, bytes);
     weft_tensor *t = storage ? header(ctx, op) : NULL;
     if (!t) {
@@ -94,6 +105,9 @@ weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *s
 
 weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage)
 {
+    size_t bytes;
+    if (__builtin_expect(!weft__bytes_of(a->count, weft_dtype_size((weft_dtype)a->dtype), &bytes), 0))
+        return too_large(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim);
     weft_tensor *t = header(ctx, op);
     if (!t)
         return no_memory(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim, 0);

@@ -175,10 +175,6 @@ weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim)
                    ndim >= 0 && ndim <= WEFT__MAX_DIMS && shape ? weft__shape_text(shape, ndim).s : "that many dims");
         return weft__leave_with(ctx, NULL);
     }
-    if (weft__count_of(resolved, ndim) < 0) {
-        weft__fail(ctx, WEFT_OP_EXPAND, WEFT_E_SHAPE, "%s is too large to count", weft__shape_text(resolved, ndim).s);
-        return weft__leave_with(ctx, NULL);
-    }
     weft__array a = weft__expanded(&x->a, resolved, ndim);
     weft__attrs attrs;
     attrs.ni = ndim;

@@ -12,7 +12,8 @@ static bool conv_attrs(weft_ctx *ctx, int op, const weft_conv2d_params *params, 
     bool fine = p->groups >= 0;
     for (int d = 0; d < 2; d++) {
         fine = fine && p->stride[d] >= 0 && p->padding[d] >= 0 && p->dilation[d] >= 0 && p->output_padding[d] >= 0 &&
-               p->stride[d] < INT32_MAX && p->padding[d] < INT32_MAX && p->dilation[d] < INT32_MAX;
+               p->stride[d] < INT32_MAX && p->padding[d] < INT32_MAX && p->dilation[d] < INT32_MAX &&
+               p->output_padding[d] < INT32_MAX;
         attrs->i[WEFT__CONV_STRIDE + d] = p->stride[d] ? p->stride[d] : 1;
         attrs->i[WEFT__CONV_PADDING + d] = p->padding[d];
         attrs->i[WEFT__CONV_DILATION + d] = p->dilation[d] ? p->dilation[d] : 1;
@@ -24,11 +25,27 @@ static bool conv_attrs(weft_ctx *ctx, int op, const weft_conv2d_params *params, 
     return fine;
 }
 
-/* Output size of a window of r taps over n elements; <= 0 if it does not fit. */
+/* Sizes below this cannot overflow when they are multiplied by a stride or dilation and padding is added. */
+enum { LONGEST_SIDE = 1 << 30 };
+
+/* Output size of a window of r taps over n elements; 0 if it does not fit, as any does into an image without elements:
+ * then there is no transpose that would give the image back. */
 static int64_t conv_size(const weft__attrs *a, int d, int64_t n, int64_t r)
 {
+    if (n < 1 || r < 1 || n > LONGEST_SIDE || r > LONGEST_SIDE)
+        return 0;
     int64_t span = a->i[WEFT__CONV_DILATION + d] * (r - 1) + 1, room = n + 2 * a->i[WEFT__CONV_PADDING + d] - span;
     return room < 0 ? 0 : room / a->i[WEFT__CONV_STRIDE + d] + 1;
+}
+
+/* The size that conv_size makes n of; 0 if there is none. */
+static int64_t transposed_size(const weft__attrs *a, int d, int64_t n, int64_t r, int64_t extra)
+{
+    if (n < 1 || r < 1 || n > LONGEST_SIDE || r > LONGEST_SIDE)
+        return 0;
+    int64_t size = (n - 1) * a->i[WEFT__CONV_STRIDE + d] - 2 * a->i[WEFT__CONV_PADDING + d] +
+                   a->i[WEFT__CONV_DILATION + d] * (r - 1) + extra + 1;
+    return size > 0 ? size : 0;
 }
 
 /* x, w (and b) are floats of one dtype with 4 (and 1) dims. */
@@ -77,7 +94,9 @@ static weft_tensor *run_conv(weft_ctx *ctx, int op, weft_tensor *const *in, int 
 
 static weft_tensor *window_too_large(weft_ctx *ctx, int op, weft_tensor *const *in)
 {
-    weft__fail(ctx, op, WEFT_E_SHAPE, "the window of %s does not fit into %s with this padding and dilation",
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "the window of %s does not fit into %s with this padding and dilation; both need at least one row and "
+               "column, and at most 2^30",
                weft__describe(in[1]).s, weft__describe(in[0]).s);
     return NULL;
 }
@@ -92,7 +111,7 @@ static weft_tensor *conv2d(weft_ctx *ctx, weft_tensor **in, const weft_conv2d_pa
     if (!channels_fit(ctx, OP, in, x[1], w[1], w[0], groups))
         return NULL;
     int64_t shape[4] = {x[0], w[0], conv_size(&attrs, 0, x[2], w[2]), conv_size(&attrs, 1, x[3], w[3])};
-    if (shape[2] <= 0 || shape[3] <= 0 || w[2] < 1 || w[3] < 1)
+    if (shape[2] == 0 || shape[3] == 0)
         return window_too_large(ctx, OP, in);
     return run_conv(ctx, OP, in, 3, shape, &attrs);
 }
@@ -114,8 +133,9 @@ static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft
     if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "w", in))
         return NULL;
     const int64_t *x = in[0]->a.shape, *w = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
-    int64_t out_channels = w[1] * groups, shape[4] = {x[0], out_channels};
-    bool fits = x[1] == w[0] && x[1] % groups == 0 && (!in[2] || in[2]->a.shape[0] == out_channels);
+    int64_t out_channels, shape[4];
+    bool fits = !__builtin_mul_overflow(w[1], groups, &out_channels) && x[1] == w[0] && x[1] % groups == 0 &&
+                (!in[2] || in[2]->a.shape[0] == out_channels);
     if (!fits) {
         weft__fail(ctx, OP, WEFT_E_SHAPE,
                    "channels do not fit: x %s, w %s, b %s, groups %lld; w must be [C, K/groups, R, S] for x [N, C, H, "
@@ -123,6 +143,8 @@ static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft
                    weft__describe(in[0]).s, weft__describe(in[1]).s, weft__describe(in[2]).s, (long long)groups);
         return NULL;
     }
+    shape[0] = x[0];
+    shape[1] = out_channels;
     for (int d = 0; d < 2; d++) {
         int64_t stride = attrs.i[WEFT__CONV_STRIDE + d], extra = params ? params->output_padding[d] : 0;
         if (extra >= stride && extra > 0) {
@@ -130,10 +152,9 @@ static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft
                        (long long)extra, (long long)stride);
             return NULL;
         }
-        shape[2 + d] = (x[2 + d] - 1) * stride - 2 * attrs.i[WEFT__CONV_PADDING + d] +
-                       attrs.i[WEFT__CONV_DILATION + d] * (w[2 + d] - 1) + extra + 1;
+        shape[2 + d] = transposed_size(&attrs, d, x[2 + d], w[2 + d], extra);
     }
-    if (shape[2] <= 0 || shape[3] <= 0 || w[2] < 1 || w[3] < 1 || x[2] < 1 || x[3] < 1)
+    if (shape[2] == 0 || shape[3] == 0)
         return window_too_large(ctx, OP, in);
     return run_conv(ctx, OP, in, 3, shape, &attrs);
 }
@@ -160,8 +181,8 @@ static weft_tensor *conv2d_weight(weft_ctx *ctx, weft_tensor **in, const int64_t
     if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "g", in))
         return NULL;
     const int64_t *x = in[0]->a.shape, *g = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
-    if (x[0] != g[0] || x[1] % groups || g[1] % groups || conv_size(&attrs, 0, x[2], kernel[0]) != g[2] ||
-        conv_size(&attrs, 1, x[3], kernel[1]) != g[3]) {
+    if (x[0] != g[0] || x[1] % groups || g[1] % groups || g[2] < 1 || g[3] < 1 ||
+        conv_size(&attrs, 0, x[2], kernel[0]) != g[2] || conv_size(&attrs, 1, x[3], kernel[1]) != g[3]) {
         weft__fail(ctx, OP, WEFT_E_SHAPE,
                    "g %s is not the shape of a convolution of x %s with kernel [%lld, %lld] and %lld groups",
                    weft__describe(in[1]).s, weft__describe(in[0]).s, (long long)kernel[0], (long long)kernel[1],
@@ -189,7 +210,7 @@ static bool pool_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *p, weft_
     attrs->nf = 0;
     bool fine = p != NULL;
     for (int d = 0; fine && d < 2; d++) {
-        fine = p->kernel[d] >= 1 && p->stride[d] >= 0 && p->padding[d] >= 0 && 2 * p->padding[d] <= p->kernel[d] &&
+        fine = p->kernel[d] >= 1 && p->stride[d] >= 0 && p->padding[d] >= 0 && p->padding[d] <= p->kernel[d] / 2 &&
                p->kernel[d] < INT32_MAX && p->stride[d] < INT32_MAX;
         attrs->i[WEFT__POOL_KERNEL + d] = p->kernel[d];
         attrs->i[WEFT__POOL_STRIDE + d] = p->stride[d] ? p->stride[d] : p->kernel[d];
@@ -205,8 +226,10 @@ static bool pool_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *p, weft_
 static bool pooled(const weft__attrs *a, const int64_t *plane, int64_t *out)
 {
     for (int d = 0; d < 2; d++) {
+        if (plane[d] < 1 || plane[d] > INT64_MAX / 2) /* then nothing below overflows */
+            return false;
         int64_t room = plane[d] + 2 * a->i[WEFT__POOL_PADDING + d] - a->i[WEFT__POOL_KERNEL + d];
-        if (room < 0 || plane[d] < 1)
+        if (room < 0)
             return false;
         out[d] = room / a->i[WEFT__POOL_STRIDE + d] + 1;
     }

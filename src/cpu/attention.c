@@ -93,7 +93,7 @@ weft_status WEFT__CPU(attention)(const weft__exec *e)
     if (a.batch * a.t == 0)
         return WEFT_OK;
     weft__pool *pool = weft__exec_pool(e);
-    a.work = e->host->scratch(e, real_bytes(e) * (size_t)(work_of(&a) * weft__pool_threads(pool)));
+    a.work = weft__scratch(e, work_of(&a) * weft__pool_threads(pool), real_bytes(e));
     if (!a.work)
         return WEFT_E_NOMEM;
     const int64_t grain = weft__grain(queries_of(&a) * (a.s + a.d + a.e));
@@ -116,8 +116,8 @@ weft_status WEFT__CPU(attention_grad)(const weft__exec *e)
         return WEFT_OK;
     weft__pool *pool = weft__exec_pool(e);
     const int threads = weft__pool_threads(pool);
-    a.work = e->host->scratch(e, real_bytes(e) * (size_t)(work_of(&a) * threads));
-    a.delta = a.work ? e->host->scratch(e, real_bytes(e) * (size_t)(a.batch * a.t + 1)) : NULL;
+    a.work = weft__scratch(e, work_of(&a) * threads, real_bytes(e));
+    a.delta = a.work ? weft__scratch(e, a.batch * a.t + 1, real_bytes(e)) : NULL;
     if (!a.delta)
         return WEFT_E_NOMEM;
     weft__pool_for(pool, a.batch * a.t, weft__grain(a.e), wide ? delta_range_f64 : delta_range_f32, &a);

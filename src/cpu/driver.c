@@ -85,11 +85,6 @@ static int32_t wanted_dtype(const traits *t, int k, int32_t dtype)
     return t->raw_in >> k & 1 ? dtype : compute_dtype(dtype);
 }
 
-static size_t bytes_of(int64_t count, int32_t dtype)
-{
-    return (size_t)count * weft_dtype_size((weft_dtype)dtype);
-}
-
 /* to = from, converting; both of one shape. */
 static weft_status copy(const weft__exec *e, const weft__array *from, weft__array *to)
 {
@@ -118,7 +113,7 @@ static void pack(weft__array *a)
 
 static weft_status give_memory(const weft__exec *e, weft__array *a)
 {
-    a->data = e->host->scratch(e, bytes_of(a->count, a->dtype));
+    a->data = weft__scratch(e, a->count, weft_dtype_size((weft_dtype)a->dtype));
     return a->data ? WEFT_OK : WEFT_E_NOMEM;
 }
 
@@ -229,7 +224,9 @@ static weft_status step_scratch(const weft__exec *e, int lists, int64_t n, void 
         size_t most = 0;
         for (int64_t k = 0; k < n; k++) {
             const weft__array *a = e->in[list * n + k];
-            size_t bytes = steps_directly(a) ? 0 : bytes_of(a->count, compute_dtype(a->dtype));
+            size_t bytes = 0;
+            if (!steps_directly(a))
+                (void)weft__bytes_of(a->count, weft_dtype_size((weft_dtype)compute_dtype(a->dtype)), &bytes);
             most = bytes > most ? bytes : most;
         }
         scratch[list] = most ? e->host->scratch(e, most) : NULL;

@@ -395,7 +395,7 @@ static weft_status make_dense(const weft__exec *e, const weft__array *a, weft__a
         stride *= a->shape[d];
     }
     dense->contiguous = true;
-    dense->data = e->host->scratch(e, (size_t)(a->count * weft__dtype_bytes(a->dtype)));
+    dense->data = weft__scratch(e, a->count, (size_t)weft__dtype_bytes(a->dtype));
     if (!dense->data) {
         return WEFT_E_NOMEM;
     }

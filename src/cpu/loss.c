@@ -74,7 +74,7 @@ weft_status WEFT__CPU(cross_entropy_with)(const weft__exec *e)
     if (status != WEFT_OK)
         return status;
     t.lse = e->out[1]->data;
-    t.loss = e->host->scratch(e, (size_t)t.rows * sizeof(double));
+    t.loss = weft__scratch(e, t.rows, sizeof(double));
     if (!t.loss)
         return WEFT_E_NOMEM;
     weft__pool_for(weft__exec_pool(e), t.rows, weft__grain(t.classes),

@@ -41,7 +41,7 @@ static const void *row_or(const weft__exec *e, const weft__array *w, int64_t n, 
     if (w)
         return n == 0 ? (const void *)"" : w->data;
     const bool wide = e->in[0]->dtype == WEFT_F64;
-    void *row = e->host->scratch(e, (size_t)n * (wide ? sizeof(double) : sizeof(float)));
+    void *row = weft__scratch(e, n, wide ? sizeof(double) : sizeof(float));
     if (!row)
         return NULL;
     for (int64_t i = 0; i < n; i++) {
@@ -92,11 +92,10 @@ static weft_status make_sums(const weft__exec *e, norm *t, bool dw, bool db)
 {
     const int64_t row = weft__pitch(t->n);
     t->pitch = 2 * row;
-    const size_t bytes = (size_t)(t->blocks * t->pitch) * sizeof(double);
-    double *sums = dw || db ? e->host->scratch(e, bytes) : NULL;
+    double *sums = dw || db ? weft__scratch(e, t->blocks * t->pitch, sizeof *sums) : NULL;
     if (!sums)
         return dw || db ? WEFT_E_NOMEM : WEFT_OK;
-    memset(sums, 0, bytes);
+    memset(sums, 0, (size_t)(t->blocks * t->pitch) * sizeof *sums);
     t->dw = dw ? sums : NULL;
     t->db = db ? sums + row : NULL;
     return WEFT_OK;

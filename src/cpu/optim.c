@@ -86,7 +86,7 @@ static weft_status run_step(const weft__exec *e, step *s, weft__range_fn fn)
     s->e = e;
     s->n = e->attrs->i[0];
     int64_t pair[2]; /* the driver steps half types one tensor at a time: work space for each would run out */
-    int64_t *chunks = s->n == 1 ? pair : e->host->scratch(e, (size_t)(s->n + 1) * sizeof(int64_t));
+    int64_t *chunks = s->n == 1 ? pair : weft__scratch(e, s->n + 1, sizeof(int64_t));
     if (!chunks)
         return WEFT_E_NOMEM;
     chunks[0] = 0;

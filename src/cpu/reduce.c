@@ -414,7 +414,7 @@ static void run_chunks(void *arg, int64_t begin, int64_t end, int worker)
 
 static weft_status run_split(const weft__exec *e, plan *p)
 {
-    p->partial = e->host->scratch(e, (size_t)(p->tiles * p->chunks * p->width) * p->fold->acc_size);
+    p->partial = weft__scratch(e, p->tiles * p->chunks * p->width, p->fold->acc_size);
     if (!p->partial)
         return WEFT_E_NOMEM;
     weft__pool_for(weft__exec_pool(e), p->tiles * p->chunks, 1, run_chunks, p);

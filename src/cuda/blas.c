@@ -167,7 +167,7 @@ static weft_status copy_operand(const weft__exec *e, operand *o, const weft__cud
         to.strides[d] = stride;
         stride *= to.shape[d];
     }
-    to.data = e->host->scratch(e, (size_t)to.count * weft__cuda_bytes(to.dtype));
+    to.data = weft__scratch(e, to.count, weft__cuda_bytes(to.dtype));
     if (!to.data)
         return WEFT_E_NOMEM;
     weft__exec copy = *e;

@@ -120,7 +120,7 @@ static weft_status make_like(const weft__exec *e, const weft__array *a, int32_t 
         made->strides[d] = stride;
         stride *= a->shape[d];
     }
-    made->data = e->host->scratch(e, (size_t)a->count * weft__cuda_bytes(dtype));
+    made->data = weft__scratch(e, a->count, weft__cuda_bytes(dtype));
     return made->data ? WEFT_OK : WEFT_E_NOMEM;
 }
 

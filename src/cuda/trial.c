@@ -94,7 +94,7 @@ weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, wef
     *verdict = WEFT__BLAS_WRONG;
     if (key[WEFT__KEY_M] * key[WEFT__KEY_N] < COUNT)
         return WEFT_OK;
-    void *zeros = data->vector ? e->host->scratch(e, (size_t)key[WEFT__KEY_N] * each) : NULL;
+    void *zeros = data->vector ? weft__scratch(e, key[WEFT__KEY_N], each) : NULL;
     if (data->vector && !zeros)
         return WEFT_E_NOMEM;
     trial.vector = zeros;
