@@ -68,8 +68,8 @@ WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int 
 /* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
 WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
 /* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
- * for the host's call with an arrow between them, and tensor memory over time. WEFT_E_IO and WEFT_E_NOMEM are
- * recorded in the context. */
+ * for the host's call with an arrow between them, and tensor memory over time. A file at path is
+ * replaced when all is written, as io.h says of saving. WEFT_E_IO and WEFT_E_NOMEM are recorded in the context. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(weft_profile *profile, const char *path);
 
 #ifdef __cplusplus

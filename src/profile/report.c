@@ -1,10 +1,10 @@
 /* report.c - a profile as a table and as a trace. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "core/sheet.h"
 #include "io/json_text.h"
+#include "io/replace.h"
 #include "profile.h"
 
 /* ---- Table ---- */
@@ -164,36 +164,32 @@ static bool write_head(FILE *out, weft_profile *p, const weft_profile_total *tot
     return whole;
 }
 
-/* WEFT_OK, or why not: *why is a sentence about path then. */
-static weft_status write_trace(weft_profile *p, const char *path, const char **why)
+/* WEFT_OK, or why not: *r has a sentence about path then. What was at path before stays until all is written. */
+static weft_status write_trace(weft_profile *p, const char *path, weft__replace *r)
 {
-    FILE *out = fopen(path, "w");
-    if (!out) {
-        *why = strerror(errno);
+    if (!weft__replace_open(r, path))
         return WEFT_E_IO;
-    }
     const weft_profile_total total = weft_profile_totals(p);
-    const bool whole = write_head(out, p, &total);
+    const bool whole = write_head(r->out, p, &total);
     for (int64_t k = 0; k < total.kept; k++)
-        write_event(out, &p->events[k], !p->ctx->backend->host_memory, (long long)k);
-    weft__json_put(out, "\n]}\n");
-    const bool bad = ferror(out) != 0;
-    *why = "writing failed; is the disk full?";
-    if (fclose(out) != 0 || bad)
-        return WEFT_E_IO;
-    *why = "out of memory for the table of kernels";
-    return whole ? WEFT_OK : WEFT_E_NOMEM;
+        write_event(r->out, &p->events[k], !p->ctx->backend->host_memory, (long long)k);
+    weft__json_put(r->out, "\n]}\n");
+    if (whole)
+        return weft__replace_commit(r) ? WEFT_OK : WEFT_E_IO;
+    weft__replace_drop(r);
+    weft_text(r->why, sizeof r->why, "out of memory for the table of kernels");
+    return WEFT_E_NOMEM;
 }
 
 weft_status weft_profile_trace(weft_profile *p, const char *path)
 {
-    const char *why = "";
+    weft__replace r;
     if (!p)
         return WEFT_E_NULL_ARGUMENT;
     if (!path)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_NULL_ARGUMENT, "the path is NULL");
-    const weft_status status = write_trace(p, path, &why);
-    return status == WEFT_OK ? WEFT_OK : weft__fail_named(p->ctx, "profile_trace", status, "%s: %s", path, why);
+    const weft_status status = write_trace(p, path, &r);
+    return status == WEFT_OK ? WEFT_OK : weft__fail_named(p->ctx, "profile_trace", status, "%s: %s", path, r.why);
 }
 
 void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why)
@@ -211,7 +207,7 @@ void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why)
 
 void weft__profile_write(weft_profile *p, const char *path)
 {
-    const char *why = "";
-    if (write_trace(p, path, &why) != WEFT_OK)
-        weft__profile_complain(p->ctx, path, why);
+    weft__replace r;
+    if (write_trace(p, path, &r) != WEFT_OK)
+        weft__profile_complain(p->ctx, path, r.why);
 }

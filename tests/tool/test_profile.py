@@ -81,7 +81,7 @@ def test_places_that_cannot_be_written_are_named_before_the_run():
 
 
 def test_an_unwritable_variable_is_told():
-    for path, why in (("/nowhere/trace", "No such file"), ("/", "Is a directory"), ("/dev/full", "disk full"), ("/" + 600 * "x", "too long")):
+    for path, why in (("/nowhere/trace", "No such file"), ("/", "Is a directory"), ("/dev/full", "No space left"), ("/" + 600 * "x", "too long")):
         done = subprocess.run([PROGRAM, "steps", "3"], capture_output=True, text=True, env={**os.environ, "WEFT_PROFILE": path})
         assert done.returncode == 0 and done.stdout == "", path
         assert done.stderr.startswith("weft: WEFT_PROFILE: " + path[:100]) and why in done.stderr, (path, done.stderr)
