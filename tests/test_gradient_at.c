@@ -216,6 +216,42 @@ WEFT_TEST(GradientAt, SoftmaxThatRoundedToOneHasASlope)
     test_ctx_close(ctx, &memory);
 }
 
+static weft_tensor *bce_of_half(weft_tensor *x)
+{
+    return weft_bce_with_logits(x, weft_full_like(weft_detach(x), 0.5));
+}
+
+/* Where a prediction is right by far, and at 0, where its formula changes sides. */
+WEFT_TEST(GradientAt, RightLogitsStillHaveALossAndASlope)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    static const double at[6] = {20, -20, 20, 0, 0, 0.25}, target[6] = {1, 0, 0, 1, 0, 0.5};
+    for (int d = 0; d < 2; d++)
+        for (int k = 0; k < 6; k++)
+            for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+                weft_tensor *in[2] = {weft_full(ctx, dtypes[d], WEFT_DIMS(1), at[k]),
+                                      weft_full(ctx, dtypes[d], WEFT_DIMS(1), target[k])},
+                            *dx[2];
+                for (int o = 0; o < 2; o++)
+                    in[o] = weft_set_requires_grad(in[o], true);
+                weft_tensor *y = weft_bce_with_logits(in[0], in[1]);
+                const double loss = target[k] * log1p(exp(-at[k])) + (1 - target[k]) * log1p(exp(at[k]));
+                const double slope = (1 - target[k]) / (1 + exp(-at[k])) - target[k] / (1 + exp(at[k]));
+                WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(y)), loss, 1e-6 * loss);
+                WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, in, dx, 2, flags));
+                WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(dx[0])), slope, 1e-6 * fabs(slope));
+                WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(dx[1])), -at[k], 0);
+            }
+    second_along_ones(ctx, bce_of_half, (const double[]){0, 2, -2},
+                      (const double[]){0.25 / 3, 0.10499358540350652 / 3, 0.10499358540350652 / 3}, 3);
+    uint8_t bytes[2] = {1, 0};
+    weft_tensor *x = weft_full(ctx, WEFT_F32, WEFT_DIMS(2), 3), *t = weft_from_data(ctx, WEFT_U8, WEFT_DIMS(2), bytes);
+    WEFT_CHECK_NEAR(weft_item(ctx, weft_bce_with_logits(x, t)), (log1p(exp(-3)) + log1p(exp(3))) / 2, 1e-6);
+    test_ctx_close(ctx, &memory);
+}
+
 /* A loser gets 0, not 0 times g. */
 WEFT_TEST(GradientAt, LosersGetNothingOfAnInfiniteGradient)
 {

@@ -210,7 +210,12 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
         return weft__leave_with(ctx, NULL);
-    weft_tensor *loss = weft_sub(weft_softplus(in[0]), weft_mul(in[1], in[0]));
+    /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their slopes,
+     * s(x) and t, cancel where the prediction is right. */
+    weft_tensor *x = in[0], *zero = weft_scalar(ctx, (weft_dtype)x->a.dtype, 0), *positive = weft_gt(x, zero);
+    weft_tensor *t = weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft_cast(in[1], (weft_dtype)x->a.dtype);
+    weft_tensor *curve = weft_softplus(weft_where(positive, weft_neg(x), x)), *minus = weft_neg(t);
+    weft_tensor *loss = weft_add(curve, weft_mul(weft_where(positive, weft_add_scalar(minus, 1), minus), x));
     return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
