@@ -1,5 +1,7 @@
 /* ops.c - `weft ops`: the reference of operations, searchable. */
 #include "command.h"
+#include "functions.h"
+#include "gradients.h"
 #include "json.h"
 #include "options.h"
 #include "terminal.h"
@@ -12,12 +14,17 @@
 
 static const usage ops_usage = {
     "weft ops", "[NAME | WORD...] [--family NAME] [--json]",
-    "The reference of operations. A name shows one in full: prototype, formula, derivative, domain. Other words look\n"
-    "for operations whose name or description has all of them. Without words: all, by family.",
+    "The reference of operations, and of what else the headers declare: makers, views of data, optimisers, files,\n"
+    "structs of parameters. A name shows one in full: prototype, formula, derivative, domain. Other words look for "
+    "what\n"
+    "has all of them in its name or description. Without words: all operations, by family.",
     "  weft ops                     every operation, a line each\n"
     "  weft ops gelu                all about weft_gelu\n"
     "  weft ops pool                operations that have to do with pooling\n"
     "  weft ops --family reduce     the reductions\n"
+    "  weft ops weft_backward       a function that is no operation\n"
+    "  weft ops conv2d_params       a struct; `weft ops conv2d` shows it too\n"
+    "  weft ops --family function   every function that is no operation\n"
     "  weft ops gelu --json         for programs\n"};
 
 /* ---- Searching ---- */
@@ -64,6 +71,26 @@ static int search(int *found, int n_words, char **words, const char *family)
     return n;
 }
 
+/* What an operation's parameters are declared as, and other functions and types that fit. */
+static bool declared_fits(const declared *d, int n_words, char **words, const char *family)
+{
+    if (family && strcmp(d->kind, family) != 0)
+        return false;
+    for (int w = 0; w < n_words; w++)
+        if (!has_word(d->name, words[w]) && !has_word(d->doc, words[w]) && !has_word(d->header, words[w]))
+            return false;
+    return true;
+}
+
+static int search_declared(const declared **found, int n_words, char **words, const char *family)
+{
+    int n = 0;
+    for (int k = 0; k < declared_count(); k++)
+        if (declared_fits(declared_at(k), n_words, words, family))
+            found[n++] = declared_at(k);
+    return n;
+}
+
 /* ---- Text ---- */
 
 static void field(const char *key, const char *text)
@@ -97,6 +124,35 @@ static void print_related(const char *name)
         putchar('\n');
 }
 
+static bool is_name_letter(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Whether name stands in text by itself. */
+static bool mentions(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name))
+        if ((at == text || !is_name_letter(at[-1])) && !is_name_letter(at[length]))
+            return true;
+    return false;
+}
+
+/* The structs and enums that a parameter list names. */
+static void print_types(const char *parameters)
+{
+    static const char *const known[] = {"weft_tensor", "weft_ctx", "weft_status", "weft_dtype"};
+    for (int k = 0; k < declared_count(); k++) {
+        const declared *d = declared_at(k);
+        bool plain = strcmp(d->kind, "type") != 0 || !mentions(parameters, d->name);
+        for (size_t j = 0; j < sizeof known / sizeof *known; j++)
+            plain = plain || strcmp(d->name, known[j]) == 0;
+        if (!plain)
+            say(stdout, "\n%s%s%s%s\n", d->doc, d->doc[0] ? "\n" : "", d->text, ";");
+    }
+}
+
 static void print_one(const weft_op_description *op)
 {
     const char *space = strchr(op->result, '*') ? "" : " ";
@@ -109,6 +165,8 @@ static void print_one(const weft_op_description *op)
     field("value", op->formula);
     field(op->gradient_b ? "gradient of a" : "gradient", op->gradient);
     field("gradient of b", op->gradient_b);
+    if (op->differentiable && !op->gradient)
+        field("gradient", gradient_in_words(op->name));
     field("not differentiable", op->no_gradient);
     if (op->gradient) {
         char text[64];
@@ -120,9 +178,35 @@ static void print_one(const weft_op_description *op)
             "  y the result, g the gradient that arrives.%s\n",
             style(stdout, STYLE_DIM), style(stdout, STYLE_PLAIN));
     }
+    print_types(op->parameters);
     if (op->differentiable)
         say(stdout, "\n  weft gradcheck %s     checks this derivative on this machine\n", op->name);
     print_related(op->name);
+}
+
+static void print_declared(const declared *d)
+{
+    say(stdout, "%s;\n\n", d->text);
+    if (d->doc[0])
+        say(stdout, "  %s\n\n", d->doc);
+    field("header", d->header);
+    if (strcmp(d->kind, "function") == 0)
+        print_types(d->text);
+}
+
+static void print_declared_list(const declared *const *found, int n)
+{
+    const char *header = "";
+    for (int k = 0; k < n; k++) {
+        const declared *d = found[k];
+        if (strcmp(header, d->header) != 0)
+            say(stdout, "\n%s%s%s, no operations\n", style(stdout, STYLE_BOLD), d->header, style(stdout, STYLE_PLAIN));
+        header = d->header;
+        const size_t room = (size_t)terminal_width(stdout) - 34, end = strcspn(d->doc, ".:;");
+        const size_t shown = end < room ? end : room;
+        say(stdout, "  %s%-30s%s %.*s\n", style(stdout, STYLE_ACCENT), d->name, style(stdout, STYLE_PLAIN), (int)shown,
+            d->doc);
+    }
 }
 
 static void print_list(const int *found, int n)
@@ -140,7 +224,8 @@ static void print_list(const int *found, int n)
             cut ? room - 3 : 1000, op.doc, cut ? "..." : "");
     }
     if (n > 1 && is_terminal(stdout))
-        say(stdout, "\n%d operations; `weft ops NAME` shows one in full\n", n);
+        say(stdout, "\n%d operations; `weft ops NAME` shows one in full, `weft ops --family function` what is none\n",
+            n);
 }
 
 /* ---- JSON ---- */
@@ -157,7 +242,7 @@ static void json_op(json *j, const weft_op_description *op)
     json_bool(j, "differentiable", op->differentiable);
     json_text(j, "no_gradient", op->no_gradient);
     json_text(j, "formula", op->formula);
-    json_text(j, "gradient", op->gradient);
+    json_text(j, "gradient", op->gradient || !op->differentiable ? op->gradient : gradient_in_words(op->name));
     json_text(j, "gradient_b", op->gradient_b);
     json_row(j, "domain");
     json_real(j, NULL, op->lo);
@@ -166,7 +251,18 @@ static void json_op(json *j, const weft_op_description *op)
     json_close(j);
 }
 
-static void print_json(const int *found, int n)
+static void json_declared(json *j, const declared *d)
+{
+    json_object(j, NULL);
+    json_text(j, "name", d->name);
+    json_text(j, "kind", d->kind);
+    json_text(j, "header", d->header);
+    json_text(j, "declaration", d->text);
+    json_text(j, "doc", d->doc);
+    json_close(j);
+}
+
+static void print_json(const int *found, int n, const declared *const *others, int n_others)
 {
     json j = json_begin(stdout);
     json_object(&j, NULL);
@@ -177,49 +273,105 @@ static void print_json(const int *found, int n)
         json_op(&j, &op);
     }
     json_close(&j);
+    json_array(&j, "declared");
+    for (int k = 0; k < n_others; k++)
+        json_declared(&j, others[k]);
+    json_close(&j);
     json_close(&j);
 }
 
 /* ---- The command ---- */
 
-static int nothing_found(const char *word)
+static const char *const families[] = {"unary",  "unary_p", "predicate", "binary", "compare",  "ternary",
+                                       "reduce", "view",    "composite", "custom", "function", "type"};
+enum { N_FAMILIES = sizeof families / sizeof *families };
+
+static bool is_family(const char *name)
 {
-    const char **names = take((size_t)weft_op_count() * sizeof *names);
-    for (int k = 0; k < weft_op_count(); k++)
-        names[k] = describe(k).name;
-    const char *near = suggest(word, names, weft_op_count());
+    for (int k = 0; k < N_FAMILIES; k++)
+        if (strcmp(families[k], name) == 0)
+            return true;
+    const char *near = suggest(name, families, N_FAMILIES);
+    complain("there is no family \"%s\"%s%s%s; `weft ops --help` lists them", name, near ? "; did you mean \"" : "",
+             near ? near : "", near ? "\"" : "");
+    return false;
+}
+
+static const char *nearest(const char *word)
+{
+    const int n_ops = weft_op_count(), n = n_ops + declared_count();
+    const char **names = take((size_t)n * sizeof *names);
+    for (int k = 0; k < n; k++)
+        names[k] = k < n_ops ? describe(k).name : declared_at(k - n_ops)->name;
+    const char *near = suggest(word, names, n);
     free(names);
-    complain("no operation fits \"%s\"%s%s; `weft ops` lists all", word, near ? "; did you mean " : "",
-             near ? near : "");
+    return near;
+}
+
+static int nothing_found(int n, char **words, const char *family)
+{
+    const char *near = n == 1 && !family ? nearest(words[0]) : NULL;
+    const int known = n == 1 ? weft_op_find(words[0]) : -1;
+    if (known >= 0)
+        complain("weft_%s is of the family %s, not of %s", describe(known).name, describe(known).family_name, family);
+    else if (n == 1)
+        complain("no operation, function or type fits \"%s\"%s%s%s%s; `weft ops` lists the operations", words[0],
+                 family ? " in the family " : "", family ? family : "", near ? "; did you mean " : "",
+                 near ? near : "");
+    else
+        complain("no operation, function or type has all of these words%s%s; `weft ops` lists the operations",
+                 family ? " in the family " : "", family ? family : "");
     return EXIT_USAGE;
+}
+
+/* What was found: one operation or one other thing in full, more as lists. */
+static void print_found(const int *ops, int n_ops, const declared *const *others, int n_others)
+{
+    if (n_ops == 1 && n_others == 0) {
+        const weft_op_description op = describe(ops[0]);
+        print_one(&op);
+    } else if (n_ops == 0 && n_others == 1) {
+        print_declared(others[0]);
+    } else {
+        print_list(ops, n_ops);
+        print_declared_list(others, n_others);
+    }
 }
 
 int command_ops(int argc, char **argv)
 {
     bool as_json = false;
     const char *family = NULL;
-    const option options[] = {{"family", "NAME",
-                               "unary, unary_p, predicate, binary, compare, ternary, reduce, view, composite or custom",
-                               OPTION_TEXT, &family, 0, 0},
-                              {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
-                              {0}};
+    const option options[] = {
+        {"family", "NAME",
+         "unary, unary_p, predicate, binary, compare, ternary, reduce, view, composite, custom; function, type",
+         OPTION_TEXT, &family, 0, 0},
+        {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
+        {0}};
     int status;
     if (!options_parse(&ops_usage, options, &argc, argv, &status))
         return status;
-    int *found = take((size_t)weft_op_count() * sizeof *found);
-    int exact = argc == 2 ? weft_op_find(argv[1]) : -1, n = 1;
-    found[0] = exact;
-    if (exact < 0)
-        n = search(found, argc - 1, argv + 1, family);
-    weft_op_description op = describe(n ? found[0] : 0);
-    if (n == 0)
-        status = nothing_found(argc > 1 ? argv[1] : family ? family : "");
-    else if (as_json)
-        print_json(found, n);
-    else if (n == 1)
-        print_one(&op);
+    if (family && !is_family(family))
+        return EXIT_USAGE;
+    const int n_words = argc - 1, exact = n_words == 1 && !family ? weft_op_find(argv[1]) : -1;
+    const declared *named = n_words == 1 && !family && exact < 0 ? declared_find(argv[1]) : NULL;
+    int *ops = take((size_t)weft_op_count() * sizeof *ops), n_ops = 0, n_others = 0;
+    const declared **others = take((size_t)declared_count() * sizeof *others);
+    if (exact >= 0)
+        ops[n_ops++] = exact;
+    else if (named)
+        others[n_others++] = named;
     else
-        print_list(found, n);
-    free(found);
-    return n == 0 ? status : EXIT_FINE;
+        n_ops = search(ops, n_words, argv + 1, family);
+    if (exact < 0 && !named && (n_words > 0 || family))
+        n_others = search_declared(others, n_words, argv + 1, family);
+    if (n_ops + n_others == 0)
+        status = nothing_found(n_words, argv + 1, family);
+    else if (as_json)
+        print_json(ops, n_ops, others, n_others);
+    else
+        print_found(ops, n_ops, others, n_others);
+    free(ops);
+    free(others);
+    return n_ops + n_others == 0 ? status : EXIT_FINE;
 }

@@ -84,7 +84,9 @@ WEFT_API const char *
 weft_ctx_message(const weft_ctx *ctx);              /* its message, "" if none; valid until the next error or clear */
 WEFT_API weft_status weft_ctx_clear(weft_ctx *ctx); /* forgets the error and returns what it was */
 
-/* Records an error of your own, printf style, as an operation would; the first one wins. Returns status. */
+/* Records an error of your own, as an operation would, by weft_text; the first one wins. Returns status. In a callback the
+ * message begins with the name of the operation; where your text does too ("swish: x must be positive"), it is not repeated.
+ * Control characters, which names from files may have, become question marks. */
 WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))

@@ -152,6 +152,14 @@ static const char *take_name(char *text, const char **rest)
     return text + 5;
 }
 
+/* text without "swish: " or "weft_swish: " at its head, for a message that begins with that name anyway. */
+static const char *after_name(const char *text, const char *name)
+{
+    const char *at = strncmp(text, "weft_", 5) == 0 ? text + 5 : text;
+    const size_t length = strlen(name);
+    return strncmp(at, name, length) == 0 && strncmp(at + length, ": ", 2) == 0 ? at + length + 2 : text;
+}
+
 weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 {
     char text[WEFT__MESSAGE_SIZE];
@@ -161,7 +169,7 @@ weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format,
     weft_text_list(text, sizeof text, format, args);
     va_end(args);
     if (ctx && ctx->depth > 0 && ctx->outer_name)
-        return weft__fail_named(ctx, ctx->outer_name, status, "%s", text);
+        return weft__fail_named(ctx, ctx->outer_name, status, "%s", after_name(text, ctx->outer_name));
     const char *name = take_name(text, &rest);
     if (name[0])
         return weft__fail_named(ctx, name, status, "%s", rest);

@@ -70,6 +70,28 @@ def test_ops_search_and_reference():
     assert "logsumexp" in reductions and "softmax" not in reductions
 
 
+def test_ops_knows_what_is_no_operation():
+    for words, parts in [(["conv2d"], ["of x: conv2d_transpose(g, w)", "int64_t stride[2];", "weft gradcheck conv2d"]),
+                         (["weft_ones"], ["weft_tensor *weft_ones(weft_ctx *ctx", "tensor.h"]), (["backward"], ["autograd.h", "gradient of every leaf"]),
+                         (["adam_params"], ["double beta1;"]), (["weft_save_npz"], ["io.h"]), (["adam_open"], ["typedef struct weft_adam_options", "optim.h"]),
+                         (["--family", "function"], ["weft_profile_begin", "weft_item", "weft_data"]),
+                         (["npz"], ["weft_load_npz", "weft_save_npz"])]:
+        result = weft("ops", *words)
+        assert result.code == 0, (words, result.err)
+        for part in parts:
+            assert part in result.out, (words, part, result.out)
+
+
+def test_ops_says_why_nothing_fits():
+    for words, hint in [(["select", "--family", "unary"], "weft_select is of the family view, not of unary"), (["--family", "reduced"], 'did you mean "reduce"'),
+                        (["select", "qqqqqq"], "has all of these words"), (["zzzzzzzzzzz"], 'fits "zzzzzzzzzzz"; `weft ops`'), (["weft_backwards"], "did you mean weft_backward")]:
+        result = weft("ops", *words)
+        assert result.code == 2 and hint in result.err, (words, result.err)
+    for name in ("select", "gelu", "weft_ones"):  # what is there is never suggested as another word for itself
+        for extra in ([], ["--family", "unary_p"], ["--family=type"], ["qqqqqq"]):
+            assert f"did you mean {name}" not in weft("ops", name, *extra).err
+
+
 def test_a_pipe_gets_plain_text():
     for words in (["help"], ["info"], ["ops"], ["gradcheck", "relu"], ["bench", "ops", "add", "--quick"]):
         result = weft(*words)

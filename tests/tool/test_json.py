@@ -19,12 +19,38 @@ def test_info():
 
 def test_ops():
     ops = weft_json("ops", "--json")
-    check_schema(ops, "ops")
+    check_schema({**ops, "declared": weft_json("ops", "--family", "type", "--json")["declared"]}, "ops")
+    assert ops["declared"] == []
     names = [op["name"] for op in ops["ops"]]
     assert len(names) == len(set(names)) and len(names) > 100
     assert all(op["differentiable"] == (op["no_gradient"] is None) for op in ops["ops"])
     one = weft_json("ops", "atan2", "--json")["ops"]
-    assert [op["name"] for op in one] == ["atan2"] and one[0]["gradient_b"] == "-g * a / (a * a + b * b)"
+    assert [op["name"] for op in one] == ["atan2"] and one[0]["gradient_b"] == "-M(atan2_slope)(g, a, b)"
+
+
+def test_every_derivative_is_told():
+    ops = weft_json("ops", "--json")["ops"]
+    silent = [op["name"] for op in ops if op["differentiable"] and not op["gradient"]]
+    assert not silent, f"tools/gradients.c has no words for {silent}"
+    words = set(re.findall(r'^    \{"([a-z0-9_]+)",', open(os.path.join(HERE, "..", "..", "tools", "gradients.c")).read(), re.M))
+    assert words <= {op["name"] for op in ops if op["differentiable"]}, words
+
+
+def test_everything_that_the_headers_declare_is_found():
+    headers = os.path.join(HERE, "..", "..", "include", "weft")
+    declared = {item["name"]: item for kind in ("function", "type") for item in weft_json("ops", "--family", kind, "--json")["declared"]}
+    missing = []
+    for header in sorted(os.listdir(headers)):
+        with open(os.path.join(headers, header)) as file:
+            text = re.sub(r"/[*].*?[*]/", "", file.read(), flags=re.S)
+        if header == "ops.h":
+            continue
+        functions = re.findall(r"WEFT_API[^;(]*?\b(weft_[a-z0-9_]+)\s*\(", text)
+        types = re.findall(r"^typedef (?:struct|enum) (weft_[a-z0-9_]+)", text, re.M)
+        missing += [name for name in functions + types if name not in declared or declared[name]["header"] != header]
+        assert functions or types or header in ("weft.h",), header
+    assert not missing, missing
+    assert len(declared) > 150 and all(item["declaration"].count("(") == item["declaration"].count(")") for item in declared.values() if item["kind"] == "function")
 
 
 def test_gradcheck_covers_every_differentiable_operation():
