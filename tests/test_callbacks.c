@@ -1,48 +1,9 @@
 /* test_callbacks.c - what the program's callbacks may do with the context that calls them: anything but close it, or only look;
  * all else is a status with a sentence. One that is left by longjmp, or closes the scopes around it, leaves a context that
  * works, with everything in progress undone. */
-#include <math.h>
 #include <setjmp.h>
-#include <stdio.h>
-#include "harness/test_ctx.h"
-#include "harness/weft_test.h"
-#include "weft/compare.h"
+#include "callbacks.h"
 #include "weft/io.h"
-
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-/* The context computes, records and closes as if nothing had been. */
-static void check_whole(weft_ctx *c, fault_memory *m)
-{
-    WEFT_CHECK_OK(weft_ctx_status(c));
-    WEFT_CHECK(weft_grad_enabled(c));
-    const int mark = weft_scope_push(c);
-    weft_tensor *x = weft_set_requires_grad(weft_full(c, WEFT_F32, WEFT_DIMS(3), 2), true);
-    WEFT_CHECK_OK(weft_backward(c, weft_sum(weft_mul(x, x), WEFT_ALL, false)));
-    WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(x), 0, 1)), 4, 0);
-    weft_add(x, weft_ones(c, WEFT_F32, WEFT_DIMS(7))); /* a message of the outermost call, with this line */
-    WEFT_CHECK(strncmp(weft_ctx_message(c), "weft_add: ", 10) == 0);
-    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_callbacks.c:");
-    weft_ctx_clear(c);
-    WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK_EQ_INT(weft_leaks(c, NULL, NULL), 0);
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-    WEFT_CHECK(!m->mismatch);
-}
-
-static void refused(weft_ctx *c, weft_status want, const char *part)
-{
-    WEFT_CHECK_STATUS(weft_ctx_status(c), want);
-    WEFT_CHECK_STR_HAS(weft_ctx_message(c), part);
-    WEFT_CHECK_STATUS(weft_ctx_clear(c), want);
-}
 
 /* ---- The log callback ---- */
 
@@ -111,20 +72,6 @@ WEFT_TEST(Callbacks, ALogThatClearsTheErrorHidesNoFailure)
     WEFT_CHECK(weft_grad_of(x) == NULL);
     WEFT_CHECK(l.calls >= 4);
     check_whole(c, &m);
-}
-
-static void use(weft_ctx *c)
-{
-    const int mark = weft_scope_push(c);
-    weft_tensor *t = weft_add(weft_ones(c, WEFT_F32, WEFT_DIMS(3)), weft_ones(c, WEFT_F32, WEFT_DIMS(3)));
-    weft_keep(t);
-    WEFT_CHECK(t == NULL && mark == -1);
-    WEFT_CHECK(weft_scope_pop(c, 0) != WEFT_OK);
-    WEFT_CHECK(weft_scope_pop(c, 1) != WEFT_OK);
-    weft_set_grad_enabled(c, false);
-    weft_memory_trim(c);
-    weft_ctx_close(c);
-    WEFT_CHECK(weft_memory(c).host_bytes > 0);
 }
 
 static void use_and_warn(weft_ctx *c)
@@ -225,7 +172,7 @@ static void meddling_release(void *user, void *data)
 WEFT_TEST(Callbacks, AReleaseOnlyLooksAndReleases)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     wrapped w = {.c = c, .other = weft_keep(weft_ones(c, WEFT_F32, WEFT_DIMS(1000)))};
     int mark = weft_scope_push(c);
     WEFT_CHECK(weft_wrap(c, WEFT_F32, WEFT_DIMS(4), w.data, meddling_release, &w) != NULL);
@@ -244,7 +191,7 @@ WEFT_TEST(Callbacks, AReleaseOnlyLooksAndReleases)
 WEFT_TEST(Callbacks, AReleaseDuringClose)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     wrapped kept = {.c = c}, left = {.c = c};
     weft_keep(weft_wrap(c, WEFT_F32, WEFT_DIMS(4), kept.data, meddling_release, &kept));
     weft_wrap(c, WEFT_F32, WEFT_DIMS(4), left.data, meddling_release, &left);
@@ -264,7 +211,7 @@ static void wrap_again(void *user, void *data)
 WEFT_TEST(Callbacks, AReleaseThatWrapsAnewEnds)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     wrapped w = {.c = c};
     const int mark = weft_scope_push(c);
     weft_wrap(c, WEFT_F32, WEFT_DIMS(4), w.data, wrap_again, &w);
@@ -275,14 +222,6 @@ WEFT_TEST(Callbacks, AReleaseThatWrapsAnewEnds)
 }
 
 /* ---- Operations of one's own ---- */
-
-typedef struct escapade {
-    weft_ctx *c;
-    int outer; /* a scope from before */
-    int depth, most;
-    jmp_buf back;
-    weft_tensor *x;
-} escapade;
 
 static weft_status closes(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
 {
@@ -327,7 +266,7 @@ static weft_status recurses(weft_ctx *c, const weft_array *in, int n, weft_array
 WEFT_TEST(Callbacks, AForwardThatClosesItsContext)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     weft_custom_op op = {.name = "closing", .forward = closes};
     weft_tensor *x = weft_full(c, WEFT_F32, WEFT_DIMS(3), 7), *y = weft_custom(&op, &x, 1);
     WEFT_CHECK_NEAR(weft_item(c, weft_select(y, 0, 2)), 7, 0);
@@ -337,7 +276,7 @@ WEFT_TEST(Callbacks, AForwardThatClosesItsContext)
 WEFT_TEST(Callbacks, AForwardThatClosesTheScopeAroundIt)
 {
     fault_memory m = {0};
-    escapade e = {.c = open_ctx(&m)};
+    escapade e = {.c = open_faulty(&m)};
     weft_custom_op op = {.name = "popping", .forward = pops_outer, .user = &e};
     e.outer = weft_scope_push(e.c);
     weft_tensor *x = weft_ones(e.c, WEFT_F32, WEFT_DIMS(3));
@@ -360,7 +299,7 @@ WEFT_TEST(Callbacks, AForwardThatIsLeftByLongjmp)
 {
     for (int pop = 0; pop < 2; pop++) {
         fault_memory m = {0};
-        escapade e = {.c = open_ctx(&m)};
+        escapade e = {.c = open_faulty(&m)};
         e.outer = weft_scope_push(e.c);
         run_and_jump(&e, pop);
         check_whole(e.c, &m);
@@ -370,7 +309,7 @@ WEFT_TEST(Callbacks, AForwardThatIsLeftByLongjmp)
 WEFT_TEST(Callbacks, AForwardThatCallsItselfEnds)
 {
     fault_memory m = {0};
-    escapade e = {.c = open_ctx(&m)};
+    escapade e = {.c = open_faulty(&m)};
     weft_custom_op op = {.name = "again", .forward = recurses, .user = &e};
     const int mark = weft_scope_push(e.c);
     weft_tensor *x = weft_ones(e.c, WEFT_F32, WEFT_DIMS(3));
@@ -440,7 +379,7 @@ static void check_jump(checker check, escapade *e)
 static void check_evasion(checker check, int call)
 {
     fault_memory m = {0};
-    escapade e = {.c = open_ctx(&m), .most = call};
+    escapade e = {.c = open_faulty(&m), .most = call};
     e.outer = weft_scope_push(e.c);
     weft_tensor *x = input(e.c);
     WEFT_CHECK_STATUS(check(e.c, evades, &e, &x, 1, NULL), WEFT_E_STATE);
@@ -475,7 +414,7 @@ static void release_leaf(void *user, weft_tensor *leaf, const char *why)
 WEFT_TEST(Callbacks, AReportOfUnreachedLeavesMayReleaseThem)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     const int mark = weft_scope_push(c);
     weft_tensor *a = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(3)), "a");
     for (int k = 0; k < 3; k++)
@@ -498,80 +437,10 @@ static void use_of_leak(void *user, const weft_leak *leak)
 WEFT_TEST(Callbacks, AReportOfLeaksOnlyLooks)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = open_faulty(&m);
     weft_tensor *t = weft_keep(weft_ones(c, WEFT_F32, WEFT_DIMS(3)));
     WEFT_CHECK_EQ_INT(weft_leaks(c, use_of_leak, &c), 1);
     refused(c, WEFT_E_STATE, "called from within a report of leaks");
     weft_release(t);
     check_whole(c, &m);
-}
-
-/* ---- Two contexts ---- */
-
-static void use_of_row(void *user, const weft_op_agreement *row)
-{
-    (void)row;
-    use(*(weft_ctx **)user);
-}
-
-WEFT_TEST(Callbacks, CompareOpsOfOneContextAndItsRows)
-{
-    fault_memory m = {0}, n = {0};
-    weft_ctx *c = open_ctx(&m), *d = open_ctx(&n);
-    int64_t disagreeing;
-    const weft_compare_ops_options one = {.op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_CONTIGUOUS};
-    WEFT_CHECK_STATUS(weft_compare_ops(c, c, &one, NULL, NULL, &disagreeing), WEFT_E_INVALID);
-    refused(c, WEFT_E_INVALID, "reference and other are one context");
-    (void)!weft_compare_ops(c, d, &one, use_of_row, &d, &disagreeing);
-    refused(d, WEFT_E_STATE, "called from within a row callback of weft_compare_ops");
-    (void)!weft_compare_ops(c, d, &one, use_of_row, &c, &disagreeing);
-    refused(c, WEFT_E_STATE, "called from within a row callback of weft_compare_ops");
-    check_whole(c, &m);
-    check_whole(d, &n);
-}
-
-typedef struct stepper {
-    escapade e;
-    int how;
-} stepper;
-
-static weft_status evading_step(weft_ctx *c, void *model, int step, double *loss)
-{
-    stepper *s = model;
-    weft_add(weft_ones(c, WEFT_F32, WEFT_DIMS(3)), weft_ones(c, WEFT_F32, WEFT_DIMS(3)));
-    *loss = 1;
-    if (step == 0)
-        return weft_ctx_status(c);
-    weft_ctx_close(c);
-    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_STATE);
-    if (s->how == 0)
-        longjmp(s->e.back, 1);
-    WEFT_CHECK_OK(weft_scope_pop(c, s->e.outer));
-    return WEFT_OK;
-}
-
-static void run_lockstep(stepper *s, weft_ctx *other, weft_lockstep_report *report)
-{
-    const weft_lockstep_options options = {.steps = 3};
-    if (setjmp(s->e.back)) {
-        WEFT_CHECK_OK(weft_scope_pop(s->e.c, s->e.outer));
-        return;
-    }
-    WEFT_CHECK_STATUS(weft_lockstep(s->e.c, s, other, NULL, evading_step, &options, report), WEFT_E_STATE);
-    refused(s->e.c, WEFT_E_STATE, "a callback closed a scope that was open before");
-}
-
-WEFT_TEST(Callbacks, AStepOfLockstepThatEvades)
-{
-    for (int how = 0; how < 2; how++) {
-        fault_memory m = {0}, n = {0};
-        stepper s = {.e = {.c = open_ctx(&m)}, .how = how};
-        weft_ctx *d = open_ctx(&n);
-        weft_lockstep_report report = {0};
-        s.e.outer = weft_scope_push(s.e.c);
-        run_lockstep(&s, d, &report);
-        WEFT_CHECK_EQ_INT(report.launches, 6);
-        check_whole(s.e.c, &m);
-        check_whole(d, &n);
-    }
 }

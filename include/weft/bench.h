@@ -25,8 +25,8 @@ extern "C" {
 
 #define WEFT_BENCH_SAMPLES 101 /* most samples of one measurement */
 
-/* Does its work `times` times in a row. Any status but WEFT_OK ends the measurement, which returns it. It must leave the
- * context of the options open. */
+/* Does its work `times` times in a row. Any status but WEFT_OK ends the measurement, which returns it. It may use the
+ * context of the options (ctx.h: Callbacks). */
 typedef weft_status (*weft_bench_work)(void *user, int64_t times);
 
 typedef struct weft_bench_options {

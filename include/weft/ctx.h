@@ -96,8 +96,8 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
 /* ---- Callbacks ----
  * The library calls code of the program's. Meanwhile the context cannot be closed, and there are two kinds of callbacks:
  *
- * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck and steps of weft_lockstep may use
- * the context in any way: operations, scopes of their own, files, backward passes, also through the graph of the pass that
+ * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck, steps of weft_lockstep, work of
+ * weft_bench_measure, and what reads or lists files (io.h) may use the context in any way: operations, scopes of their own, files, backward passes, also through the graph of the pass that
  * called them, up to 32 deep. Whether operations are recorded is afterwards as it was before.
  *
  * The hooks alloc and free, log, release of weft_wrap, and everything else that reports, shows a row or progress only look: they
@@ -108,7 +108,14 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
  * A callback of the first kind may be left for good, by longjmp or an exception. What was in progress is undone at the next use
  * of the context, at the latest when a scope from before is popped, which is the rule: setjmp, weft_scope_push; afterwards
  * weft_scope_pop with that mark. One that pops such a scope and returns has given up the function that called it, which
- * returns WEFT_E_STATE. Those of the second kind must return. */
+ * returns WEFT_E_STATE. Those of the second kind, and those of files, must return. */
+
+/* For functions of your own that call back: what is called between these two is such a callback, name ("a visitor of trees") is
+ * for messages and must live as long as that. begin: 0 if callbacks nest too deep (WEFT_E_STATE, recorded): do not call. end:
+ * false if it has closed a scope that was open before (recorded); touch none of the tensors that you held, and return. function
+ * is that of yours, without a prefix. */
+WEFT_API uint64_t weft_callback_begin(weft_ctx *ctx, const char *name, bool only_look);
+WEFT_API WEFT_MUST_CHECK bool weft_callback_end(weft_ctx *ctx, const char *function, uint64_t call);
 
 /* ---- Scopes ----
  * A new tensor belongs to the innermost open scope and dies when that scope is popped, unless somebody else still holds

@@ -73,7 +73,7 @@ typedef struct weft_source {
     const char *path;   /* an ordinary file; anything else (a folder, a device, a FIFO) is refused at once */
     const void *bytes;  /* size bytes in memory */
     /* Copies n bytes from offset on to `to`; true: done. offset + n <= size. Called in any order, some bytes more than
-     * once. It must return, and may use ctx for all but closing it or popping scopes that were open before the call. */
+     * once. It must return, and may use ctx for all but closing it or popping scopes that were open before the call (ctx.h: Callbacks). */
     bool (*read)(void *user, uint64_t offset, void *to, size_t n);
     void *user;
     uint64_t size;    /* of bytes, or of what read reads */

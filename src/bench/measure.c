@@ -58,8 +58,13 @@ typedef struct job {
 
 static weft_status run(const job *j, int64_t times, double *seconds)
 {
+    const uint64_t call = j->ctx ? weft_callback_begin(j->ctx, "work that is measured", false) : 0;
+    if (j->ctx && !call)
+        return WEFT_E_STATE;
     const double start = now();
     weft_status status = j->work(j->user, times);
+    if (call && !weft_callback_end(j->ctx, "bench_measure", call))
+        return WEFT_E_STATE;
     if (status == WEFT_OK && j->ctx)
         status = weft_synchronize(j->ctx);
     *seconds = now() - start;

@@ -146,3 +146,15 @@ void weft__undo_pop(weft_ctx *ctx, weft__undo *undo)
 {
     ctx->undo = undo->older;
 }
+
+uint64_t weft_callback_begin(weft_ctx *ctx, const char *name, bool only_look)
+{
+    if (!ctx || (ctx->n_callbacks && !weft__may_enter(ctx, "callback_begin")))
+        return 0;
+    return weft__call_begins(ctx, name ? name : "a callback", only_look);
+}
+
+bool weft_callback_end(weft_ctx *ctx, const char *function, uint64_t call)
+{
+    return ctx && weft__call_ends(ctx, function ? function : "callback_end", call);
+}

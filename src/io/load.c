@@ -372,8 +372,10 @@ weft_status weft_list_tensors(weft_ctx *ctx, const weft_source *source, const we
         status = weft__npy_describe(&c, &c.entries[k]);
         if (status == WEFT_OK) {
             const weft_file_tensor t = row_of(&c.entries[k]);
-            row(user, &t);
-            status = weft_ctx_status(ctx);
+            const uint64_t call = weft_callback_begin(ctx, "a row callback of weft_list_tensors", false);
+            if (call)
+                row(user, &t);
+            status = call && weft_callback_end(ctx, "list_tensors", call) ? weft_ctx_status(ctx) : WEFT_E_STATE;
         }
     }
     weft__catalogue_close(&c);

@@ -125,7 +125,11 @@ weft_status weft__source_read(const weft__source *s, uint64_t offset, void *to, 
     }
     if (!s->read)
         return read_file(s, offset, to, n);
-    if (s->read(s->user, offset, to, n))
+    const uint64_t call = weft_callback_begin(s->ctx, "a callback that reads a file", false);
+    const bool done = call && s->read(s->user, offset, to, n);
+    if (!call || !weft_callback_end(s->ctx, s->function, call))
+        return WEFT_E_STATE;
+    if (done)
         return weft_ctx_status(s->ctx); /* what the callback itself has done with it */
     return weft__source_fail(s, WEFT_E_CALLBACK, "the callback could not read %zu bytes at %llu", n,
                              (unsigned long long)offset);
