@@ -200,11 +200,12 @@ struct weft_ctx {
     int depth;    /* nesting of public operations: composites and derivatives call others */
     int outer_op; /* the outermost one, for messages; -1: none */
     const char *outer_name;
-    weft__site site;       /* where it was called */
-    atomic_uintptr_t busy; /* debug: the thread inside */
-    weft_tensor *before;   /* the newest tensor of the innermost scope when the outermost call began */
-    int scopes_before;     /* n_scopes then */
-    int base_depth;        /* of the callback in progress, 0 outside of any: calls at this depth are the program's */
+    weft__site site;                  /* where it was called */
+    atomic_uintptr_t busy;            /* debug: the thread inside */
+    int made;                         /* tensors that the outermost call has made */
+    int made_in;                      /* the scope of the first of them */
+    weft_tensor *first_made, *before; /* that one, and the newest one in its scope before it */
+    int base_depth; /* of the callback in progress, 0 outside of any: calls at this depth are the program's */
     int n_callbacks;
     bool only_look; /* of the innermost callback */
     weft__entry entry;

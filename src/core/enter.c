@@ -44,8 +44,7 @@ static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
         ctx->outer_op = op;
         ctx->outer_name = name;
         ctx->site = site;
-        ctx->scopes_before = ctx->n_scopes;
-        ctx->before = ctx->n_scopes > 0 ? ctx->scopes[ctx->n_scopes - 1].first : NULL;
+        ctx->made = 0;
     }
     if (ctx->status != WEFT_OK) {
         weft__leave(ctx);
@@ -68,9 +67,9 @@ void weft__leave(weft_ctx *ctx)
 /* Takes out of the scope what the call made and nobody else holds. */
 static __attribute__((noinline)) void drop_temporaries(weft_ctx *ctx, const weft_tensor *y)
 {
-    if (ctx->n_scopes != ctx->scopes_before)
+    if (ctx->n_scopes != ctx->made_in + 1)
         return;
-    weft_tensor *t = ctx->scopes[ctx->n_scopes - 1].first;
+    weft_tensor *t = ctx->scopes[ctx->made_in].first;
     while (t && t != ctx->before) {
         weft_tensor *next = t->scope_next;
         if (t != y && t->refs == 1)
@@ -81,11 +80,8 @@ static __attribute__((noinline)) void drop_temporaries(weft_ctx *ctx, const weft
 
 weft_tensor *weft__leave_with(weft_ctx *ctx, weft_tensor *y)
 {
-    if (ctx->depth == 1 && ctx->n_scopes > 0) {
-        const weft_tensor *newest = ctx->scopes[ctx->n_scopes - 1].first;
-        if (newest != ctx->before && newest && (newest != y || newest->scope_next != ctx->before))
-            drop_temporaries(ctx, y);
-    }
+    if (__builtin_expect(ctx->first_made != y || ctx->made > 1, 0) && ctx->made > 0 && ctx->depth == 1)
+        drop_temporaries(ctx, y);
     weft__leave(ctx);
     return y;
 }

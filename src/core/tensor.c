@@ -47,6 +47,11 @@ static weft_tensor *header(weft_ctx *ctx, int op)
     t->maker = name_of(ctx, op);
     t->site = ctx->site;
     t->cut_epoch = 0;
+    if (ctx->made++ == 0) {
+        ctx->made_in = ctx->n_scopes - 1;
+        ctx->before = ctx->scopes[ctx->made_in].first;
+        ctx->first_made = t;
+    }
     link_into_scope(ctx, t, ctx->n_scopes - 1);
     return t;
 }
