@@ -2,7 +2,9 @@
  * <weft/params.h>.
  *
  * Tensors of one dtype go into batches, whose description travels as a kernel parameter: a launch for BATCH tensors. They
- * are cut into chunks of a fixed size, which blocks take in turn. Constants are computed in f64 and rounded once. */
+ * are cut into chunks of a fixed size, which blocks take in turn. Constants are computed in f64 and rounded once.
+ *
+ * Parameters and gradients are of type T; state and master weights of the type that T is computed in. */
 #include <cmath>
 #include "core/scalar.h"
 #include "cuda/kernels.h"
@@ -20,7 +22,8 @@ enum {
     GRAD = 1,
     FIRST = 2, /* velocity, or the first moment */
     SECOND = 3,
-    LISTS = 4
+    MASTER = 4,
+    LISTS = 5
 };
 
 struct batch {
@@ -56,10 +59,38 @@ template <class T, int N> __device__ __forceinline__ void store_n(T *y, int64_t 
 
 /* Where a tensor's lists lie. */
 template <class T> struct lists {
+    using R = weft_compute_t<T>;
     T *param;
     const T *grad;
-    T *first, *second;
+    R *first, *second, *master;
 };
+
+/* What is stepped: the parameter, or its master weights. Those of a parameter that is not their rounding, because it was
+ * written since, start from it. */
+template <class T, int N>
+__device__ __forceinline__ void load_param(weft_compute_t<T> (&p)[N], const lists<T> &l, int64_t i)
+{
+    load_n(p, l.param, i);
+    if (!l.master)
+        return;
+    weft_compute_t<T> master[N];
+    load_n(master, l.master, i);
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+        T rounded;
+        weft_store(&rounded, master[k]);
+        if (sizeof(T) == sizeof master[k] || weft_load(rounded) == p[k])
+            p[k] = master[k];
+    }
+}
+
+template <class T, int N>
+__device__ __forceinline__ void store_param(const lists<T> &l, int64_t i, const weft_compute_t<T> (&p)[N])
+{
+    store_n(l.param, i, p);
+    if (l.master)
+        store_n(l.master, i, p);
+}
 
 template <class T> struct sgd {
     using R = weft_compute_t<T>;
@@ -80,7 +111,7 @@ template <class T> struct sgd {
     {
         R p[N], g[N], v[N];
         const bool reads = l.first && !starts;
-        load_n(p, l.param, i);
+        load_param(p, l, i);
         load_n(g, l.grad, i);
         if (reads)
             load_n(v, l.first, i);
@@ -92,7 +123,7 @@ template <class T> struct sgd {
         }
         if (l.first)
             store_n(l.first, i, v);
-        store_n(l.param, i, p);
+        store_param(l, i, p);
     }
 };
 
@@ -118,7 +149,7 @@ template <class T> struct adam {
     template <int N> __device__ __forceinline__ void step(const lists<T> &l, int64_t i) const
     {
         R p[N], g[N], m[N], v[N];
-        load_n(p, l.param, i);
+        load_param(p, l, i);
         load_n(g, l.grad, i);
         load_n(m, l.first, i);
         load_n(v, l.second, i);
@@ -131,7 +162,7 @@ template <class T> struct adam {
         }
         store_n(l.first, i, m);
         store_n(l.second, i, v);
-        store_n(l.param, i, p);
+        store_param(l, i, p);
     }
 
     static __device__ __forceinline__ float root_of(float x)
@@ -160,15 +191,22 @@ __device__ __forceinline__ int tensor_of(const batch &b, int64_t chunk)
     return low;
 }
 
-/* Every list of the batch [count[k]], of type T */
+template <class T> __device__ __forceinline__ lists<T> list_of(const batch &b, int k)
+{
+    using R = weft_compute_t<T>;
+    return {static_cast<T *>(b.data[PARAM][k]), static_cast<const T *>(b.data[GRAD][k]),
+            static_cast<R *>(b.data[FIRST][k]), static_cast<R *>(b.data[SECOND][k]),
+            static_cast<R *>(b.data[MASTER][k])};
+}
+
+/* Every list of the batch [count[k]], of type T, state and master of the type that T is computed in */
 template <class T, class Rule>
 __global__ void __launch_bounds__(THREADS) k_step(const __grid_constant__ batch b, Rule rule)
 {
     constexpr int WIDTH = width_of<T>;
     for (int64_t chunk = blockIdx.x; chunk < b.chunks[b.n]; chunk += gridDim.x) {
         const int k = tensor_of(b, chunk);
-        const lists<T> l = {static_cast<T *>(b.data[PARAM][k]), static_cast<const T *>(b.data[GRAD][k]),
-                            static_cast<T *>(b.data[FIRST][k]), static_cast<T *>(b.data[SECOND][k])};
+        const lists<T> l = list_of<T>(b, k);
         const int64_t begin = (chunk - b.chunks[k]) * CHUNK, left = b.count[k] - begin;
         const int64_t n = left < CHUNK ? left : CHUNK, packs = b.packed[k] ? n / WIDTH : 0;
         for (int64_t i = threadIdx.x; i < packs; i += THREADS)
@@ -178,15 +216,23 @@ __global__ void __launch_bounds__(THREADS) k_step(const __grid_constant__ batch 
     }
 }
 
+/* The array of tensor k in a list of the call, or NULL. SGD has no second moment; master weights are the last list. */
+const weft__array *array_of(const weft__exec *e, int list, int64_t k)
+{
+    const int64_t n = e->attrs->i[0], last = e->n_in / n - 1;
+    if (list >= last && list != MASTER)
+        return nullptr;
+    return e->in[(list == MASTER ? last : list) * n + k];
+}
+
 /* Adds tensor k of the call to the batch. */
 void add_tensor(const weft__exec *e, int64_t k, batch &b)
 {
-    const int64_t n = e->attrs->i[0];
     const int at = b.n++;
     b.packed[at] = true;
     for (int list = 0; list < LISTS; list++) {
-        const int64_t i = list * n + k;
-        b.data[list][at] = i < e->n_in && e->in[i] ? e->in[i]->data : nullptr;
+        const weft__array *a = array_of(e, list, k);
+        b.data[list][at] = a ? a->data : nullptr;
         b.packed[at] = b.packed[at] && weft__cuda_aligned16(b.data[list][at]);
     }
     b.count[at] = e->in[k]->count;
@@ -232,13 +278,13 @@ template <template <class> class Rule> weft_status step_all(const weft__exec *e)
 
 } /* namespace */
 
-/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), each [...], floats, by themselves contiguous and of one dtype */
+/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see core/attrs.h */
 extern "C" weft_status weft__cuda_sgd_step(const weft__exec *e)
 {
     return step_all<sgd>(e);
 }
 
-/* in params[n], grads[n] (or NULL), m[n], v[n], each [...], likewise */
+/* in params[n], grads[n] (or NULL), m[n], v[n], master[n] (or NULL), each [...], likewise */
 extern "C" weft_status weft__cuda_adam_step(const weft__exec *e)
 {
     return step_all<adam>(e);

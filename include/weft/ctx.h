@@ -68,9 +68,10 @@ typedef struct weft_options {
  * WEFT_E_DEVICE) and the log callback gets the message. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_ctx_open(const weft_options *options, weft_ctx **out);
 
-/* Frees the context with everything in it, kept tensors too (each is logged as a leak). NULL is fine. Pointers to its
- * tensors are dead afterwards; shared tensors (weft_share) live on. From within a callback of the context's it does nothing but
- * record WEFT_E_STATE. */
+/* Frees the context with everything in it: optimisers and profiles that were never closed and tensors that are still kept
+ * (each is logged, with the place where it was made). NULL is fine. Pointers to its tensors are dead afterwards; shared
+ * tensors (weft_share) live on. Closing one of its optimisers or profiles afterwards does nothing. From within a
+ * callback of the context's it does nothing but record WEFT_E_STATE. */
 WEFT_API void weft_ctx_close(weft_ctx *ctx);
 
 /* ---- Errors ----
@@ -190,18 +191,18 @@ WEFT_API bool weft_ctx_on_host(const weft_ctx *ctx);
 WEFT_API void *weft_ctx_alloc(weft_ctx *ctx, size_t bytes);
 WEFT_API void weft_ctx_free(weft_ctx *ctx, void *block, size_t bytes);
 
-/* One tensor that the caller still keeps. Strings are valid during the call. */
+/* One tensor that the caller still keeps, or an optimiser or profile that was not closed. Strings are valid during the call. */
 typedef struct weft_leak {
-    const char *op;   /* the operation that made it */
+    const char *op;   /* the operation or function that made it */
     const char *file; /* where that was called, or NULL if unknown (call sites are recorded by the macros of ops.h) */
     int line;
     const char *name; /* weft_set_name, or "" */
     const char *text; /* all of it in one line: "f32 [64, 784] by weft_randn at train.c:31, 200704 bytes, kept 1x" */
-    size_t bytes;
+    size_t bytes;     /* 0 for what is no tensor */
 } weft_leak;
 
-/* Calls report (may be NULL; it only looks, see Callbacks) for each tensor with an unreleased weft_keep and returns their
- * number. */
+/* Calls report (may be NULL; it only looks, see Callbacks) for each open optimiser and profile, then for each tensor with an
+ * unreleased weft_keep, and returns their number. What an optimiser itself keeps, its parameters and state, is not counted. */
 WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
 
 /* The live tensors that one call site has made: what a forgotten scope or a kept graph piles up shows as a large count. */

@@ -5,7 +5,16 @@
  *     each step: weft_backward(ctx, loss); weft_optim_step(ctx, opt); weft_optim_zero_grad(ctx, opt);
  *     weft_optim_close(opt);
  *
- * The formulas stand in params.h.
+ * The formulas stand in params.h. A step computes in f32, for f64 parameters in f64, and its state (velocity, moments) is
+ * of that type, so that small gradients are not lost in half types. A half parameter itself is rounded after each step:
+ * steps below half of its spacing leave it where it is (bf16 at -0.5: steps of 1e-3 are lost). With master_weights the
+ * optimiser has an f32 copy of each, which takes the steps, and the parameter is that copy rounded: training in bf16 then
+ * reaches what f32 reaches, for 4 bytes more an element. A parameter that is written in between, by weft_write say, is taken
+ * up by its copy.
+ *
+ * A weft_optim * is a handle and no address. The context owns the optimiser: weft_ctx_close ends one that was never closed,
+ * after a warning with the place of its open. A handle whose optimiser has ended, either way, is safe to use: closing it
+ * does nothing, and every other function refuses it (WEFT_E_STATE, recorded where the context is known to live).
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_OPTIM_H
@@ -27,6 +36,7 @@ typedef struct weft_sgd_options {
     double weight_decay; /* 0: none */
     bool nesterov;       /* needs momentum > 0 */
     bool allow_missing;  /* a parameter without a gradient is left alone instead of being an error */
+    bool master_weights; /* f32 copies of half parameters, see above */
 } weft_sgd_options;
 
 typedef struct weft_adam_options {
@@ -36,10 +46,12 @@ typedef struct weft_adam_options {
     double eps;          /* 0: 1e-8 */
     double weight_decay; /* Adam: added to the gradient. AdamW: decoupled */
     bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
 } weft_adam_options;
 
-/* Makes an optimiser for n >= 1 leaves of ctx, which it keeps until closed. options may be NULL. On failure *out is NULL
- * and the error is recorded in ctx. */
+/* Makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that require a gradient,
+ * each listed once. Options (may be NULL) are finite and at least 0, the betas below 1, dampening at most 1. On failure
+ * *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                    const weft_sgd_options *options, weft_optim **out);
 WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *const *params, int n,
@@ -47,26 +59,30 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *
 WEFT_API WEFT_MUST_CHECK weft_status weft_adamw_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                      const weft_adam_options *options, weft_optim **out);
 
-/* Frees the optimiser and gives up its parameters; before its context is closed. NULL is fine. */
+/* Frees the optimiser and gives up its parameters. NULL and a handle whose optimiser has ended are fine. */
 WEFT_API void weft_optim_close(weft_optim *optim);
 
 /* One step over all parameters, in place, not recorded. A parameter without a gradient is the error WEFT_E_NO_GRADIENT,
- * which says which one and what cut it off, and then nothing is changed. optim NULL is an error too. */
+ * which says which one and what cut it off, and then nothing is changed. */
 WEFT_API weft_status weft_optim_step(weft_ctx *ctx, weft_optim *optim);
 WEFT_API weft_status weft_optim_zero_grad(weft_ctx *ctx, weft_optim *optim);
 
-WEFT_API double weft_optim_lr(const weft_optim *optim);
-WEFT_API void weft_optim_set_lr(weft_optim *optim, double lr); /* lr >= 0, 0 too; else an error of the context */
-WEFT_API int64_t weft_optim_steps(const weft_optim *optim);    /* steps taken so far */
+WEFT_API double weft_optim_lr(const weft_optim *optim); /* NAN where there is no optimiser */
+WEFT_API void weft_optim_set_lr(weft_optim *optim,
+                                double lr);                 /* finite, lr >= 0, 0 too; else an error of the context */
+WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far */
 
-/* State for checkpoints: velocity, or first and second moments, in the order of the parameters. Returns their number and
- * fills state[0..min(number, room)); the tensors belong to the optimiser and may be written to (weft_write). */
+/* State for checkpoints: velocity, or first and then second moments, one for each parameter in their order; then, with
+ * master_weights, the copies of the half parameters in the order of these. Of the parameter's shape; f32 for half
+ * parameters, else of the parameter's dtype. Returns their number and fills state[0..min(number, room)); the tensors belong
+ * to the optimiser and may be written to (weft_write). With them go the parameters and weft_optim_steps. */
 WEFT_API int weft_optim_state(weft_optim *optim, weft_tensor **state, int room);
-WEFT_API void weft_optim_set_steps(weft_optim *optim, int64_t steps);
+WEFT_API void weft_optim_set_steps(weft_optim *optim, int64_t steps); /* 0 to 2^53; else an error of the context */
 
 /* Scales the gradients of n leaves in place so that their joint Euclidean norm is at most max_norm (> 0), and returns the
- * norm from before; leaves without a gradient count nothing. A norm that is not finite is returned and nothing is
- * scaled. NAN after an error. Source: Pascanu et al. 2013. */
+ * norm from before, added up in f32 (f64 for f64) whatever the gradients' type. A leaf that is listed twice counts once, one
+ * without a gradient nothing. A norm that is not finite is returned and nothing is scaled. NAN after an error. Source:
+ * Pascanu et al. 2013. */
 WEFT_API double weft_clip_grad_norm(weft_ctx *ctx, weft_tensor *const *params, int n, double max_norm);
 
 /* Limits every element of the gradients of n leaves to [-limit, limit], in place; limit > 0. */
@@ -81,6 +97,9 @@ WEFT_API weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *par
 #define weft_adam_open(...) (WEFT_HERE("adam_open"), weft_adam_open(__VA_ARGS__))
 #define weft_adamw_open(...) (WEFT_HERE("adamw_open"), weft_adamw_open(__VA_ARGS__))
 #define weft_optim_step(...) (WEFT_HERE("optim_step"), weft_optim_step(__VA_ARGS__))
+#define weft_optim_zero_grad(...) (WEFT_HERE("optim_zero_grad"), weft_optim_zero_grad(__VA_ARGS__))
+#define weft_optim_set_lr(...) (WEFT_HERE("optim_set_lr"), weft_optim_set_lr(__VA_ARGS__))
+#define weft_optim_set_steps(...) (WEFT_HERE("optim_set_steps"), weft_optim_set_steps(__VA_ARGS__))
 #define weft_clip_grad_norm(...) (WEFT_HERE("clip_grad_norm"), weft_clip_grad_norm(__VA_ARGS__))
 #define weft_clip_grad_value(...) (WEFT_HERE("clip_grad_value"), weft_clip_grad_value(__VA_ARGS__))
 #endif

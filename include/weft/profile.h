@@ -23,6 +23,10 @@
  * Operations of weft_custom have rows under their names. Their backward callbacks are counted without the operations that
  * they call, which have rows of their own (on CUDA that leaves no time).
  *
+ * A weft_profile * is a handle and no address. The context owns the profile: weft_ctx_close frees one that never was, after a
+ * warning with the place where it was begun. A handle whose profile was freed, either way, is safe to use: it measured
+ * nothing, and freeing it again does nothing.
+ *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_PROFILE_H
 #define WEFT_PROFILE_H
@@ -56,10 +60,10 @@ typedef struct weft_profile_total {
     size_t peak_bytes; /* most tensor data at a launch */
 } weft_profile_total;
 
-/* Starts to measure. WEFT_E_NOMEM is recorded in ctx. */
+/* Starts to measure. On failure *out is NULL and the error is recorded in ctx. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out);
-WEFT_API void weft_profile_end(weft_profile *profile);  /* before ctx is closed; twice is fine */
-WEFT_API void weft_profile_free(weft_profile *profile); /* before ctx is closed; NULL is fine */
+WEFT_API void weft_profile_end(weft_profile *profile);  /* twice is fine */
+WEFT_API void weft_profile_free(weft_profile *profile); /* NULL is fine */
 
 /* These may be called before the end too; they wait for the device. */
 WEFT_API weft_profile_total weft_profile_totals(weft_profile *profile);
@@ -69,10 +73,15 @@ WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int 
 WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
 /* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
  * for the host's call with an arrow between them, and tensor memory over time. A file at path is
- * replaced when all is written, as io.h says of saving. WEFT_E_IO and WEFT_E_NOMEM are recorded in the context. */
+ * replaced when all is written, as io.h says of saving. WEFT_E_IO and WEFT_E_NOMEM, and WEFT_E_STATE after
+ * the profile was freed, are recorded in the context. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(weft_profile *profile, const char *path);
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef WEFT_NO_CALL_SITES
+#define weft_profile_begin(...) (WEFT_HERE("profile_begin"), weft_profile_begin(__VA_ARGS__))
 #endif
 #endif

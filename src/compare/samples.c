@@ -286,17 +286,22 @@ static weft_tensor *run_in_place(weft__sampler *s, int op)
     }
 }
 
+/* Of half types with master weights, which start from the parameter. */
 static weft_tensor *run_step(weft__sampler *s, int op)
 {
     weft_tensor *p = weft_contiguous(C(ROWS, COLUMNS)), *g = weft_contiguous(C(ROWS, COLUMNS));
-    weft_tensor *m = weft_contiguous(C(ROWS, COLUMNS));
+    const bool half = weft_dtype_of(p) == WEFT_F16 || weft_dtype_of(p) == WEFT_BF16;
+    const weft_dtype wide = half ? WEFT_F32 : weft_dtype_of(p);
+    weft_tensor *m = weft_cast(weft_contiguous(C(ROWS, COLUMNS)), wide);
     s->lo = 0.1; /* a second moment is positive */
-    weft_tensor *v = weft_contiguous(C(ROWS, COLUMNS));
+    weft_tensor *v = weft_cast(weft_contiguous(C(ROWS, COLUMNS)), wide);
+    weft_tensor *master = half ? weft_cast(p, WEFT_F32) : NULL;
     if (op == WEFT_OP_SGD_STEP)
-        weft_sgd_step(s->ctx, &p, &g, &m, 1, &(weft_sgd_params){.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01});
+        weft_sgd_step(s->ctx, &p, &g, &m, 1,
+                      &(weft_sgd_params){.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .master = &master});
     else
         weft_adam_step(s->ctx, &p, &g, &m, &v, 1,
-                       &(weft_adam_params){.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8}, 3);
+                       &(weft_adam_params){.lr = 0.1, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .master = &master}, 3);
     return p;
 }
 

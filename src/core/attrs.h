@@ -74,10 +74,15 @@ typedef struct weft__attrs {
  * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]     i[POOL_*]
  * AVG_POOL2D            in x                         out y                   i[POOL_*]
  * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     i[POOL_*]
- * SGD_STEP              in params[n], grads[n] (or NULL), velocity[n] (or NULL)   changed in place   i[0] n, i[1] nesterov,
- *                       i[2] first step (velocity is unset), f: SGD_*
- * ADAM_STEP             in params[n], grads[n] (or NULL), m[n], v[n]   changed in place   i[0] n, i[1] decoupled, i[2] step, f: ADAM_*
- *                       (both: every tensor f32 or f64 by itself; half types are the driver's business)
+ * SGD_STEP              in params[n], grads[n], velocity[n], master[n]   changed in place, but for grads   i[0] n,
+ *                       i[1] nesterov, i[2] first step (velocity is unset), f: SGD_*
+ * ADAM_STEP             in params[n], grads[n], m[n], v[n], master[n]   changed in place, but for grads   i[0] n,
+ *                       i[1] decoupled, i[2] step, f: ADAM_*
+ *                       (both: every tensor by itself, contiguous. grads NULL: left alone. velocity all NULL: no momentum.
+ *                       Beside a half parameter state is f32, and master, f32 or NULL, is what is stepped; the parameter is
+ *                       that rounded, and where it was not so before, master is set to the parameter first. Master beside a
+ *                       parameter of its own dtype: likewise, without that look. On the CPU kernels know f32 and f64 and
+ *                       no master; half types and master are the driver's business)
  *
  * An index outside its dim, or a class outside [0, C), is reported by exec->host->fail with WEFT_E_INVALID naming the
  * position and the value. In-place rows (add_ ...) run the out-of-place kernel with out = in[0]. */

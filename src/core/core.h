@@ -78,6 +78,7 @@ struct weft_tensor {
     uint8_t in_scope; /* linked in a scope's list, which owns one reference */
     int32_t refs;     /* for shared tensors shared_refs counts instead */
     int32_t kept;     /* references that belong to weft_keep */
+    int32_t owned;    /* of these, those of objects that the context owns (weft/extend.h) */
     int32_t scope;    /* index of the scope it was made in, for messages */
     uint16_t
         cut_op;    /* requires_grad: an operation that used it without recording; else: the one that cut its history */
@@ -218,6 +219,7 @@ struct weft_ctx {
     void (*before_close)(weft_ctx *ctx, void *state); /* NULL: nothing */
     void *before_close_state;
     char profile_path[512];
+    int owned; /* slot of the latest of its objects, or -1 (owned.c) */
 
     bool grad_enabled;
     bool in_backward;           /* a backward pass is running */
@@ -385,6 +387,12 @@ static inline bool weft__requires(const weft_tensor *t)
 /* Visits every header in use (ctx.c). */
 void weft__each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *arg), void *arg);
 
+/* ---- Objects of a context (owned.c; weft/extend.h) ---- */
+
+/* Describes each that is open, latest first; visit may be NULL. Returns their number. */
+int64_t weft__each_owned(const weft_ctx *ctx, void (*visit)(void *user, const weft_leak *leak), void *user);
+void weft__end_owned(weft_ctx *ctx); /* all of them, latest first, when ctx is closed */
+
 /* ---- Profiling on request of the environment (profile/profile.c): called when a context has been opened ---- */
 
 void weft__profile_opened(weft_ctx *ctx);
@@ -458,6 +466,9 @@ weft_status weft__make_truths(weft_ctx *ctx, weft__array *a);
 bool weft__scalar_fits(weft_ctx *ctx, int op, const char *what, double value, const weft_tensor *x);
 /* The same for the parameters of a UNARY_P row. */
 bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_tensor *x);
+
+/* May x be written (inplace.c)? False: error recorded. */
+bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
 
 /* ---- Recording (record.c) ---- */
 

@@ -107,6 +107,7 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
     ctx->options = o;
     ctx->host_bytes = sizeof *ctx;
     ctx->outer_op = -1;
+    ctx->owned = -1;
     ctx->grad_enabled = true;
     ctx->seed = o.seed;
     const char *trap = getenv("WEFT_TRAP");
@@ -148,7 +149,8 @@ typedef struct leak_visit {
 static void visit_leak(weft_tensor *t, void *arg)
 {
     leak_visit *v = arg;
-    if (t->kept == 0)
+    const int kept = t->kept - t->owned;
+    if (kept == 0)
         return;
     v->n++;
     if (!v->report)
@@ -156,7 +158,7 @@ static void visit_leak(weft_tensor *t, void *arg)
     char text[512];
     size_t bytes = weft__array_bytes(&t->a);
     snprintf(text, sizeof text, "%s made by weft_%s at %s, %zu bytes, kept %dx", weft__describe(t).s, t->maker,
-             weft__site_text(t->site).s, bytes, (int)t->kept);
+             weft__site_text(t->site).s, bytes, kept);
     v->report(v->user, &(weft_leak){.op = t->maker,
                                     .file = t->site.file,
                                     .line = t->site.line,
@@ -171,10 +173,16 @@ int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_le
         return 0;
     leak_visit v = {report, user, 0};
     const weft__call_id call = report ? weft__call_begins((weft_ctx *)ctx, "a report of leaks", true) : 0;
+    v.n = weft__each_owned(ctx, report, user);
     weft__each_tensor(ctx, visit_leak, &v);
     if (call)
         weft__call_ends((weft_ctx *)ctx, "leaks", call);
     return v.n;
+}
+
+static void log_open(void *user, const weft_leak *object)
+{
+    weft__log(user, WEFT_LOG_WARNING, "weft_ctx_close: never closed: %s", object->text);
 }
 
 static void log_leak(void *user, const weft_leak *leak)
@@ -217,6 +225,9 @@ void weft_ctx_close(weft_ctx *ctx)
     }
     if (ctx->before_close)
         ctx->before_close(ctx, ctx->before_close_state);
+    if (ctx->options.log)
+        weft__each_owned(ctx, log_open, ctx);
+    weft__end_owned(ctx);
     if (ctx->options.log)
         weft_leaks(ctx, log_leak, ctx);
     weft__pop_to(ctx, 0);

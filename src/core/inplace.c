@@ -3,9 +3,9 @@
 #include <string.h>
 #include "core.h"
 
-/* May x be written? Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
+/* Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
  * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
-static bool writable(weft_ctx *ctx, int op, weft_tensor *x)
+bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x)
 {
     if (x->flags & WEFT__IS_SHARED || x->storage->frozen) {
         weft__fail(ctx, op, WEFT_E_STATE, "%s is shared memory and never written; use a weft_clone",
@@ -62,7 +62,7 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
         return NULL;
     weft_tensor *result = NULL;
     weft_dtype dtype = (weft_dtype)x->a.dtype;
-    if (!weft__localise(ctx, &in[1], 1) || !writable(ctx, op, x) || !fits(ctx, op, x, y)) {
+    if (!weft__localise(ctx, &in[1], 1) || !weft__writable(ctx, op, x) || !fits(ctx, op, x, y)) {
         result = NULL;
     } else if (ctx->grad_enabled && weft__requires(y)) {
         weft__fail(ctx, op, WEFT_E_STATE,
@@ -135,146 +135,10 @@ weft_tensor *weft_fill_(weft_tensor *x, double value)
     if (!ctx)
         return NULL;
     bool done = false;
-    if (writable(ctx, WEFT_OP_FILL_, x)) {
+    if (weft__writable(ctx, WEFT_OP_FILL_, x)) {
         done = weft__fill_array(ctx, &x->a, value) == WEFT_OK;
         x->storage->version++;
     }
     weft__leave(ctx);
     return done ? x : NULL;
-}
-
-/* ---- Optimiser steps ---- */
-
-static const char *const group_names[] = {"parameter", "gradient", "state", "second state"};
-
-/* A kernel gets the tensors of these lists as they are, so that none may be memory of the host alone. */
-static weft_status check_member(weft_ctx *ctx, int op, weft_tensor *t, const char *what, int k)
-{
-    if (!weft__check(ctx, weft__ops[op].name, t, what, k))
-        return ctx->status;
-    if (!(t->flags & WEFT__IS_SHARED))
-        return WEFT_OK;
-    return weft__fail(ctx, op, WEFT_E_STATE,
-                      "%s %d (%s) is shared memory; use weft_borrow for a gradient, weft_clone for "
-                      "what is changed",
-                      what, k, weft__describe(t).s);
-}
-
-static weft_status check_group(weft_ctx *ctx, int op, const char *what, weft_tensor *const *params,
-                               weft_tensor *const *group, int n)
-{
-    for (int k = 0; k < n; k++) {
-        if (!group[k])
-            continue;
-        if (!weft__same_shape(&group[k]->a, &params[k]->a) || group[k]->a.dtype != params[k]->a.dtype)
-            return weft__fail(ctx, op, WEFT_E_SHAPE, "%s %d is %s, its parameter %s; shape and dtype must be equal",
-                              what, k, weft__describe(group[k]).s, weft__describe(params[k]).s);
-        if (!group[k]->a.contiguous)
-            return weft__fail(ctx, op, WEFT_E_STATE, "%s %d (%s) is not contiguous; use weft_contiguous", what, k,
-                              weft__describe(group[k]).s);
-    }
-    return WEFT_OK;
-}
-
-/* Groups of n tensors each: parameters, gradients, then state. */
-static weft_status step(weft_ctx *ctx, int op, weft_tensor *const *groups[4], int n_groups, int n,
-                        const weft__attrs *attrs)
-{
-    size_t bytes = sizeof(weft__array *) * (size_t)n * (size_t)n_groups;
-    const weft__array **arrays = weft__host_alloc(ctx, bytes);
-    if (!arrays)
-        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d parameters", n);
-    weft_status status = WEFT_OK;
-    for (int g = 0; g < n_groups && status == WEFT_OK; g++) {
-        if (groups[g])
-            status = check_group(ctx, op, group_names[g], groups[0], groups[g], n);
-        for (int k = 0; k < n && status == WEFT_OK; k++) {
-            weft_tensor *t = groups[g] ? groups[g][k] : NULL;
-            if (t && g != 1 && !writable(ctx, op, t))
-                status = ctx->status;
-            if (t && g == 0 && !weft__need_float(ctx, op, "a parameter", t))
-                status = ctx->status;
-            arrays[g * n + k] = t ? &t->a : NULL;
-        }
-    }
-    if (status == WEFT_OK)
-        status = weft__run_kernel(ctx, op, arrays, n * n_groups, NULL, 0, attrs);
-    for (int g = 0; g < n_groups && status == WEFT_OK; g++)
-        for (int k = 0; g != 1 && groups[g] && k < n; k++)
-            if (groups[1][k])
-                groups[g][k]->storage->version++;
-    weft__host_free(ctx, arrays, bytes);
-    return status;
-}
-
-static weft_status run_step(weft_ctx *ctx, int op, weft_tensor *const *groups[4], int n_groups, int n,
-                            const weft__attrs *attrs)
-{
-    bool was = ctx->grad_enabled;
-    ctx->grad_enabled = false; /* the parameters are leaves: changing them is the purpose */
-    weft_status status = WEFT_OK;
-    for (int g = 0; g < n_groups && status == WEFT_OK; g++)
-        for (int k = 0; groups[g] && k < n && status == WEFT_OK; k++)
-            if (groups[g][k] || g != 1) /* a parameter may have no gradient */
-                status = check_member(ctx, op, groups[g][k], group_names[g], k);
-    if (status == WEFT_OK)
-        status = step(ctx, op, groups, n_groups, n, attrs);
-    ctx->grad_enabled = was;
-    return status;
-}
-
-weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
-                          weft_tensor *const *velocity, int n, const weft_sgd_params *hyper)
-{
-    enum { OP = WEFT_OP_SGD_STEP };
-    if (!ctx)
-        return WEFT_E_NULL_ARGUMENT;
-    if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
-        return ctx->status;
-    weft_status status;
-    if (!params || !grads || !hyper || n < 1) {
-        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, hyper and n >= 1");
-    } else if (hyper->momentum != 0 && !velocity) {
-        status =
-            weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "momentum is %g, which needs velocity tensors", hyper->momentum);
-    } else {
-        weft__attrs attrs = {.ni = 3, .nf = 4};
-        attrs.i[0] = n;
-        attrs.i[1] = hyper->nesterov;
-        attrs.i[2] = hyper->first_step;
-        attrs.f[WEFT__SGD_LR] = hyper->lr;
-        attrs.f[WEFT__SGD_MOMENTUM] = hyper->momentum;
-        attrs.f[WEFT__SGD_DAMPENING] = hyper->dampening;
-        attrs.f[WEFT__SGD_WEIGHT_DECAY] = hyper->weight_decay;
-        status = run_step(ctx, OP, (weft_tensor *const *[4]){params, grads, velocity}, 3, n, &attrs);
-    }
-    weft__leave_with(ctx, NULL);
-    return status;
-}
-
-weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m,
-                           weft_tensor *const *v, int n, const weft_adam_params *hyper, int64_t step_number)
-{
-    enum { OP = WEFT_OP_ADAM_STEP };
-    if (!ctx)
-        return WEFT_E_NULL_ARGUMENT;
-    if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
-        return ctx->status;
-    weft_status status;
-    if (!params || !grads || !m || !v || !hyper || n < 1 || step_number < 1) {
-        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, m, v, hyper, n >= 1 and step >= 1");
-    } else {
-        weft__attrs attrs = {.ni = 3, .nf = 5};
-        attrs.i[0] = n;
-        attrs.i[1] = hyper->decoupled;
-        attrs.i[2] = step_number;
-        attrs.f[WEFT__ADAM_LR] = hyper->lr;
-        attrs.f[WEFT__ADAM_BETA1] = hyper->beta1;
-        attrs.f[WEFT__ADAM_BETA2] = hyper->beta2;
-        attrs.f[WEFT__ADAM_EPS] = hyper->eps;
-        attrs.f[WEFT__ADAM_WEIGHT_DECAY] = hyper->weight_decay;
-        status = run_step(ctx, OP, (weft_tensor *const *[4]){params, grads, m, v}, 4, n, &attrs);
-    }
-    weft__leave_with(ctx, NULL);
-    return status;
 }

@@ -255,7 +255,7 @@ void weft_release(weft_tensor *t)
     if (!t || !weft__alive(t, "release"))
         return;
     if (!(t->flags & WEFT__IS_SHARED)) {
-        if (t->kept == 0) {
+        if (t->kept == t->owned) {
             weft__fail_named(
                 t->ctx, "release", WEFT_E_STATE,
                 "%s is not kept: only what weft_keep or weft_param returned is released, once for each call",

@@ -97,7 +97,7 @@ static weft_status run_step(const weft__exec *e, step *s, weft__range_fn fn)
     return WEFT_OK;
 }
 
-/* in params[n], grads[n], velocity[n], each [...] */
+/* in params[n], grads[n], velocity[n], each [...]; master[n] all NULL, or missing */
 weft_status WEFT__CPU(sgd_step)(const weft__exec *e)
 {
     const double *f = e->attrs->f;
@@ -110,7 +110,7 @@ weft_status WEFT__CPU(sgd_step)(const weft__exec *e)
     return run_step(e, &s, sgd_chunks);
 }
 
-/* in params[n], grads[n], m[n], v[n], each [...] */
+/* in params[n], grads[n], m[n], v[n], each [...]; master[n] likewise */
 weft_status WEFT__CPU(adam_step)(const weft__exec *e)
 {
     const double *f = e->attrs->f;

@@ -1,32 +1,65 @@
 /* clip.c - limits gradients by their joint norm or by value. A user of the public API. */
-#define WEFT_NO_CALL_SITES
 #include <math.h>
-#include <weft/weft.h>
+#include "optim.h"
 
-static bool usable(weft_ctx *ctx, const char *name, weft_tensor *const *params, int n, double limit)
+/* The parameters to clip, each once. */
+typedef struct clipping {
+    weft_ctx *ctx;
+    size_t bytes;
+    weft_tensor **params;
+    int n, mark;
+    bool recording;
+} clipping;
+
+/* True: end must follow. */
+static bool begin(clipping *c, weft_ctx *ctx, const char *function, weft_tensor *const *params, int n, const char *what,
+                  double limit)
 {
     if (!ctx || weft_ctx_status(ctx) != WEFT_OK)
         return false;
-    if (!params || n < 1 || !(limit > 0)) {
-        weft_ctx_fail(ctx, WEFT_E_INVALID, "weft_%s: needs at least one parameter and a positive limit, not %g", name,
-                      limit);
+    if (!(limit > 0)) {
+        weft_ctx_fail(ctx, WEFT_E_INVALID, "weft_%s: %s is %g; it must be above 0", function, what, limit);
         return false;
     }
-    for (int k = 0; k < n; k++)
-        if (weft_check(ctx, name, params[k], "parameter", k) != WEFT_OK)
-            return false;
+    if (weft_check_params(ctx, function, params, n, 0) != WEFT_OK)
+        return false;
+    *c = (clipping){.ctx = ctx, .bytes = sizeof(weft_tensor *) * (size_t)n};
+    c->params = weft_ctx_alloc(ctx, c->bytes);
+    c->n = c->params ? weft__distinct(ctx, params, n, c->params) : -1;
+    c->mark = c->n >= 0 ? weft_scope_push(ctx) : -1;
+    if (c->mark < 0) {
+        weft_ctx_free(ctx, c->params, c->bytes);
+        return false;
+    }
+    c->recording = weft_set_grad_enabled(ctx, false);
     return true;
 }
 
+static weft_status end(clipping *c)
+{
+    weft_set_grad_enabled(c->ctx, c->recording);
+    weft_ctx_free(c->ctx, c->params, c->bytes);
+    return weft_scope_pop(c->ctx, c->mark);
+}
+
+/* In f64, or f32 where g is of a narrower type: its own type may not hold it. */
+static double norm_of(weft_ctx *ctx, weft_tensor *g)
+{
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *wide = weft_dtype_of(g) == WEFT_F64 ? g : weft_cast(g, WEFT_F32);
+    const double norm = weft_item(ctx, weft_norm(wide, WEFT_ALL, false));
+    return weft_scope_pop(ctx, mark) == WEFT_OK ? norm : (double)NAN;
+}
+
 /* The norms are added up in double, scaled by the largest so that squares do not overflow. */
-static double joint_norm(weft_ctx *ctx, weft_tensor *const *params, int n)
+static double joint_norm(const clipping *c)
 {
     double largest = 0, sum = 0;
-    for (int k = 0; k < n; k++) {
-        weft_tensor *g = weft_grad_of(params[k]);
+    for (int k = 0; k < c->n; k++) {
+        weft_tensor *g = weft_grad_of(c->params[k]);
         if (!g)
             continue;
-        double norm = weft_item(ctx, weft_norm(g, WEFT_ALL, false));
+        double norm = norm_of(c->ctx, g);
         if (!isfinite(norm))
             return norm;
         if (norm > largest) {
@@ -41,33 +74,29 @@ static double joint_norm(weft_ctx *ctx, weft_tensor *const *params, int n)
 
 double weft_clip_grad_norm(weft_ctx *ctx, weft_tensor *const *params, int n, double max_norm)
 {
-    if (!usable(ctx, "clip_grad_norm", params, n, max_norm))
+    clipping c;
+    if (!begin(&c, ctx, "clip_grad_norm", params, n, "max_norm", max_norm))
         return (double)NAN;
-    int mark = weft_scope_push(ctx);
-    bool recording = weft_set_grad_enabled(ctx, false);
-    double norm = joint_norm(ctx, params, n);
+    double norm = joint_norm(&c);
     if (isfinite(norm) && norm > max_norm) {
-        for (int k = 0; k < n; k++) {
-            weft_tensor *g = weft_grad_of(params[k]);
-            if (g)
-                weft_mul_(g, weft_scalar(ctx, WEFT_F64, max_norm / norm));
+        for (int k = 0; k < c.n; k++) {
+            weft_tensor *g = weft_grad_of(c.params[k]);
+            if (g) /* the factor may be less than g's type can hold */
+                weft_copy_(g, weft_mul_scalar(g, max_norm / norm));
         }
     }
-    weft_set_grad_enabled(ctx, recording);
-    return weft_scope_pop(ctx, mark) == WEFT_OK ? norm : (double)NAN;
+    return end(&c) == WEFT_OK ? norm : (double)NAN;
 }
 
 weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *params, int n, double limit)
 {
-    if (!usable(ctx, "clip_grad_value", params, n, limit))
-        return ctx ? weft_ctx_status(ctx) : WEFT_E_NULL_ARGUMENT;
-    int mark = weft_scope_push(ctx);
-    bool recording = weft_set_grad_enabled(ctx, false);
-    for (int k = 0; k < n; k++) {
-        weft_tensor *g = weft_grad_of(params[k]);
+    clipping c;
+    if (!begin(&c, ctx, "clip_grad_value", params, n, "limit", limit))
+        return weft_ctx_status(ctx);
+    for (int k = 0; k < c.n; k++) {
+        weft_tensor *g = weft_grad_of(c.params[k]);
         if (g)
             weft_copy_(g, weft_clamp(g, -limit, limit));
     }
-    weft_set_grad_enabled(ctx, recording);
-    return weft_scope_pop(ctx, mark);
+    return end(&c);
 }

@@ -18,7 +18,7 @@ double weft__profile_now(void)
 
 /* ---- Rows and events ---- */
 
-static const char *custom_name(weft_profile *p, const char *name, int *number)
+static const char *custom_name(weft__profile *p, const char *name, int *number)
 {
     char cut[sizeof p->custom_names[0]];
     weft_text(cut, sizeof cut, "%s", name);
@@ -32,7 +32,7 @@ static const char *custom_name(weft_profile *p, const char *name, int *number)
     return p->custom_names[*number];
 }
 
-static weft_profile_op *row_of(weft_profile *p, const weft__launch *l)
+static weft_profile_op *row_of(weft__profile *p, const weft__launch *l)
 {
     int custom = 0;
     const char *name = l->custom ? custom_name(p, l->custom->name, &custom) : weft__ops[l->op].name;
@@ -43,7 +43,7 @@ static weft_profile_op *row_of(weft_profile *p, const weft__launch *l)
     return row;
 }
 
-void weft__profile_measured(weft_profile *p, weft_profile_op *row, double seconds)
+void weft__profile_measured(weft__profile *p, weft_profile_op *row, double seconds)
 {
     row->seconds += seconds;
     row->longest = seconds > row->longest ? seconds : row->longest;
@@ -51,7 +51,7 @@ void weft__profile_measured(weft_profile *p, weft_profile_op *row, double second
 }
 
 /* Room for one more event; false: the trace is full, or memory is short. */
-static bool room_for_event(weft_profile *p)
+static bool room_for_event(weft__profile *p)
 {
     if (p->total.kept < p->room)
         return true;
@@ -69,7 +69,7 @@ static bool room_for_event(weft_profile *p)
 }
 
 /* Its place in the trace, or -1. */
-static int64_t add_event(weft_profile *p, const weft__launch *l, const weft_profile_op *row)
+static int64_t add_event(weft__profile *p, const weft__launch *l, const weft_profile_op *row)
 {
     if (!room_for_event(p))
         return -1;
@@ -98,7 +98,7 @@ static int64_t add_event(weft_profile *p, const weft__launch *l, const weft_prof
 
 /* ---- Observing ---- */
 
-static bool has_queue(const weft_profile *p)
+static bool has_queue(const weft__profile *p)
 {
     return !p->ctx->backend->host_memory;
 }
@@ -109,7 +109,7 @@ static bool only_calls(const weft__launch *launch)
     return launch->custom && launch->grad;
 }
 
-static bool is_within_queued(const weft_profile *p)
+static bool is_within_queued(const weft__profile *p)
 {
     for (int k = 0; k < p->depth - 1; k++)
         if (p->open[k].queued)
@@ -119,7 +119,7 @@ static bool is_within_queued(const weft_profile *p)
 
 static void begin(weft__observer *observer, const weft__launch *launch)
 {
-    weft_profile *p = (weft_profile *)observer;
+    weft__profile *p = (weft__profile *)observer;
     if (++p->depth > WEFT__MOST_NESTED)
         return;
     weft__open_launch *open = &p->open[p->depth - 1];
@@ -133,7 +133,7 @@ static void begin(weft__observer *observer, const weft__launch *launch)
     open->queued = timed && weft__timeline_start(p);
 }
 
-static void count(weft_profile *p, const weft__launch *launch, const weft__open_launch *open, double elapsed)
+static void count(weft__profile *p, const weft__launch *launch, const weft__open_launch *open, double elapsed)
 {
     weft_profile_op *row = row_of(p, launch);
     const int64_t number = add_event(p, launch, row);
@@ -163,7 +163,7 @@ static void count(weft_profile *p, const weft__launch *launch, const weft__open_
 
 static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
 {
-    weft_profile *p = (weft_profile *)observer;
+    weft__profile *p = (weft__profile *)observer;
     (void)status;
     if (p->depth-- > WEFT__MOST_NESTED)
         return;
@@ -178,7 +178,7 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
 
 static void cut(weft__observer *observer, int open)
 {
-    weft_profile *p = (weft_profile *)observer;
+    weft__profile *p = (weft__profile *)observer;
     for (; p->depth > open; p->depth--)
         if (has_queue(p))
             weft__nvtx_pop();
@@ -186,13 +186,13 @@ static void cut(weft__observer *observer, int open)
 
 /* ---- Life ---- */
 
-weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
+static weft__profile *begin_profile(weft_ctx *ctx)
 {
-    if (!ctx || !out)
-        return WEFT_E_NULL_ARGUMENT;
-    weft_profile *p = *out = weft__host_alloc(ctx, sizeof *p);
-    if (!p)
-        return weft__fail_named(ctx, "profile_begin", WEFT_E_NOMEM, "out of memory for a profile");
+    weft__profile *p = weft__host_alloc(ctx, sizeof *p);
+    if (!p) {
+        weft__fail_named(ctx, "profile_begin", WEFT_E_NOMEM, "out of memory for a profile");
+        return NULL;
+    }
     memset(p, 0, sizeof *p);
     p->ctx = ctx;
     p->observer.begin = begin;
@@ -201,17 +201,16 @@ weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
     p->begun = weft__profile_now();
     if (!weft__timeline_open(p)) {
         weft__host_free(ctx, p, sizeof *p);
-        *out = NULL;
-        return ctx->status;
+        return NULL;
     }
     p->running = true;
     weft__observe(ctx, &p->observer);
-    return WEFT_OK;
+    return p;
 }
 
-void weft_profile_end(weft_profile *p)
+static void stop(weft__profile *p)
 {
-    if (!p || !p->running)
+    if (!p->running)
         return;
     weft__unobserve(p->ctx, &p->observer);
     weft__timeline_settle(p);
@@ -220,27 +219,65 @@ void weft_profile_end(weft_profile *p)
     p->total.wall = weft__profile_now() - p->begun;
 }
 
-void weft_profile_free(weft_profile *p)
+static void end_profile(void *object)
 {
-    if (!p)
-        return;
-    weft_profile_end(p);
+    weft__profile *p = object;
+    stop(p);
     if (p->events)
         weft__host_free(p->ctx, p->events, sizeof *p->events * (size_t)p->room);
     weft__host_free(p->ctx, p, sizeof *p);
 }
 
+const weft_object_kind weft__profile_kind = {"profile", "weft_profile_free", end_profile};
+
+static weft__profile *look(const weft_profile *handle)
+{
+    return weft_owned(&weft__profile_kind, handle);
+}
+
+weft_status weft_profile_begin(weft_ctx *ctx, weft_profile **out)
+{
+    if (out)
+        *out = NULL;
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (!out)
+        return weft__fail_named(ctx, "profile_begin", WEFT_E_NULL_ARGUMENT, "out is NULL");
+    if (ctx->status != WEFT_OK)
+        return ctx->status;
+    weft__profile *p = begin_profile(ctx);
+    if (p && !(*out = weft_own(ctx, &weft__profile_kind, p, "profile_begin")))
+        end_profile(p);
+    return ctx->status;
+}
+
+void weft_profile_end(weft_profile *handle)
+{
+    weft__profile *p = look(handle);
+    if (p)
+        stop(p);
+}
+
+void weft_profile_free(weft_profile *handle)
+{
+    weft_owned_end(&weft__profile_kind, handle);
+}
+
 /* ---- Asking ---- */
 
-weft_profile_total weft_profile_totals(weft_profile *p)
+weft_profile_total weft__profile_totals(weft__profile *p)
 {
-    if (!p)
-        return (weft_profile_total){0};
     weft__timeline_settle(p);
     weft_profile_total total = p->total;
     if (p->running)
         total.wall = weft__profile_now() - p->begun;
     return total;
+}
+
+weft_profile_total weft_profile_totals(weft_profile *handle)
+{
+    weft__profile *p = look(handle);
+    return p ? weft__profile_totals(p) : (weft_profile_total){0};
 }
 
 static int by_time(const void *a, const void *b)
@@ -258,11 +295,9 @@ static int add_rows(const weft_profile_op *from, int count, weft_profile_op *to)
     return n;
 }
 
-int weft_profile_ops(weft_profile *p, weft_profile_op *rows, int room)
+int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room)
 {
     enum { TABLE = WEFT__PHASES * 2 * WEFT_OP_COUNT, CUSTOM = WEFT__PHASES * 2 * WEFT__MOST_CUSTOM };
-    if (!p)
-        return 0;
     weft__timeline_settle(p);
     weft_profile_op *all = weft__host_alloc(p->ctx, sizeof *all * (TABLE + CUSTOM));
     if (!all)
@@ -276,14 +311,20 @@ int weft_profile_ops(weft_profile *p, weft_profile_op *rows, int room)
     return n;
 }
 
+int weft_profile_ops(weft_profile *handle, weft_profile_op *rows, int room)
+{
+    weft__profile *p = look(handle);
+    return p ? weft__profile_ops(p, rows, room) : 0;
+}
+
 /* ---- The environment variable (see weft__profile_opened in core.h) ---- */
 
 static void write_at_close(weft_ctx *ctx, void *state)
 {
-    weft_profile *p = state;
-    weft_profile_end(p);
+    weft__profile *p = state;
+    stop(p);
     weft__profile_write(p, ctx->profile_path);
-    weft_profile_free(p);
+    end_profile(p);
 }
 
 /* Why a file of this name will not be written, or NULL: found before hours of work, without touching it. */
@@ -300,7 +341,7 @@ void weft__profile_opened(weft_ctx *ctx)
 {
     static _Atomic int opened;
     const char *path = getenv("WEFT_PROFILE"), *why = NULL;
-    weft_profile *p;
+    weft__profile *p = NULL;
     if (!path || !*path)
         return;
     const int number = ++opened;
@@ -310,7 +351,7 @@ void weft__profile_opened(weft_ctx *ctx)
         why = "the path is too long";
     else
         why = obstacle(ctx->profile_path);
-    if (!why && weft_profile_begin(ctx, &p) != WEFT_OK)
+    if (!why && !(p = begin_profile(ctx))) /* not the program's: nobody is told that it was never closed */
         why = ctx->message;
     if (why) {
         weft__profile_complain(ctx, path, why);

@@ -3,6 +3,7 @@
 #define WEFT_PROFILE_PROFILE_H
 
 #include "core/observe.h"
+#include <weft/extend.h>
 #include <weft/profile.h>
 
 enum {
@@ -47,7 +48,8 @@ typedef struct weft__timeline {
     } waiting[2 * WEFT__HALF];
 } weft__timeline;
 
-struct weft_profile {
+/* What a weft_profile * is the handle of. */
+typedef struct weft__profile {
     weft__observer observer; /* first: the callbacks get its address */
     weft_ctx *ctx;
     bool running;
@@ -62,26 +64,32 @@ struct weft_profile {
     weft__event *events;
     int64_t room;
     weft__timeline timeline;
-};
+} weft__profile;
+
+extern const weft_object_kind weft__profile_kind;
+
+/* As the public ones. */
+weft_profile_total weft__profile_totals(weft__profile *p);
+int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room);
 
 double weft__profile_now(void); /* seconds of a steady clock */
 double weft__launch_bytes(const weft__launch *launch);
 double weft__launch_flops(const weft__launch *launch);
 
 /* Adds measured time to a row and to the launch's event. */
-void weft__profile_measured(weft_profile *p, weft_profile_op *row, double seconds);
+void weft__profile_measured(weft__profile *p, weft_profile_op *row, double seconds);
 
 /* False: the device has a clock that cannot be had; the error is recorded in the context. */
-bool weft__timeline_open(weft_profile *p);
-void weft__timeline_make_room(weft_profile *p); /* may wait for work of long ago */
-bool weft__timeline_start(weft_profile *p);     /* a launch begins; false: it cannot be timed */
-void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event);
-void weft__timeline_settle(weft_profile *p); /* waits for the device, and reads what is left */
-void weft__timeline_close(weft_profile *p);
+bool weft__timeline_open(weft__profile *p);
+void weft__timeline_make_room(weft__profile *p); /* may wait for work of long ago */
+bool weft__timeline_start(weft__profile *p);     /* a launch begins; false: it cannot be timed */
+void weft__timeline_end(weft__profile *p, weft_profile_op *row, int64_t event);
+void weft__timeline_settle(weft__profile *p); /* waits for the device, and reads what is left */
+void weft__timeline_close(weft__profile *p);
 
 /* The trace of the environment variable WEFT_PROFILE, which nobody's status tells of: what goes wrong is told to the log
  * callback, or to standard error where there is none. Errors that stick in the context do not matter. */
-void weft__profile_write(weft_profile *p, const char *path);
+void weft__profile_write(weft__profile *p, const char *path);
 void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why);
 
 /* NVTX ranges; push and pop do nothing unless a tool is there to see them. */

@@ -22,7 +22,7 @@ int weft_profile_table(weft_profile *p, char *buffer, size_t size)
     weft_profile_op rows[MOST];
     const weft_profile_total total = weft_profile_totals(p);
     const int n = weft_profile_ops(p, rows, MOST);
-    if (!p)
+    if (!weft_owned(&weft__profile_kind, p))
         return 0;
     weft__put(&s, "%-30s %-10s %8s %11s %7s %11s %8s %8s\n", "kernel", "phase", "calls", "time", "share", "each",
               "GB/s", "GFLOP/s");
@@ -127,14 +127,14 @@ static void write_row(FILE *out, const weft_profile_op *r)
 }
 
 /* False: there was no memory for them. */
-static bool write_rows(FILE *out, weft_profile *p)
+static bool write_rows(FILE *out, weft__profile *p)
 {
-    const int n = weft_profile_ops(p, NULL, 0);
+    const int n = weft__profile_ops(p, NULL, 0);
     const size_t bytes = sizeof(weft_profile_op) * (size_t)(n + 1);
     weft_profile_op *rows = weft__host_alloc(p->ctx, bytes);
     if (!rows)
         return false;
-    const int filled = weft_profile_ops(p, rows, n);
+    const int filled = weft__profile_ops(p, rows, n);
     for (int k = 0; k < filled && k < n; k++) {
         weft__json_put(out, "%s", k ? "," : "");
         write_row(out, &rows[k]);
@@ -144,7 +144,7 @@ static bool write_rows(FILE *out, weft_profile *p)
 }
 
 /* One line, which `weft profile` reads alone. False: out of memory. */
-static bool write_head(FILE *out, weft_profile *p, const weft_profile_total *total)
+static bool write_head(FILE *out, weft__profile *p, const weft_profile_total *total)
 {
     weft__json_put(out,
                    "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"weft\":\"%s\",\"device\":\"%s\",\"launches\":%lld,"
@@ -165,11 +165,11 @@ static bool write_head(FILE *out, weft_profile *p, const weft_profile_total *tot
 }
 
 /* WEFT_OK, or why not: *r has a sentence about path then. What was at path before stays until all is written. */
-static weft_status write_trace(weft_profile *p, const char *path, weft__replace *r)
+static weft_status write_trace(weft__profile *p, const char *path, weft__replace *r)
 {
     if (!weft__replace_open(r, path))
         return WEFT_E_IO;
-    const weft_profile_total total = weft_profile_totals(p);
+    const weft_profile_total total = weft__profile_totals(p);
     const bool whole = write_head(r->out, p, &total);
     for (int64_t k = 0; k < total.kept; k++)
         write_event(r->out, &p->events[k], !p->ctx->backend->host_memory, (long long)k);
@@ -181,11 +181,12 @@ static weft_status write_trace(weft_profile *p, const char *path, weft__replace 
     return WEFT_E_NOMEM;
 }
 
-weft_status weft_profile_trace(weft_profile *p, const char *path)
+weft_status weft_profile_trace(weft_profile *handle, const char *path)
 {
     weft__replace r;
+    weft__profile *p = weft_owned(&weft__profile_kind, handle);
     if (!p)
-        return WEFT_E_NULL_ARGUMENT;
+        return weft_owned_fail(&weft__profile_kind, handle, NULL, "profile_trace");
     if (!path)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_NULL_ARGUMENT, "the path is NULL");
     const weft_status status = write_trace(p, path, &r);
@@ -205,7 +206,7 @@ void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why)
         return;
 }
 
-void weft__profile_write(weft_profile *p, const char *path)
+void weft__profile_write(weft__profile *p, const char *path)
 {
     weft__replace r;
     if (write_trace(p, path, &r) != WEFT_OK)

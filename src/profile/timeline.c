@@ -10,14 +10,14 @@ static int first_mark(int64_t launch)
 }
 
 /* What was measured so far stays. */
-static void give_up(weft_profile *p, const char *what)
+static void give_up(weft__profile *p, const char *what)
 {
     const char *why = p->ctx->backend->message ? p->ctx->backend->message(p->ctx->device) : NULL;
     weft__log(p->ctx, WEFT_LOG_WARNING, "the profile lacks the rest of the device's times: %s", why ? why : what);
     weft__timeline_close(p);
 }
 
-static bool mark(weft_profile *p, int number)
+static bool mark(weft__profile *p, int number)
 {
     weft__timeline *t = &p->timeline;
     if (p->ctx->backend->clock_mark(t->clock, number) == WEFT_OK)
@@ -27,7 +27,7 @@ static bool mark(weft_profile *p, int number)
 }
 
 /* Both clocks at one point: the device idles, so it reaches the anchor while the host waits for it. */
-static bool align(weft_profile *p)
+static bool align(weft__profile *p)
 {
     weft__timeline *t = &p->timeline;
     const weft__backend *b = p->ctx->backend;
@@ -42,7 +42,7 @@ static bool align(weft_profile *p)
     return true;
 }
 
-bool weft__timeline_open(weft_profile *p)
+bool weft__timeline_open(weft__profile *p)
 {
     weft__timeline *t = &p->timeline;
     const weft__backend *b = p->ctx->backend;
@@ -57,7 +57,7 @@ bool weft__timeline_open(weft_profile *p)
 }
 
 /* Later times are counted from this mark, which the device has reached or is about to. */
-static bool rebase(weft_profile *p, int to)
+static bool rebase(weft__profile *p, int to)
 {
     weft__timeline *t = &p->timeline;
     double ahead;
@@ -68,7 +68,7 @@ static bool rebase(weft_profile *p, int to)
     return true;
 }
 
-static bool settle_launch(weft_profile *p, int64_t launch)
+static bool settle_launch(weft__profile *p, int64_t launch)
 {
     weft__timeline *t = &p->timeline;
     const int start = first_mark(launch);
@@ -85,7 +85,7 @@ static bool settle_launch(weft_profile *p, int64_t launch)
 }
 
 /* The oldest half, or what there is of it. Its marks may be set again afterwards, so the base moves on to the next half. */
-static bool settle_half(weft_profile *p)
+static bool settle_half(weft__profile *p)
 {
     weft__timeline *t = &p->timeline;
     const int64_t left = t->marked - t->settled, n = left < WEFT__HALF ? left : WEFT__HALF;
@@ -96,7 +96,7 @@ static bool settle_half(weft_profile *p)
     return t->marked == t->settled || rebase(p, first_mark(t->settled));
 }
 
-void weft__timeline_make_room(weft_profile *p)
+void weft__timeline_make_room(weft__profile *p)
 {
     const weft__timeline *t = &p->timeline;
     const bool full = t->marked - t->settled == SLOTS - 1; /* one slot keeps the mark of the base */
@@ -104,12 +104,12 @@ void weft__timeline_make_room(weft_profile *p)
         give_up(p, "its clock failed");
 }
 
-bool weft__timeline_start(weft_profile *p)
+bool weft__timeline_start(weft__profile *p)
 {
     return p->timeline.clock && mark(p, first_mark(p->timeline.marked));
 }
 
-void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event)
+void weft__timeline_end(weft__profile *p, weft_profile_op *row, int64_t event)
 {
     weft__timeline *t = &p->timeline;
     if (!t->clock || !mark(p, first_mark(t->marked) + 1))
@@ -119,7 +119,7 @@ void weft__timeline_end(weft_profile *p, weft_profile_op *row, int64_t event)
     t->marked++;
 }
 
-void weft__timeline_settle(weft_profile *p)
+void weft__timeline_settle(weft__profile *p)
 {
     weft__timeline *t = &p->timeline;
     while (t->clock && t->settled < t->marked)
@@ -127,7 +127,7 @@ void weft__timeline_settle(weft_profile *p)
             give_up(p, "its clock failed");
 }
 
-void weft__timeline_close(weft_profile *p)
+void weft__timeline_close(weft__profile *p)
 {
     if (p->timeline.clock)
         p->ctx->backend->clock_close(p->timeline.clock);

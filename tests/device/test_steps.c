@@ -1,12 +1,12 @@
 /* test_steps.c - optimiser steps over more tensors than one launch takes, of every floating dtype and of sizes with
- * ragged ends, some without a gradient, some that do not start at a border of 16 bytes. */
+ * ragged ends, some without a gradient, some with master weights, some that do not start at a border of 16 bytes. */
 #include "both.h"
 
 #include <stdio.h>
 
 #include "harness/weft_test.h"
 
-enum { TENSORS = 70, STEPS = 3 };
+enum { TENSORS = 70, STEPS = 3, LISTS = 4 };
 
 typedef struct run {
     bool adam;
@@ -27,25 +27,48 @@ static weft_dtype dtype_of(const run *r, int k)
     return r->dtype == WEFT_DTYPE_COUNT ? floats[k / 2 % 4] : r->dtype;
 }
 
+static bool is_half(const run *r, int k)
+{
+    return dtype_of(r, k) == WEFT_F16 || dtype_of(r, k) == WEFT_BF16;
+}
+
 /* Every third tensor is a view that starts one element into its memory. */
-static weft_tensor *make(weft_ctx *ctx, const run *r, int k, double lo, double hi, uint64_t seed)
+static weft_tensor *make(weft_ctx *ctx, weft_dtype dtype, int k, double lo, double hi, uint64_t seed)
 {
     const int64_t n = size_of(k);
     if (k % 3 != 0)
-        return both_input(ctx, dtype_of(r, k), WEFT_DIMS(n), lo, hi, seed);
-    return weft_slice(both_input(ctx, dtype_of(r, k), WEFT_DIMS(n + 1), lo, hi, seed), 0, 1, n + 1, 1);
+        return both_input(ctx, dtype, WEFT_DIMS(n), lo, hi, seed);
+    return weft_slice(both_input(ctx, dtype, WEFT_DIMS(n + 1), lo, hi, seed), 0, 1, n + 1, 1);
 }
 
-/* Parameters and states of all tensors after a few steps, in one row. */
+static weft_tensor *make_state(weft_ctx *ctx, const run *r, int k, uint64_t seed)
+{
+    return make(ctx, is_half(r, k) ? WEFT_F32 : dtype_of(r, k), k, 0, 1, seed);
+}
+
+/* Every other half tensor has them; every fourth has been written since they were made. */
+static weft_tensor *make_master(const run *r, int k, weft_tensor *param)
+{
+    if (!is_half(r, k) || k % 2 == 0)
+        return NULL;
+    weft_tensor *master = weft_add_scalar(weft_cast(param, WEFT_F32), 1e-5);
+    if (k % 4 == 1)
+        weft_copy_(param, weft_neg(param));
+    return master;
+}
+
+/* Parameters, states and master weights of all tensors after a few steps, in one row. */
 static weft_tensor *stepped(weft_ctx *ctx, void *user)
 {
     const run *r = user;
-    weft_tensor *params[TENSORS], *grads[TENSORS], *first[TENSORS], *second[TENSORS], *all[3 * TENSORS];
+    weft_tensor *params[TENSORS], *grads[TENSORS], *first[TENSORS], *second[TENSORS], *master[TENSORS],
+        *all[LISTS * TENSORS];
     for (int k = 0; k < TENSORS; k++) {
-        params[k] = make(ctx, r, k, -1, 1, (uint64_t)k + 1);
-        grads[k] = k % 7 == 2 ? NULL : make(ctx, r, k, -2, 2, (uint64_t)k + 1000);
-        first[k] = make(ctx, r, k, 0, 1, (uint64_t)k + 2000);
-        second[k] = make(ctx, r, k, 0, 1, (uint64_t)k + 3000);
+        params[k] = make(ctx, dtype_of(r, k), k, -1, 1, (uint64_t)k + 1);
+        grads[k] = k % 7 == 2 ? NULL : make(ctx, dtype_of(r, k), k, -2, 2, (uint64_t)k + 1000);
+        first[k] = make_state(ctx, r, k, (uint64_t)k + 2000);
+        second[k] = make_state(ctx, r, k, (uint64_t)k + 3000);
+        master[k] = make_master(r, k, params[k]);
     }
     for (int step = 0; step < STEPS; step++) {
         if (r->adam)
@@ -55,7 +78,8 @@ static weft_tensor *stepped(weft_ctx *ctx, void *user)
                                                .beta2 = 0.95,
                                                .eps = 1e-6,
                                                .weight_decay = r->weight_decay,
-                                               .decoupled = r->flag},
+                                               .decoupled = r->flag,
+                                               .master = master},
                            step + 1);
         else
             weft_sgd_step(ctx, params, grads, r->momentum != 0 ? first : NULL, TENSORS,
@@ -64,18 +88,20 @@ static weft_tensor *stepped(weft_ctx *ctx, void *user)
                                              .dampening = r->dampening,
                                              .weight_decay = r->weight_decay,
                                              .nesterov = r->flag,
-                                             .first_step = step == 0});
+                                             .first_step = step == 0,
+                                             .master = master});
     }
     for (int k = 0; k < TENSORS; k++) {
         all[k] = weft_cast(params[k], WEFT_F64);
         all[TENSORS + k] = weft_cast(first[k], WEFT_F64);
         all[2 * TENSORS + k] = weft_cast(second[k], WEFT_F64);
+        all[3 * TENSORS + k] = master[k] ? weft_cast(master[k], WEFT_F64) : all[k];
     }
     int64_t count = 0;
-    for (int k = 0; k < 3 * TENSORS; k++)
+    for (int k = 0; k < LISTS * TENSORS; k++)
         count += weft_count(all[k]);
     weft_tensor *joined = weft_zeros(ctx, WEFT_F64, WEFT_DIMS(count));
-    for (int64_t k = 0, at = 0; k < 3 * TENSORS; at += weft_count(all[k]), k++)
+    for (int64_t k = 0, at = 0; k < LISTS * TENSORS; at += weft_count(all[k]), k++)
         weft_copy_(weft_slice(joined, 0, at, at + weft_count(all[k]), 1), all[k]);
     return joined;
 }
@@ -117,4 +143,28 @@ WEFT_TEST(DeviceSteps, Adam)
 WEFT_TEST(DeviceSteps, AdamWithDecoupledDecay)
 {
     check_steps("adamw", (run){.adam = true, .weight_decay = 0.1, .flag = true});
+}
+
+/* Gradients after clipping, and the norm: more than f16 holds. */
+static weft_tensor *clipped(weft_ctx *ctx, void *user)
+{
+    const run *r = user;
+    weft_tensor *p[3], *parts[4];
+    for (int k = 0; k < 3; k++) {
+        p[k] = weft_set_requires_grad(make(ctx, r->dtype, k + 1, -1, 1, (uint64_t)k), true);
+        weft_tensor *g = make(ctx, r->dtype, k + 1, 20000, 30000, (uint64_t)k + 10);
+        weft_backward(ctx, weft_sum(weft_mul(p[k], g), WEFT_ALL, false));
+    }
+    const double norm = weft_clip_grad_norm(ctx, p, 3, 3);
+    for (int k = 0; k < 3; k++)
+        parts[k] = weft_cast(weft_grad_of(p[k]), WEFT_F64);
+    parts[3] = weft_full(ctx, WEFT_F64, WEFT_DIMS(1), norm);
+    return weft_concat(parts, 4, 0);
+}
+
+WEFT_TEST(DeviceSteps, ClippingOfEveryType)
+{
+    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
+    for (int k = 0; k < 4; k++)
+        check_both(weft_dtype_name(dtypes[k]), clipped, &(run){.dtype = dtypes[k]}, k < 2 ? 1e-5 : 1e-2, 0);
 }

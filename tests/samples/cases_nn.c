@@ -179,6 +179,23 @@ CASE(avg_unpool2d)
 
 /* ---- Optimiser steps: parameters, then the gradients of each step. Results: parameters, then state ---- */
 
+/* Zeros for the state of a step: of half parameters in f32. */
+static weft_tensor *state_of(weft_tensor *p)
+{
+    const weft_dtype dtype = weft_dtype_of(p);
+    return weft_zeros(weft_ctx_of(p), dtype == WEFT_F16 || dtype == WEFT_BF16 ? WEFT_F32 : dtype, weft_shape(p),
+                      weft_ndim(p));
+}
+
+/* State as a result: the records are of the parameter's dtype. */
+static weft_tensor *result_of(weft_tensor *state, weft_tensor *p)
+{
+    weft_tensor *result = state ? weft_cast(state, weft_dtype_of(p)) : NULL;
+    if (result != state)
+        weft_drop(state);
+    return result;
+}
+
 /* i: parameters, steps, nesterov; f: lr, momentum, dampening, weight decay */
 CASE(sgd_step)
 {
@@ -188,7 +205,7 @@ CASE(sgd_step)
         .lr = c->f[0], .momentum = c->f[1], .dampening = c->f[2], .weight_decay = c->f[3], .nesterov = c->i[2] != 0};
     bool has_state = hyper.momentum != 0;
     for (int k = 0; k < n; k++)
-        velocity[k] = has_state ? weft_zeros_like(c->in[k]) : NULL;
+        velocity[k] = has_state ? state_of(c->in[k]) : NULL;
     for (int step = 0; step < c->i[1]; step++) {
         hyper.first_step = step == 0;
         if (weft_sgd_step(c->ctx, c->in, c->in + n * (step + 1), has_state ? velocity : NULL, n, &hyper) != WEFT_OK)
@@ -197,7 +214,7 @@ CASE(sgd_step)
     c->n_out = has_state ? 2 * n : n;
     for (int k = 0; k < n; k++) {
         c->out[k] = c->in[k];
-        c->out[n + k] = velocity[k];
+        c->out[n + k] = result_of(velocity[k], c->in[k]);
     }
 }
 
@@ -213,8 +230,8 @@ CASE(adam_step)
                               .weight_decay = c->f[4],
                               .decoupled = c->i[2] != 0};
     for (int k = 0; k < n; k++) {
-        m[k] = weft_zeros_like(c->in[k]);
-        v[k] = weft_zeros_like(c->in[k]);
+        m[k] = state_of(c->in[k]);
+        v[k] = state_of(c->in[k]);
     }
     for (int step = 0; step < c->i[1]; step++)
         if (weft_adam_step(c->ctx, c->in, c->in + n * (step + 1), m, v, n, &hyper, step + 1) != WEFT_OK)
@@ -222,7 +239,7 @@ CASE(adam_step)
     c->n_out = 3 * n;
     for (int k = 0; k < n; k++) {
         c->out[k] = c->in[k];
-        c->out[n + k] = m[k];
-        c->out[2 * n + k] = v[k];
+        c->out[n + k] = result_of(m[k], c->in[k]);
+        c->out[2 * n + k] = result_of(v[k], c->in[k]);
     }
 }
