@@ -74,9 +74,11 @@ static weft_status train(weft_ctx *c, double *error)
     weft_tensor *y = weft_add(weft_mul_scalar(x, 0.5), weft_sin(weft_mul_scalar(x, 4)));
     x = weft_unsqueeze(x, 1);
     y = weft_unsqueeze(y, 1);
-    weft_tensor *p[] = {weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 1), 0, 2), "w1"),
+    weft_tensor *p[] = {weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16, 1)), "w1"),
                         weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16)), "b1"),
-                        weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(1, 16), 0, 0.2), "w2")};
+                        weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(1, 16)), "w2")};
+    weft_init_normal_(p[0], 0, 2); /* waves of about the right length: the default for one input makes longer ones */
+    weft_init_layer_(p[2], NULL);
     weft_optim *opt = NULL;
     if (weft_adam_open(c, p, 3, &(weft_adam_options){.lr = 0.03}, &opt) != WEFT_OK)
         return weft_scope_pop(c, all);

@@ -10,9 +10,11 @@ int main(int argc, char **argv)
     weft_tensor *y = weft_cast(weft_gt(weft_sum(weft_square(x), WEFT_AXES(1), true), /* outside the circle? */
                                        weft_scalar(c, WEFT_F32, 1)),
                                WEFT_F32);
-    weft_tensor *p[] = {weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 2), 0, 1), "w1"),
+    weft_tensor *p[] = {weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16, 2)), "w1"),
                         weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16)), "b1"),
-                        weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(1, 16), 0, 0.3), "w2")};
+                        weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(1, 16)), "w2")};
+    weft_init_layer_(p[0], p[1]);
+    weft_init_layer_(p[2], NULL);
     weft_optim *opt;
     if (weft_adam_open(c, p, 3, &(weft_adam_options){.lr = 0.03}, &opt) != WEFT_OK)
         return fprintf(stderr, "%s\n", weft_ctx_message(c)), 1;

@@ -1,5 +1,4 @@
 #include "common/session.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +28,9 @@ weft_ctx *session_open(const char *device, uint64_t seed)
 
 void session_layer(weft_ctx *ctx, weft_tensor **p, const int64_t *shape, int ndim)
 {
-    int64_t inputs = 1;
-    for (int i = 1; i < ndim; i++)
-        inputs *= shape[i];
-    p[0] = weft_set_name(weft_randn(ctx, WEFT_F32, shape, ndim, 0, sqrt(2.0 / (double)inputs)), "weights");
+    p[0] = weft_set_name(weft_zeros(ctx, WEFT_F32, shape, ndim), "weights");
     p[1] = weft_set_name(weft_zeros(ctx, WEFT_F32, shape, 1), "bias");
+    weft_init_layer_(p[0], p[1]);
     for (int i = 0; i < 2; i++)
         weft_set_requires_grad(p[i], true);
 }

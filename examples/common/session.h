@@ -8,9 +8,8 @@
  * Exits after saying why: with 2 if there is no device of that name, with 1 if it does not work. */
 weft_ctx *session_open(const char *device, uint64_t seed);
 
-/* Makes the two parameters of a layer, p[0] of the given shape and p[1] of one zero for each of its results. Every result
- * sums up shape[1] * shape[2] ... inputs; the values are normal with variance 2 / that, which relu keeps stable from layer
- * to layer (He et al. 2015). Fits weft_linear and weft_conv2d. They belong to the innermost scope. */
+/* Makes the two parameters of a layer, p[0] of the given shape and p[1] with one value for each of its results, as
+ * weft_init_layer_ makes them. Fits weft_linear and weft_conv2d. They belong to the innermost scope. */
 void session_layer(weft_ctx *ctx, weft_tensor **p, const int64_t *shape, int ndim);
 
 /* The rows of x (its slices along dim 0) in random order, as a copy. */

@@ -46,6 +46,7 @@
 #include <weft/tensor.h>
 #include <weft/ops.h>
 #include <weft/autograd.h>
+#include <weft/init.h>
 #include <weft/optim.h>
 #include <weft/reference.h>
 #include <weft/bench.h>

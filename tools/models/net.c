@@ -25,8 +25,8 @@ static weft_tensor *remember(net *n, weft_tensor **list, int *count, weft_tensor
 
 weft_tensor *net_param(net *n, const int64_t *shape, int ndim, double mean, double std)
 {
-    weft_tensor *t = weft_param(weft_randn(n->ctx, n->dtype, shape, ndim, mean, std), NULL);
-    return remember(n, n->params, &n->n_params, t);
+    weft_tensor *t = weft_param(weft_zeros(n->ctx, n->dtype, shape, ndim), NULL);
+    return remember(n, n->params, &n->n_params, weft_init_normal_(t, mean, std));
 }
 
 weft_tensor *net_keep(net *n, weft_tensor *t)
@@ -40,8 +40,9 @@ weft_tensor *net_keep(net *n, weft_tensor *t)
 dense net_dense(net *n, int64_t rows, int64_t in, int64_t out)
 {
     n->flops += 2 * (double)rows * (double)in * (double)out;
-    return (dense){.w = net_param(n, WEFT_DIMS(out, in), 0, 1 / sqrt((double)in)),
-                   .b = net_param(n, WEFT_DIMS(out), 0, 0)};
+    const dense d = {.w = net_param(n, WEFT_DIMS(out, in), 0, 0), .b = net_param(n, WEFT_DIMS(out), 0, 0)};
+    weft_init_kaiming_normal_(d.w, WEFT_FAN_IN, 1);
+    return d;
 }
 
 weft_tensor *(net_run_dense)(const dense *d, weft_tensor *x)
@@ -59,9 +60,11 @@ conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int
 {
     const double taps = (double)(in * edge * edge);
     n->flops += 2 * taps * (double)(n->batch * out) * (double)(out_edge * out_edge);
-    return (conv){.w = net_param(n, WEFT_DIMS(out, in, edge, edge), 0, sqrt(2 / taps)),
-                  .b = bias ? net_param(n, WEFT_DIMS(out), 0, 0) : NULL,
-                  .how = {.stride = {stride, stride}, .padding = {padding, padding}}};
+    const conv c = {.w = net_param(n, WEFT_DIMS(out, in, edge, edge), 0, 0),
+                    .b = bias ? net_param(n, WEFT_DIMS(out), 0, 0) : NULL,
+                    .how = {.stride = {stride, stride}, .padding = {padding, padding}}};
+    weft_init_kaiming_normal_(c.w, WEFT_FAN_IN, sqrt(2));
+    return c;
 }
 
 weft_tensor *(net_run_conv)(const conv *c, weft_tensor *x)
