@@ -10,6 +10,7 @@
 
 #include "harness/weft_test.h"
 #include "samples/compare.h"
+#include "samples/device.h"
 #include "samples/layout.h"
 
 enum { MOST_REPORTS = 4, FEWEST_RECORDS = 3, MOST_FIRST = 200, MOST_SECOND = 90 };
@@ -380,9 +381,15 @@ static void compare_ways(weft_ctx *ctx, const case_row *row, const gold_record *
     free(composed);
 }
 
+/* On a device, which may be an emulated and slow one, each setting runs in one dtype, and plain values in f32 as well. */
+static bool is_run(int dtype, size_t setting)
+{
+    return test_on_cpu() || dtype == (int)setting || (setting == 0 && dtype == 3);
+}
+
 static void run_two_ways(void *user)
 {
-    static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F32, WEFT_F16, WEFT_BF16};
+    static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F16, WEFT_BF16, WEFT_F32};
     const case_row *row = user;
     test_memory memory;
     weft_ctx *ctx = test_ctx_open(&memory, 1);
@@ -390,7 +397,8 @@ static void run_two_ways(void *user)
     for (const gold_record *record = gold_next(row->name, NULL); record; record = gold_next(row->name, record))
         for (int d = 0; d < 4 && has_gradient(record); d++)
             for (size_t k = 0; k < sizeof settings / sizeof settings[0]; k++)
-                compare_ways(ctx, row, record, dtypes[d], &settings[k]);
+                if (is_run(d, k))
+                    compare_ways(ctx, row, record, dtypes[d], &settings[k]);
     test_ctx_close(ctx, &memory);
 }
 
