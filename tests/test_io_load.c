@@ -380,6 +380,22 @@ WEFT_TEST(Load, SafetensorsErrorsNameTheTensor)
     }
 }
 
+/* What Python and safetensors' own reader refuse. */
+WEFT_TEST(Load, NumbersThatAreNone)
+{
+    static const char *const shapes[] = {"(1 3)", "(2, 03)", "(1, , 3)", "(-1, 3)", "(1, 3"};
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        test_bytes b = test_npy("'<f4'", "False", shapes[k], six, sizeof six);
+        const weft_source source = in_memory(&b);
+        refuse(&source, WEFT_E_IO, "npy header is not the dictionary");
+        free(b.p);
+    }
+    test_bytes b = test_safetensors("{\"w\":{\"dtype\":\"U8\",\"shape\":[04],\"data_offsets\":[0,4]}}", "____", 4);
+    const weft_source source = in_memory(&b);
+    refuse(&source, WEFT_E_IO, "tensor \"w\" of dtype U8: it is not an object");
+    free(b.p);
+}
+
 /* ---- Limits ---- */
 
 WEFT_TEST(Load, EntriesOfAnArchiveMustNotOverlap)

@@ -71,7 +71,7 @@ static bool take_size(cursor *c, int64_t *size)
     for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++)
         if (__builtin_mul_overflow(*size, INT64_C(10), size) || __builtin_add_overflow(*size, *c->p - '0', size))
             return false;
-    const bool digits = c->p > first;
+    const bool digits = c->p > first && (*first != '0' || c->p == first + 1); /* 010 was 8 to Python 2 */
     if (c->p < c->end && *c->p == 'L')
         c->p++;
     return digits;
@@ -85,7 +85,7 @@ static bool take_shape(cursor *c, header *h)
         if (h->ndim == WEFT_MAX_DIMS || !take_size(c, &h->shape[h->ndim]))
             return false;
         h->ndim++;
-        if (!take(c, ',') && h->ndim != 1 && (c->p == c->end || *c->p != ')'))
+        if (!take(c, ',') && (c->p == c->end || *c->p != ')'))
             return false;
     }
     return true;

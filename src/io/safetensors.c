@@ -146,7 +146,7 @@ static bool take_number(reader *r, uint64_t *value)
         if (__builtin_mul_overflow(*value, UINT64_C(10), value) ||
             __builtin_add_overflow(*value, (uint64_t)(*r->p - '0'), value))
             return false;
-    return r->p > first;
+    return r->p > first && (*first != '0' || r->p == first + 1); /* JSON has no 007 */
 }
 
 /* ---- Tensors ---- */
