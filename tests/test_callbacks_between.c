@@ -97,6 +97,15 @@ WEFT_TEST(Callbacks, CompareOpsOfOneContextAndItsRows)
     const weft_compare_ops_options one = {.op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_CONTIGUOUS};
     WEFT_CHECK_STATUS(weft_compare_ops(c, c, &one, NULL, NULL, &disagreeing), WEFT_E_INVALID);
     refused(c, WEFT_E_INVALID, "reference and other are one context");
+    WEFT_CHECK_STATUS(weft_compare_ops(c, d, &one, NULL, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    refused(c, WEFT_E_NULL_ARGUMENT, "weft_compare_ops: needs two contexts and a place");
+    WEFT_CHECK_STATUS(weft_lockstep(c, NULL, d, NULL, NULL, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    refused(c, WEFT_E_NULL_ARGUMENT, "weft_lockstep: needs two contexts, a step and a report");
+    WEFT_CHECK_STATUS(weft_replay(c, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    refused(c, WEFT_E_NULL_ARGUMENT, "weft_replay: needs a path");
+    weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
+    WEFT_CHECK_STATUS(weft_add_hook(x, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    refused(c, WEFT_E_NULL_ARGUMENT, "weft_add_hook: the hook is NULL");
     (void)!weft_compare_ops(c, d, &one, use_of_row, &d, &disagreeing);
     refused(d, WEFT_E_STATE, "called from within a row callback of weft_compare_ops");
     (void)!weft_compare_ops(c, d, &one, use_of_row, &c, &disagreeing);

@@ -98,8 +98,8 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
  * The library calls code of the program's. Meanwhile the context cannot be closed, and there are two kinds of callbacks:
  *
  * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck, steps of weft_lockstep, work of
- * weft_bench_measure, and what reads or lists files (io.h) may use the context in any way: operations, scopes of their own, files, backward passes, also through the graph of the pass that
- * called them, up to 32 deep. Whether operations are recorded is afterwards as it was before.
+ * weft_bench_measure, and what reads or lists files (io.h) may use the context in any way: operations, scopes of their own,
+ * files, backward passes, also through the graph of the pass that called them, up to 32 deep. Whether operations are recorded is afterwards as it was before.
  *
  * The hooks alloc and free, log, release of weft_wrap, and everything else that reports, shows a row or progress only look: they
  * may ask for statuses, messages, memory, shapes and names, call weft_release, and (not in alloc and free) weft_ctx_alloc and

@@ -83,6 +83,8 @@ weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
 {
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
+    if (ctx->n_callbacks && !weft__may_enter(ctx, "zero_grad"))
+        return ctx->status;
     if (!params && n > 0)
         return weft__fail_named(ctx, "zero_grad", WEFT_E_NULL_ARGUMENT, "params is NULL");
     for (int k = 0; k < n; k++) {
@@ -342,14 +344,16 @@ weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *c
 
 weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user)
 {
-    if (!t || !hook)
+    if (!t)
         return WEFT_E_NULL_ARGUMENT;
     weft_ctx *ctx = weft__enter_named("add_hook", NULL, &t, 1, 0);
     if (!ctx)
         return t->ctx ? t->ctx->status : WEFT_E_STATE;
     weft_status status = WEFT_OK;
     weft__leaf *leaf = NULL;
-    if (!weft__requires(t))
+    if (!hook)
+        status = weft__fail_named(ctx, "add_hook", WEFT_E_NULL_ARGUMENT, "the hook is NULL");
+    else if (!weft__requires(t))
         status = weft__fail_named(ctx, "add_hook", WEFT_E_NO_GRADIENT, "%s does not require a gradient",
                                   weft__describe(t).s);
     else if (!(leaf = weft__leaf_of(t)))

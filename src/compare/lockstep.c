@@ -207,7 +207,8 @@ weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *
                           weft_step step, const weft_lockstep_options *options, weft_lockstep_report *report)
 {
     if (!reference || !other || !step || !report)
-        return WEFT_E_NULL_ARGUMENT;
+        return weft__fail_named(reference ? reference : other, "lockstep", WEFT_E_NULL_ARGUMENT,
+                                "needs two contexts, a step and a report");
     lockstep first = {.observer = {.begin = begin, .end = end, .cut = cut},
                       .reference_entry = weft__entry_now(reference),
                       .other_entry = weft__entry_now(other),

@@ -202,7 +202,8 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
                              int64_t *disagreeing)
 {
     if (!reference || !other || !disagreeing)
-        return WEFT_E_NULL_ARGUMENT;
+        return weft__fail_named(reference ? reference : other, "compare_ops", WEFT_E_NULL_ARGUMENT,
+                                "needs two contexts and a place for the number of rows that disagree");
     *disagreeing = 0;
     if (reference == other)
         return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
