@@ -66,11 +66,10 @@ static void train(weft_ctx *c, model *m, weft_tensor *train_rows, weft_tensor *t
         int mark = weft_scope_push(c);
         weft_optim_set_lr(opt, 0.004 * (1 - (double)i / m->epochs));
         m->loss[i] = train_epoch(c, m, opt, session_shuffled(train_rows, (uint64_t)i + 1));
-        bool recorded = weft_set_grad_enabled(c, false); /* no gradient is wanted of the test */
+        weft_scope_push_no_grad(c); /* no gradient is wanted of the test; the pop below closes this scope, too */
         weft_tensor *x, *y;
         split(test_rows, &x, &y);
         m->accuracy[i] = session_accuracy(c, m->logits(m->p, x), y);
-        weft_set_grad_enabled(c, recorded);
         if (weft_scope_pop(c, mark) != WEFT_OK)
             break;
         progress_show(&bar, i + 1, "loss %.4f  test accuracy %.2f %%", m->loss[i], m->accuracy[i]);

@@ -73,16 +73,14 @@ static double accuracy(training *t, images set)
 {
     int64_t n = weft_size(set.y, 0);
     double right = 0;
-    bool recorded = weft_set_grad_enabled(t->c, false);
     for (int64_t at = 0, stop; at < n; at = stop) {
         stop = at + 500 < n ? at + 500 : n;
-        int mark = weft_scope_push(t->c);
+        int mark = weft_scope_push_no_grad(t->c);
         images b = batch(set, at, stop);
         right += session_accuracy(t->c, convnet(t->p, b.x), b.y) * (double)(stop - at);
         if (weft_scope_pop(t->c, mark) != WEFT_OK)
             break;
     }
-    weft_set_grad_enabled(t->c, recorded);
     return right / (double)n;
 }
 

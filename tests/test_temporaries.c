@@ -178,26 +178,35 @@ WEFT_TEST(Drop, AUseAfterwardsIsNamed)
 
 /* ---- Peaks ---- */
 
+/* A layer whose steps nobody has a name for. */
+static weft_tensor *layer(weft_tensor *h, weft_tensor *w, weft_tensor *gain)
+{
+    return weft_add(h, weft_linear_act(weft_rms_norm(h, gain, 1e-5), w, NULL, WEFT_ACT_GELU_TANH));
+}
+
 /* Bytes beside the parameters and the input at the worst moment of a forward pass of n layers. */
-static size_t peak_of(weft_ctx *c, weft_tensor *x, weft_tensor *w, weft_tensor *gain, int n, bool drop)
+static size_t peak_of(weft_ctx *c, weft_tensor *x, weft_tensor *w, weft_tensor *gain, int n, bool thrifty)
 {
     const size_t before = weft_memory(c).live_bytes;
     weft_memory_reset_peak(c);
     int mark = weft_scope_push_no_grad(c);
     weft_tensor *h = x;
     for (int k = 0; k < n; k++) {
-        weft_tensor *y = weft_linear_act(h, w, NULL, WEFT_ACT_GELU_TANH), *next = weft_rms_norm(y, gain, 1e-5);
-        if (drop) {
-            weft_drop(y);
+        int inner = thrifty ? weft_scope_push(c) : 0;
+        weft_tensor *next = layer(h, w, gain);
+        if (thrifty) {
+            weft_escape(next);
+            WEFT_CHECK_OK(weft_scope_pop(c, inner));
             weft_drop(h == x ? NULL : h);
         }
         h = next;
     }
+    WEFT_CHECK(h != NULL);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
     return weft_memory(c).peak_bytes - before;
 }
 
-WEFT_TEST(Drop, AForwardPassNeedsTwoLayers)
+WEFT_TEST(Drop, AForwardPassNeedsOneLayer)
 {
     enum { ROWS = 64, WIDTH = 64, LAYERS = 12 };
     fault_memory m = {0};
@@ -205,9 +214,9 @@ WEFT_TEST(Drop, AForwardPassNeedsTwoLayers)
     weft_tensor *x = weft_rand(c, WEFT_F32, WEFT_DIMS(ROWS, WIDTH), -1, 1);
     weft_tensor *w = weft_param(weft_rand(c, WEFT_F32, WEFT_DIMS(WIDTH, WIDTH), -0.1, 0.1), "w");
     weft_tensor *gain = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(WIDTH)), "gain");
-    const size_t layer = sizeof(float) * ROWS * WIDTH, work = 128 << 10;
-    WEFT_CHECK(peak_of(c, x, w, gain, LAYERS, true) <= 3 * layer + work);
-    WEFT_CHECK(peak_of(c, x, w, gain, LAYERS, false) >= 2 * LAYERS * layer);
+    const size_t each = sizeof(float) * ROWS * WIDTH, work = 64 << 10;
+    WEFT_CHECK(peak_of(c, x, w, gain, LAYERS, true) <= 5 * each + work);
+    WEFT_CHECK(peak_of(c, x, w, gain, LAYERS, false) >= 3 * LAYERS * each);
     weft_release(w);
     weft_release(gain);
     close_ctx(c, &m);

@@ -22,14 +22,12 @@ typedef struct step {
 static weft_status forward(void *user, int64_t times)
 {
     step *s = user;
-    bool was = weft_set_grad_enabled(s->n.ctx, false);
     weft_status status = WEFT_OK;
     for (int64_t k = 0; k < times && status == WEFT_OK; k++) {
-        int mark = weft_scope_push(s->n.ctx);
+        int mark = weft_scope_push_no_grad(s->n.ctx);
         s->m->loss(&s->n);
         status = weft_scope_pop(s->n.ctx, mark);
     }
-    weft_set_grad_enabled(s->n.ctx, was);
     return status;
 }
 

@@ -130,12 +130,16 @@ WEFT_API WEFT_MUST_CHECK bool weft_callback_end(weft_ctx *ctx, const char *funct
  *
  * What an operation makes on the way to its result (a cast, a contiguous copy, the steps of a loss) dies when it returns,
  * unless the graph needs it. Results live until the scope ends, since C cannot tell when the last pointer to one is gone;
- * where that is too much, say so: a forward pass without gradients that drops each layer's input needs no more than the
- * largest two layers.
+ * where that is too much, say so: a scope for each layer takes what the layer made on its way, and weft_drop its input, so
+ * that a forward pass without gradients needs no more than its largest layer.
  *
  *     int mark = weft_scope_push_no_grad(ctx);
+ *     weft_tensor *h = x;
  *     for (int k = 0; k < n; k++) {
- *         weft_tensor *next = weft_linear_act(h, w[k], b[k], WEFT_ACT_RELU);
+ *         int inner = weft_scope_push(ctx);
+ *         weft_tensor *next = weft_escape(layer(k, h));
+ *         if (weft_scope_pop(ctx, inner) != WEFT_OK)
+ *             break;
  *         if (h != x)
  *             weft_drop(h);
  *         h = next;
