@@ -224,7 +224,7 @@ int compare_run_replay(const compare_options *o, int n, char **words)
         say(stdout, "%s on %s agrees with the reference in %s: relative L2 error %.2e\n", d.kernel, side, words[0],
             d.error);
     } else {
-        puts(d.text);
+        say(stdout, "%s\n", d.text);
     }
     weft_ctx_close(ctx);
     return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;

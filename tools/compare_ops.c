@@ -179,7 +179,7 @@ static void print_table(report *r, const char *side)
     if (!r->all)
         puts("\nshown: the worst dtype and layout of each operation; --all shows every one");
     if (r->failures)
-        fputs(r->failures, stdout);
+        say(stdout, "%s", r->failures);
     say(stdout, "\n%lld agree, %lld differ, %lld do not exist; cpu against %s, errors against f64\n",
         (long long)r->agree, (long long)r->bad, (long long)r->skipped, side);
 }

@@ -43,14 +43,32 @@ static void pass_on(int number, siginfo_t *about, void *context)
         kill((pid_t)child_id, number);
 }
 
-static void handle_signals(void)
+static const int passed[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+enum { N_PASSED = sizeof passed / sizeof *passed };
+
+/* They wait until *before is restored, when it is known whom to pass them on to. */
+static void handle_signals(sigset_t *before)
 {
-    static const int numbers[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO};
-    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+    sigset_t held;
+    sigemptyset(&held);
+    for (int k = 0; k < N_PASSED; k++)
+        sigaddset(&held, passed[k]);
+    sigprocmask(SIG_BLOCK, &held, before);
+    for (int k = 0; k < N_PASSED; k++) {
         struct sigaction was;
-        if (sigaction(numbers[k], NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup */
-            sigaction(numbers[k], &action, NULL);
+        if (sigaction(passed[k], NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup */
+            sigaction(passed[k], &action, NULL);
+    }
+}
+
+/* In the program, before it is one: as we were started. */
+static void forget_signals(void)
+{
+    for (int k = 0; k < N_PASSED; k++) {
+        struct sigaction now;
+        if (sigaction(passed[k], NULL, &now) == 0 && now.sa_sigaction == pass_on)
+            signal(passed[k], SIG_DFL);
     }
 }
 
@@ -69,12 +87,16 @@ static void become(char **words, const char *trace, bool json)
  * started; all but 0 after a complaint. */
 static int run_program(char **words, const char *trace, bool json)
 {
+    sigset_t before;
     fflush(NULL);
-    handle_signals();
+    handle_signals(&before);
     const pid_t child = fork();
+    child_id = (sig_atomic_t)child;
+    if (child == 0)
+        forget_signals();
+    sigprocmask(SIG_SETMASK, &before, NULL);
     if (child == 0)
         become(words, trace, json);
-    child_id = (sig_atomic_t)child;
     int status = 0, ended = child;
     while (child > 0 && (ended = waitpid(child, &status, 0)) < 0 && errno == EINTR)
         continue;

@@ -157,7 +157,7 @@ bool weft__freeze_inputs(weft__frozen *f, weft_ctx *owner, const weft__launch *l
                         .has_attrs = l->attrs != NULL,
                         .custom = l->custom,
                         .run = l->run};
-    snprintf(f->name, sizeof f->name, "%s", l->name);
+    weft_text(f->name, sizeof f->name, "%s", l->name);
     if (l->attrs)
         f->attrs = *l->attrs;
     if (is_step(l->op))

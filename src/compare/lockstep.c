@@ -72,7 +72,7 @@ static void judge(lockstep *s)
             note_difference(s, &v, got);
         } else if (v.relative_l2 > report->worst) {
             report->worst = v.relative_l2;
-            snprintf(report->worst_kernel, sizeof report->worst_kernel, "%s", weft__frozen_kernel(&s->frozen));
+            weft_text(report->worst_kernel, sizeof report->worst_kernel, "%s", weft__frozen_kernel(&s->frozen));
         }
     }
     if (got)

@@ -195,7 +195,7 @@ def test_the_page_stands_alone():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "report.html")
         result = weft("bench", "--quick", "--device", "cpu", "--dtype", "f32,bf16", "--html", path)
-        assert result.code == 0, result.err
+        assert result.code == 0, (result.code, result.err)
         with open(path) as file:
             text = file.read()
     assert "http" not in text and "url(" not in text and "@import" not in text
