@@ -159,11 +159,20 @@ template <class Stat> __device__ __forceinline__ auto channel(const extents &t, 
     return weft_reduce_lanes<WEFT_WARP>(s, wide::merge);
 }
 
-/* A warp for each channel. stats [pieces, columns], w, b [C] or NULL, mean, rstd, var, lines [C] */
+/* w[c], or value where there is none */
+template <class T> __device__ __forceinline__ double at(const weft_weights<T> &w, int64_t c, int value)
+{
+    weft_compute_t<T> v[1];
+    w.get(v, c, weft_compute_t<T>(value));
+    return static_cast<double>(v[0]);
+}
+
+/* A warp for each channel. stats [pieces, columns], w, b [C] or none, mean, rstd, var, lines [C] */
 template <class T>
 __global__ void __launch_bounds__(THREADS)
-    k_channels(extents t, const weft_moments<weft_compute_t<T>> *stats, double eps, const T *w, const T *b,
-               weft_compute_t<T> *mean, weft_compute_t<T> *rstd, weft_compute_t<T> *var, line<weft_compute_t<T>> *lines)
+    k_channels(extents t, const weft_moments<weft_compute_t<T>> *stats, double eps, weft_weights<T> w,
+               weft_weights<T> b, weft_compute_t<T> *mean, weft_compute_t<T> *rstd, weft_compute_t<T> *var,
+               line<weft_compute_t<T>> *lines)
 {
     using C = weft_compute_t<T>;
     const int64_t warp = (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x) / WEFT_WARP;
@@ -172,22 +181,22 @@ __global__ void __launch_bounds__(THREADS)
         if (threadIdx.x % WEFT_WARP != 0)
             continue;
         const double middle = m.count > 0 ? m.mean : static_cast<double>(NAN), v = m.spread / m.count;
-        const double r = 1 / sqrt(v + eps), a = r * (w ? static_cast<double>(weft_load(w[c])) : 1.0);
+        const double r = 1 / sqrt(v + eps), a = r * at(w, c, 1);
         const C center = static_cast<C>(middle);
         const double tail = (static_cast<double>(center) - middle) * a; /* for the rounding of the centre */
         mean[c] = center;
         rstd[c] = static_cast<C>(r);
         var[c] = static_cast<C>(v);
-        lines[c] = {center, static_cast<C>(a), static_cast<C>((b ? static_cast<double>(weft_load(b[c])) : 0.0) + tail),
-                    0};
+        lines[c] = {center, static_cast<C>(a), static_cast<C>(at(b, c, 0) + tail), 0};
     }
 }
 
-/* The same backward. stats [pieces, columns], w [C] or NULL, mean, rstd [C], dw, db [C] or NULL, lines [C] */
+/* The same backward. stats [pieces, columns], w [C] or none, mean, rstd [C], dw, db [C] or none, lines [C] */
 template <class T>
 __global__ void __launch_bounds__(THREADS)
-    k_channels_grad(extents t, const weft_sums<weft_compute_t<T>> *stats, const T *w, const weft_compute_t<T> *mean,
-                    const weft_compute_t<T> *rstd, T *dw, T *db, line<weft_compute_t<T>> *lines)
+    k_channels_grad(extents t, const weft_sums<weft_compute_t<T>> *stats, weft_weights<T> w,
+                    const weft_compute_t<T> *mean, const weft_compute_t<T> *rstd, weft_weights_grad<T> dw,
+                    weft_weights_grad<T> db, line<weft_compute_t<T>> *lines)
 {
     using C = weft_compute_t<T>;
     const int64_t warp = (static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x) / WEFT_WARP;
@@ -196,11 +205,10 @@ __global__ void __launch_bounds__(THREADS)
         const weft_sums<double> s = channel(t, stats, c);
         if (threadIdx.x % WEFT_WARP != 0)
             continue;
-        const double r = static_cast<double>(rstd[c]), a = r * (w ? static_cast<double>(weft_load(w[c])) : 1.0);
-        if (dw) /* the statistics of no elements are NaN, but a sum over none is 0 */
-            weft_store(&dw[c], static_cast<C>(n > 0 ? s.second * r : 0.0));
-        if (db)
-            weft_store(&db[c], static_cast<C>(s.first));
+        const double r = static_cast<double>(rstd[c]), a = r * at(w, c, 1);
+        dw.put(c,
+               static_cast<C>(n > 0 ? s.second * r : 0.0)); /* the statistics of no elements are NaN, their sum is 0 */
+        db.put(c, static_cast<C>(s.first));
         lines[c] = {mean[c], static_cast<C>(-a * r * r * s.second / n), static_cast<C>(-a * s.first / n),
                     static_cast<C>(a)};
     }
@@ -298,11 +306,6 @@ cudaError_t map_all(const weft__exec *e, const extents &t, const T *x, const T *
                        0, weft__stream(e), t, x, g, lines, y);
 }
 
-template <class T> const T *data_or_null(const weft__array *a)
-{
-    return a ? static_cast<const T *>(a->data) : nullptr;
-}
-
 unsigned channel_blocks(const weft__exec *e, const extents &t)
 {
     return weft__cuda_blocks(e, t.c, THREADS / WEFT_WARP);
@@ -332,9 +335,10 @@ template <class T> weft_status forward(const weft__exec *e)
         return WEFT_E_NOMEM;
     cudaError_t error = sum_pieces(e, spread_of<T>{x}, t, weft__cuda_aligned16(x), stats);
     if (error == cudaSuccess)
-        error = weft_launch(k_channels<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats, e->attrs->f[0],
-                            data_or_null<T>(e->in[1]), data_or_null<T>(e->in[2]), static_cast<C *>(e->out[1]->data),
-                            static_cast<C *>(e->out[2]->data), static_cast<C *>(e->out[3]->data), lines);
+        error =
+            weft_launch(k_channels<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats, e->attrs->f[0],
+                        weft_weights_of<T>(e->in[1]), weft_weights_of<T>(e->in[2]), static_cast<C *>(e->out[1]->data),
+                        static_cast<C *>(e->out[2]->data), static_cast<C *>(e->out[3]->data), lines);
     if (error == cudaSuccess)
         error = map_all<false, T>(e, t, x, nullptr, lines, static_cast<T *>(e->out[0]->data));
     return weft__cuda_status(e, error);
@@ -356,10 +360,9 @@ template <class T> weft_status backward(const weft__exec *e)
     const bool aligned = weft__cuda_aligned16(x) && weft__cuda_aligned16(g);
     cudaError_t error = sum_pieces(e, product_of<T>{x, g, mean}, t, aligned, stats);
     if (error == cudaSuccess)
-        error =
-            weft_launch(k_channels_grad<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats,
-                        data_or_null<T>(e->in[2]), mean, static_cast<const C *>(e->in[4]->data),
-                        dw ? static_cast<T *>(dw->data) : nullptr, db ? static_cast<T *>(db->data) : nullptr, lines);
+        error = weft_launch(k_channels_grad<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats,
+                            weft_weights_of<T>(e->in[2]), mean, static_cast<const C *>(e->in[4]->data),
+                            weft_weights_grad_of<T>(dw), weft_weights_grad_of<T>(db), lines);
     if (error == cudaSuccess && dx)
         error = map_all<true, T>(e, t, x, g, lines, static_cast<T *>(dx->data));
     return weft__cuda_status(e, error);

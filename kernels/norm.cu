@@ -27,8 +27,8 @@ template <class T> struct layer_norm_op {
     enum { INPUTS = 1 };
     const T *in[INPUTS];
     T *out;
-    const T *w, *b; /* [N] or NULL */
-    C *mean, *rstd; /* [M] */
+    weft_weights<T> w, b; /* [N] or none */
+    C *mean, *rstd;       /* [M] */
     C eps;
 
     struct use {
@@ -59,8 +59,8 @@ template <class T> struct layer_norm_op {
     __device__ __forceinline__ void emit(C (&y)[N], const use &u, const C (&v)[INPUTS][N], int64_t i) const
     {
         C scale[N], offset[N];
-        weft_get_or(scale, w, i, C(1));
-        weft_get_or(offset, b, i, C(0));
+        w.get(scale, i, C(1));
+        b.get(offset, i, C(0));
 #pragma unroll
         for (int k = 0; k < N; k++)
             y[k] = (v[0][k] - u.mean) * u.rstd * scale[k] + offset[k];
@@ -73,8 +73,8 @@ template <class T> struct rms_norm_op {
     enum { INPUTS = 1 };
     const T *in[INPUTS];
     T *out;
-    const T *w; /* [N] or NULL */
-    C *rstd;    /* [M] */
+    weft_weights<T> w; /* [N] or none */
+    C *rstd;           /* [M] */
     C eps;
 
     using stat = weft_sums<C>; /* of squares; nothing */
@@ -104,7 +104,7 @@ template <class T> struct rms_norm_op {
     template <int N> __device__ __forceinline__ void emit(C (&y)[N], C u, const C (&v)[INPUTS][N], int64_t i) const
     {
         C scale[N];
-        weft_get_or(scale, w, i, C(1));
+        w.get(scale, i, C(1));
 #pragma unroll
         for (int k = 0; k < N; k++)
             y[k] = v[0][k] * u * scale[k];
@@ -121,7 +121,7 @@ template <class T> struct norm_grad_op {
     enum { INPUTS = 2 };
     const T *in[INPUTS];
     T *out;
-    const T *w;           /* [N] or NULL */
+    weft_weights<T> w;    /* [N] or none */
     const C *mean, *rstd; /* [M]; mean NULL: rms_norm */
 
     struct use {
@@ -137,7 +137,7 @@ template <class T> struct norm_grad_op {
     {
         const C center = center_of(row);
         C scale[N], plain = 0, product = 0;
-        weft_get_or(scale, w, i, C(1));
+        w.get(scale, i, C(1));
 #pragma unroll
         for (int k = 0; k < N; k++) {
             const C h = v[0][k] * scale[k];
@@ -164,7 +164,7 @@ template <class T> struct norm_grad_op {
     __device__ __forceinline__ void emit(C (&y)[N], const use &u, const C (&v)[INPUTS][N], int64_t i) const
     {
         C scale[N];
-        weft_get_or(scale, w, i, C(1));
+        w.get(scale, i, C(1));
 #pragma unroll
         for (int k = 0; k < N; k++)
             y[k] = u.rstd * (v[0][k] * scale[k] - u.mean_h - (v[1][k] - u.center) * u.slope);
@@ -289,43 +289,38 @@ __global__ void __launch_bounds__(COLUMNS *SHARES)
     sums[(blockIdx.y * 2 + 1) * n + column] = s.second;
 }
 
-/* out[n] = sum of the blocks' sums, in order; blockIdx.y: dw or db (either may be NULL)
+/* out[n] = sum of the blocks' sums, in order; blockIdx.y: dw or db (either may be none)
  * sums [blocks][dw, db][n] */
 template <class T>
-__global__ void __launch_bounds__(COLUMNS *SHARES)
-    k_add_sums(int64_t n, int64_t blocks, const weft_compute_t<T> *sums, T *dw, T *db)
+__global__ void __launch_bounds__(COLUMNS *SHARES) k_add_sums(int64_t n, int64_t blocks, const weft_compute_t<T> *sums,
+                                                              weft_weights_grad<T> dw, weft_weights_grad<T> db)
 {
     WEFT_SHARED(double, partial, [SHARES][COLUMNS]);
     const int x = static_cast<int>(threadIdx.x), share = static_cast<int>(threadIdx.y);
     const int64_t column = static_cast<int64_t>(blockIdx.x) * COLUMNS + x, last = column < n ? blocks : 0;
-    T *out = blockIdx.y == 0 ? dw : db;
+    const weft_weights_grad<T> out = blockIdx.y == 0 ? dw : db;
     double total = 0;
 #pragma unroll 4
     for (int64_t k = share; k < last; k += SHARES)
         total += static_cast<double>(sums[(k * 2 + blockIdx.y) * n + column]);
     partial[share][x] = total;
     __syncthreads();
-    if (share != 0 || column >= n || !out)
+    if (share != 0 || column >= n)
         return;
     for (int k = 1; k < SHARES; k++)
         total += partial[k][x];
-    weft_store(&out[column], static_cast<weft_compute_t<T>>(total));
+    out.put(column, static_cast<weft_compute_t<T>>(total));
 }
 
 /* ---- Launchers ---- */
-
-template <class T> const T *data_or_null(const weft__array *a)
-{
-    return a ? static_cast<const T *>(a->data) : nullptr;
-}
 
 template <class T> cudaError_t layer_norm(const weft__exec *e)
 {
     using C = weft_compute_t<T>;
     const layer_norm_op<T> op = {{static_cast<const T *>(e->in[0]->data)},
                                  static_cast<T *>(e->out[0]->data),
-                                 data_or_null<T>(e->in[1]),
-                                 data_or_null<T>(e->in[2]),
+                                 weft_weights_of<T>(e->in[1]),
+                                 weft_weights_of<T>(e->in[2]),
                                  static_cast<C *>(e->out[1]->data),
                                  static_cast<C *>(e->out[2]->data),
                                  static_cast<C>(e->attrs->f[0])};
@@ -337,7 +332,7 @@ template <class T> cudaError_t rms_norm(const weft__exec *e)
     using C = weft_compute_t<T>;
     const rms_norm_op<T> op = {{static_cast<const T *>(e->in[0]->data)},
                                static_cast<T *>(e->out[0]->data),
-                               data_or_null<T>(e->in[1]),
+                               weft_weights_of<T>(e->in[1]),
                                static_cast<C *>(e->out[1]->data),
                                static_cast<C>(e->attrs->f[0])};
     return weft_run_rows(e, op, e->out[1]->count, e->attrs->i[0]);
@@ -415,8 +410,8 @@ weft_status backward(const weft__exec *e, const weft__array *mean, const weft__a
     const int64_t rows = rstd->count, n = e->attrs->i[0];
     const norm_grad_op<T> op = {{static_cast<const T *>(e->in[0]->data), static_cast<const T *>(e->in[1]->data)},
                                 dx ? static_cast<T *>(dx->data) : nullptr,
-                                data_or_null<T>(e->in[2]),
-                                data_or_null<C>(mean),
+                                weft_weights_of<T>(e->in[2]),
+                                mean ? static_cast<const C *>(mean->data) : nullptr,
                                 static_cast<const C *>(rstd->data)};
     if (n == 0)
         return WEFT_OK;
@@ -437,8 +432,7 @@ weft_status backward(const weft__exec *e, const weft__array *mean, const weft__a
     }
     const dim3 grid(static_cast<unsigned>((n + COLUMNS - 1) / COLUMNS), 2);
     return weft__cuda_status(e, weft_launch(k_add_sums<T>, grid, dim3(COLUMNS, SHARES), 0, weft__stream(e), n, p.blocks,
-                                            sums, dw ? static_cast<T *>(dw->data) : nullptr,
-                                            db ? static_cast<T *>(db->data) : nullptr));
+                                            sums, weft_weights_grad_of<T>(dw), weft_weights_grad_of<T>(db)));
 }
 
 weft_status backward_any(const weft__exec *e, const weft__array *mean, const weft__array *rstd, weft__array *db)

@@ -73,6 +73,59 @@ __device__ __forceinline__ void weft_get_or(weft_compute_t<T> (&v)[N], const T *
         v[k] = value;
 }
 
+/* Weights and biases of a norm over rows of type T: of that type, or of the one that T is computed in; none: both NULL. */
+template <class T> struct weft_weights {
+    const T *own;
+    const weft_compute_t<T> *wide;
+
+    template <int N>
+    __device__ __forceinline__ void get(weft_compute_t<T> (&v)[N], int64_t at, weft_compute_t<T> otherwise) const
+    {
+        if (wide)
+            weft_widen(v, weft_get<N>(wide + at));
+        else
+            weft_get_or(v, own, at, otherwise);
+    }
+};
+
+/* Their gradients, likewise. */
+template <class T> struct weft_weights_grad {
+    T *own;
+    weft_compute_t<T> *wide;
+
+    __device__ __forceinline__ void put(int64_t at, weft_compute_t<T> value) const
+    {
+        if (wide)
+            wide[at] = value;
+        else if (own)
+            weft_store(&own[at], value);
+    }
+};
+
+template <class T> bool weft_is_wide(const weft__array *a)
+{
+    return sizeof(T) != sizeof(weft_compute_t<T>) && a->dtype == WEFT_F32;
+}
+
+/* Of an array that may be NULL. */
+template <class T> weft_weights<T> weft_weights_of(const weft__array *a)
+{
+    if (!a)
+        return {nullptr, nullptr};
+    if (weft_is_wide<T>(a))
+        return {nullptr, static_cast<const weft_compute_t<T> *>(a->data)};
+    return {static_cast<const T *>(a->data), nullptr};
+}
+
+template <class T> weft_weights_grad<T> weft_weights_grad_of(const weft__array *a)
+{
+    if (!a)
+        return {nullptr, nullptr};
+    if (weft_is_wide<T>(a))
+        return {nullptr, static_cast<weft_compute_t<T> *>(a->data)};
+    return {static_cast<T *>(a->data), nullptr};
+}
+
 /* v[k] = p[k step]; a step of 1 makes it one access where the address allows */
 template <int N, class T>
 __device__ __forceinline__ void weft_get_spaced(weft_compute_t<T> (&v)[N], const T *p, int64_t step)

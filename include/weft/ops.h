@@ -352,13 +352,13 @@ WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *
 /* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0: a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
 
-/* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b may be NULL, both NULL: the last dim. */
+/* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b, of x's dtype or f32, may be NULL, both NULL: the last dim. */
 WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps);
 
-/* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w has; w NULL: the last dim, not scaled. */
+/* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w, of x's dtype or f32, has; w NULL: the last dim, not scaled. */
 WEFT_API weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps);
 
-/* normalises x [N, C, ...] per channel C. Training: by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL; running_* may be NULL when training. */
+/* normalises x [N, C, ...] per channel C. Training: by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
 WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean, weft_tensor *running_var, bool training, double momentum, double eps);
 
 /* training: zeroes elements with probability p and scales the others by 1 / (1 - p); else x itself. */

@@ -65,6 +65,7 @@ typedef struct weft__attrs {
  * RMS_NORM_GRAD         in g, x, w|NULL, rstd              out dx|NULL, dw|NULL           i[0] N
  * BATCH_NORM            in x [N, C, S..], w|NULL, b|NULL   out y, mean [C], rstd [C], var [C] (biased)   f[0] eps
  * BATCH_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL
+ *                       (norms: w, b and with them dw, db are each of x's dtype or, beside half types, f32)
  * DROPOUT               in x                         out y, mask (bool)      i[RNG_SEED], i[RNG_CALL], f[0] p
  * DROPOUT_GRAD          in g, mask                   out dx                  f[0] p
  * CONV2D                in x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL   out y [N, K, H', W']    i[CONV_*]

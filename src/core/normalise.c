@@ -55,19 +55,21 @@ static int64_t normalised(weft_ctx *ctx, int op, weft_tensor *const *in, int n)
     return size;
 }
 
-/* w and b in x's dtype. */
-static bool match_dtype(weft_tensor **in, int n)
-{
-    for (int k = 1; k < n; k++)
-        if (in[k] && in[k]->a.dtype != in[0]->a.dtype && !(in[k] = weft_cast(in[k], (weft_dtype)in[0]->a.dtype)))
-            return false;
-    return true;
-}
-
 /* Statistics are one value for each row, in x's dtype (half types: f32). */
 static weft_dtype statistics_dtype(const weft_tensor *x)
 {
     return x->a.dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
+}
+
+/* w and b in x's dtype or that of its statistics, as they come: f32 ones beside a half x keep their digits. */
+static bool match_dtype(weft_tensor **in, int n)
+{
+    const weft_dtype wide = statistics_dtype(in[0]);
+    for (int k = 1; k < n; k++)
+        if (in[k] && in[k]->a.dtype != in[0]->a.dtype && (weft_dtype)in[k]->a.dtype != wide &&
+            !(in[k] = weft_cast(in[k], wide)))
+            return false;
+    return true;
 }
 
 static weft_tensor *row_norm(weft_ctx *ctx, int op, weft_tensor **in, int n_in, int n_out, double eps)

@@ -34,6 +34,7 @@ typedef struct run_case {
     double smooth; /* cross entropy */
     bool shifted;  /* x begins one row into its memory */
     bool plain;    /* no w, no b */
+    int wide;      /* bit 0: w is f32, bit 1: b is */
 } run_case;
 
 /* x, one row further into its memory if c->shifted */
@@ -73,9 +74,9 @@ static weft_tensor *run_one(weft_ctx *ctx, void *user)
     const bool scaled = (c->f == LAYER_NORM || c->f == RMS_NORM || c->f == BATCH_NORM) && !c->plain;
     const int64_t n = c->f == BATCH_NORM ? c->shape[1] : c->shape[c->ndim - 1];
     if (scaled)
-        in[1] = both_input(ctx, c->dtype, &n, 1, -2, 2, 8);
+        in[1] = both_input(ctx, c->wide & 1 ? WEFT_F32 : c->dtype, &n, 1, -2, 2, 8);
     if (scaled && c->f != RMS_NORM)
-        in[2] = both_input(ctx, c->dtype, &n, 1, -2, 2, 9);
+        in[2] = both_input(ctx, c->wide & 2 ? WEFT_F32 : c->dtype, &n, 1, -2, 2, 9);
     if (c->wanted < 0)
         return apply(ctx, c, in);
     for (int k = 0; k < 3; k++)
@@ -102,7 +103,8 @@ static void check_one_dtype(run_case c, int n)
                  weft_dtype_name(c.dtype), (long long)c.shape[0], (long long)c.shape[1], (long long)c.shape[2], c.dim,
                  c.wanted);
         const double terms = c.wanted > 0 ? 8 : 1; /* sums of rows, whose terms cancel */
-        check_both(what, run_one, &c, tolerance(c.dtype), tolerance(c.dtype) * terms);
+        const double least = tolerance(c.wanted > 0 && c.wide & c.wanted ? WEFT_F32 : c.dtype);
+        check_both(what, run_one, &c, least, least * terms);
     }
 }
 
@@ -111,6 +113,16 @@ static void check_case(run_case c, int n)
 {
     for (int d = 0; d < 4; d++) {
         c.dtype = dtypes[d];
+        check_one_dtype(c, n);
+    }
+}
+
+/* In half types with w, b or both in f32. */
+static void check_wide(run_case c, int n, int which)
+{
+    for (int d = 2; d < 4; d++) {
+        c.dtype = dtypes[d];
+        c.wide = 1 + (which + d) % 3;
         check_one_dtype(c, n);
     }
 }
@@ -132,6 +144,7 @@ static void check_norm(function f, bool shifted, int n)
     for (int k = 0; k < 5; k++) {
         run_case c = {.f = f, .shape = {norm_sizes[k][0], norm_sizes[k][1]}, .ndim = 2, .shifted = shifted};
         check_case(c, k < 3 ? n : 2);
+        check_wide(c, k < 3 ? n : 2, k);
     }
 }
 
@@ -276,8 +289,11 @@ WEFT_TEST(DeviceRows, BatchNorm)
                               {.f = BATCH_NORM, .shape = {6, 3, 8, 24}, .ndim = 4},
                               {.f = BATCH_NORM, .shape = {2, 2, 9001}, .ndim = 3, .shifted = true},
                               {.f = BATCH_NORM, .shape = {3, 5, 40}, .ndim = 3, .plain = true}};
-    for (int k = 0; k < 6; k++)
+    for (int k = 0; k < 6; k++) {
         check_case(cases[k], cases[k].plain ? 1 : 3);
+        if (!cases[k].plain)
+            check_wide(cases[k], 3, k);
+    }
 }
 
 /* No number of classes fits: the row and the value are named, on the CPU at once, elsewhere at the next synchronisation. */
