@@ -39,6 +39,7 @@ static weft_tensor *header(weft_ctx *ctx, int op)
     t->flags = 0;
     t->refs = 1;
     t->kept = 0;
+    t->owned = 0;
     t->cut_op = WEFT_OP_COUNT;
     t->ctx = ctx;
     t->storage = NULL;
