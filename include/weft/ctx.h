@@ -21,9 +21,10 @@ typedef struct weft_tensor weft_tensor;
 
 typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } weft_log_level;
 
-/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. */
+/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here and in
+ * every struct that has it, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
 typedef struct weft_options {
-    size_t struct_size; /* 0, or sizeof(weft_options): lets a later library know which fields you have */
+    size_t struct_size; /* 0, or sizeof(weft_options) */
     const char *device; /* "cpu" (or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */
     int threads;        /* CPU threads an operation may use, the caller included. 0: 1. -1: as many as cores. Results do
                              not depend on it. No thread is started before an operation is large enough to need one */
@@ -35,7 +36,8 @@ typedef struct weft_options {
                              Slow: for debugging */
 
     /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger only
-     * for large blocks). free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
+     * for large blocks); a block that is not so aligned is given back and counts as none (WEFT_E_INVALID from weft_ctx_open).
+     * free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
      * shared tensors, may call them at the same time. They do not use the context (see Callbacks). */
     void *(*alloc)(void *user, size_t bytes, size_t alignment);
     void (*free)(void *user, void *block, size_t bytes);
@@ -87,7 +89,7 @@ WEFT_API weft_status weft_ctx_clear(weft_ctx *ctx); /* forgets the error and ret
 
 /* Records an error of your own, as an operation would, by weft_text; the first one wins. Returns status. In a callback the
  * message begins with the name of the operation; where your text does too ("swish: x must be positive"), it is not repeated.
- * Control characters, which names from files may have, become question marks. */
+ * Control characters, which names from files may have, become question marks. format NULL: the status's own text. */
 WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -117,6 +119,13 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
  * is that of yours, without a prefix. */
 WEFT_API uint64_t weft_callback_begin(weft_ctx *ctx, const char *name, bool only_look);
 WEFT_API WEFT_MUST_CHECK bool weft_callback_end(weft_ctx *ctx, const char *function, uint64_t call);
+
+/* A call whose operands are all NULL or all shared (weft_share) has no context to record its error in. Of NULLs the context
+ * of the call that gave the first one tells already. The first such error of a thread is kept for it here: returns it and
+ * forgets it; *message (may be NULL) is its sentence, "" if there is none, valid until the thread's next such error.
+ * weft_ctx_clear and weft_ctx_close forget it too. That all operands were shared (WEFT_E_STATE) becomes the error of the
+ * context whose weft_scope_pop comes next in the thread, unless that has one. */
+WEFT_API weft_status weft_lost_error(const char **message);
 
 /* ---- Scopes ----
  * A new tensor belongs to the innermost open scope and dies when that scope is popped, unless somebody else still holds

@@ -51,7 +51,8 @@ extern "C" {
  * byte, 0 or 1; others count as true and become 1 in the copy. */
 WEFT_API weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data);
 
-/* Uses data in place, without a copy. It must stay valid and unmoved until release(user, data) is called (release may be
+/* Uses data in place, without a copy. Wraps of one context that overlap are as views of one memory: what an operation
+ * changes in place through one is seen through the others, by gradients too. It must stay valid and unmoved until release(user, data) is called (release may be
  * NULL), which happens once, when nothing uses it any more, and at once if the call fails. release
  * only looks at the context and releases tensors (ctx.h: Callbacks). Bytes of a bool must be 0 or 1, now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
 WEFT_API weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
@@ -137,7 +138,7 @@ WEFT_API weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t);
 /* ---- Sharing between threads ----
  * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as
  * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context from
- * its other inputs; where there is none, weft_borrow gives a view that belongs to ctx. The copy is in host memory: on a
+ * its other inputs; where there is none (weft_lost_error in ctx.h), weft_borrow gives a view that belongs to ctx. The copy is in host memory: on a
  * GPU borrow once and keep that, a copy on the device, since each use of the shared tensor copies anew. The caller owns the result:
  * weft_release frees it once the last context that uses it has let go. The allocator hooks of t's context must outlive
  * it and be safe to call from any thread. */

@@ -323,13 +323,14 @@ static bool grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const 
 weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
                       weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
 {
+    if (gradients && n_inputs > 0)
+        memset(gradients, 0, sizeof *gradients * (size_t)n_inputs);
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
     if (ctx->status != WEFT_OK)
         return ctx->status;
     if (!results || !inputs || !gradients || n_results < 1 || n_inputs < 1)
         return weft__fail_named(ctx, "grad", WEFT_E_NULL_ARGUMENT, "needs results, inputs and room for the gradients");
-    memset(gradients, 0, sizeof *gradients * (size_t)n_inputs);
     if (!weft__enter_named("grad", ctx, results, n_results, 0))
         return ctx->status;
     if (weft__enter_named("grad", ctx, inputs, n_inputs, 0)) {

@@ -149,8 +149,6 @@ static weft_status check_input(check *c, int k, const char *order)
 {
     weft_ctx *ctx = c->ctx;
     size_t bytes;
-    if (c->inputs[k]->a.count == 0)
-        return WEFT_OK;
     bool fits = weft__bytes_of(c->inputs[k]->a.count, 2 * sizeof(double), &bytes);
     figures *f = fits ? weft__host_alloc(ctx, bytes += sizeof *f) : NULL;
     if (!f)

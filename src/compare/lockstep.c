@@ -60,11 +60,12 @@ static void judge(lockstep *s)
     weft__held *got = weft__rerun(s->other, &s->frozen, weft__rerun_kind_for(s->frozen.op, widen));
     const bool judged = got && weft__judge(&s->frozen, got, s->arbiter, &v);
     weft_lockstep_report *report = s->report;
-    if (!judged)
-        weft__fail_named(s->reference, "lockstep", WEFT_E_STATE, "weft_%s could not be compared: %s", s->frozen.name,
-                         s->other->status != WEFT_OK ? s->other->message
-                         : s->arbiter->message[0]    ? s->arbiter->message
-                                                     : "out of host memory");
+    if (!judged) { /* where neither context says why, a copy on the host could not be had */
+        const weft_ctx *why = s->other->status != WEFT_OK ? s->other : s->arbiter;
+        weft__fail_named(s->reference, "lockstep", why->status != WEFT_OK ? why->status : WEFT_E_NOMEM,
+                         "weft_%s could not be compared: %s", s->frozen.name,
+                         why->status != WEFT_OK ? why->message : "out of host memory");
+    }
     if (judged) {
         report->launches++;
         report->ties += v.ties;
@@ -206,6 +207,8 @@ static void reset(weft_lockstep_report *report)
 weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other, void *other_model,
                           weft_step step, const weft_lockstep_options *options, weft_lockstep_report *report)
 {
+    if (report && weft__struct_size_fits(report->struct_size, sizeof *report))
+        reset(report);
     if (!reference || !other || !step || !report)
         return weft__fail_named(reference ? reference : other, "lockstep", WEFT_E_NULL_ARGUMENT,
                                 "needs two contexts, a step and a report");
@@ -219,13 +222,13 @@ weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *
         return refuse(reference, "reference and other are one context; open a second one");
     if (!weft__pair_ready(reference, other, "lockstep"))
         return reference->status != WEFT_OK ? reference->status : other->status;
-    if (report->struct_size > sizeof *report || (options && options->struct_size > sizeof *options))
-        return refuse(reference, "struct_size is larger than this library's struct; zero it");
+    if (!weft__struct_size_fits(report->struct_size, sizeof *report) ||
+        (options && !weft__struct_size_fits(options->struct_size, sizeof *options)))
+        return refuse(reference, "struct_size is not that of this library's struct; set it to 0");
     if (options)
-        memcpy(&first.options, options, options->struct_size ? options->struct_size : sizeof *options);
+        first.options = *options;
     if (first.options.steps < 1)
         first.options.steps = 1;
-    reset(report);
     lockstep *s = weft__host_alloc(reference, sizeof *s);
     if (!s)
         return weft__fail_named(reference, "lockstep", WEFT_E_NOMEM, "out of host memory");

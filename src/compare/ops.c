@@ -201,21 +201,22 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
                              void (*row)(void *user, const weft_op_agreement *agreement), void *user,
                              int64_t *disagreeing)
 {
+    if (disagreeing)
+        *disagreeing = 0;
     if (!reference || !other || !disagreeing)
         return weft__fail_named(reference ? reference : other, "compare_ops", WEFT_E_NULL_ARGUMENT,
                                 "needs two contexts and a place for the number of rows that disagree");
-    *disagreeing = 0;
     if (reference == other)
         return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
                                 "reference and other are one context; open a second one");
     if (!weft__pair_ready(reference, other, "compare_ops"))
         return reference->status != WEFT_OK ? reference->status : other->status;
     weft_compare_ops_options o = {0};
-    if (options && options->struct_size > sizeof o)
+    if (options && !weft__struct_size_fits(options->struct_size, sizeof o))
         return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
-                                "struct_size is larger than this library's struct; zero it");
+                                "struct_size is not that of this library's struct; set it to 0");
     if (options)
-        memcpy(&o, options, options->struct_size ? options->struct_size : sizeof o);
+        o = *options;
     if (!o.dtypes)
         o.dtypes = (1u << WEFT_DTYPE_COUNT) - 1;
     if (!o.layouts)

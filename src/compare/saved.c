@@ -236,9 +236,10 @@ static weft_status replay(weft_ctx *ctx, weft_ctx *arbiter, const weft__frozen *
 
 weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference)
 {
+    if (difference)
+        memset(difference, 0, sizeof *difference);
     if (!ctx || !path || !difference)
         return weft__fail_named(ctx, "replay", WEFT_E_NULL_ARGUMENT, "needs a path and a place for the difference");
-    memset(difference, 0, sizeof *difference);
     weft_ctx *arbiter = weft__open_arbiter(ctx);
     if (!arbiter)
         return ctx->status;

@@ -52,7 +52,8 @@ typedef struct weft__slab {
 /* ---- Storage: a block of device memory, reference counted, cached by size class when free ---- */
 
 struct weft__storage {
-    weft__storage *next; /* in the cache */
+    weft__storage *next;  /* in the cache, or in the context's list of wrapped memory */
+    weft__storage **link; /* in that list */
     void *data;
     size_t bytes; /* capacity */
     int32_t refs;
@@ -237,6 +238,7 @@ struct weft_ctx {
     bool tearing_down;
 
     weft__storage *cache[WEFT__SIZE_CLASSES];
+    weft__storage *wrapped; /* memory that is not ours, in use */
     size_t live_bytes, peak_bytes, cached_bytes, host_bytes;
 
     weft__node *tape_first, *tape_last;
@@ -256,6 +258,12 @@ weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status st
 weft_status weft__fail_device(weft_ctx *ctx, const char *function, weft_status status, const char *what);
 void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Errors of calls that have no context to record them in, of this thread (weft_lost_error). note: keeps the first one.
+ * adopt: a context without an error takes it over, where it is one that no earlier error explains. */
+void weft__note_lost(const char *function, weft_status status, const char *what);
+void weft__adopt_lost(weft_ctx *ctx);
+void weft__forget_lost(void);
 
 /* "f32 [64, 784]" and "[64, 784]", in one of a few buffers of the calling frame. */
 typedef struct weft__text {
@@ -326,6 +334,8 @@ void weft__unclaim(weft_ctx *ctx); /* enter.c: no thread is inside */
 
 /* ---- Memory (memory.c) ---- */
 
+/* Memory by the hooks; a block that is not aligned as asked goes back, and the answer is NULL. */
+void *weft__hooked_alloc(const weft_options *o, size_t bytes, size_t alignment, bool *misaligned);
 void *weft__host_alloc(weft_ctx *ctx, size_t bytes); /* NULL: out of memory, nothing recorded */
 void *weft__host_alloc_aligned(weft_ctx *ctx, size_t bytes, size_t alignment);
 /* count elements of size bytes; NULL likewise where that is more than can be addressed. */
@@ -340,6 +350,10 @@ weft__storage *weft__storage_new(weft_ctx *ctx,
                                  size_t bytes); /* NULL: out of memory, not recorded; a device's error is */
 weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes);
 void weft__storage_release(weft_ctx *ctx, weft__storage *s);
+/* Whether an element of one can be an element of the other: the same block, or memory that was wrapped twice. */
+bool weft__storages_overlap(const weft__storage *a, const weft__storage *b);
+/* Notes a change in place, for gradients that saved what was there: of s and of all wraps that overlap it. */
+void weft__storage_written(weft_ctx *ctx, weft__storage *s);
 void weft__call_release(weft_ctx *ctx, void (*release)(void *user, void *data), void *user, void *data);
 void weft__cache_trim(weft_ctx *ctx);
 

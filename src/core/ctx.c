@@ -22,10 +22,10 @@ static weft_status refuse(const weft_options *options, weft_status status, const
 
 static weft_status check_options(weft_options *o)
 {
-    if (o->struct_size > sizeof *o)
+    if (!weft__struct_size_fits(o->struct_size, sizeof *o))
         return refuse(o, WEFT_E_INVALID,
-                      "weft_ctx_open: struct_size is larger than this library's weft_options; zero it, "
-                      "or link the library that the program was built for");
+                      "weft_ctx_open: struct_size is not that of this library's weft_options; set it to 0 or "
+                      "sizeof(weft_options), and link the library that the program was built for");
     if (!o->alloc != !o->free)
         return refuse(o, WEFT_E_INVALID, "weft_ctx_open: alloc and free must be set together or both be NULL");
     if (o->threads < -1 || o->threads > 1024)
@@ -94,14 +94,20 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
         return WEFT_E_NULL_ARGUMENT;
     *out = NULL;
     weft_options o = {0};
-    if (options)
-        memcpy(&o, options, options->struct_size && options->struct_size < sizeof o ? options->struct_size : sizeof o);
+    if (options && weft__struct_size_fits(options->struct_size, sizeof o))
+        o = *options;
+    else if (options)
+        o.struct_size = options->struct_size;
     weft_status status = check_options(&o);
     if (status != WEFT_OK)
         return status;
-    weft_ctx *ctx = o.alloc(o.alloc_user, sizeof *ctx, 64);
+    bool misaligned = false;
+    weft_ctx *ctx = weft__hooked_alloc(&o, sizeof *ctx, 64, &misaligned);
     if (!ctx)
-        return refuse(&o, WEFT_E_NOMEM, "weft_ctx_open: out of memory");
+        return misaligned ? refuse(&o, WEFT_E_INVALID,
+                                   "weft_ctx_open: the alloc hook gave a block that is not aligned as it was asked to "
+                                   "be (64 bytes)")
+                          : refuse(&o, WEFT_E_NOMEM, "weft_ctx_open: out of memory");
     memset(ctx, 0, sizeof *ctx);
     ctx->alive = WEFT__LIVE;
     ctx->options = o;
@@ -213,6 +219,7 @@ void weft__pop_to(weft_ctx *ctx, int mark)
 
 void weft_ctx_close(weft_ctx *ctx)
 {
+    weft__forget_lost();
     if (!ctx || ctx->alive != WEFT__LIVE)
         return;
     if (ctx->n_callbacks)
@@ -297,6 +304,7 @@ weft_status weft_scope_pop(weft_ctx *ctx, int mark)
             ctx->n_scopes - 1);
     weft__abandon_to_scope(ctx, mark);
     weft__pop_to(ctx, mark);
+    weft__adopt_lost(ctx);
     return ctx->status;
 }
 

@@ -53,11 +53,10 @@ weft_status weft_device_info_get(const char *kind, int index, weft_device_info *
 {
     if (!kind || !out)
         return WEFT_E_NULL_ARGUMENT;
-    size_t size = out->struct_size ? out->struct_size : sizeof *out;
-    if (size > sizeof *out)
-        return WEFT_E_INVALID;
-    weft_device_info info = {.struct_size = size};
+    if (!weft__struct_size_fits(out->struct_size, sizeof *out))
+        return WEFT_E_INVALID; /* there is no telling which fields note would be among */
+    weft_device_info info = {.struct_size = sizeof *out};
     weft_status status = strlen(kind) < sizeof info.kind ? fill(&info, kind, index) : WEFT_E_INVALID;
-    memcpy(out, &info, size);
+    *out = info;
     return status;
 }

@@ -159,6 +159,21 @@ bool weft__alive(const weft_tensor *t, const char *function)
 
 /* ---- Entering with operands ---- */
 
+/* All operands are NULL or shared: there is no context to record that in. */
+static weft_ctx *note_lost(const char *function, weft_tensor *const *in, int n)
+{
+    bool any = false;
+    for (int k = 0; k < n; k++)
+        any |= in[k] != NULL;
+    if (any)
+        weft__note_lost(function, WEFT_E_STATE,
+                        "all operands are shared tensors, which belong to no context; weft_borrow one of them");
+    else
+        weft__note_lost(function, WEFT_E_NULL_ARGUMENT,
+                        n > 0 ? "there is no operand but NULL, and so no context" : "ctx is NULL");
+    return NULL;
+}
+
 /* The context of the first input that has one; dead headers still know theirs. */
 static weft_ctx *find_ctx(weft_tensor *const *in, int n)
 {
@@ -182,10 +197,8 @@ static weft_ctx *check_inputs(weft_ctx *ctx, const char *name, weft_tensor *cons
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional)
 {
     weft_ctx *ctx = find_ctx(in, n);
-    if (!ctx) {
-        weft__take_site(weft__ops[op].name, true);
-        return NULL; /* all NULL or all shared: there is no context to tell */
-    }
+    if (!ctx)
+        return note_lost(weft__ops[op].name, in, n);
     if (!begin(ctx, op, weft__ops[op].name))
         return NULL;
     return check_inputs(ctx, weft__ops[op].name, in, n, optional);
@@ -195,10 +208,8 @@ weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *co
 {
     if (!ctx)
         ctx = find_ctx(in, n);
-    if (!ctx) {
-        weft__take_site(function, true);
-        return NULL;
-    }
+    if (!ctx)
+        return note_lost(function, in, n);
     if (!begin(ctx, -1, function))
         return NULL;
     return check_inputs(ctx, function, in, n, optional);

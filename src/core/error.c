@@ -48,6 +48,7 @@ weft_status weft_ctx_clear(weft_ctx *ctx)
         weft__settle(ctx);
     if (ctx->only_look) /* the function that failed is still to say so */
         return was;
+    weft__forget_lost();
     ctx->status = WEFT_OK;
     ctx->message[0] = '\0';
     return was;
@@ -166,7 +167,10 @@ weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format,
     const char *rest;
     va_list args;
     va_start(args, format);
-    weft_text_list(text, sizeof text, format, args);
+    if (format)
+        weft_text_list(text, sizeof text, format, args);
+    else
+        weft_text(text, sizeof text, "%s", weft_status_text(status));
     va_end(args);
     if (ctx && ctx->depth > 0 && ctx->outer_name)
         return weft__fail_named(ctx, ctx->outer_name, status, "%s", after_name(text, ctx->outer_name));
@@ -230,6 +234,47 @@ weft__text weft__site_text(weft__site site)
     return text;
 }
 
+/* The first error of this thread that had no context to go to. Where all operands were NULL, the context of the call that
+ * gave the first NULL holds the reason already; where all were shared, nobody knows it yet. */
+static _Thread_local struct {
+    weft_status status;
+    char message[512];
+} lost;
+
+void weft__note_lost(const char *function, weft_status status, const char *what)
+{
+    weft__site site = weft__take_site(function, true);
+    if (lost.status != WEFT_OK)
+        return;
+    lost.status = status;
+    if (site.file)
+        weft_text(lost.message, sizeof lost.message, "weft_%s: %s [%s]", function, what, weft__site_text(site).s);
+    else
+        weft_text(lost.message, sizeof lost.message, "weft_%s: %s", function, what);
+}
+
+void weft__forget_lost(void)
+{
+    lost.status = WEFT_OK;
+}
+
+void weft__adopt_lost(weft_ctx *ctx)
+{
+    if (lost.status == WEFT_E_STATE && ctx->status == WEFT_OK) {
+        fail_unnamed(ctx, lost.status, "%s", lost.message);
+        weft__forget_lost();
+    }
+}
+
+weft_status weft_lost_error(const char **message)
+{
+    weft_status was = lost.status;
+    if (message)
+        *message = was == WEFT_OK ? "" : lost.message;
+    weft__forget_lost();
+    return was;
+}
+
 /* The calls of this thread whose place the macros have noted and which have not begun: an inner call notes its place after
  * the outer one, and begins before it. A hint for messages, never read for anything else. */
 enum { MAX_SITES = 16 };
@@ -241,6 +286,8 @@ static _Thread_local struct {
 
 void weft_call_site(const char *file, int line, const char *function)
 {
+    if (!function)
+        return; /* it would be looked for by its name */
     unsigned at = noted.top++ % MAX_SITES;
     noted.sites[at] = (weft__site){file, line};
     noted.names[at] = function;

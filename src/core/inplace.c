@@ -51,7 +51,7 @@ static weft_tensor *without_overlap(weft_tensor *x, weft_tensor *y)
 {
     bool same = x->a.data == y->a.data && weft__same_shape(&x->a, &y->a) &&
                 memcmp(x->a.strides, y->a.strides, sizeof x->a.strides[0] * (size_t)x->a.ndim) == 0;
-    return x->storage != y->storage || same ? y : weft_clone(y);
+    return same || !weft__storages_overlap(x->storage, y->storage) ? y : weft_clone(y);
 }
 
 static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
@@ -96,7 +96,7 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
             if (weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1,
                                  &attrs) == WEFT_OK)
                 result = x;
-            x->storage->version++;
+            weft__storage_written(ctx, x->storage);
             if (result && watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x))
                 result = NULL;
         }
@@ -137,7 +137,7 @@ weft_tensor *weft_fill_(weft_tensor *x, double value)
     bool done = false;
     if (weft__writable(ctx, WEFT_OP_FILL_, x)) {
         done = weft__fill_array(ctx, &x->a, value) == WEFT_OK;
-        x->storage->version++;
+        weft__storage_written(ctx, x->storage);
     }
     weft__leave(ctx);
     return done ? x : NULL;

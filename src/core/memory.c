@@ -15,6 +15,19 @@ __attribute__((constructor)) static void ask_for_valgrind(void)
 
 enum { CHUNK_OBJECTS = 64, SMALL_ALIGNMENT = 64 };
 
+void *weft__hooked_alloc(const weft_options *o, size_t bytes, size_t alignment, bool *misaligned)
+{
+    *misaligned = false;
+    if (bytes > PTRDIFF_MAX)
+        return NULL; /* a hook may add to it */
+    void *block = o->alloc(o->alloc_user, bytes, alignment);
+    *misaligned = ((uintptr_t)block & (alignment - 1)) != 0;
+    if (!*misaligned)
+        return block;
+    o->free(o->alloc_user, block, bytes);
+    return NULL;
+}
+
 /* Through the program's hook, if it has one. */
 static void *call_alloc(weft_ctx *ctx, size_t bytes, size_t alignment)
 {
@@ -22,9 +35,14 @@ static void *call_alloc(weft_ctx *ctx, size_t bytes, size_t alignment)
     if (o->alloc == weft__default_alloc)
         return weft__default_alloc(NULL, bytes, alignment);
     const weft__call_id call = weft__call_begins(ctx, "the alloc hook", true);
-    void *block = call ? o->alloc(o->alloc_user, bytes, alignment) : NULL;
+    bool misaligned = false;
+    void *block = call ? weft__hooked_alloc(o, bytes, alignment, &misaligned) : NULL;
     if (call)
         weft__call_ends(ctx, "ctx_alloc", call);
+    if (misaligned)
+        weft__fail_named(ctx, ctx->outer_name ? ctx->outer_name : "ctx_alloc", WEFT_E_NOMEM,
+                         "the alloc hook gave a block that is not aligned as it was asked to be (%zu bytes)",
+                         alignment);
     return block;
 }
 
@@ -268,8 +286,29 @@ weft__storage *weft__storage_wrap(weft_ctx *ctx, void *data, size_t bytes)
     weft__storage *s = weft__slab_get(ctx, &ctx->storages);
     if (!s)
         return NULL;
-    *s = (weft__storage){.data = data, .bytes = bytes, .refs = 1, .size_class = -1};
-    return s;
+    *s = (weft__storage){
+        .next = ctx->wrapped, .link = &ctx->wrapped, .data = data, .bytes = bytes, .refs = 1, .size_class = -1};
+    if (s->next)
+        s->next->link = &s->next;
+    return ctx->wrapped = s;
+}
+
+bool weft__storages_overlap(const weft__storage *a, const weft__storage *b)
+{
+    if (a == b)
+        return true;
+    if (a->size_class >= 0 || b->size_class >= 0)
+        return false;
+    const uintptr_t from_a = (uintptr_t)a->data, from_b = (uintptr_t)b->data;
+    return from_a < from_b ? from_b - from_a < a->bytes : from_a - from_b < b->bytes;
+}
+
+void weft__storage_written(weft_ctx *ctx, weft__storage *s)
+{
+    s->version++;
+    for (weft__storage *other = s->size_class < 0 ? ctx->wrapped : NULL; other; other = other->next)
+        if (other != s && weft__storages_overlap(s, other))
+            other->version++;
 }
 
 void weft__call_release(weft_ctx *ctx, void (*release)(void *user, void *data), void *user, void *data)
@@ -286,6 +325,9 @@ void weft__storage_release(weft_ctx *ctx, weft__storage *s)
     if (--s->refs > 0)
         return;
     if (s->size_class < 0) {
+        *s->link = s->next;
+        if (s->next)
+            s->next->link = s->link;
         if (s->release)
             weft__call_release(ctx, s->release, s->release_user, s->data);
         weft__slab_put(&ctx->storages, s);

@@ -16,11 +16,12 @@ enum { DATA_OFFSET = (sizeof(shared) + 63) / 64 * 64 };
 static shared *freeze(weft_ctx *ctx, weft_tensor *t)
 {
     size_t data = weft__array_bytes(&t->a), bytes = DATA_OFFSET + data;
-    shared *s = ctx->options.alloc(ctx->options.alloc_user, bytes, 64);
+    shared *s = weft__host_alloc(ctx, bytes);
     if (!s) {
         weft__fail_named(ctx, "share", WEFT_E_NOMEM, "out of memory for a copy of %s", weft__describe(t).s);
         return NULL;
     }
+    ctx->host_bytes -= bytes; /* it outlives the context */
     memset(s, 0, sizeof *s);
     s->bytes = bytes;
     s->free = ctx->options.free;

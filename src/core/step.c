@@ -127,7 +127,7 @@ static weft_status launch(weft_ctx *ctx, int op, const lists *l, const weft__att
     const weft_status status = weft__run_kernel(ctx, op, arrays, n * l->n_lists, NULL, 0, attrs);
     for (int k = 0; k < n * l->n_lists && status == WEFT_OK; k++)
         if (arrays[k] && k / n != GRAD && l->list[GRAD][k % n])
-            l->list[k / n][k % n]->storage->version++;
+            weft__storage_written(ctx, l->list[k / n][k % n]->storage);
     weft__host_free(ctx, arrays, bytes);
     return status;
 }

@@ -65,7 +65,7 @@ static void drop_part(char *text, size_t length)
 int weft_text_list(char *buffer, size_t size, const char *format, va_list list)
 {
     const stay s = enter();
-    const int length = vsnprintf(buffer, size, format, list);
+    const int length = vsnprintf(buffer, size, format ? format : "", list);
     leave(s);
     if (length > 0 && size > 0 && (size_t)length >= size)
         drop_part(buffer, size - 1);

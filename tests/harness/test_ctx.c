@@ -5,12 +5,13 @@
 #include "test_ctx.h"
 
 enum { HEAD = 64 };
+#define MOST_BYTES ((size_t)1 << 30) /* more, and filling it would take the machine's memory */
 
 static void *fault_alloc(void *user, size_t bytes, size_t alignment)
 {
     fault_memory *m = user;
     long call = ++m->calls;
-    if (m->fail_at && (call == m->fail_at || (m->for_good && call > m->fail_at)))
+    if (bytes > MOST_BYTES || (m->fail_at && (call == m->fail_at || (m->for_good && call > m->fail_at))))
         return NULL;
     size_t total = (HEAD + bytes + 63) / 64 * 64;
     char *block = aligned_alloc(alignment > 64 ? alignment : 64, (total + alignment - 1) / alignment * alignment);
