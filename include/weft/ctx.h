@@ -22,7 +22,7 @@ typedef struct weft_tensor weft_tensor;
 typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } weft_log_level;
 
 /* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here and in
- * every struct that has it, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
+ * other structs of options, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
 typedef struct weft_options {
     size_t struct_size; /* 0, or sizeof(weft_options) */
     const char *device; /* "cpu" (or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */

@@ -86,14 +86,17 @@ weft_status weft_op_describe(int index, weft_op_description *out)
 {
     if (!out)
         return WEFT_E_NULL_ARGUMENT;
-    if (index < 0 || index >= N_ROWS || (out->struct_size != 0 && out->struct_size != sizeof *out))
+    if (index < 0 || index >= N_ROWS)
         return WEFT_E_INVALID;
     weft_op_description row = rows[index];
     row.differentiable = !row.no_gradient && strcmp(row.name, "detach") != 0;
     if (!row.no_gradient && !row.differentiable)
         row.no_gradient = "that is its purpose";
+    size_t size = out->struct_size;
+    if (size == 0 || size > sizeof row)
+        size = sizeof row;
     row.struct_size = out->struct_size;
-    *out = row;
+    memcpy(out, &row, size);
     return WEFT_OK;
 }
 
