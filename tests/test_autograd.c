@@ -215,6 +215,52 @@ WEFT_TEST(Cut, AnUnreachedParameterIsReportedWithTheOperation)
     close_ctx(c, &m);
 }
 
+/* ---- A gradient that is 0 because a step function is in every way to it ---- */
+
+static weft_tensor *straight_through(void *user, weft_tensor *t, weft_tensor *gradient)
+{
+    (void)t, (void)gradient;
+    return weft_scalar(user, WEFT_F32, 5);
+}
+
+WEFT_TEST(Autograd, GradientsThroughStepFunctionsAloneAreReported)
+{
+    static const struct {
+        const char *name;
+        weft_tensor *(*run)(weft_tensor *x);
+    } steps[] = {
+        {"weft_round", weft_round}, {"weft_floor", weft_floor}, {"weft_ceil", weft_ceil}, {"weft_sign", weft_sign}};
+    fault_memory m = {0};
+    weft_ctx *c = open_ctx(&m);
+    weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 1.7), "w1");
+    weft_tensor *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
+    for (int k = 0; k < 4; k++) {
+        char why[512] = "";
+        weft_tensor *y = weft_square(steps[k].run(weft_exp(w1)));
+        WEFT_CHECK_OK(weft_backward(c, weft_mul(y, w2)));
+        WEFT_CHECK(weft_grad_of(w1) && weft_item(c, weft_grad_of(w1)) == 0);
+        WEFT_CHECK_EQ_INT(weft_unreached(c, copy_why, why), 1);
+        WEFT_CHECK_STR_HAS(why, "w1");
+        WEFT_CHECK_STR_HAS(why, steps[k].name);
+        WEFT_CHECK_STR_HAS(why, "step function");
+        WEFT_CHECK_STR_HAS(m.last_log, "w1");
+    }
+    /* Another way to it, before or after, and there is nothing to report: the fraction, straight through, by a hook. */
+    WEFT_CHECK_OK(weft_backward(c, weft_mul(weft_sub(w1, weft_floor(w1)), w2)));
+    WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
+    WEFT_CHECK_OK(weft_backward(c, weft_mul(weft_add(weft_round(w1), w1), w2)));
+    WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
+    WEFT_CHECK_OK(weft_backward(c, weft_add(w1, weft_mul(weft_detach(weft_sub(weft_round(w1), w1)), w2))));
+    WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
+    weft_tensor *h = weft_exp(w1);
+    WEFT_CHECK_OK(weft_add_hook(h, straight_through, c));
+    WEFT_CHECK_OK(weft_backward(c, weft_mul(weft_round(h), w2)));
+    WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
+    weft_release(w1);
+    weft_release(w2);
+    close_ctx(c, &m);
+}
+
 /* ---- Versions ---- */
 
 WEFT_TEST(Versions, AnOverwrittenOperandIsRefused)

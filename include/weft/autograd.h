@@ -36,7 +36,8 @@ WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
  * from the sum of several calls is kept beside the leaf and joins the next call's (unless the gradient was changed in
  * between), so that many small gradients are not lost. A loss that depends on none is
  * the error WEFT_E_NO_GRADIENT, which names the operation that cut the path. Leaves that were used since the last
- * backward but are not reached are reported by weft_unreached and to the log. May be called more than once. */
+ * backward but are not reached, or only through step functions (weft_round, floor, ceil, sign), whose derivative is 0, are
+ * reported by weft_unreached and to the log. May be called more than once. */
 WEFT_API weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss);
 
 /* The same for n results at once with given cotangents (gradients of the unknown loss with respect to them, shapes equal);
@@ -62,9 +63,10 @@ WEFT_API weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_
                                int n_results, weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs,
                                int flags);
 
-/* The leaves that the last weft_backward did not reach although they had been used since the backward before: calls
- * report (may be NULL) for each with a sentence that names the leaf and the operation that cut it off. Returns their number.
- * report only looks, and may release leaves (ctx.h: Callbacks). */
+/* The leaves that the last weft_backward did not reach although they had been used since the backward before, and those
+ * whose gradient came through step functions alone and is 0 therefore: calls report (may be NULL) for each with a sentence
+ * that names the leaf and the operation that cut it off. Returns their number. report only looks, and may release leaves
+ * (ctx.h: Callbacks). */
 WEFT_API int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why),
                                 void *user);
 

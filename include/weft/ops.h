@@ -23,7 +23,7 @@ WEFT_API weft_tensor *weft_neg(weft_tensor *x);
 /* |x|; derivative 0 at 0. */
 WEFT_API weft_tensor *weft_abs(weft_tensor *x);
 
-/* -1, 0 or 1; keeps -0 and NaN. */
+/* -1, 0 or 1; keeps -0 and NaN; derivative 0, which weft_unreached reports. */
 WEFT_API weft_tensor *weft_sign(weft_tensor *x);
 
 /* e^x. */
@@ -86,13 +86,13 @@ WEFT_API weft_tensor *weft_softplus(weft_tensor *x);
 /* error function. */
 WEFT_API weft_tensor *weft_erf(weft_tensor *x);
 
-/* largest integer <= x; derivative 0. */
+/* largest integer <= x; derivative 0, which weft_unreached reports. */
 WEFT_API weft_tensor *weft_floor(weft_tensor *x);
 
-/* smallest integer >= x; derivative 0. */
+/* smallest integer >= x; derivative 0, which weft_unreached reports. */
 WEFT_API weft_tensor *weft_ceil(weft_tensor *x);
 
-/* nearest integer, halves to even; derivative 0. */
+/* nearest integer, halves to even; derivative 0, which weft_unreached reports. */
 WEFT_API weft_tensor *weft_round(weft_tensor *x);
 
 /* ---- Elementwise, one operand and numbers ----

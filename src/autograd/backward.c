@@ -178,6 +178,13 @@ static bool any_path(weft_tensor *const *results, int n)
 /* "w2 (f32 [10, 256]) was used, but ..." */
 static void explain(const weft__leaf *leaf, char *text, size_t size)
 {
+    if (leaf->only_flat) {
+        snprintf(text, size,
+                 "%s was used, but its gradient is 0 whatever the loss: it comes through weft_%s at %s alone (a step "
+                 "function, whose derivative is 0)",
+                 weft__describe(leaf->owner).s, cut_name(leaf->cut_op), weft__site_text(leaf->cut_site).s);
+        return;
+    }
     if (leaf->cut_op == WEFT_OP_COUNT) {
         snprintf(text, size, "%s was used, but nothing computed from it leads to the loss",
                  weft__describe(leaf->owner).s);

@@ -55,31 +55,44 @@ static bool waits(const weft__walk *w, const weft__node *node)
     return node->pending.begun && node->pending.walk == w;
 }
 
+/* Begins the gathering for t, of what is delivered now, or goes on with it: it is flat as long as all of it is. */
+static weft__sum *begin(weft__walk *w, weft__sum *sum, const weft_tensor *t)
+{
+    weft__sum_begin(sum, t, w);
+    sum->flat = w->flat;
+    return sum;
+}
+
+static weft__sum *go_on(const weft__walk *w, weft__sum *sum)
+{
+    if (w->flat.op == WEFT_OP_COUNT)
+        sum->flat.op = WEFT_OP_COUNT;
+    return sum;
+}
+
 /* Where t's gradient is gathered in this pass; NULL: t is a constant, or out of memory (recorded). */
 static weft__sum *sum_of(weft__walk *w, weft_tensor *t)
 {
     weft__node *node = t->node;
     if (node) {
         if (waits(w, node))
-            return &node->pending;
+            return go_on(w, &node->pending);
         if (node->pending.begun && !displace(w, node, NULL))
             return NULL;
-        weft__sum_begin(&node->pending, t, w);
         node->refs++;
         w->pending++;
-        return &node->pending;
+        return begin(w, &node->pending, t);
     }
     weft__leaf *leaf = weft__leaf_of(t);
     if (!leaf || leaf->toucher == w)
-        return leaf ? &leaf->pass : NULL;
+        return leaf ? go_on(w, &leaf->pass) : NULL;
     if (leaf->toucher && !displace(w, NULL, leaf))
         return NULL;
     leaf->toucher = w;
     leaf->next_touched = w->touched;
     w->touched = leaf;
     weft__ref(t); /* a hook may let go of it */
-    weft__sum_begin(&leaf->pass, t, w);
-    return &leaf->pass;
+    return begin(w, &leaf->pass, t);
 }
 
 static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
@@ -383,9 +396,11 @@ static void propagate(weft__walk *w, weft__node *node)
     weft_tensor *few[8] = {NULL}, **out = w->out ? w->out : few;
     const int depth = ctx->depth;
     weft__place place = {.step = 0};
+    const weft_tensor *arrived = w->held;
     if (!run_hooks(w, node->output))
         return;
     weft_tensor *g = w->held;
+    w->flat = weft__flat_behind(node, w->flat, g != arrived);
     capture(w, node, NULL, g);
     differentiate(w, node, g, out, &place);
     if (is_gone(ctx, depth))
@@ -417,6 +432,7 @@ static bool process(weft__walk *w, weft__node *node)
     const bool fine = mark >= 0 && ctx->status == WEFT_OK && unchanged(w, node);
     w->pending--;
     w->node = node;
+    w->flat = node->pending.flat;
     ctx->deriving = node;
     if (fine && (w->held = weft__sum_take(ctx, &node->pending)) && node->n_in > 8) {
         w->out_bytes = sizeof *w->out * (size_t)node->n_in;
@@ -444,6 +460,7 @@ static bool process(weft__walk *w, weft__node *node)
 static void seed(weft__walk *w, weft_tensor *const *cotangents)
 {
     weft_ctx *ctx = w->ctx;
+    w->flat.op = WEFT_OP_COUNT;
     for (int k = 0; k < w->n_results; k++) {
         weft_tensor *t = w->results[k], *g = cotangents ? cotangents[k] : NULL;
         if (g && (!weft__check(ctx, "backward", g, "cotangent", k) || !weft__localise(ctx, &g, 1)))
@@ -485,11 +502,14 @@ static bool finish_leaf(weft__walk *w, weft__leaf *leaf)
     const weft_ctx *ctx = w->ctx;
     const int depth = ctx->depth;
     weft_tensor *t = leaf->owner;
-    w->held = weft__sum_take(w->ctx, &leaf->pass);
+    leaf->flat = leaf->pass.flat;
+    const weft_tensor *arrived = w->held = weft__sum_take(w->ctx, &leaf->pass);
     const bool fine = w->held && run_hooks(w, t);
     if (is_gone(ctx, depth))
         return false;
     if (fine) {
+        if (w->held != arrived)
+            leaf->flat.op = WEFT_OP_COUNT;
         weft__sum_begin(&leaf->pass, t, w);
         weft__ref(w->held);
         leaf->pass.whole = w->held;
@@ -603,45 +623,4 @@ void weft__walk_end(weft__walk *w)
     weft_ctx *ctx = w->ctx;
     weft__undo_pop(ctx, &w->undo);
     drop_all(ctx, &w->undo);
-}
-
-/* ---- What was not reached ---- */
-
-static void cut_here(weft__leaf *leaf, const weft_tensor *t)
-{
-    if (leaf->cut_op != WEFT_OP_COUNT || t->cut_op == WEFT_OP_COUNT || t->cut_epoch != t->ctx->backward_count)
-        return;
-    leaf->cut_op = t->cut_op;
-    leaf->cut_site = t->cut_site;
-}
-
-/* Follows the leaf forward over the live tape until something cut the path. */
-static void find_cut(weft_ctx *ctx, weft__leaf *leaf)
-{
-    uint32_t visit = ++ctx->visit;
-    leaf->cut_op = WEFT_OP_COUNT;
-    cut_here(leaf, leaf->owner);
-    for (weft__node *node = ctx->tape_first; node && leaf->cut_op == WEFT_OP_COUNT; node = node->next) {
-        for (int k = 0; k < node->n_in; k++) {
-            const weft_tensor *t = node->in[k];
-            if (!t || (t != leaf->owner && !(t->node && t->node->visit == visit)))
-                continue;
-            node->visit = visit;
-            if (node->output)
-                cut_here(leaf, node->output);
-            break;
-        }
-    }
-}
-
-void weft__note_unreached(weft_ctx *ctx)
-{
-    for (weft__leaf *leaf = ctx->leaf_list; leaf; leaf = leaf->next) {
-        leaf->unreached = false;
-        if (!weft__requires(leaf->owner) || leaf->owner->node || leaf->used_epoch != ctx->backward_count ||
-            leaf->reached_epoch == ctx->backward_count)
-            continue;
-        leaf->unreached = true;
-        find_cut(ctx, leaf);
-    }
 }

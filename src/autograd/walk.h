@@ -24,6 +24,7 @@ typedef struct weft__walk {
     weft_tensor **inputs;   /* weft_grad: tensors whose gradient is asked for, strong */
     weft_tensor **captured; /* their gradients, strong */
     int n_results, n_inputs;
+    weft__flat flat; /* of what is delivered */
 } weft__walk;
 
 /* NULL: out of memory, recorded. */
@@ -35,7 +36,10 @@ weft__walk *weft__walk_new(weft_ctx *ctx, bool create_graph, weft_tensor *const 
 bool weft__walk_run(weft__walk *w, weft_tensor *const *cotangents);
 void weft__walk_end(weft__walk *w);
 
-/* Notes which used leaves a finished pass has not reached, and what cut them off; logs them. */
+/* What a node's derivative makes of a gradient that arrived flat, or not; one that a hook put in its place is not. */
+weft__flat weft__flat_behind(const weft__node *node, weft__flat arrived, bool replaced);
+
+/* Notes which used leaves a finished pass has not reached, or only by way of step functions, and what cut them off. */
 void weft__note_unreached(weft_ctx *ctx);
 
 #endif

@@ -101,6 +101,13 @@ typedef struct weft__hook_entry {
     void *user;
 } weft__hook_entry;
 
+/* Why the gradient that a backward pass has gathered is 0 whatever it is given: all of it came through step functions, such
+ * as weft_round. */
+typedef struct weft__flat {
+    uint16_t op; /* one of them; WEFT_OP_COUNT: some of it came by other ways */
+    weft__site site;
+} weft__flat;
+
 /* The gradient of a tensor while a backward pass gathers it (autograd/sum.c). */
 typedef struct weft__part weft__part;
 typedef struct weft__sum {
@@ -109,6 +116,7 @@ typedef struct weft__sum {
     const void *walk;   /* the pass that gathers it: another one, begun by a hook, keeps its own */
     int32_t dtype;      /* of that tensor */
     bool begun;
+    weft__flat flat;
 } weft__sum;
 
 /* Side data of a tensor that is a parameter, has hooks or a name. */
@@ -120,10 +128,12 @@ struct weft__leaf {
     weft__sum pass;           /* what the backward pass in progress has gathered */
     weft__leaf *next_touched; /* in that pass */
     weft__hook_entry *hooks;
-    bool unreached;      /* by the last backward, though used */
+    bool unreached;      /* by the last backward, though used, or only by way of step functions */
+    bool only_flat;      /* then: the latter */
     const void *toucher; /* the innermost pass that has reached it, or NULL */
     uint16_t cut_op;     /* then: what cut it off, or WEFT_OP_COUNT */
     weft__site cut_site;
+    weft__flat flat;        /* of the pass that reached it last */
     uint32_t used_epoch;    /* ctx->backward_count + 1 when an operation last recorded it */
     uint32_t reached_epoch; /* ctx->backward_count + 1 when backward last reached it */
     uint32_t rest_version;  /* of grad's storage, to which rest belongs */

@@ -54,6 +54,7 @@ typedef struct weft__op_info {
     const char *gradient;                /* text of dx, or of da */
     const char *gradient_b;              /* text of db */
     bool gradient_is_g, gradient_b_is_g; /* the derivative passes g on unchanged */
+    bool gradient_is_zero;               /* UNARY: wherever there is a derivative it is 0: a step function */
     const char *params;                  /* VIEW, COMPOSITE, CUSTOM: the C parameter list */
     double lo, hi;                       /* test domain */
     double kink; /* test: a point to stay away from; NAN for none, +inf for a special rule (see tests) */

@@ -10,6 +10,7 @@
 #define YES NULL
 #define NO(why) why
 #define IS_G(text) (sizeof(text) == 2 && (text)[0] == 'g')
+#define IS_ZERO(text) (sizeof(text) == sizeof "K(0) * g" && (text)[0] == 'K' && (text)[2] == '0' && (text)[3] == ')')
 
 const weft__op_info weft__ops[WEFT_OP_COUNT] = {
 #define WEFT_UNARY(ID, nm, c, s, f, dx, l, h, k, d)                                                                    \
@@ -22,6 +23,7 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .formula = #f,                                                                                   \
                       .gradient = #dx,                                                                                 \
                       .gradient_is_g = IS_G(#dx),                                                                      \
+                      .gradient_is_zero = IS_ZERO(#dx),                                                                \
                       .lo = l,                                                                                         \
                       .hi = h,                                                                                         \
                       .kink = (double)(k)},

@@ -1,0 +1,54 @@
+/* unreached.c - which parameters a pass has not reached, or only through step functions, and what cut them off. */
+#include "walk.h"
+
+weft__flat weft__flat_behind(const weft__node *node, weft__flat arrived, bool replaced)
+{
+    if (!node->is_custom && weft__ops[node->op].gradient_is_zero)
+        return (weft__flat){.op = node->op, .site = node->site};
+    return replaced ? (weft__flat){.op = WEFT_OP_COUNT} : arrived;
+}
+
+static void cut_here(weft__leaf *leaf, const weft_tensor *t)
+{
+    if (leaf->cut_op != WEFT_OP_COUNT || t->cut_op == WEFT_OP_COUNT || t->cut_epoch != t->ctx->backward_count)
+        return;
+    leaf->cut_op = t->cut_op;
+    leaf->cut_site = t->cut_site;
+}
+
+/* Follows the leaf forward over the live tape until something cut the path. */
+static void find_cut(weft_ctx *ctx, weft__leaf *leaf)
+{
+    uint32_t visit = ++ctx->visit;
+    leaf->cut_op = WEFT_OP_COUNT;
+    cut_here(leaf, leaf->owner);
+    for (weft__node *node = ctx->tape_first; node && leaf->cut_op == WEFT_OP_COUNT; node = node->next) {
+        for (int k = 0; k < node->n_in; k++) {
+            const weft_tensor *t = node->in[k];
+            if (!t || (t != leaf->owner && !(t->node && t->node->visit == visit)))
+                continue;
+            node->visit = visit;
+            if (node->output)
+                cut_here(leaf, node->output);
+            break;
+        }
+    }
+}
+
+void weft__note_unreached(weft_ctx *ctx)
+{
+    for (weft__leaf *leaf = ctx->leaf_list; leaf; leaf = leaf->next) {
+        leaf->unreached = false;
+        if (!weft__requires(leaf->owner) || leaf->owner->node || leaf->used_epoch != ctx->backward_count)
+            continue;
+        const bool reached = leaf->reached_epoch == ctx->backward_count;
+        leaf->only_flat = reached && leaf->flat.op != WEFT_OP_COUNT;
+        leaf->unreached = !reached || leaf->only_flat;
+        if (leaf->only_flat) {
+            leaf->cut_op = leaf->flat.op;
+            leaf->cut_site = leaf->flat.site;
+        } else if (!reached) {
+            find_cut(ctx, leaf);
+        }
+    }
+}
