@@ -7,12 +7,10 @@ namespace
 
 template <class T> constexpr bool is_real = !std::is_integral_v<T>;
 
-/* Running results of reals; integers wrap around, so they are kept unsigned. */
+/* Running results of reals; integers of every width wrap around in 64 bits, so they are kept unsigned. */
 template <class T> struct sum_of {
-    using type = weft_compute_t<T>;
-};
-template <> struct sum_of<int64_t> {
-    using type = uint64_t;
+    using type = std::conditional_t<is_real<T>, weft_compute_t<T>, uint64_t>;
+    using result = std::conditional_t<is_real<T>, T, int64_t>;
 };
 
 /* ---- sum, mean: pairs of pairs within a pack, over threads and over chunks ---- */
@@ -20,7 +18,7 @@ template <> struct sum_of<int64_t> {
 template <class T> struct fold_sum {
     using element = T;
     using acc = typename sum_of<T>::type;
-    using out = T;
+    using out = typename sum_of<T>::result;
     acc divisor; /* 1, or how many elements a mean is of */
 
     __device__ acc init() const
@@ -47,12 +45,12 @@ template <class T> struct fold_sum {
         a += b;
     }
 
-    __device__ void finish(T *y, acc a) const
+    __device__ void finish(out *y, acc a) const
     {
         if constexpr (is_real<T>)
             weft_store(y, a / divisor);
         else
-            *y = static_cast<T>(a);
+            *y = static_cast<out>(a);
     }
 
     static __device__ __forceinline__ acc value(T x)
@@ -69,7 +67,7 @@ template <class T> struct fold_sum {
 template <class T> struct fold_prod {
     using element = T;
     using acc = std::conditional_t<is_real<T>, double, uint64_t>;
-    using out = T;
+    using out = typename sum_of<T>::result;
 
     __device__ acc init() const
     {
@@ -88,28 +86,36 @@ template <class T> struct fold_prod {
         a *= b;
     }
 
-    __device__ void finish(T *y, acc a) const
+    __device__ void finish(out *y, acc a) const
     {
         if constexpr (is_real<T>)
             weft_store(y, static_cast<weft_compute_t<T>>(a));
         else
-            *y = static_cast<T>(a);
+            *y = static_cast<out>(a);
     }
 };
 
 /* run(weft_type_name<T>()) for the dtypes that numbers add up in. */
 template <class Run> weft_status visit_sums(const weft__exec *e, Run &&run)
 {
-    if (e->in[0]->dtype == WEFT_I64)
+    switch (e->in[0]->dtype) {
+    case WEFT_I64:
         return run(weft_type_name<int64_t>());
-    if (!weft_holds_reals(e->in[0]))
-        return weft_reduce_refuses(e);
-    return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, run);
+    case WEFT_I32:
+        return run(weft_type_name<int32_t>());
+    case WEFT_I8:
+        return run(weft_type_name<int8_t>());
+    case WEFT_U8:
+    case WEFT_BOOL:
+        return run(weft_type_name<uint8_t>());
+    default:
+        return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, run);
+    }
 }
 
 } /* namespace */
 
-/* x any strides, floats or i64; y the kept dims. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, of integers i64. i[RED_MASK] */
 extern "C" weft_status weft__cuda_sum(const weft__exec *e)
 {
     return visit_sums(e, [&](auto name) {
@@ -134,7 +140,7 @@ extern "C" weft_status weft__cuda_mean(const weft__exec *e)
     });
 }
 
-/* x any strides, floats or i64; y the kept dims. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, of integers i64. i[RED_MASK] */
 extern "C" weft_status weft__cuda_prod(const weft__exec *e)
 {
     return visit_sums(e, [&](auto name) {

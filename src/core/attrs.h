@@ -27,7 +27,8 @@ typedef struct weft__attrs {
  *  its gradient         in a|NULL, b|NULL, y|NULL, g any   out da|NULL, db|NULL, both of the full (broadcast) shape
  * TERNARY               in c (bool), a, b any        out y
  *  its gradient         in c, g any                  out da|NULL, db|NULL
- * REDUCE                in x any; f32, f64 or (NUM) i64   out y       i[RED_MASK] bit d set: dim d is reduced
+ * REDUCE                in x any, any dtype (FLT: floats)   out y     i[RED_MASK] bit d set: dim d is reduced; integers add up
+ *                       and multiply to i64, bool has no largest
  *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
  * CAST, COPY            in x any, any dtype          out y any (same shape), any dtype: converts
  * FILL                  out y any, any dtype         f[0] value, converted as CAST does (number.h)

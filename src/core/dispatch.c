@@ -278,13 +278,26 @@ static bool refuses_empty(int op)
     return op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER || op == WEFT_OP_ARGMAX || op == WEFT_OP_ARGMIN;
 }
 
-static weft_tensor *reduce_input(int op, weft_tensor *x)
+/* Of the result. Integers add up in i64, and bool counts as them. */
+static weft_dtype reduced_dtype(int op, weft_dtype dtype)
 {
-    x = weft__as_class(x, weft__ops[op].cls);
-    bool adds_up = op == WEFT_OP_SUM || op == WEFT_OP_PROD;
-    if (x && adds_up && !weft_dtype_is_float((weft_dtype)x->a.dtype) && x->a.dtype != WEFT_I64)
-        x = weft_cast(x, WEFT_I64);
-    return x;
+    if (weft__ops[op].result != WEFT__SAME)
+        return weft__ops[op].result == WEFT__INDEX ? WEFT_I64 : WEFT_BOOL;
+    const bool adds_up = op == WEFT_OP_SUM || op == WEFT_OP_PROD;
+    return !weft_dtype_is_float(dtype) && (adds_up || dtype == WEFT_BOOL) ? WEFT_I64 : dtype;
+}
+
+/* The largest truth value, found among bytes: the operand is never converted, the result is. */
+static weft_tensor *reduce_truths(weft_ctx *ctx, int op, weft_tensor *x, const int64_t *shape, int ndim,
+                                  weft__attrs *attrs)
+{
+    weft__array bytes = x->a;
+    bytes.dtype = WEFT_U8;
+    weft_tensor *y = weft__new(ctx, op, WEFT_U8, shape, ndim);
+    const weft__array *arrays[] = {&bytes};
+    weft__call call = {
+        .op = op, .ctx = ctx, .in = &x, .n_in = 1, .arrays = arrays, .out = {y}, .n_out = 1, .attrs = attrs};
+    return y && weft__run(&call) ? weft_cast(y, WEFT_I64) : NULL;
 }
 
 static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask, bool keepdim)
@@ -302,16 +315,16 @@ static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask,
                    weft__describe(x).s);
         return NULL;
     }
-    weft__result_kind kind = weft__ops[op].result;
-    weft_dtype dtype = kind == WEFT__INDEX ? WEFT_I64 : kind == WEFT__BOOLEAN ? WEFT_BOOL : (weft_dtype)x->a.dtype;
-    weft_tensor *y = weft__new(ctx, op, dtype, shape, ndim);
-    if (!y)
-        return NULL;
     weft__attrs attrs;
     attrs.ni = 2;
     attrs.nf = 0;
     attrs.i[WEFT__RED_MASK] = mask;
     attrs.i[WEFT__RED_KEEPDIM] = keepdim;
+    if (x->a.dtype == WEFT_BOOL && (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER))
+        return reduce_truths(ctx, op, x, shape, ndim, &attrs);
+    weft_tensor *y = weft__new(ctx, op, reduced_dtype(op, (weft_dtype)x->a.dtype), shape, ndim);
+    if (!y)
+        return NULL;
     weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
     return weft__run(&call);
 }
@@ -323,7 +336,9 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dim
         return NULL;
     weft_tensor *y = NULL;
     int mask = weft__dim_mask(ctx, op, x, dims, n_dims);
-    if (mask >= 0 && (x = reduce_input(op, x)))
+    if (mask >= 0 && weft__ops[op].cls == WEFT__FLT)
+        x = weft__as_class(x, WEFT__FLT);
+    if (mask >= 0 && x)
         y = reduce_over(ctx, op, x, mask, keepdim);
     return weft__leave_with(ctx, y);
 }

@@ -1,6 +1,8 @@
 /* reduce.c - the REDUCE rows: sum, mean, prod, max_over, min_over, logsumexp, norm, argmax, argmin, any, all.
  *
- *   in x [...] any strides; f32, f64 or i64      out y [kept dims of x]
+ *   in x [...] any strides, any dtype      out y [kept dims of x], of the fold's type
+ *
+ * Folds take f32, f64 or i64. Other elements are converted a buffer at a time, never as a whole.
  *
  * The dims of x fall into kept and reduced ones; neighbours that lie on one line in memory are joined. Outputs are made in
  * tiles: one output (when the reduced dim is the one that is contiguous) or a strip of up to TILE outputs along a kept
@@ -10,6 +12,7 @@
  * the bits do not depend on the number of threads. */
 #include <stdalign.h>
 #include <stdlib.h>
+#include "loop.h"
 #include "rows.h"
 #include "walk.h"
 
@@ -144,7 +147,10 @@ typedef struct plan {
     const fold *fold;
     const char *x;
     char *out;
+    int32_t dtype;      /* of x */
     size_t size;        /* of an element of x */
+    size_t taken;       /* of an element that the fold takes */
+    bool native;        /* x has such elements */
     int64_t count;      /* elements behind an output */
     axes kept, reduced; /* without the two below */
     axis cols, rows;    /* the kept and the reduced dim that spans run along; n 1 where there is none */
@@ -267,10 +273,27 @@ static void plan_cuts(plan *p)
 
 /* ---- Running it ---- */
 
+/* gather of elements that the fold does not take */
+static void convert(const plan *p, char *dst, const char *src, int64_t rows, int64_t cols)
+{
+    const int64_t size = (int64_t)p->size, step = p->rows.stride * size, stride = p->cols.stride * size;
+    if (cols == 1)
+        WEFT__CPU(load)(rows, p->dtype, src, step, dst);
+    else if (step == cols * stride)
+        WEFT__CPU(load)(rows * cols, p->dtype, src, stride, dst);
+    else
+        for (int64_t i = 0; i < rows; i++)
+            WEFT__CPU(load)(cols, p->dtype, src + i * step, stride, dst + i * cols * (int64_t)p->taken);
+}
+
 /* dst[i * cols + j] = src[i * step + j * stride] */
 static void gather(const plan *p, void *dst, const char *src, int64_t rows, int64_t cols)
 {
     const int64_t step = p->rows.stride, stride = p->cols.stride;
+    if (!p->native) {
+        convert(p, dst, src, rows, cols);
+        return;
+    }
     if (p->size == 4) {
         uint32_t *d = dst;
         const uint32_t *s = (const uint32_t *)(const void *)src;
@@ -290,7 +313,7 @@ static void gather(const plan *p, void *dst, const char *src, int64_t rows, int6
 static void take_unit(const plan *p, void *acc, const char *src, span s)
 {
     bool direct = s.cols == 1 ? p->rows.stride == 1 : p->cols.stride == 1;
-    if (direct) {
+    if (direct && p->native) {
         s.step = p->rows.stride;
         p->fold->take(acc, src, &s);
         return;
@@ -326,7 +349,7 @@ static void take_short_runs(const plan *p, void *acc, const char *x, int64_t beg
     for (int64_t u = begin; u < end; u += batch) {
         const int64_t runs = weft__least(batch, end - u);
         for (int64_t k = 0; k < runs; k++, weft__walk_next(&w))
-            gather(p, buffer + k * n * (int64_t)p->size, x + w.offset[0] * (int64_t)p->size, n, 1);
+            gather(p, buffer + k * n * (int64_t)p->taken, x + w.offset[0] * (int64_t)p->size, n, 1);
         p->fold->take(acc, buffer, &(span){.rows = runs * n, .step = 1, .cols = 1, .base = u * n, .weight = 1});
     }
 }
@@ -433,7 +456,14 @@ static weft_status reduce(const weft__exec *e, const fold *fold)
     const weft__array *x = e->in[0];
     if (e->out[0]->count == 0)
         return WEFT_OK;
-    plan p = {.fold = fold, .x = x->data, .out = e->out[0]->data, .size = weft_dtype_size((weft_dtype)x->dtype)};
+    const weft__lane lane = weft__lane_of(x->dtype);
+    plan p = {.fold = fold,
+              .x = x->data,
+              .out = e->out[0]->data,
+              .dtype = x->dtype,
+              .size = weft_dtype_size((weft_dtype)x->dtype),
+              .taken = lane == WEFT__LANE_F32 ? 4 : 8,
+              .native = weft__is_native(x->dtype, lane)};
     plan_dims(&p, x, e->attrs->i[WEFT__RED_MASK]);
     plan_cuts(&p);
     if (p.chunks > 1)
@@ -451,7 +481,7 @@ static weft_status reduce_float(const weft__exec *e, const fold *f32, const fold
 
 static weft_status reduce_number(const weft__exec *e, const fold *f32, const fold *f64, const fold *i64)
 {
-    return e->in[0]->dtype == WEFT_I64 ? reduce(e, i64) : reduce_float(e, f32, f64);
+    return weft__lane_of(e->in[0]->dtype) == WEFT__LANE_I64 ? reduce(e, i64) : reduce_float(e, f32, f64);
 }
 
 weft_status WEFT__CPU(sum)(const weft__exec *e)
