@@ -86,6 +86,29 @@ static double value_at(check *c, int k, double *data, size_t bytes, int64_t elem
     return weft_scope_pop(c->ctx, mark) == WEFT_OK ? value : (double)NAN;
 }
 
+/* A NaN has a sign that says nothing. */
+static weft__text number_text(double x)
+{
+    weft__text text = {"NaN"};
+    if (!isnan(x))
+        weft_text(text.s, sizeof text.s, "%.12g", x);
+    return text;
+}
+
+static weft_status differs(const check *c, int k, int64_t e, double at, double analytic, double numeric,
+                           const char *order)
+{
+    const char *why = "";
+    if (isnan(analytic) && isnan(numeric))
+        why = "; neither tells anything: choose inputs where the function has a derivative";
+    else if (!isfinite(numeric))
+        why = "; the function is not finite there: choose other inputs";
+    return weft__fail_named(c->ctx, "gradcheck", WEFT_E_MISMATCH,
+                            "%s derivative by input %d (%s), element %lld, at %.6g: %s, but the differences give %s%s",
+                            order, k, weft__describe(c->inputs[k]).s, (long long)e, at, number_text(analytic).s,
+                            number_text(numeric).s, why);
+}
+
 static weft_status compare(check *c, int k, double *data, const double *analytic, const char *order)
 {
     weft_tensor *t = c->inputs[k];
@@ -101,10 +124,7 @@ static weft_status compare(check *c, int k, double *data, const double *analytic
         if (c->ctx->status != WEFT_OK)
             status = c->ctx->status;
         else if (!(fabs(numeric - analytic[e]) <= c->o.atol + c->o.rtol * fabs(numeric)))
-            status =
-                weft__fail_named(c->ctx, "gradcheck", WEFT_E_MISMATCH,
-                                 "%s derivative by input %d (%s), element %lld: %.12g, but the differences give %.12g",
-                                 order, k, weft__describe(t).s, (long long)e, analytic[e], numeric);
+            status = differs(c, k, e, data[e], analytic[e], numeric, order);
     }
     weft_status error = c->ctx->status; /* put the input back in any case */
     c->ctx->status = WEFT_OK;

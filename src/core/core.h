@@ -281,7 +281,8 @@ typedef struct weft__text {
 } weft__text;
 weft__text weft__describe(const weft_tensor *t);
 weft__text weft__shape_text(const int64_t *shape, int ndim);
-weft__text weft__site_text(weft__site site); /* "train.c:31" or "an unknown place" */
+weft__text weft__site_text(weft__site site);       /* "train.c:31" or "an unknown place" */
+weft__text weft__budget_text(const weft_ctx *ctx); /* " of a budget of 1000", "" if there is none */
 
 /* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may have
  * left notes of calls behind that never began. */

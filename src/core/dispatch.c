@@ -31,8 +31,11 @@ static void *host_scratch(const weft__exec *e, size_t bytes)
         if (bytes == SIZE_MAX)
             weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
         else
-            weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM,
-                       "out of memory for %zu bytes of work space; %zu bytes are in use", bytes, r->ctx->live_bytes);
+            weft__fail(
+                r->ctx, (int)e->op, WEFT_E_NOMEM,
+                "out of memory for %zu bytes of work space; %zu bytes are in use%s; use smaller batches or raise the "
+                "budget",
+                bytes, r->ctx->live_bytes, weft__budget_text(r->ctx).s);
         return NULL;
     }
     r->scratch[r->n_scratch++] = s;

@@ -222,6 +222,14 @@ weft__text weft__describe(const weft_tensor *t)
     return text;
 }
 
+weft__text weft__budget_text(const weft_ctx *ctx)
+{
+    weft__text text = {""};
+    if (ctx->options.memory_budget)
+        snprintf(text.s, sizeof text.s, " of a budget of %zu", ctx->options.memory_budget);
+    return text;
+}
+
 weft__text weft__site_text(weft__site site)
 {
     weft__text text;

@@ -65,6 +65,32 @@ weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim)
     return weft__leave_with(ctx, y);
 }
 
+/* Checks the sizes and fills in shape and attributes. */
+static bool pad_fits(weft_ctx *ctx, const weft_tensor *x, const int64_t *before, const int64_t *after, int ndim,
+                     int64_t *shape, weft__attrs *attrs)
+{
+    enum { OP = WEFT_OP_PAD };
+    if (ndim != x->a.ndim || (ndim > 0 && (!before || !after))) {
+        weft__fail(
+            ctx, OP, WEFT_E_SHAPE, "%s needs before and after with %d sizes each; %d were given, before %s, after %s",
+            weft__describe(x).s, x->a.ndim, ndim, before ? "at an address" : "NULL", after ? "at an address" : "NULL");
+        return false;
+    }
+    for (int d = 0; d < ndim; d++) {
+        attrs->i[d] = before[d];
+        attrs->i[8 + d] = after[d];
+        bool negative = before[d] < 0 || after[d] < 0;
+        if (!negative && !__builtin_add_overflow(x->a.shape[d], before[d], &shape[d]) &&
+            !__builtin_add_overflow(shape[d], after[d], &shape[d]))
+            continue;
+        weft__fail(ctx, OP, WEFT_E_SHAPE, "dim %d of %s cannot have %lld elements before and %lld after it; %s", d,
+                   weft__describe(x).s, (long long)before[d], (long long)after[d],
+                   negative ? "they must be >= 0 (weft_slice takes away)" : "the sum is beyond 64 bits");
+        return false;
+    }
+    return true;
+}
+
 weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value)
 {
     enum { OP = WEFT_OP_PAD };
@@ -74,17 +100,8 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
     weft_tensor *y = NULL;
     int64_t shape[WEFT__MAX_DIMS];
     weft__attrs attrs = {.ni = 16, .nf = 1, .f = {value}};
-    bool fits = ndim == x->a.ndim && (ndim == 0 || (before && after));
-    for (int d = 0; fits && d < ndim; d++) {
-        attrs.i[d] = before[d];
-        attrs.i[8 + d] = after[d];
-        fits = before[d] >= 0 && after[d] >= 0 && !__builtin_add_overflow(x->a.shape[d], before[d], &shape[d]) &&
-               !__builtin_add_overflow(shape[d], after[d], &shape[d]);
-    }
-    if (!fits) {
-        weft__fail(ctx, OP, WEFT_E_SHAPE, "%s needs before and after with %d sizes >= 0 each (%d were given)",
-                   weft__describe(x).s, x->a.ndim, ndim);
-    } else if ((y = weft__new(ctx, OP, (weft_dtype)x->a.dtype, shape, ndim))) {
+    if (pad_fits(ctx, x, before, after, ndim, shape, &attrs) &&
+        (y = weft__new(ctx, OP, (weft_dtype)x->a.dtype, shape, ndim))) {
         weft__call call = {.op = OP, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
         y = weft__run(&call);
     }

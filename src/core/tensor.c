@@ -59,13 +59,11 @@ static weft_tensor *header(weft_ctx *ctx, int op)
 
 static weft_tensor *no_memory(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim, size_t bytes)
 {
-    weft__text budget = {""};
-    if (ctx->options.memory_budget)
-        snprintf(budget.s, sizeof budget.s, " of a budget of %zu", ctx->options.memory_budget);
     weft__fail_named(ctx, name_of(ctx, op), WEFT_E_NOMEM,
                      "out of memory for %s %s (%zu bytes); %zu bytes are in use%s; pop scopes sooner, use smaller "
                      "batches or raise the budget (weft_live_tensors lists what lives, by line)",
-                     weft_dtype_name(dtype), weft__shape_text(shape, ndim).s, bytes, ctx->live_bytes, budget.s);
+                     weft_dtype_name(dtype), weft__shape_text(shape, ndim).s, bytes, ctx->live_bytes,
+                     weft__budget_text(ctx).s);
     return NULL;
 }
 

@@ -34,7 +34,11 @@ static bool resolve_shape(weft_ctx *ctx, weft_tensor *x, const int64_t *shape, i
     } else if (fine) {
         fine = known == wanted;
     }
-    if (!fine)
+    if (!fine && unknown >= 0 && known == 0 && wanted == 0)
+        weft__fail(ctx, WEFT_OP_RESHAPE, WEFT_E_SHAPE,
+                   "%s has no elements, so the -1 in %s could be any size; write the size that is meant",
+                   weft__describe(x).s, weft__shape_text(shape, ndim).s);
+    else if (!fine)
         weft__fail(ctx, WEFT_OP_RESHAPE, WEFT_E_SHAPE,
                    "%s (%lld elements) does not fit shape %s; sizes must multiply to the same count, one may be -1",
                    weft__describe(x).s, (long long)wanted,

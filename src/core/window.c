@@ -3,26 +3,41 @@
 
 /* ---- Convolution ---- */
 
-static bool conv_attrs(weft_ctx *ctx, int op, const weft_conv2d_params *params, weft__attrs *attrs)
+/* field[d] of the params, height or width, within what can be counted with; false: recorded. */
+static bool field_fits(weft_ctx *ctx, int op, const char *field, int d, int64_t value, int64_t least, int64_t most,
+                       const weft_tensor *x)
 {
+    if (value >= least && value <= most)
+        return true;
+    weft__fail(ctx, op, WEFT_E_INVALID, "%s[%d] is %lld, but must be from %lld to %lld; the first operand is %s", field,
+               d, (long long)value, (long long)least, (long long)most, weft__describe(x).s);
+    return false;
+}
+
+static bool conv_attrs(weft_ctx *ctx, int op, const weft_conv2d_params *params, const weft_tensor *x,
+                       weft__attrs *attrs)
+{
+    enum { MOST = INT32_MAX - 1 };
     static const weft_conv2d_params none = {0};
     const weft_conv2d_params *p = params ? params : &none;
     attrs->ni = 7;
     attrs->nf = 0;
-    bool fine = p->groups >= 0;
     for (int d = 0; d < 2; d++) {
-        fine = fine && p->stride[d] >= 0 && p->padding[d] >= 0 && p->dilation[d] >= 0 && p->output_padding[d] >= 0 &&
-               p->stride[d] < INT32_MAX && p->padding[d] < INT32_MAX && p->dilation[d] < INT32_MAX &&
-               p->output_padding[d] < INT32_MAX;
+        if (!field_fits(ctx, op, "stride", d, p->stride[d], 0, MOST, x) ||
+            !field_fits(ctx, op, "padding", d, p->padding[d], 0, MOST, x) ||
+            !field_fits(ctx, op, "dilation", d, p->dilation[d], 0, MOST, x) ||
+            !field_fits(ctx, op, "output_padding", d, p->output_padding[d], 0, MOST, x))
+            return false;
         attrs->i[WEFT__CONV_STRIDE + d] = p->stride[d] ? p->stride[d] : 1;
         attrs->i[WEFT__CONV_PADDING + d] = p->padding[d];
         attrs->i[WEFT__CONV_DILATION + d] = p->dilation[d] ? p->dilation[d] : 1;
     }
     attrs->i[WEFT__CONV_GROUPS] = p->groups ? p->groups : 1;
-    if (!fine)
-        weft__fail(ctx, op, WEFT_E_INVALID,
-                   "stride, padding, dilation, output_padding and groups must not be negative or huge");
-    return fine;
+    if (p->groups >= 0)
+        return true;
+    weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be 0 (one group) or more; the first operand is %s",
+               (long long)p->groups, weft__describe(x).s);
+    return false;
 }
 
 /* Sizes below this cannot overflow when they are multiplied by a stride or dilation and padding is added. */
@@ -92,12 +107,15 @@ static weft_tensor *run_conv(weft_ctx *ctx, int op, weft_tensor *const *in, int 
     return weft__run(&call);
 }
 
-static weft_tensor *window_too_large(weft_ctx *ctx, int op, weft_tensor *const *in)
+static weft_tensor *window_too_large(weft_ctx *ctx, int op, weft_tensor *const *in, const weft__attrs *attrs)
 {
+    const int64_t *i = attrs->i;
     weft__fail(ctx, op, WEFT_E_SHAPE,
-               "the window of %s does not fit into %s with this padding and dilation; both need at least one row and "
-               "column, and at most 2^30",
-               weft__describe(in[1]).s, weft__describe(in[0]).s);
+               "the window of %s does not fit into %s with padding [%lld, %lld] and dilation [%lld, %lld]; use more "
+               "padding; both need at least one row and column, and at most 2^30",
+               weft__describe(in[1]).s, weft__describe(in[0]).s, (long long)i[WEFT__CONV_PADDING],
+               (long long)i[WEFT__CONV_PADDING + 1], (long long)i[WEFT__CONV_DILATION],
+               (long long)i[WEFT__CONV_DILATION + 1]);
     return NULL;
 }
 
@@ -105,14 +123,14 @@ static weft_tensor *conv2d(weft_ctx *ctx, weft_tensor **in, const weft_conv2d_pa
 {
     enum { OP = WEFT_OP_CONV2D };
     weft__attrs attrs;
-    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "w", in))
+    if (!conv_attrs(ctx, OP, params, in[0], &attrs) || !conv_operands(ctx, OP, "w", in))
         return NULL;
     const int64_t *x = in[0]->a.shape, *w = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
     if (!channels_fit(ctx, OP, in, x[1], w[1], w[0], groups))
         return NULL;
     int64_t shape[4] = {x[0], w[0], conv_size(&attrs, 0, x[2], w[2]), conv_size(&attrs, 1, x[3], w[3])};
     if (shape[2] == 0 || shape[3] == 0)
-        return window_too_large(ctx, OP, in);
+        return window_too_large(ctx, OP, in, &attrs);
     return run_conv(ctx, OP, in, 3, shape, &attrs);
 }
 
@@ -130,7 +148,7 @@ static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft
 {
     enum { OP = WEFT_OP_CONV2D_TRANSPOSE };
     weft__attrs attrs;
-    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "w", in))
+    if (!conv_attrs(ctx, OP, params, in[0], &attrs) || !conv_operands(ctx, OP, "w", in))
         return NULL;
     const int64_t *x = in[0]->a.shape, *w = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
     int64_t out_channels, shape[4];
@@ -148,14 +166,15 @@ static weft_tensor *conv2d_transpose(weft_ctx *ctx, weft_tensor **in, const weft
     for (int d = 0; d < 2; d++) {
         int64_t stride = attrs.i[WEFT__CONV_STRIDE + d], extra = params ? params->output_padding[d] : 0;
         if (extra >= stride && extra > 0) {
-            weft__fail(ctx, OP, WEFT_E_INVALID, "output_padding %lld must be less than the stride %lld",
-                       (long long)extra, (long long)stride);
+            weft__fail(ctx, OP, WEFT_E_INVALID,
+                       "output_padding %lld must be less than the stride %lld (index %d); x is %s", (long long)extra,
+                       (long long)stride, d, weft__describe(in[0]).s);
             return NULL;
         }
         shape[2 + d] = transposed_size(&attrs, d, x[2 + d], w[2 + d], extra);
     }
     if (shape[2] == 0 || shape[3] == 0)
-        return window_too_large(ctx, OP, in);
+        return window_too_large(ctx, OP, in, &attrs);
     return run_conv(ctx, OP, in, 3, shape, &attrs);
 }
 
@@ -175,10 +194,11 @@ static weft_tensor *conv2d_weight(weft_ctx *ctx, weft_tensor **in, const int64_t
     enum { OP = WEFT_OP_CONV2D_WEIGHT };
     weft__attrs attrs;
     if (!kernel || kernel[0] < 1 || kernel[1] < 1) {
-        weft__fail(ctx, OP, WEFT_E_INVALID, "kernel must hold two sizes of at least 1");
+        weft__fail(ctx, OP, WEFT_E_INVALID, "kernel is %s, but must hold two sizes of at least 1 {R, S}; x is %s",
+                   kernel ? weft__shape_text(kernel, 2).s : "NULL", weft__describe(in[0]).s);
         return NULL;
     }
-    if (!conv_attrs(ctx, OP, params, &attrs) || !conv_operands(ctx, OP, "g", in))
+    if (!conv_attrs(ctx, OP, params, in[0], &attrs) || !conv_operands(ctx, OP, "g", in))
         return NULL;
     const int64_t *x = in[0]->a.shape, *g = in[1]->a.shape, groups = attrs.i[WEFT__CONV_GROUPS];
     if (x[0] != g[0] || x[1] % groups || g[1] % groups || g[2] < 1 || g[3] < 1 ||
@@ -204,22 +224,32 @@ weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *k
 
 /* ---- Pooling ---- */
 
-static bool pool_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *p, weft__attrs *attrs)
+static bool pool_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *p, const weft_tensor *x, weft__attrs *attrs)
 {
+    enum { MOST = INT32_MAX - 1 };
     attrs->ni = 6;
     attrs->nf = 0;
-    bool fine = p != NULL;
-    for (int d = 0; fine && d < 2; d++) {
-        fine = p->kernel[d] >= 1 && p->stride[d] >= 0 && p->padding[d] >= 0 && p->padding[d] <= p->kernel[d] / 2 &&
-               p->kernel[d] < INT32_MAX && p->stride[d] < INT32_MAX;
+    if (!p) {
+        weft__fail(ctx, op, WEFT_E_INVALID, "params is NULL, but must give the kernel's sizes; the operand is %s",
+                   weft__describe(x).s);
+        return false;
+    }
+    for (int d = 0; d < 2; d++) {
+        if (!field_fits(ctx, op, "kernel", d, p->kernel[d], 1, MOST, x) ||
+            !field_fits(ctx, op, "stride", d, p->stride[d], 0, MOST, x))
+            return false;
+        if (p->padding[d] < 0 || p->padding[d] > p->kernel[d] / 2) {
+            weft__fail(
+                ctx, op, WEFT_E_INVALID,
+                "padding[%d] is %lld, but must be from 0 to half the kernel, whose size is %lld; the operand is %s", d,
+                (long long)p->padding[d], (long long)p->kernel[d], weft__describe(x).s);
+            return false;
+        }
         attrs->i[WEFT__POOL_KERNEL + d] = p->kernel[d];
         attrs->i[WEFT__POOL_STRIDE + d] = p->stride[d] ? p->stride[d] : p->kernel[d];
         attrs->i[WEFT__POOL_PADDING + d] = p->padding[d];
     }
-    if (!fine)
-        weft__fail(ctx, op, WEFT_E_INVALID,
-                   "params must give kernel sizes >= 1, strides >= 0 and a padding of 0 to half the kernel");
-    return fine;
+    return true;
 }
 
 /* Pooled height and width of a plane; false if no window fits. */
@@ -245,11 +275,11 @@ static weft_tensor *pool2d(int op, weft_tensor *x, const weft_pool2d_params *par
     weft_tensor *y = NULL;
     int64_t shape[4];
     if (weft__need_rank(ctx, op, "x", x, 4, 4) && weft__need_float(ctx, op, "x", x) &&
-        pool_attrs(ctx, op, params, &attrs)) {
+        pool_attrs(ctx, op, params, x, &attrs)) {
         shape[0] = x->a.shape[0];
         shape[1] = x->a.shape[1];
         if (!pooled(&attrs, x->a.shape + 2, shape + 2)) {
-            weft__fail(ctx, op, WEFT_E_SHAPE, "a window of %lld x %lld does not fit into %s",
+            weft__fail(ctx, op, WEFT_E_SHAPE, "a window of %lld x %lld does not fit into %s; use a smaller kernel",
                        (long long)attrs.i[WEFT__POOL_KERNEL], (long long)attrs.i[WEFT__POOL_KERNEL + 1],
                        weft__describe(x).s);
         } else {
@@ -283,9 +313,10 @@ weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_p
     weft_tensor *y = NULL;
     int64_t plane[2];
     if (!size || size[0] < 1 || size[1] < 1) {
-        weft__fail(ctx, OP, WEFT_E_INVALID, "size must hold height and width of at least 1");
+        weft__fail(ctx, OP, WEFT_E_INVALID, "size is %s, but must hold height and width of at least 1; g is %s",
+                   size ? weft__shape_text(size, 2).s : "NULL", weft__describe(g).s);
     } else if (weft__need_rank(ctx, OP, "g", g, 4, 4) && weft__need_float(ctx, OP, "g", g) &&
-               pool_attrs(ctx, OP, params, &attrs)) {
+               pool_attrs(ctx, OP, params, g, &attrs)) {
         if (!pooled(&attrs, size, plane) || plane[0] != g->a.shape[2] || plane[1] != g->a.shape[3])
             weft__fail(ctx, OP, WEFT_E_SHAPE, "g is %s, which is not what pooling [.., %lld, %lld] gives",
                        weft__describe(g).s, (long long)size[0], (long long)size[1]);
