@@ -244,8 +244,8 @@ void weft__vjp_dropout(weft__vjp *v)
 {
     weft_tensor *mask = v->extra[0];
     if (v->create_graph) {
-        weft_tensor *scale = weft_mul_scalar(weft_cast(mask, (weft_dtype)v->g->a.dtype), 1 / (1 - v->f[0]));
-        v->out[0] = weft_mul(v->g, scale);
+        const double scale = v->f[0] < 1 ? 1 / (1 - v->f[0]) : 0;
+        v->out[0] = weft_where(mask, weft_mul_scalar(v->g, scale), weft_zeros_like(v->g));
         return;
     }
     weft__attrs attrs = {.nf = 1, .f = {v->f[0]}};

@@ -203,8 +203,8 @@ weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
     if (!ctx)
         return NULL;
     weft_tensor *y = NULL;
-    if (!(p >= 0 && p < 1)) {
-        weft__fail(ctx, OP, WEFT_E_INVALID, "p is %g, but must be in [0, 1)", p);
+    if (!(p >= 0 && p <= 1)) {
+        weft__fail(ctx, OP, WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]; x is %s", p, weft__describe(x).s);
     } else if (!weft__need_float(ctx, OP, "x", x) || !training || p == 0) {
         y = x;
     } else {
