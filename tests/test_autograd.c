@@ -574,7 +574,7 @@ WEFT_TEST(CustomOp, NamesWhatIsWrongWithItsBackward)
     op.backward = small_backward;
     WEFT_CHECK_STATUS(weft_backward(c, weft_sum(weft_custom(&op, in, 2), WEFT_ALL, false)), WEFT_E_CALLBACK);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_outer");
-    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "as the gradient of operand 1");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "as the gradient of operand 0");
     weft_ctx_clear(c);
     close_ctx(c, &m);
 }

@@ -225,9 +225,9 @@ WEFT_TEST(Handed, GradientsOfACustomBackward)
         weft_tensor *t;
         weft_status status;
         const char *part;
-    } bad[] = {{b.dead, WEFT_E_DEAD_TENSOR, "its backward callback's gradient of operand 1 was freed"},
-               {b.foreign, WEFT_E_MIXED_CONTEXTS, "its backward callback's gradient of operand 1 (f32 [4]) belongs to"},
-               {b.wide, WEFT_E_CALLBACK, "gave f32 [5] as the gradient of operand 1, which is "}};
+    } bad[] = {{b.dead, WEFT_E_DEAD_TENSOR, "its backward callback's gradient of operand 0 was freed"},
+               {b.foreign, WEFT_E_MIXED_CONTEXTS, "its backward callback's gradient of operand 0 (f32 [4]) belongs to"},
+               {b.wide, WEFT_E_CALLBACK, "gave f32 [5] as the gradient of operand 0, which is "}};
     weft_tensor *loss = weft_sum(weft_custom(&op, &b.x, 1), WEFT_ALL, false);
     for (int k = 0; k < 3; k++) {
         gift = bad[k].t;

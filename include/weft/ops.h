@@ -269,7 +269,7 @@ WEFT_API weft_tensor *weft_detach(weft_tensor *x);
 /* joins dims first_dim to last_dim into one. */
 WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim);
 
-/* joins tensors of one shape along a new dim. */
+/* joins tensors of one shape along a new dim; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
 WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim);
 
 /* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
@@ -316,7 +316,7 @@ WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b
 /* act(x w^T + b), a linear layer and its activation in one pass: x [..., K], w [N, K], b [N] or NULL; result [..., N]; the same as relu or gelu_tanh of linear. */
 WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act);
 
-/* joins tensors along dim; other dims must agree; dtypes are promoted. */
+/* joins tensors along dim; other dims must agree; dtypes are promoted; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
 WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
 
 /* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i. */

@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* Every status: X(name, value, what it means and what usually helps). Values never change once released. */
+/* Every status: X(name, value, what it means and what usually helps). Values never change once released. Messages
+ * count as C does: operand 0, input 0, parameter 0 and dim 0 are the first. */
 #define WEFT_STATUS_LIST(X)                                                                                            \
     X(OK, 0, "success")                                                                                                \
     X(NULL_ARGUMENT, 1, "a required argument is NULL; an earlier call may have failed")                                \

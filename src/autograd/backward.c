@@ -267,8 +267,7 @@ weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_
 weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss)
 {
     if (ctx && ctx->status == WEFT_OK && !loss)
-        return weft__fail_named(ctx, "backward", WEFT_E_NULL_ARGUMENT,
-                                "the loss is NULL; the call that made it may have failed");
+        return weft__fail_named(ctx, "backward", WEFT_E_NULL_ARGUMENT, "the loss is NULL; %s", weft__why_null().s);
     return weft_backward_with(ctx, &loss, NULL, 1);
 }
 

@@ -296,12 +296,12 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, wef
                          weft_status_name(status));
     for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++) {
         if (!out[k] ||
-            !(out[k] = taken(w, node->custom->name, out[k], "its backward callback's gradient of operand", k + 1)))
+            !(out[k] = taken(w, node->custom->name, out[k], "its backward callback's gradient of operand", k)))
             continue;
         if (!fits_operand(out[k], node->in[k]))
             weft__fail_named(ctx, node->custom->name, WEFT_E_CALLBACK,
                              "its backward callback gave %s as the gradient of operand %d, which is %s",
-                             weft__describe(out[k]).s, k + 1, weft__describe(node->in[k]).s);
+                             weft__describe(out[k]).s, k, weft__describe(node->in[k]).s);
     }
 }
 

@@ -88,8 +88,7 @@ static weft_status null_tensor(weft_ctx *ctx, const char *name)
         return WEFT_E_NULL_ARGUMENT;
     if (ctx->status != WEFT_OK)
         return ctx->status;
-    return weft__fail_named(ctx, name, WEFT_E_NULL_ARGUMENT,
-                            "the tensor is NULL; the call that made it may have failed");
+    return weft__fail_named(ctx, name, WEFT_E_NULL_ARGUMENT, "the tensor is NULL; %s", weft__why_null().s);
 }
 
 static weft_status check_bytes(weft_ctx *ctx, const char *name, const weft_tensor *t, const void *data, size_t bytes)

@@ -34,7 +34,7 @@ weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
 {
     enum { FEW = 64 };
     if (!tensors || n < 1)
-        return NULL;
+        return weft__lose("stack", tensors ? "was given no tensors" : "was given NULL"), NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_STACK, tensors, n, 0);
     if (!ctx)
         return NULL;
@@ -48,8 +48,8 @@ weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
         raised[k] = tensors[k];
         fine = weft__localise(ctx, &raised[k], 1);
         if (fine && !weft__same_shape(&tensors[k]->a, &tensors[0]->a)) {
-            weft__fail(ctx, WEFT_OP_STACK, WEFT_E_SHAPE, "operand %d is %s, operand 1 is %s; shapes must be equal",
-                       k + 1, weft__describe(tensors[k]).s, weft__describe(tensors[0]).s);
+            weft__fail(ctx, WEFT_OP_STACK, WEFT_E_SHAPE, "operand %d is %s, operand 0 is %s; shapes must be equal", k,
+                       weft__describe(tensors[k]).s, weft__describe(tensors[0]).s);
             fine = false;
         }
         fine = fine && (raised[k] = weft_unsqueeze(raised[k], dim));
@@ -221,8 +221,8 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
 
 static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
 {
-    if (!weft__need_float(ctx, op, "operand 1", rows) || !weft__need_index(ctx, op, "the target", target) ||
-        !weft__need_rank(ctx, op, "operand 1", rows, 1, WEFT__MAX_DIMS))
+    if (!weft__need_float(ctx, op, "operand 0", rows) || !weft__need_index(ctx, op, "the target", target) ||
+        !weft__need_rank(ctx, op, "operand 0", rows, 1, WEFT__MAX_DIMS))
         return false;
     weft__array lead = rows->a;
     lead.ndim--;

@@ -284,6 +284,11 @@ weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__site_text(weft__site site);       /* "train.c:31" or "an unknown place" */
 weft__text weft__budget_text(const weft_ctx *ctx); /* " of a budget of 1000", "" if there is none */
 
+/* A call that failed without a context to record it in leaves a note in its thread, which the next message about a NULL
+ * tensor tells: "the call that made it may have failed: weft_concat at train.c:12 was given no tensors". */
+void weft__lose(const char *function, const char *why);
+weft__text weft__why_null(void);
+
 /* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may have
  * left notes of calls behind that never began. */
 weft__site weft__take_site(const char *function, bool outermost);

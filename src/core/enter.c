@@ -108,8 +108,7 @@ static __attribute__((noinline, cold)) void refuse_tensor(weft_ctx *ctx, const c
         snprintf(digits, sizeof digits, " %d", number);
     snprintf(which, sizeof which, "%s%s", what, digits);
     if (!t)
-        weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "%s is NULL; the call that made it may have failed",
-                         which);
+        weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "%s is NULL; %s", which, weft__why_null().s);
     else if (t->magic == WEFT__DEAD && t->scope < 0)
         weft__fail_named(ctx, function, WEFT_E_DEAD_TENSOR,
                          "%s was freed: it was made by weft_%s at %s and given up by weft_drop", which, t->maker,
@@ -188,7 +187,7 @@ static weft_ctx *check_inputs(weft_ctx *ctx, const char *name, weft_tensor *cons
     for (int k = 0; k < n; k++) {
         if (is_usable(ctx, in[k]) || (!in[k] && optional >> (k < 31 ? k : 31) & 1u))
             continue;
-        refuse_tensor(ctx, name, in[k], "operand", k + 1);
+        refuse_tensor(ctx, name, in[k], "operand", k);
         return refuse(ctx);
     }
     return ctx;

@@ -314,3 +314,28 @@ weft__site weft__take_site(const char *function, bool outermost)
     }
     return (weft__site){NULL, 0};
 }
+
+/* ---- What could not be recorded ---- */
+
+static _Thread_local struct {
+    const char *function, *why; /* NULL: nothing was lost */
+    weft__site site;
+} lost;
+
+void weft__lose(const char *function, const char *why)
+{
+    lost.site = weft__take_site(function, true);
+    lost.function = function;
+    lost.why = why;
+}
+
+weft__text weft__why_null(void)
+{
+    weft__text text = {"the call that made it may have failed"};
+    const size_t used = strlen(text.s);
+    if (lost.why)
+        snprintf(text.s + used, sizeof text.s - used, ": weft_%s at %.60s %s", lost.function,
+                 weft__site_text(lost.site).s, lost.why);
+    lost.why = NULL;
+    return text;
+}

@@ -366,8 +366,7 @@ int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size)
     if (!ctx)
         return -1;
     if (!t && ctx->status == WEFT_OK)
-        weft__fail_named(ctx, "format", WEFT_E_NULL_ARGUMENT,
-                         "the tensor is NULL; the call that made it may have failed");
+        weft__fail_named(ctx, "format", WEFT_E_NULL_ARGUMENT, "the tensor is NULL; %s", weft__why_null().s);
     if (!t || !weft__enter_named("format", ctx, &t, 1, 0))
         return -1;
     sink s = {.buffer = buffer, .size = buffer ? size : 0};

@@ -66,7 +66,7 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
         result = NULL;
     } else if (ctx->grad_enabled && weft__requires(y)) {
         weft__fail(ctx, op, WEFT_E_STATE,
-                   "operand 2 (%s) requires a gradient, which an in-place operation cannot carry; use the operation "
+                   "operand 1 (%s) requires a gradient, which an in-place operation cannot carry; use the operation "
                    "without the underscore, or weft_detach it",
                    weft__describe(y).s);
     } else if (op == WEFT_OP_DIV_ && !weft_dtype_is_float(dtype)) {

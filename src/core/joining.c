@@ -12,8 +12,8 @@ static bool concat_shape(weft_ctx *ctx, weft_tensor *const *in, int n, int d, in
             like.shape[d] = in[k]->a.shape[d];
         if (!weft__same_shape(&like, &in[k]->a) || __builtin_add_overflow(shape[d], in[k]->a.shape[d], &shape[d])) {
             weft__fail(ctx, WEFT_OP_CONCAT, WEFT_E_SHAPE,
-                       "operand %d is %s, operand 1 is %s; all sizes but dim %d must agree", k + 1,
-                       weft__describe(in[k]).s, weft__describe(in[0]).s, d);
+                       "operand %d is %s, operand 0 is %s; all sizes but dim %d must agree", k, weft__describe(in[k]).s,
+                       weft__describe(in[0]).s, d);
             return false;
         }
     }
@@ -23,7 +23,7 @@ static bool concat_shape(weft_ctx *ctx, weft_tensor *const *in, int n, int d, in
 static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int dim)
 {
     enum { OP = WEFT_OP_CONCAT };
-    if (!weft__localise(ctx, in, n) || !weft__need_rank(ctx, OP, "operand 1", in[0], 1, WEFT__MAX_DIMS))
+    if (!weft__localise(ctx, in, n) || !weft__need_rank(ctx, OP, "operand 0", in[0], 1, WEFT__MAX_DIMS))
         return NULL;
     int d = weft__dim(ctx, OP, in[0], dim);
     int64_t shape[WEFT__MAX_DIMS];
@@ -49,7 +49,7 @@ static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int dim)
 weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim)
 {
     if (!tensors || n < 1)
-        return NULL;
+        return weft__lose("concat", tensors ? "was given no tensors" : "was given NULL"), NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_CONCAT, tensors, n, 0);
     if (!ctx)
         return NULL;

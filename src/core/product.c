@@ -9,7 +9,7 @@ static bool promote_floats(weft_ctx *ctx, int op, weft_tensor **in, int n)
     for (int k = 0; k < n; k++) {
         if (!in[k])
             continue;
-        if (!weft__need_float(ctx, op, k == 0 ? "operand 1" : k == 1 ? "operand 2" : "the bias", in[k]))
+        if (!weft__need_float(ctx, op, k == 0 ? "operand 0" : k == 1 ? "operand 1" : "the bias", in[k]))
             return false;
         dtype = weft_promote(dtype, (weft_dtype)in[k]->a.dtype);
     }
@@ -78,8 +78,8 @@ weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
     if (!ctx)
         return NULL;
     bool row = a->a.ndim == 1, column = b->a.ndim == 1;
-    if (weft__localise(ctx, in, 2) && weft__need_rank(ctx, WEFT_OP_MATMUL, "operand 1", a, 1, WEFT__MAX_DIMS) &&
-        weft__need_rank(ctx, WEFT_OP_MATMUL, "operand 2", b, 1, WEFT__MAX_DIMS) &&
+    if (weft__localise(ctx, in, 2) && weft__need_rank(ctx, WEFT_OP_MATMUL, "operand 0", a, 1, WEFT__MAX_DIMS) &&
+        weft__need_rank(ctx, WEFT_OP_MATMUL, "operand 1", b, 1, WEFT__MAX_DIMS) &&
         promote_floats(ctx, WEFT_OP_MATMUL, in, 2)) {
         if (row)
             in[0] = weft_unsqueeze(in[0], 0);

@@ -69,11 +69,11 @@ void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, const weft_ten
         const weft_tensor *first = origin(ctx, node->in[from]);
         snprintf(cause, sizeof cause,
                  "; its operand %d came in with NaN or infinite elements, first seen in %s, made by weft_%s at %s",
-                 from + 1, weft__describe(first).s, first->maker, weft__site_text(first->site).s);
+                 from, weft__describe(first).s, first->maker, weft__site_text(first->site).s);
     }
     weft__fail_named(ctx, "backward", WEFT_E_NOT_FINITE,
                      "the derivative of weft_%s (called at %s) made NaN or infinite elements in the gradient of "
                      "operand %d (%s) from a finite gradient%s",
                      node->is_custom ? node->custom->name : weft__ops[node->op].name, weft__site_text(node->site).s,
-                     bad + 1, weft__describe(node->in[bad]).s, cause);
+                     bad, weft__describe(node->in[bad]).s, cause);
 }
