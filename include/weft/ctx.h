@@ -123,8 +123,9 @@ WEFT_API WEFT_MUST_CHECK bool weft_callback_end(weft_ctx *ctx, const char *funct
 /* A call whose operands are all NULL or all shared (weft_share) has no context to record its error in. Of NULLs the context
  * of the call that gave the first one tells already. The first such error of a thread is kept for it here: returns it and
  * forgets it; *message (may be NULL) is its sentence, "" if there is none, valid until the thread's next such error.
- * weft_ctx_clear and weft_ctx_close forget it too. That all operands were shared (WEFT_E_STATE) becomes the error of the
- * context whose weft_scope_pop comes next in the thread, unless that has one. */
+ * weft_ctx_clear and weft_ctx_close forget it too. That all operands were shared (WEFT_E_STATE), or that there were none
+ * (WEFT_E_INVALID: weft_concat of no tensors), becomes the error of the context whose weft_scope_pop comes next in the
+ * thread, unless that has one; the sentence about a NULL operand quotes it. */
 WEFT_API weft_status weft_lost_error(const char **message);
 
 /* ---- Scopes ----

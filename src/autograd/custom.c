@@ -133,7 +133,8 @@ static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *co
 weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n)
 {
     if (!op || !inputs || n < 1)
-        return weft__lose("custom", op && inputs ? "was given no tensors" : "was given NULL"), NULL;
+        return weft__note_lost("custom", WEFT_E_INVALID, op && inputs ? "was given no tensors" : "was given NULL"),
+               NULL;
     weft_ctx *ctx = weft__enter_named("custom", NULL, inputs, n, 0);
     if (!ctx)
         return NULL;

@@ -34,7 +34,7 @@ weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
 {
     enum { FEW = 64 };
     if (!tensors || n < 1)
-        return weft__lose("stack", tensors ? "was given no tensors" : "was given NULL"), NULL;
+        return weft__note_lost("stack", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_STACK, tensors, n, 0);
     if (!ctx)
         return NULL;

@@ -270,10 +270,15 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 
 /* Errors of calls that have no context to record them in, of this thread (weft_lost_error). note: keeps the first one.
- * adopt: a context without an error takes it over, where it is one that no earlier error explains. */
+ * adopt: a context without an error takes it over, where it is one that no earlier error explains. why_null: what a
+ * message about a NULL tensor says of it, "the call that made it may have failed: weft_concat: was given no tensors". */
 void weft__note_lost(const char *function, weft_status status, const char *what);
 void weft__adopt_lost(weft_ctx *ctx);
 void weft__forget_lost(void);
+typedef struct weft__reason {
+    char s[600];
+} weft__reason;
+weft__reason weft__why_null(void);
 
 /* "f32 [64, 784]" and "[64, 784]", in one of a few buffers of the calling frame. */
 typedef struct weft__text {
@@ -283,11 +288,6 @@ weft__text weft__describe(const weft_tensor *t);
 weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__site_text(weft__site site);       /* "train.c:31" or "an unknown place" */
 weft__text weft__budget_text(const weft_ctx *ctx); /* " of a budget of 1000", "" if there is none */
-
-/* A call that failed without a context to record it in leaves a note in its thread, which the next message about a NULL
- * tensor tells: "the call that made it may have failed: weft_concat at train.c:12 was given no tensors". */
-void weft__lose(const char *function, const char *why);
-weft__text weft__why_null(void);
 
 /* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may have
  * left notes of calls behind that never began. */

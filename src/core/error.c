@@ -243,7 +243,7 @@ weft__text weft__site_text(weft__site site)
 }
 
 /* The first error of this thread that had no context to go to. Where all operands were NULL, the context of the call that
- * gave the first NULL holds the reason already; where all were shared, nobody knows it yet. */
+ * gave the first NULL holds the reason already; where all were shared, or there were none, nobody knows it yet. */
 static _Thread_local struct {
     weft_status status;
     char message[512];
@@ -268,10 +268,20 @@ void weft__forget_lost(void)
 
 void weft__adopt_lost(weft_ctx *ctx)
 {
-    if (lost.status == WEFT_E_STATE && ctx->status == WEFT_OK) {
+    if (lost.status != WEFT_OK && lost.status != WEFT_E_NULL_ARGUMENT && ctx->status == WEFT_OK) {
         fail_unnamed(ctx, lost.status, "%s", lost.message);
         weft__forget_lost();
     }
+}
+
+weft__reason weft__why_null(void)
+{
+    weft__reason reason = {"the call that made it may have failed"};
+    const size_t used = strlen(reason.s);
+    if (lost.status != WEFT_OK)
+        weft_text(reason.s + used, sizeof reason.s - used, ": %s", lost.message);
+    weft__forget_lost();
+    return reason;
 }
 
 weft_status weft_lost_error(const char **message)
@@ -313,29 +323,4 @@ weft__site weft__take_site(const char *function, bool outermost)
             break;
     }
     return (weft__site){NULL, 0};
-}
-
-/* ---- What could not be recorded ---- */
-
-static _Thread_local struct {
-    const char *function, *why; /* NULL: nothing was lost */
-    weft__site site;
-} lost;
-
-void weft__lose(const char *function, const char *why)
-{
-    lost.site = weft__take_site(function, true);
-    lost.function = function;
-    lost.why = why;
-}
-
-weft__text weft__why_null(void)
-{
-    weft__text text = {"the call that made it may have failed"};
-    const size_t used = strlen(text.s);
-    if (lost.why)
-        snprintf(text.s + used, sizeof text.s - used, ": weft_%s at %.60s %s", lost.function,
-                 weft__site_text(lost.site).s, lost.why);
-    lost.why = NULL;
-    return text;
 }

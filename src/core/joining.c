@@ -49,7 +49,7 @@ static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int dim)
 weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim)
 {
     if (!tensors || n < 1)
-        return weft__lose("concat", tensors ? "was given no tensors" : "was given NULL"), NULL;
+        return weft__note_lost("concat", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_CONCAT, tensors, n, 0);
     if (!ctx)
         return NULL;
