@@ -123,7 +123,8 @@ static weft_tensor *written_view(weft_ctx *ctx, void *user)
 static weft_tensor *written_by_itself(weft_ctx *ctx, void *user)
 {
     weft_tensor *x = weft_transpose(both_input(ctx, *(const weft_dtype *)user, WEFT_DIMS(70, 31), 1, 9, 4), 0, 1);
-    return weft_sub_(weft_add_(x, x), weft_ones(ctx, WEFT_F32, WEFT_DIMS(31, 1)));
+    const weft_dtype other = *(const weft_dtype *)user == WEFT_U8 ? WEFT_I32 : WEFT_F32; /* is converted */
+    return weft_sub_(weft_add_(x, x), weft_ones(ctx, other, WEFT_DIMS(31, 1)));
 }
 
 WEFT_TEST(DeviceElementwise, InPlaceIntoViews)

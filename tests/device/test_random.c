@@ -68,8 +68,8 @@ WEFT_TEST(DeviceRandom, WholeNumbersAreEqual)
         check_draw("coin", (draw){.kind = COIN, .dtype = (weft_dtype)dtype, .a = 0.3});
     }
     check_draw("integer", (draw){.kind = INTEGERS, .dtype = WEFT_I64, .a = -9.2e18, .b = 9.2e18});
-    check_draw("integer", (draw){.kind = INTEGERS, .dtype = WEFT_F32, .a = -9.2e18, .b = 9.2e18});
-    check_draw("integer", (draw){.kind = INTEGERS, .dtype = WEFT_BF16, .a = -9.2e18, .b = 9.2e18});
+    check_draw("integer", (draw){.kind = INTEGERS, .dtype = WEFT_F32, .a = -16777216, .b = 16777217});
+    check_draw("integer", (draw){.kind = INTEGERS, .dtype = WEFT_BF16, .a = -256, .b = 257});
 }
 
 typedef struct drop {

@@ -91,12 +91,14 @@ TEST_F(DeviceInfo, ALibraryOfTheProgramItself)
 #endif
 }
 
-TEST_F(DeviceInfo, ASmallerStructIsNotOverrun)
+TEST_F(DeviceInfo, AStructOfAnotherSizeIsRefusedUntouched)
 {
     weft_device_info info = {};
     info.struct_size = offsetof(weft_device_info, note);
     strcpy(info.note, "untouched");
-    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK);
+    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
+    info.struct_size = offsetof(weft_device_info, note) + 1; /* ends inside a field */
+    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
     EXPECT_STREQ(info.note, "untouched");
     info.struct_size = sizeof info + 1;
     EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
