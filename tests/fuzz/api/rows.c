@@ -147,7 +147,8 @@ weft_tensor *fuzz_row_named(fuzz *f, const case_row *row, weft_tensor *const *gi
     f->ran[at]++;
     for (int k = 0; k < c.n_out; k++)
         fuzz_take(f, c.out[k]);
-    return c.out[fuzz_below(f, c.n_out)];
+    weft_tensor *y = c.out[fuzz_below(f, c.n_out)];
+    return weft_count(y) > FUZZ_MOST_ELEMENTS ? NULL : y; /* nobody has the time to add up a vast view */
 }
 
 weft_tensor *fuzz_row(fuzz *f)
