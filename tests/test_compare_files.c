@@ -85,7 +85,7 @@ WEFT_TEST(CompareFiles, ManyNames)
     seen s = {0};
     WEFT_REQUIRE(test_folder_make(&folder) && weft_ctx_open(NULL, &ctx) == WEFT_OK);
     weft_named_tensor *all = malloc(sizeof *all * (N + 1));
-    char(*names)[16] = malloc(sizeof *names * (N + 1));
+    char(*names)[24] = malloc(sizeof *names * (N + 1));
     weft_tensor *x = weft_ones(ctx, WEFT_I32, WEFT_DIMS(2));
     for (int k = 0; k < N; k++) {
         snprintf(names[k], sizeof *names, "layer %d", k);

@@ -405,7 +405,7 @@ WEFT_TEST(Load, EntriesOfAnArchiveMustNotOverlap)
     test_put(&copy, content.p, content.n);
     test_zip_add(&z, "a.npy", TEST_STORED, copy);
     for (int k = 0; k < 50; k++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "b%d.npy", k);
         test_zip_alias(&z, name, 0, &content);
     }
