@@ -176,7 +176,7 @@ int main(int argc, char **argv)
         return session_close(t.c);
     t.bar = progress_begin("convnet", t.total);
     for (int i = 0; i < (int)epochs; i++) {
-        if (train_epoch(&t, 0.002) != WEFT_OK)
+        if (train_epoch(&t, 0.008) != WEFT_OK)
             break;
     }
     double reached = accuracy(&t, t.test);
