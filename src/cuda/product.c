@@ -115,7 +115,8 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p)
         describe_linear_grad(e, p);
     else
         describe_matmul(e, p);
-    weft__cuda_join_batches(p);
+    if (e->out[0]->count > 0) /* no dim is 0 */
+        weft__cuda_join_batches(p);
 }
 
 weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p)
