@@ -1,5 +1,6 @@
-/* attention.cu - scaled dot-product attention without a matrix of scores: a block takes a tile of queries through the tiles
- * of keys that they see and keeps each row's maximum and sum up to date (Milakov & Gimelshein 2018, Dao et al. 2022). */
+/* attention.cu - scaled dot-product attention without a matrix of scores: a block takes a tile of queries through the
+ * tiles of keys that they see and keeps each row's maximum and sum up to date (Milakov & Gimelshein 2018, Dao et al.
+ * 2022). */
 #include "attention.h"
 #include "cuda/kernels.h"
 

@@ -1,8 +1,8 @@
-/* attention.h - tiles of attention for kernels: a block has SIDE rows of one matrix, its own, and meets the rows of another,
- * SIDE at a time. Own rows are queries, or in the gradients of keys and values keys.
+/* attention.h - tiles of attention for kernels: a block has SIDE rows of one matrix, its own, and meets the rows of
+ * another, SIDE at a time. Own rows are queries, or in the gradients of keys and values keys.
  *
- * 16 x 16 threads; thread (x, y) holds R x R of a tile's elements, those of own rows y + 16 i and other rows x + 16 j, and
- * R x WIDE of a result's, those of columns x + 16 j. A row's 16 threads are neighbouring lanes. */
+ * 16 x 16 threads; thread (x, y) holds R x R of a tile's elements, those of own rows y + 16 i and other rows x + 16 j,
+ * and R x WIDE of a result's, those of columns x + 16 j. A row's 16 threads are neighbouring lanes. */
 #ifndef WEFT_KERNELS_ATTENTION_H
 #define WEFT_KERNELS_ATTENTION_H
 
@@ -71,8 +71,8 @@ __device__ __forceinline__ void weft_tile_load_rows(typename Tile::C *stage, con
     }
 }
 
-/* sums[R][R] = own rows by other rows, summed over their width. Begins with a barrier, so that stage is free, unless the
- * width is 0.   own [n_own, width], other [n_other, width] */
+/* sums[R][R] = own rows by other rows, summed over their width. Begins with a barrier, so that stage is free, unless
+ * the width is 0.   own [n_own, width], other [n_other, width] */
 template <class Tile>
 __device__ __forceinline__ void weft_tile_scores(typename Tile::C (&sums)[Tile::R][Tile::R], typename Tile::C *stage,
                                                  const typename Tile::type *own, int64_t n_own, int64_t own_first,
@@ -144,8 +144,9 @@ template <bool KEYS> struct weft_tile_mask {
     }
 };
 
-/* out[R][WIDE] += weights [SIDE][SIDE] by staged rows [DEPTH][COLUMNS], which are other rows from `first` on, the weights'
- * columns from `from` on. MASKED: pairs that do not see each other are skipped; their weight is 0, but 0 times NaN is not. */
+/* out[R][WIDE] += weights [SIDE][SIDE] by staged rows [DEPTH][COLUMNS], which are other rows from `first` on, the
+ * weights' columns from `from` on. MASKED: pairs that do not see each other are skipped; their weight is 0, but 0 times
+ * NaN is not. */
 template <class Tile, bool MASKED, bool KEYS>
 __device__ __forceinline__ void weft_tile_add(typename Tile::C (&out)[Tile::R][Tile::WIDE],
                                               const typename Tile::C *stage, const typename Tile::C *weights, int from,
@@ -232,8 +233,8 @@ inline int64_t weft_tiles(int64_t n, int64_t each)
     return n / each + (n % each != 0);
 }
 
-/* Calls run(weft_type_name<Tile>()) with the tile for results of this width: wider ones are worked on 64 or 128 columns at
- * a time. */
+/* Calls run(weft_type_name<Tile>()) with the tile for results of this width: wider ones are worked on 64 or 128 columns
+ * at a time. */
 template <class T, class Run> inline cudaError_t weft_visit_tile(int64_t width, Run &&run)
 {
     if constexpr (std::is_same_v<T, double>)

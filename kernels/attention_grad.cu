@@ -1,8 +1,8 @@
-/* attention_grad.cu - first-order gradients of attention. With P = e^(scale q k^T - lse) and dS = P (g v^T - delta) scale,
- * delta the sums of g y over E:  dv = P^T g,  dk = dS^T q,  dq = dS k.
+/* attention_grad.cu - first-order gradients of attention. With P = e^(scale q k^T - lse) and dS = P (g v^T - delta)
+ * scale, delta the sums of g y over E:  dv = P^T g,  dk = dS^T q,  dq = dS k.
  *
- * One kernel, three ways: a block owns rows of one gradient and meets the rows of the other side in their order, so there
- * are no atomics and every run gives the same bits. P is computed again each time. */
+ * One kernel, three ways: a block owns rows of one gradient and meets the rows of the other side in their order, so
+ * there are no atomics and every run gives the same bits. P is computed again each time. */
 #include "attention.h"
 #include "cuda/kernels.h"
 

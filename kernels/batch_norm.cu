@@ -79,8 +79,8 @@ template <class T> struct product_of {
     }
 };
 
-/* Item: a piece of a channel's N planes, which are walked through in units of a pack, or of one element where planes are
- * not made of packs.
+/* Item: a piece of a channel's N planes, which are walked through in units of a pack, or of one element where planes
+ * are not made of packs.
  * x, g [N, C, S], out [pieces, C] */
 template <int WIDTH, class What>
 __global__ void __launch_bounds__(THREADS) k_sum_planes(What what, extents t, typename What::stat *out)

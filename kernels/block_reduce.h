@@ -1,7 +1,8 @@
 /* block_reduce.h - reductions of one value a thread over lanes, warps and blocks, by shuffles and in a fixed order.
  *
- * A value is float, double or a struct with moved(move), which applies move to each of its members. merge(a, b) combines
- * two values. Every thread gets the same result, bit by bit. All threads of the warp, or of the block, take part. */
+ * A value is float, double or a struct with moved(move), which applies move to each of its members. merge(a, b)
+ * combines two values. Every thread gets the same result, bit by bit. All threads of the warp, or of the block, take
+ * part. */
 #ifndef WEFT_KERNELS_BLOCK_REDUCE_H
 #define WEFT_KERNELS_BLOCK_REDUCE_H
 
@@ -18,8 +19,8 @@ template <class V, class Move> __device__ __forceinline__ V weft_moved(const V &
         return v.moved(move);
 }
 
-/* Over neighbouring lanes, LANES (a power of two up to 32) at a time. The broadcast at the end makes up for a merge that
- * rounds (a, b) and (b, a) differently. */
+/* Over neighbouring lanes, LANES (a power of two up to 32) at a time. The broadcast at the end makes up for a merge
+ * that rounds (a, b) and (b, a) differently. */
 template <int LANES, class V, class Merge> __device__ __forceinline__ V weft_reduce_lanes(V v, Merge merge)
 {
     static_assert(LANES >= 1 && LANES <= WEFT_WARP && (LANES & (LANES - 1)) == 0, "lanes of one warp");

@@ -1,5 +1,6 @@
-/* conv.cu - CONV2D and CONV2D_TRANSPOSE as products of the weights with windows that are gathered from the image as they
- * are loaded:   y[k, (image, point)] = w[k, (channel, tap)] x[(channel, tap), (image, point)]   for each group and phase. */
+/* conv.cu - CONV2D and CONV2D_TRANSPOSE as products of the weights with windows that are gathered from the image as
+ * they are loaded:   y[k, (image, point)] = w[k, (channel, tap)] x[(channel, tap), (image, point)]   for each group and
+ * phase. */
 #include "conv.h"
 #include "conv_product.h"
 #include "cuda/kernels.h"

@@ -1,8 +1,8 @@
 /* conv.h - the geometry of convolutions as the kernels see it, and what their files share.
  *
- * A layer, forward or transposed, is y[point] = sum over taps of w[tap] x[point step + base + tap tap_step]. Transposed,
- * grid points whose place modulo the stride differs meet other taps: each such phase of the grid is a layer of its own
- * with step 1, so that no product with an inserted zero is ever made. */
+ * A layer, forward or transposed, is y[point] = sum over taps of w[tap] x[point step + base + tap tap_step].
+ * Transposed, grid points whose place modulo the stride differs meet other taps: each such phase of the grid is a layer
+ * of its own with step 1, so that no product with an inserted zero is ever made. */
 #ifndef WEFT_KERNELS_CONV_H
 #define WEFT_KERNELS_CONV_H
 
@@ -21,8 +21,8 @@ struct weft_conv_axis {
     int32_t tap_factor; /* transposed: inverse of dilation / gcd modulo tap_every */
 };
 
-/* Grid points first + i every, 0 <= i < points, along one dim. They meet taps tap_first + j tap_every, 0 <= j < taps, at
- * row i step + base + j tap_step of the image, if there is such a row. */
+/* Grid points first + i every, 0 <= i < points, along one dim. They meet taps tap_first + j tap_every, 0 <= j < taps,
+ * at row i step + base + j tap_step of the image, if there is such a row. */
 struct weft_conv_phase {
     int32_t first, every, points;
     int32_t tap_first, tap_every, taps;
@@ -96,7 +96,8 @@ __device__ __forceinline__ bool weft_conv_inside(int32_t at, int32_t extent)
     return static_cast<uint32_t>(at) < static_cast<uint32_t>(extent);
 }
 
-/* Fills in layer for CONV2D or CONV2D_TRANSPOSE. False: an extent is beyond what the kernels' 32-bit coordinates hold. */
+/* Fills in layer for CONV2D or CONV2D_TRANSPOSE. False: an extent is beyond what the kernels' 32-bit coordinates hold.
+ * */
 bool weft_conv_describe(const weft__exec *e, bool transposed, weft_conv_layer *layer);
 
 /* The same for CONV2D_WEIGHT: the forward layer that dw (out[0]) is the gradient of. */
@@ -104,12 +105,13 @@ bool weft_conv_describe_weight(const weft__exec *e, weft_conv_layer *layer);
 
 weft_status weft_conv_too_large(const weft__exec *e);
 
-/* Into how many parts sums of terms products, for outputs of blocks blocks, are split so that the device is busy, and no
- * part is longer than accuracy allows. The parts, out_count elements of compute_bytes each, are kept within a limit. */
+/* Into how many parts sums of terms products, for outputs of blocks blocks, are split so that the device is busy, and
+ * no part is longer than accuracy allows. The parts, out_count elements of compute_bytes each, are kept within a limit.
+ * */
 int weft_conv_splits(const weft__exec *e, int64_t blocks, int64_t terms, int64_t out_count, size_t compute_bytes);
 
-/* y = sum of parts in their order (+ bias[i / plane % channels], if there is one), of y's dtype; parts are f32, or f64 for
- * f64.   y [count], parts [splits][count] */
+/* y = sum of parts in their order (+ bias[i / plane % channels], if there is one), of y's dtype; parts are f32, or f64
+ * for f64.   y [count], parts [splits][count] */
 cudaError_t weft_conv_add_parts(const weft__exec *e, const weft__array *y, const weft__array *bias, const void *parts,
                                 int splits, int64_t plane, int32_t channels);
 

@@ -1,7 +1,7 @@
 /* conv_product.h - tiles of a matrix product whose operands are gathered while they are loaded.
  *
- * A block of 256 threads makes M x N elements of the result, a thread TM x TN of them, from K terms at a time that wait in
- * shared memory, double buffered. What is multiplied is a Problem's business:
+ * A block of 256 threads makes M x N elements of the result, a thread TM x TN of them, from K terms at a time that wait
+ * in shared memory, double buffered. What is multiplied is a Problem's business:
  *
  *   Place           a share of the work, in shared memory: find(problem, share), empty(), and count, its terms
  *   Work            a thread's part of one: load(a, b) gives its elements of the next K terms, 0 where there are none;
@@ -134,8 +134,9 @@ inline int64_t weft_conv_tiles(int64_t rows, int tile)
     return (rows + tile - 1) / tile;
 }
 
-/* Calls launch(weft_conv_tile<...>()) with the tile that suits a product of rows x columns, one of batch. A tile of twice
- * the size does more with what it loads, if that leaves wanted_blocks of them; WIDE: also one of twice the columns. */
+/* Calls launch(weft_conv_tile<...>()) with the tile that suits a product of rows x columns, one of batch. A tile of
+ * twice the size does more with what it loads, if that leaves wanted_blocks of them; WIDE: also one of twice the
+ * columns. */
 template <class C, bool WIDE, class Launch>
 inline weft_status weft_conv_choose_tile(int64_t rows, int64_t columns, int64_t wanted_blocks, int64_t batch,
                                          Launch &&launch)

@@ -1,8 +1,8 @@
 /* copy.cu - copies between any two layouts and dtypes: COPY, CAST and copy_.
  *
- * Same dtype: one copy by the device where both sides are contiguous; tiles through shared memory where rows of one side
- * are columns of the other; else element by element, elements being as large as rows and alignment allow, up to 16 bytes.
- * Another dtype: contiguous floats many at a time, everything else one by one by way of f64 or i64. */
+ * Same dtype: one copy by the device where both sides are contiguous; tiles through shared memory where rows of one
+ * side are columns of the other; else element by element, elements being as large as rows and alignment allow, up to 16
+ * bytes. Another dtype: contiguous floats many at a time, everything else one by one by way of f64 or i64. */
 #include "core/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -104,9 +104,9 @@ template <int N, class W> __device__ __forceinline__ void exchange(W (&words)[N]
 }
 
 /* Dims last - 1 and last of s are rows and columns: y's columns and x's rows lie side by side in memory. Blocks take
- * tiles of 32 N x 32 N, one after the other, of all planes that the dims before span. A thread takes N x N elements at a
- * time, so that both sides move as words of N elements, and the tile holds words, N to a row, each in a plane of its own.
- * whole_y, whole_x: every word but those at an edge begins at a multiple of its size.
+ * tiles of 32 N x 32 N, one after the other, of all planes that the dims before span. A thread takes N x N elements at
+ * a time, so that both sides move as words of N elements, and the tile holds words, N to a row, each in a plane of its
+ * own. whole_y, whole_x: every word but those at an edge begins at a multiple of its size.
  * y [planes.., rows, columns], x likewise */
 template <class T, int N>
 __global__ void __launch_bounds__(TILE *TILE_ROWS, 6 - N / 2)
@@ -436,8 +436,8 @@ bool is_float(int32_t dtype)
     return dtype == WEFT_F32 || dtype == WEFT_F64 || dtype == WEFT_F16 || dtype == WEFT_BF16;
 }
 
-/* y = x: any strides and dtypes, one shape. Floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap;
- * to bool: nonzero. */
+/* y = x: any strides and dtypes, one shape. Floats to integers truncate toward 0 and saturate, NaN gives 0; integers
+ * wrap; to bool: nonzero. */
 weft_status convert(const weft__exec *e, const weft__array *x, const weft__array *y)
 {
     if (y->count == 0)

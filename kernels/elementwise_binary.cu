@@ -1,5 +1,5 @@
-/* elementwise_binary.cu - BINARY, COMPARE and TERNARY rows, operands broadcast to the result's shape by stride 0; and the
- * in-place rows that are binary ones. */
+/* elementwise_binary.cu - BINARY, COMPARE and TERNARY rows, operands broadcast to the result's shape by stride 0; and
+ * the in-place rows that are binary ones. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"

@@ -1,5 +1,5 @@
-/* elementwise_grad.cu - fused first-order gradients of UNARY, BINARY and TERNARY rows: the derivative columns of ops.def.
- * Where both gradients of a row with two operands are wanted, one kernel makes both. */
+/* elementwise_grad.cu - fused first-order gradients of UNARY, BINARY and TERNARY rows: the derivative columns of
+ * ops.def. Where both gradients of a row with two operands are wanted, one kernel makes both. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"

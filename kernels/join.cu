@@ -1,8 +1,8 @@
 /* join.cu - CONCAT, PAD and FLIP: elements only move, any dtype and any strides.
  *
- * Contiguous operands of a concat are copied together, many by one launch. Other operands, and flips, are copies between
- * views, which the copy kernels are good at. A pad reads and writes each element once. Everything moves as many bytes at
- * a time as its rows allow. */
+ * Contiguous operands of a concat are copied together, many by one launch. Other operands, and flips, are copies
+ * between views, which the copy kernels are good at. A pad reads and writes each element once. Everything moves as many
+ * bytes at a time as its rows allow. */
 #include "core/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"

@@ -1,4 +1,5 @@
-/* loss.cu - cross entropy of logits against class numbers, and its first-order gradient, each in one pass over the logits.
+/* loss.cu - cross entropy of logits against class numbers, and its first-order gradient, each in one pass over the
+ * logits.
  *
  *   x [rows, C] logits, target [rows], lse [rows] log of the sum of e^x of a row, loss [] or [rows] (reduction none)
  *
@@ -6,8 +7,8 @@
  *   dx_c = g (e^(x_c - lse) - q_c)
  *
  * Rows whose target is the ignored class have loss 0 and gradient 0 whatever their logits; a target that is no class is
- * reported, and its row treated likewise. Every block sums the losses of its own rows; the blocks' sums are added up in a
- * second kernel, in order. */
+ * reported, and its row treated likewise. Every block sums the losses of its own rows; the blocks' sums are added up in
+ * a second kernel, in order. */
 #include <weft/params.h>
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
@@ -74,8 +75,8 @@ template <class T> struct entropy_stat {
     }
 };
 
-/* A row of all -inf has an infinite loss. Without smoothing only the target's logit enters, so that a class masked by -inf
- * does no harm (0 times inf would). */
+/* A row of all -inf has an infinite loss. Without smoothing only the target's logit enters, so that a class masked by
+ * -inf does no harm (0 times inf would). */
 template <class T>
 __device__ __forceinline__ double row_loss(const entropy_stat<T> &s, double log_sum, weft_compute_t<T> at_target,
                                            weft_compute_t<T> center, const labels &l)

@@ -1,9 +1,9 @@
 /* matmul.cu - matrix products of any strides without a library: tiles of both operands pass through shared memory, each
  * thread keeps a square of sums in registers.
  *
- * While one pair of tiles is multiplied the next is under way: as asynchronous copies where an operand's elements lie in
- * memory as the tile wants them (same type, dense along its outer dim, 16-byte aligned), else through registers, which
- * also turn and convert. Every sum goes over l in ascending order, so that it does not depend on the tile. */
+ * While one pair of tiles is multiplied the next is under way: as asynchronous copies where an operand's elements lie
+ * in memory as the tile wants them (same type, dense along its outer dim, 16-byte aligned), else through registers,
+ * which also turn and convert. Every sum goes over l in ascending order, so that it does not depend on the tile. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/product.h"
@@ -168,8 +168,8 @@ __device__ __forceinline__ void put(way how, const typename S::C (&kept)[S::EACH
 
 /* ---- Multiplying tiles ---- */
 
-/* Row or column number r of a thread's square, counted from the tile's first: groups lie OUTER / (SPAN / GROUP) apart, so
- * that the threads of a warp read shared memory side by side. */
+/* Row or column number r of a thread's square, counted from the tile's first: groups lie OUTER / (SPAN / GROUP) apart,
+ * so that the threads of a warp read shared memory side by side. */
 template <class S> __device__ __forceinline__ int spread(int thread, int r)
 {
     return r / GROUP * (SIDE * GROUP) + thread * GROUP + r % GROUP;

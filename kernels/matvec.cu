@@ -1,6 +1,7 @@
 /* matvec.cu - products of a matrix and a vector, in either order: each reads the matrix once.
  *
- * Long sums over few rows are cut into parts that different warps add up; a second kernel adds the parts, in their order. */
+ * Long sums over few rows are cut into parts that different warps add up; a second kernel adds the parts, in their
+ * order. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/product.h"

@@ -8,9 +8,9 @@
  *   rms_norm:   dx = rstd (h - xhat mean(h xhat))
  *   both:       dw = sum over rows of g xhat, db = sum over rows of g
  *
- * Forward is rows.h. Backward, every block sums dw and db of its own rows in shared memory while it makes dx, so that g and
- * x are read once; the blocks' sums are added up afterwards, in order. Rows that are too long for that go through rows.h
- * for dx, and through a kernel that sums down the columns. */
+ * Forward is rows.h. Backward, every block sums dw and db of its own rows in shared memory while it makes dx, so that g
+ * and x are read once; the blocks' sums are added up afterwards, in order. Rows that are too long for that go through
+ * rows.h for dx, and through a kernel that sums down the columns. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "rows.h"
@@ -197,8 +197,8 @@ __device__ __forceinline__ void add_to_sums(C *dw, C *db, const C (&v)[2][N], co
 
 /* Every thread keeps to its own columns, whatever the row, so that only the end needs a barrier. packed: rows begin at
  * 16-byte borders and are made of packs.
- * op.in = {g, x} [rows, n], op.out dx [rows, n] or NULL, sums [blocks][dw, db][n]; shared memory: [groups][dw, db][room] of
- * sums, [groups][g, x][room] of the rows under work */
+ * op.in = {g, x} [rows, n], op.out dx [rows, n] or NULL, sums [blocks][dw, db][n]; shared memory: [groups][dw,
+ * db][room] of sums, [groups][g, x][room] of the rows under work */
 template <int GROUP, class T>
 __global__ void __launch_bounds__(weft_row_threads<GROUP>)
     k_norm_grad(norm_grad_op<T> op, int64_t rows, int64_t n, bool packed, weft_compute_t<T> *sums)

@@ -1,8 +1,8 @@
 /* optim.cu - one step of SGD or Adam over many tensors, in one pass over their memory. The formulas stand in
  * <weft/params.h>.
  *
- * Tensors of one dtype go into batches, whose description travels as a kernel parameter: a launch for BATCH tensors. They
- * are cut into chunks of a fixed size, which blocks take in turn. Constants are computed in f64 and rounded once.
+ * Tensors of one dtype go into batches, whose description travels as a kernel parameter: a launch for BATCH tensors.
+ * They are cut into chunks of a fixed size, which blocks take in turn. Constants are computed in f64 and rounded once.
  *
  * Parameters and gradients are of type T; state and master weights of the type that T is computed in. */
 #include <cmath>
@@ -65,8 +65,8 @@ template <class T> struct lists {
     R *first, *second, *master;
 };
 
-/* What is stepped: the parameter, or its master weights. Those of a parameter that is not their rounding, because it was
- * written since, start from it. */
+/* What is stepped: the parameter, or its master weights. Those of a parameter that is not their rounding, because it
+ * was written since, start from it. */
 template <class T, int N>
 __device__ __forceinline__ void load_param(weft_compute_t<T> (&p)[N], const lists<T> &l, int64_t i)
 {

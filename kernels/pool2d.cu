@@ -156,8 +156,8 @@ template <class T> weft_compute_t<T> scale_of(const pooling &l)
     return static_cast<weft_compute_t<T>>(1.0 / (static_cast<double>(l.kernel[0]) * l.kernel[1]));
 }
 
-/* Calls launch(name of the type, pooling, blocks, count) with count a uint32_t or an int64_t, as the number of result elements
- * allows. */
+/* Calls launch(name of the type, pooling, blocks, count) with count a uint32_t or an int64_t, as the number of result
+ * elements allows. */
 template <class Launch>
 weft_status run(const weft__exec *e, const weft__array *large, const weft__array *small, Launch &&launch)
 {

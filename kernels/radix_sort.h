@@ -1,4 +1,5 @@
-/* radix_sort.h - sorts numbered keys; equal keys stay in the order of their numbers, so the result is the same every run.
+/* radix_sort.h - sorts numbered keys; equal keys stay in the order of their numbers, so the result is the same every
+ * run.
  *
  * Eight bits a pass, the lowest first, three kernels a pass: blocks count the digits of their tiles, the counts of each
  * digit are summed over the tiles before, blocks put their keys where they belong. I is uint32_t or uint64_t: keys and
@@ -85,7 +86,8 @@ template <class I> __global__ void __launch_bounds__(WEFT_SORT_THREADS) k_sort_s
 }
 
 /* Each warp ranks its part of a tile, 32 keys at a time: lanes with the same digit find each other.
- * keys and numbers [n] (numbers NULL: 0, 1, 2 ...), counts [digits, tiles] (NULL: one tile) and totals [digits] from above */
+ * keys and numbers [n] (numbers NULL: 0, 1, 2 ...), counts [digits, tiles] (NULL: one tile) and totals [digits] from
+ * above */
 template <class I>
 __global__ void __launch_bounds__(WEFT_SORT_THREADS)
     k_sort_place(int64_t n, int64_t tiles, int shift, const I *keys, const I *numbers, const I *counts, const I *totals,

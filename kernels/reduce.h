@@ -49,8 +49,8 @@ template <class A> __device__ __forceinline__ A weft_shuffle_xor(A value, int la
     return value;
 }
 
-/* The joined results of each group of neighbouring threads, a power of two up to the block, in the group's first thread.
- * All threads of the block call it; shared [THREADS / 32]. */
+/* The joined results of each group of neighbouring threads, a power of two up to the block, in the group's first
+ * thread. All threads of the block call it; shared [THREADS / 32]. */
 template <class F>
 __device__ __forceinline__ typename F::acc weft_join_group(const F &fold, typename F::acc a, int group,
                                                            typename F::acc *shared)

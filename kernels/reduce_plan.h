@@ -8,8 +8,8 @@
  *                strands, which take different rows and are joined at the end
  *
  * What lies behind an output is counted in units: a piece of the rows of one segment. Few outputs over many units are
- * split into chunks of units, whose partial results a second kernel joins in a fixed order. All borders follow from shape
- * and strides, so the bits depend on nothing else. */
+ * split into chunks of units, whose partial results a second kernel joins in a fixed order. All borders follow from
+ * shape and strides, so the bits depend on nothing else. */
 #ifndef WEFT_KERNELS_REDUCE_PLAN_H
 #define WEFT_KERNELS_REDUCE_PLAN_H
 

@@ -40,7 +40,8 @@ template <class T> __device__ __forceinline__ weft_compute_t<T> power_of_e(weft_
         return exp2f(x * 1.44269504088896340736f);
 }
 
-/* With every element -inf there is nothing to shift, and with +inf the sum is infinite anyway; inf - inf would be NaN. */
+/* With every element -inf there is nothing to shift, and with +inf the sum is infinite anyway; inf - inf would be NaN.
+ * */
 template <class R> __device__ __forceinline__ R shift_of(R top)
 {
     return top == infinity(R()) || top == -infinity(R()) ? R(0) : top;

@@ -73,7 +73,8 @@ __device__ __forceinline__ void weft_get_or(weft_compute_t<T> (&v)[N], const T *
         v[k] = value;
 }
 
-/* Weights and biases of a norm over rows of type T: of that type, or of the one that T is computed in; none: both NULL. */
+/* Weights and biases of a norm over rows of type T: of that type, or of the one that T is computed in; none: both NULL.
+ * */
 template <class T> struct weft_weights {
     const T *own;
     const weft_compute_t<T> *wide;
@@ -174,8 +175,8 @@ template <class T> __host__ __device__ constexpr int64_t weft_row_room(int64_t n
     return n / weft_width<T> * weft_width<T> + 2 * weft_width<T>;
 }
 
-/* visit(weft_number<N>, i, slot) for this lane's share of the row: elements [i, i + N), whose place in shared memory begins
- * at slot. UNROLL packs are under way at a time. */
+/* visit(weft_number<N>, i, slot) for this lane's share of the row: elements [i, i + N), whose place in shared memory
+ * begins at slot. UNROLL packs are under way at a time. */
 template <int GROUP, class T, int UNROLL = 2, class Visit>
 __device__ __forceinline__ void weft_each(const weft_row &row, int lane, Visit visit)
 {
@@ -207,16 +208,16 @@ template <int GROUP> constexpr int weft_row_threads = GROUP > WEFT_WARP ? GROUP 
 /* Threads of a block that has a multiprocessor to itself: a thread of 1024 has 64 registers, too few for f64. */
 template <class T> constexpr int weft_largest_group = sizeof(T) == 8 ? 512 : 1024;
 
-/* Blocks of 512 threads that keep their rows are meant to share a multiprocessor, which leaves 64 registers to a thread: too
- * few for f64. 0: as the compiler sees fit. */
+/* Blocks of 512 threads that keep their rows are meant to share a multiprocessor, which leaves 64 registers to a
+ * thread: too few for f64. 0: as the compiler sees fit. */
 template <int GROUP, bool KEPT, class T>
 constexpr int weft_row_blocks = GROUP != 512     ? 0
                                 : sizeof(T) == 8 ? 1
                                 : KEPT           ? 2
                                                  : 0;
 
-/* in[INPUTS] [rows, n], out [rows, n]; shared memory if KEPT: [groups][INPUTS][room] of the elements, which are then read
- * once. Else they are read twice. */
+/* in[INPUTS] [rows, n], out [rows, n]; shared memory if KEPT: [groups][INPUTS][room] of the elements, which are then
+ * read once. Else they are read twice. */
 template <int GROUP, bool KEPT, class Op>
 __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP, KEPT, typename Op::type>)
     k_rows(Op op, int64_t rows, int64_t n)
@@ -300,8 +301,8 @@ template <class Op> inline cudaError_t weft_run_rows(const weft__exec *e, const 
 
 /* ---- Sums of exponentials ---- */
 
-/* The largest of some numbers, and the sum of e^(x - largest) over them. A NaN among them shows in the sum. T is the type
- * of the elements. */
+/* The largest of some numbers, and the sum of e^(x - largest) over them. A NaN among them shows in the sum. T is the
+ * type of the elements. */
 template <class T> struct weft_online {
     using C = weft_compute_t<T>;
     C top, sum;

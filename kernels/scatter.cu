@@ -1,9 +1,10 @@
 /* scatter.cu - sums into elements named by index arrays: SCATTER_ADD and INDEX_ADD, the same bits every run. All arrays
  * contiguous, indices i64, floats or i64; halves add up in f32 and are rounded once.
  *
- * Few indices along the dim: the first source of a destination looks for the others and adds them in order. Many: sources
- * are sorted by destination, in order, and cut into chunks; a run of one destination inside a chunk is one sum, in the
- * order in which the CPU adds. Runs that cross chunks leave a partial sum in each, which a second kernel adds in order. */
+ * Few indices along the dim: the first source of a destination looks for the others and adds them in order. Many:
+ * sources are sorted by destination, in order, and cut into chunks; a run of one destination inside a chunk is one sum,
+ * in the order in which the CPU adds. Runs that cross chunks leave a partial sum in each, which a second kernel adds in
+ * order. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "radix_sort.h"
@@ -155,7 +156,8 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/* x and y [outer, rows, inner], src [outer, n, inner]; columns are the outer x inner. scatter_add is the case of one column. */
+/* x and y [outer, rows, inner], src [outer, n, inner]; columns are the outer x inner. scatter_add is the case of one
+ * column. */
 template <class T, class I> struct addition {
     const I *keys;    /* [n], ascending */
     const I *numbers; /* [n] of the sources that belong to them */

@@ -1,7 +1,8 @@
 /* softmax.cu - softmax, log_softmax and their first-order gradients along one dim.
  *
  * An array is seen as [outer, n, inner] with n the dim's size. With inner 1 a slice is a contiguous row (rows.h); else
- * neighbouring threads take neighbouring columns of [n, inner], and the threads of a block share a column's elements. */
+ * neighbouring threads take neighbouring columns of [n, inner], and the threads of a block share a column's elements.
+ * */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "rows.h"
@@ -119,8 +120,8 @@ template <class T> struct log_softmax_grad_op {
     }
 };
 
-/* in = {y, g}:  dx = y (g - sum(g y)). The y add up to 1, so that any number may be taken off all g; that of a y near 1 makes
- * its difference exact, of which nothing would be left once y has rounded to 1. */
+/* in = {y, g}:  dx = y (g - sum(g y)). The y add up to 1, so that any number may be taken off all g; that of a y near 1
+ * makes its difference exact, of which nothing would be left once y has rounded to 1. */
 template <class T> struct softmax_grad_op {
     using type = T;
     using C = weft_compute_t<T>;

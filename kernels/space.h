@@ -1,5 +1,5 @@
-/* space.h - the common iteration space of arrays of one shape (broadcast by stride 0): as few dims as they allow, in the
- * order in which the first array, the one that is written, lies in memory. */
+/* space.h - the common iteration space of arrays of one shape (broadcast by stride 0): as few dims as they allow, in
+ * the order in which the first array, the one that is written, lies in memory. */
 #ifndef WEFT_KERNELS_SPACE_H
 #define WEFT_KERNELS_SPACE_H
 
@@ -93,8 +93,8 @@ __device__ __forceinline__ void weft_space_offsets(const weft_space<N> &s, I i, 
         offset[k] += static_cast<int64_t>(i) * s.stride[k][0];
 }
 
-/* Cuts s in two along its longest dim, after a multiple of 64 elements where it is that long (vectors stay aligned). first:
- * where high begins in each array, in elements. */
+/* Cuts s in two along its longest dim, after a multiple of 64 elements where it is that long (vectors stay aligned).
+ * first: where high begins in each array, in elements. */
 template <int N>
 inline void weft_space_halve(const weft_space<N> &s, weft_space<N> &low, weft_space<N> &high, int64_t (&first)[N])
 {

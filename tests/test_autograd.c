@@ -1,4 +1,5 @@
-/* test_autograd.c - the tape: accumulation, higher orders, hooks, cuts, versions, depth, NaN watch, gradcheck itself. */
+/* test_autograd.c - the tape: accumulation, higher orders, hooks, cuts, versions, depth, NaN watch, gradcheck itself.
+ * */
 #include <math.h>
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"

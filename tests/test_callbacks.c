@@ -1,6 +1,6 @@
-/* test_callbacks.c - what the program's callbacks may do with the context that calls them: anything but close it, or only look;
- * all else is a status with a sentence. One that is left by longjmp, or closes the scopes around it, leaves a context that
- * works, with everything in progress undone. */
+/* test_callbacks.c - what the program's callbacks may do with the context that calls them: anything but close it, or
+ * only look; all else is a status with a sentence. One that is left by longjmp, or closes the scopes around it, leaves
+ * a context that works, with everything in progress undone. */
 #include <setjmp.h>
 #include "callbacks.h"
 #include "weft/io.h"

@@ -1,4 +1,5 @@
-/* test_callbacks_between.c - callbacks of what works on files, on a clock or on two contexts: test_callbacks.c's rules. */
+/* test_callbacks_between.c - callbacks of what works on files, on a clock or on two contexts: test_callbacks.c's rules.
+ * */
 #include "callbacks.h"
 #include "weft/bench.h"
 #include "weft/compare.h"

@@ -1,6 +1,6 @@
 /* test_empty.c - every operation of the table on operands without elements: the golden records with one of their sizes
- * replaced by 0, in every input at once or in one alone. What cannot be is an error with a sentence; what passes forward
- * has a gradient, by the fused kernels and by the composition alike. */
+ * replaced by 0, in every input at once or in one alone. What cannot be is an error with a sentence; what passes
+ * forward has a gradient, by the fused kernels and by the composition alike. */
 #include <math.h>
 #include <stdio.h>
 

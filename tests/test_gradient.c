@@ -322,8 +322,8 @@ static void run_gradient(void *user)
     for (const gold_record *record = gold_next(g->row->name, NULL); record; record = gold_next(g->row->name, record))
         if (has_gradient(record))
             compare_record(ctx, g->row, record, g->dtype, errors);
-    /* Half types over all records together: single elements have no bound, where a difference of rounded operands is small
-     * beside them. */
+    /* Half types over all records together: single elements have no bound, where a difference of rounded operands is
+     * small beside them. */
     for (int how = 0; how < LAYOUT_COUNT; how++)
         if (!(l2_relative(&errors[how], 0) <= gradient_tolerance(g->dtype)))
             WEFT_FAIL("%s, %s: relative L2 %.3g over all records, allowed %.3g", g->row->name, layout_name((layout)how),
@@ -345,8 +345,8 @@ static const setting settings[] = {
     {"special values", {.factor = 1, .specials = true}},
 };
 
-/* What two orders of computing may differ by. The fused gradients of cross_entropy and attention read a saved logarithm,
- * whose rounding grows with the scores: those of attention are products. */
+/* What two orders of computing may differ by. The fused gradients of cross_entropy and attention read a saved
+ * logarithm, whose rounding grows with the scores: those of attention are products. */
 static double ways_tolerance(const case_row *row, weft_dtype dtype, const change *by)
 {
     const double rounding = dtype == WEFT_F64 ? 0x1p-53 : 0x1p-24;
@@ -381,7 +381,8 @@ static void compare_ways(weft_ctx *ctx, const case_row *row, const gold_record *
     free(composed);
 }
 
-/* On a device, which may be an emulated and slow one, each setting runs in one dtype, and plain values in f32 as well. */
+/* On a device, which may be an emulated and slow one, each setting runs in one dtype, and plain values in f32 as well.
+ * */
 static bool is_run(int dtype, size_t setting)
 {
     return test_on_cpu() || dtype == (int)setting || (setting == 0 && dtype == 3);

@@ -1,5 +1,5 @@
-/* test_gradient_at.c - derivatives at single places: second ones at zeros, counts, masks, rounded results, nothing; in every
- * floating dtype, fused and composed. */
+/* test_gradient_at.c - derivatives at single places: second ones at zeros, counts, masks, rounded results, nothing; in
+ * every floating dtype, fused and composed. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -179,7 +179,8 @@ WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
     test_ctx_close(ctx, &memory);
 }
 
-/* Of a slice whose largest element takes all but a trace, the gradient is that trace, for the largest as for the others. */
+/* Of a slice whose largest element takes all but a trace, the gradient is that trace, for the largest as for the
+ * others. */
 WEFT_TEST(GradientAt, SoftmaxThatRoundedToOneHasASlope)
 {
     test_memory memory;
@@ -294,7 +295,8 @@ WEFT_TEST(GradientAt, ClampWithCrossedLimitsIsConstant)
 
 /* ---- Nothing ---- */
 
-/* The gradient of a mean over nothing, as a function of the factor that arrives: its derivative must not be 0 times infinity. */
+/* The gradient of a mean over nothing, as a function of the factor that arrives: its derivative must not be 0 times
+ * infinity. */
 WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
 {
     test_memory memory;

@@ -1,5 +1,5 @@
-/* test_gradient_edges.c - derivatives where formulas go wrong: at large, small and special values, at ties, zeros and kinks,
- * in every floating dtype, by the fused formula and by the composition that create-graph records.
+/* test_gradient_edges.c - derivatives where formulas go wrong: at large, small and special values, at ties, zeros and
+ * kinks, in every floating dtype, by the fused formula and by the composition that create-graph records.
  *
  *   GradientEdges/OP  each elementwise row over a list of hard values: both ways agree, and agree with f64
  *   GradientValues    stated values, most of them from mpmath
@@ -106,8 +106,8 @@ static bool reads_result(const char *name)
     return false;
 }
 
-/* The composition has no way to say a^(b-1) but through b - 1, which rounds to -1 for a tiny b: a power that is no number
- * for negative a seems to be one. */
+/* The composition has no way to say a^(b-1) but through b - 1, which rounds to -1 for a tiny b: a power that is no
+ * number for negative a seems to be one. */
 static bool exponent_rounds(const edges *e, double a, double b)
 {
     return strcmp(e->row->name, "pow") == 0 && a <= 0 && b != 0 && fabs(b) < 1e-7;

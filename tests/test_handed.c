@@ -1,5 +1,5 @@
-/* test_handed.c - tensors that callbacks and callers hand over: freed ones, those of another context, shape or dtype are an
- * error with a sentence, shared ones work; the context and the gradients are whole afterwards. */
+/* test_handed.c - tensors that callbacks and callers hand over: freed ones, those of another context, shape or dtype
+ * are an error with a sentence, shared ones work; the context and the gradients are whole afterwards. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "harness/test_ctx.h"

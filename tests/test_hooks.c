@@ -1,5 +1,5 @@
-/* test_hooks.c - hooks and backward callbacks that use the context they are called from: passes within passes, over the same
- * graph too, and ways out of a pass that never ends. */
+/* test_hooks.c - hooks and backward callbacks that use the context they are called from: passes within passes, over the
+ * same graph too, and ways out of a pass that never ends. */
 #include <math.h>
 #include <setjmp.h>
 #include "harness/test_ctx.h"

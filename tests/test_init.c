@@ -1,4 +1,5 @@
-/* test_init.c - first values of parameters: their bounds and moments by the formulas of init.h, and where they come from. */
+/* test_init.c - first values of parameters: their bounds and moments by the formulas of init.h, and where they come
+ * from. */
 #include <math.h>
 #include <string.h>
 #include "harness/test_ctx.h"

@@ -1,5 +1,5 @@
-/* test_isa.c - the choice of the instruction set: each usable one can be forced, others are refused with a note, and one
- * process can hold contexts of different ones. */
+/* test_isa.c - the choice of the instruction set: each usable one can be forced, others are refused with a note, and
+ * one process can hold contexts of different ones. */
 #include <stdlib.h>
 #include "core/host_memory.h"
 #include "cpu/isa.h"

@@ -266,7 +266,8 @@ WEFT_TEST(Large, Convolutions)
         {3, 17, 16, 70, 9, 5, 3, 2, 1, 1, 1, FORWARD},
         {1, 16, 40, 40, 32, 3, 3, 2, 1, 1, 1, FORWARD},
         {1, 64, 8, 8, 64, 1, 1, 2, 0, 1, 1, FORWARD},
-        /* steps above one: several blocks of columns, of channels; groups; gaps between taps; more taps than a block has */
+        /* steps above one: several blocks of columns, of channels; groups; gaps between taps; more taps than a block
+         * has */
         {1, 40, 61, 67, 6, 3, 3, 2, 1, 1, 1, FORWARD},
         {2, 12, 20, 21, 8, 3, 3, 2, 1, 1, 2, FORWARD},
         {1, 5, 29, 31, 7, 3, 4, 3, 4, 2, 1, FORWARD},

@@ -1,5 +1,5 @@
-/* test_limits.c - sizes at the edge of what can be counted, addressed or computed on: byte counts never wrap, what is too
- * large is refused by a sentence that names the operation and the shape, and nothing of it costs the context. */
+/* test_limits.c - sizes at the edge of what can be counted, addressed or computed on: byte counts never wrap, what is
+ * too large is refused by a sentence that names the operation and the shape, and nothing of it costs the context. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

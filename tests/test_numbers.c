@@ -1,5 +1,6 @@
 /* test_numbers.c - values from outside that a dtype cannot hold: one conversion of real numbers for cast, full, scalar,
- * fill_ and pad, bytes of bool that are neither 0 nor 1, and scalars that integers cannot meet (mistakes.def has those). */
+ * fill_ and pad, bytes of bool that are neither 0 nor 1, and scalars that integers cannot meet (mistakes.def has
+ * those). */
 #include <math.h>
 
 #include "harness/weft_test.h"

@@ -1,4 +1,5 @@
-/* test_optim.c - optimisers as a user meets them, and clipping. The step formulas have golden values (test_golden.c). */
+/* test_optim.c - optimisers as a user meets them, and clipping. The step formulas have golden values (test_golden.c).
+ * */
 #include <math.h>
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"

@@ -112,7 +112,8 @@ static double walk(opener open, weft_dtype dtype, bool master, double *last)
     return end;
 }
 
-/* The same walk as of an f32 parameter; without master weights bf16 sticks where a step is less than half its spacing. */
+/* The same walk as of an f32 parameter; without master weights bf16 sticks where a step is less than half its spacing.
+ * */
 WEFT_TEST(OptimHalf, MasterWeightsReachWhatF32Reaches)
 {
     for (size_t k = 0; k < sizeof openers / sizeof openers[0]; k++) {

@@ -1,5 +1,5 @@
-/* test_pool.c - the thread pool: every element once whatever the sizes, nested calls, floating-point modes, eight pools at
- * a time, and a fork. Meant for TSan too. */
+/* test_pool.c - the thread pool: every element once whatever the sizes, nested calls, floating-point modes, eight pools
+ * at a time, and a fork. Meant for TSan too. */
 #include <fenv.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
-/* test_refused.c - what is cheap to refuse: structs of another size, NULL where something is needed, an allocator that does
- * not keep its word, functions that give nothing. Every refusal is a status, with a sentence where there is a context, and
- * leaves no result behind; so is the error of a call that had no context. */
+/* test_refused.c - what is cheap to refuse: structs of another size, NULL where something is needed, an allocator that
+ * does not keep its word, functions that give nothing. Every refusal is a status, with a sentence where there is a
+ * context, and leaves no result behind; so is the error of a call that had no context. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

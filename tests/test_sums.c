@@ -1,5 +1,5 @@
-/* test_sums.c - how the gradients of several uses of a tensor become one: in f32 for half types, in place where nobody sees
- * it, slices into one buffer. */
+/* test_sums.c - how the gradients of several uses of a tensor become one: in f32 for half types, in place where nobody
+ * sees it, slices into one buffer. */
 #include <math.h>
 #include <string.h>
 #include "harness/test_ctx.h"

@@ -1,5 +1,5 @@
-/* test_temporaries.c - what lives how long without gradients: what an operation makes on its way, what the caller drops,
- * scopes that switch recording off, and work space that fits the problem. */
+/* test_temporaries.c - what lives how long without gradients: what an operation makes on its way, what the caller
+ * drops, scopes that switch recording off, and work space that fits the problem. */
 #include <stdio.h>
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"

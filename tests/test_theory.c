@@ -3,7 +3,8 @@
 #include "bench/theory.h"
 #include "harness/weft_test.h"
 
-/* Boost and memory clocks as the driver gives them; peaks of NVIDIA's data sheets, without sparsity, at their own clocks. */
+/* Boost and memory clocks as the driver gives them; peaks of NVIDIA's data sheets, without sparsity, at their own
+ * clocks. */
 static const struct {
     weft_device_info gpu;
     double memory, f64, f32, bf16;

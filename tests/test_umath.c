@@ -1,6 +1,6 @@
 /* test_umath.c - transcendental functions against NumPy's validation sets: f32 arguments chosen to be hard, with
- * results from a higher precision. The sets are not part of this repository: WEFT_SHARED_DATA names the directory that holds
- * umath/ (default: ../shared/data beside the sources), and without it the tests are skipped. */
+ * results from a higher precision. The sets are not part of this repository: WEFT_SHARED_DATA names the directory that
+ * holds umath/ (default: ../shared/data beside the sources), and without it the tests are skipped. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -56,8 +56,8 @@ static double param_bytes(const net *n)
 }
 
 /* The parameters' bytes and the products' flops; activations are not counted. A training step has three times the flops
- * (forward, and the gradients of both factors; no gradient of the model's input) and touches the parameters ten times: two reads, the gradient written and
- * read, and AdamW's reads and writes of parameter and both moments. */
+ * (forward, and the gradients of both factors; no gradient of the model's input) and touches the parameters ten times:
+ * two reads, the gradient written and read, and AdamW's reads and writes of parameter and both moments. */
 static void measure(const bench_report *r, const bench_device *d, step *s, bench_case *c, bool training)
 {
     weft_bench_options how = bench_options(&r->plan, s->n.ctx);

@@ -1,5 +1,5 @@
-/* bench_ops.c - measures operations: operands and results in turns from more memory than the caches hold, so that each run
- * finds its data where a large program would. */
+/* bench_ops.c - measures operations: operands and results in turns from more memory than the caches hold, so that each
+ * run finds its data where a large program would. */
 #include "bench.h"
 #include "samples.h"
 #include "terminal.h"
@@ -93,7 +93,8 @@ static bool make_set(const rotation *r, const bench_case *c, const int64_t *shap
            (!is_gradient(c) || record(r->s, r->ctx, set));
 }
 
-/* Sets of operands until they fill the caches twice, and as much as the copy that is the ceiling touches; at least 2, for a quarter of the memory at most. */
+/* Sets of operands until they fill the caches twice, and as much as the copy that is the ceiling touches; at least 2,
+ * for a quarter of the memory at most. */
 static bool make_sets(rotation *r, const bench_report *report, const bench_case *c, const int64_t *shape)
 {
     bool gpu = strncmp(c->device, "cuda", 4) == 0;

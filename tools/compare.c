@@ -1,5 +1,5 @@
-/* compare.c - `weft compare`: where two devices, precisions or instruction sets part. The options and the contexts; each
- * part has a file of its own in compare_*.c. */
+/* compare.c - `weft compare`: where two devices, precisions or instruction sets part. The options and the contexts;
+ * each part has a file of its own in compare_*.c. */
 #include "compare.h"
 
 #include <stdlib.h>

@@ -75,8 +75,8 @@ static int run(int argc, char **argv)
     return chosen ? chosen->run(argc - 1, argv + 1) : unknown(name);
 }
 
-/* A stream that the shell closed (>&-) must not become the next file that is opened. What takes its place refuses to be read or
- * written, as a closed one does. */
+/* A stream that the shell closed (>&-) must not become the next file that is opened. What takes its place refuses to be
+ * read or written, as a closed one does. */
 static void occupy_streams(void)
 {
     for (int k = STDIN_FILENO; k <= STDERR_FILENO; k++)

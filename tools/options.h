@@ -37,8 +37,8 @@ typedef struct usage {
     const char *examples; /* lines "  weft bench ops add     what that answers\n" */
 } usage;
 
-/* Reads --name value, --name=value and flags; "--" ends the options. The other words move to argv[1...], and *argc counts
- * them and argv[0]. False when the command is over, after --help or a mistake: return *status. */
+/* Reads --name value, --name=value and flags; "--" ends the options. The other words move to argv[1...], and *argc
+ * counts them and argv[0]. False when the command is over, after --help or a mistake: return *status. */
 bool options_parse(const usage *usage, const option *options, int *argc, char **argv, int *status);
 
 /* The name nearest to a misspelt one, or NULL if none is near. */

@@ -34,8 +34,8 @@ static const usage profile_usage = {
 /* What the handler of signals reads. */
 static volatile sig_atomic_t child_id;
 
-/* A terminal sends Ctrl-C to the program too; what is sent to us alone is passed on. Either way we live on until the program
- * has ended, and clean up. */
+/* A terminal sends Ctrl-C to the program too; what is sent to us alone is passed on. Either way we live on until the
+ * program has ended, and clean up. */
 static void pass_on(int number, siginfo_t *about, void *context)
 {
     (void)context;
@@ -119,7 +119,8 @@ static int run_program(char **words, const char *trace, bool json)
 
 /* ---- Where the traces go ---- */
 
-/* The program writes into a folder of ours, so that no file of the user's is touched before there is something to put there. */
+/* The program writes into a folder of ours, so that no file of the user's is touched before there is something to put
+ * there. */
 typedef struct place {
     const char *wanted; /* --trace, or NULL */
     char target[PATH_ROOM], folder[PATH_ROOM];

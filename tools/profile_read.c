@@ -1,5 +1,5 @@
-/* profile_read.c - see profile_read.h. The first line of a trace has the sums over all launches; the slices that follow, of the
- * first million, are for viewers. */
+/* profile_read.c - see profile_read.h. The first line of a trace has the sums over all launches; the slices that
+ * follow, of the first million, are for viewers. */
 #include "profile_read.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* profile_read.h - the tables of the traces that a program left in a folder: trace, and trace.2 ... of further contexts. */
+/* profile_read.h - the tables of the traces that a program left in a folder: trace, and trace.2 ... of further
+ * contexts. */
 #ifndef WEFT_TOOLS_PROFILE_READ_H
 #define WEFT_TOOLS_PROFILE_READ_H
 

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements that are set to a value, where derivatives are compared with differences: zeros of a product and the axes of an
- * angle, exponents of 0 and 1, a prediction that is its target, a row that is ignored. Where a derivative jumps (ties, kinks,
- * limits) differences say nothing; its value there is a convention, which the tests state. */
+/* Elements that are set to a value, where derivatives are compared with differences: zeros of a product and the axes of
+ * an angle, exponents of 0 and 1, a prediction that is its target, a row that is ignored. Where a derivative jumps
+ * (ties, kinks, limits) differences say nothing; its value there is a convention, which the tests state. */
 static const struct point {
     const char *name;
     int operand;

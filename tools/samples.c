@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* ---- Recipes ----
- * Operands are words: a kind, then a letter for each dim: a, b, c, d are the sizes of the shape (c of two: the inner size), a
- * digit is itself.
+ * Operands are words: a kind, then a letter for each dim: a, b, c, d are the sizes of the shape (c of two: the inner
+ * size), a digit is itself.
  *   x  reals of [-1, 1], with gradient     p  reals of [0.2, 1.2], with gradient
  *   r  as x, without gradient              o  ones: what works in place may run many times over
  *   i  indices below the letter after '<'   c  truth values */
@@ -465,8 +465,8 @@ bool sample_find(int index, sample *s)
 
 /* ---- Operands ---- */
 
-/* count values of [lo, hi], evenly spread in an order that looks random: multiples of the golden ratio. which shifts them, so
- * that two operands have no equal elements but those of sample_points. */
+/* count values of [lo, hi], evenly spread in an order that looks random: multiples of the golden ratio. which shifts
+ * them, so that two operands have no equal elements but those of sample_points. */
 static weft_tensor *spread_values(const sample *s, weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
                                   double lo, double hi, int which)
 {

@@ -21,8 +21,9 @@ typedef enum text_style {
 /* The escape sequence that starts a style on this stream, or "" where it shows none. STYLE_PLAIN ends it. */
 const char *style(FILE *stream, text_style wanted);
 
-/* printf to a stream, with a point in numbers whatever the locale. Escape sequences of style pass; other control characters, and
- * bytes that are no UTF-8, are shown as \x1b: names in files and programs may hold what moves a terminal's cursor. */
+/* printf to a stream, with a point in numbers whatever the locale. Escape sequences of style pass; other control
+ * characters, and bytes that are no UTF-8, are shown as \x1b: names in files and programs may hold what moves a
+ * terminal's cursor. */
 void say(FILE *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 bool is_terminal(FILE *stream);

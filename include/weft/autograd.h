@@ -1,8 +1,8 @@
 /* autograd.h - gradients: the tape, backward, higher orders, checks, operations of your own.
  *
  * An operation whose input requires a gradient appends a node to the context's tape and its result requires one too.
- * A leaf is a tensor that requires a gradient and was made by no recorded operation: a parameter. Nodes live as long as a
- * tensor that was computed from them, so popping the scope of a training step frees its graph.
+ * A leaf is a tensor that requires a gradient and was made by no recorded operation: a parameter. Nodes live as long as
+ * a tensor that was computed from them, so popping the scope of a training step frees its graph.
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_AUTOGRAD_H
@@ -24,24 +24,24 @@ WEFT_API bool weft_requires_grad(const weft_tensor *t);
 WEFT_API weft_tensor *weft_param(weft_tensor *t, const char *name);
 
 /* Whether operations are recorded (true at first). Returns the former value, so that a region is
- * `bool was = weft_set_grad_enabled(ctx, false); ... weft_set_grad_enabled(ctx, was);`, or, with a scope of its own that an
- * early return cannot forget, weft_scope_push_no_grad. */
+ * `bool was = weft_set_grad_enabled(ctx, false); ... weft_set_grad_enabled(ctx, was);`, or, with a scope of its own
+ * that an early return cannot forget, weft_scope_push_no_grad. */
 WEFT_API bool weft_set_grad_enabled(weft_ctx *ctx, bool on);
 WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
 
 /* ---- Backward ---- */
 
 /* Adds d loss / d leaf to the gradient of every leaf that loss (one element) depends on. Within a pass the gradients of
- * several uses of a tensor add up in f32 where the tensor is f16 or bf16, and are rounded once; what that rounding takes
- * from the sum of several calls is kept beside the leaf and joins the next call's (unless the gradient was changed in
- * between), so that many small gradients are not lost. A loss that depends on none is
+ * several uses of a tensor add up in f32 where the tensor is f16 or bf16, and are rounded once; what that rounding
+ * takes from the sum of several calls is kept beside the leaf and joins the next call's (unless the gradient was
+ * changed in between), so that many small gradients are not lost. A loss that depends on none is
  * the error WEFT_E_NO_GRADIENT, which names the operation that cut the path. Leaves that were used since the last
- * backward but are not reached, or only through step functions (weft_round, floor, ceil, sign), whose derivative is 0, are
- * reported by weft_unreached and to the log. May be called more than once. */
+ * backward but are not reached, or only through step functions (weft_round, floor, ceil, sign), whose derivative is 0,
+ * are reported by weft_unreached and to the log. May be called more than once. */
 WEFT_API weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss);
 
-/* The same for n results at once with given cotangents (gradients of the unknown loss with respect to them, shapes equal);
- * cotangents may be NULL where every result has one element: ones. */
+/* The same for n results at once with given cotangents (gradients of the unknown loss with respect to them, shapes
+ * equal); cotangents may be NULL where every result has one element: ones. */
 WEFT_API weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
                                         int n);
 
@@ -57,24 +57,26 @@ enum {
     WEFT_ALLOW_UNUSED = 2  /* an input that is not reached gets NULL instead of an error */
 };
 
-/* gradients[j] = sum over i of d results[i] / d inputs[j] applied to cotangents[i]; leaves' own gradients are untouched.
- * inputs may be leaves or intermediate results. cotangents as above. The gradients belong to the innermost scope. */
+/* gradients[j] = sum over i of d results[i] / d inputs[j] applied to cotangents[i]; leaves' own gradients are
+ * untouched. inputs may be leaves or intermediate results. cotangents as above. The gradients belong to the innermost
+ * scope. */
 WEFT_API weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
                                int n_results, weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs,
                                int flags);
 
 /* The leaves that the last weft_backward did not reach although they had been used since the backward before, and those
- * whose gradient came through step functions alone and is 0 therefore: calls report (may be NULL) for each with a sentence
- * that names the leaf and the operation that cut it off. Returns their number. report only looks, and may release leaves
- * (ctx.h: Callbacks). */
+ * whose gradient came through step functions alone and is 0 therefore: calls report (may be NULL) for each with a
+ * sentence that names the leaf and the operation that cut it off. Returns their number. report only looks, and may
+ * release leaves (ctx.h: Callbacks). */
 WEFT_API int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why),
                                 void *user);
 
-/* Calls hook with each gradient that arrives at t (complete, before it is used further). It may return another tensor of
- * the same shape and dtype, of this context or shared, to take its place, or NULL to leave it; what it made in a scope of its
- * own it hands over with weft_escape. A tensor that was freed, or does not fit, is an error. Hooks of t run in the order of
- * registration; they die with t. They may use the context, call backward on the same graph, let go of t; not close the context
- * or the scopes around the pass (ctx.h: Callbacks). They must not change gradient in place: other tensors may share it. */
+/* Calls hook with each gradient that arrives at t (complete, before it is used further). It may return another tensor
+ * of the same shape and dtype, of this context or shared, to take its place, or NULL to leave it; what it made in a
+ * scope of its own it hands over with weft_escape. A tensor that was freed, or does not fit, is an error. Hooks of t
+ * run in the order of registration; they die with t. They may use the context, call backward on the same graph, let go
+ * of t; not close the context or the scopes around the pass (ctx.h: Callbacks). They must not change gradient in place:
+ * other tensors may share it. */
 typedef weft_tensor *(*weft_hook)(void *user, weft_tensor *t, weft_tensor *gradient);
 WEFT_API weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user);
 
@@ -114,8 +116,8 @@ typedef struct weft_custom_op {
     size_t struct_size; /* 0, or sizeof(weft_custom_op): lets a later library know which fields you have */
     const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
 
-    /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as input 0.
-     * Any status but WEFT_OK becomes the context's error; record a message with weft_ctx_fail first. */
+    /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as
+     * input 0. Any status but WEFT_OK becomes the context's error; record a message with weft_ctx_fail first. */
     weft_status (*infer)(weft_ctx *ctx, const weft_array *inputs, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
                          void *user);
 
@@ -126,9 +128,9 @@ typedef struct weft_custom_op {
     weft_status (*forward_cuda)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
                                 void *user);
 
-    /* Sets gradients[k] (NULL: none; else of input k's shape or one that it broadcasts to, of this context or shared, alive:
-     * weft_escape it from a scope of your own) from the gradient of the output, by any operations, other custom ones included; what
-     * it uses is recorded when a graph of the gradient is asked for. NULL: not differentiable. */
+    /* Sets gradients[k] (NULL: none; else of input k's shape or one that it broadcasts to, of this context or shared,
+     * alive: weft_escape it from a scope of your own) from the gradient of the output, by any operations, other custom
+     * ones included; what it uses is recorded when a graph of the gradient is asked for. NULL: not differentiable. */
     weft_status (*backward)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_tensor *output,
                             weft_tensor *gradient, weft_tensor **gradients, void *user);
     void *user;

@@ -47,8 +47,8 @@ typedef struct weft_bench_result {
     double median, p10, p90, best;      /* of the samples; p10 and p90 are percentiles */
 } weft_bench_result;
 
-/* Warms up, finds how often the work fits into a sample, takes the samples. options may be NULL. The work's status if it
- * fails, or that of options.ctx. */
+/* Warms up, finds how often the work fits into a sample, takes the samples. options may be NULL. The work's status if
+ * it fails, or that of options.ctx. */
 WEFT_API weft_status weft_bench_measure(weft_bench_work work, void *user, const weft_bench_options *options,
                                         weft_bench_result *out);
 
@@ -77,18 +77,20 @@ typedef struct weft_bench_ceiling {
 
 #define WEFT_BENCH_CEILINGS 16
 
-/* Measures the ceilings of a device ("cpu", "cuda", "cuda:1") into out[0..*n), room for WEFT_BENCH_CEILINGS. CPU: copies and
- * reads of several sizes by plain loops, multiply-adds in registers with the widest vectors that there are, an operation
- * on a small tensor; on `threads` threads of its own (0: as many as processors), which have ended when it returns. CUDA: copies in device memory,
- * products of large matrices in f64, f32, f16 and bf16, launches, transfers, all through Weft's own operations: what they fall
- * short of theory is not seen in shares of these ceilings. Takes a few seconds and up to 1 GiB, or little with a negative
- * sample_seconds, whose figures mean nothing. options.ctx is ignored; message (may be NULL) gets the reason of a failure. */
+/* Measures the ceilings of a device ("cpu", "cuda", "cuda:1") into out[0..*n), room for WEFT_BENCH_CEILINGS. CPU:
+ * copies and reads of several sizes by plain loops, multiply-adds in registers with the widest vectors that there are,
+ * an operation on a small tensor; on `threads` threads of its own (0: as many as processors), which have ended when it
+ * returns. CUDA: copies in device memory, products of large matrices in f64, f32, f16 and bf16, launches, transfers,
+ * all through Weft's own operations: what they fall short of theory is not seen in shares of these ceilings. Takes a
+ * few seconds and up to 1 GiB, or little with a negative sample_seconds, whose figures mean nothing. options.ctx is
+ * ignored; message (may be NULL) gets the reason of a failure. */
 WEFT_API weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
                                          weft_bench_ceiling *out, int *n, char *message, size_t size);
 
-/* The least seconds that `bytes` to and from memory and `flops` in dtype can take under n ceilings: the roofline. *memory_bound
- * (may be NULL) tells which of the two it is. NAN if the ceilings lack what is needed. Memory counts as fast as the copy of
- * the largest size: work that reads more than it writes, or that finds its data in a cache, can beat that. */
+/* The least seconds that `bytes` to and from memory and `flops` in dtype can take under n ceilings: the roofline.
+ * *memory_bound (may be NULL) tells which of the two it is. NAN if the ceilings lack what is needed. Memory counts as
+ * fast as the copy of the largest size: work that reads more than it writes, or that finds its data in a cache, can
+ * beat that. */
 WEFT_API double weft_bench_roofline(const weft_bench_ceiling *ceilings, int n, weft_dtype dtype, double bytes,
                                     double flops, bool *memory_bound);
 
@@ -102,10 +104,11 @@ typedef struct weft_bench_difference {
         same; /* the whole interval lies within the threshold; with verdict 0 and not same, these samples cannot tell */
 } weft_bench_difference;
 
-/* Compares samples (seconds) of the same work. Slower and faster mean that the whole interval, by the bootstrap of the two
- * medians, lies beyond 1 + threshold or 1 / (1 + threshold), the same that it lies between them; threshold 0.05 lets 5 % pass as the machine's mood from run to
- * run, which no number of samples of one run shows. The same samples give the same answer. WEFT_E_INVALID without
- * samples (at most WEFT_BENCH_SAMPLES each) or with one that is not positive. */
+/* Compares samples (seconds) of the same work. Slower and faster mean that the whole interval, by the bootstrap of the
+ * two medians, lies beyond 1 + threshold or 1 / (1 + threshold), the same that it lies between them; threshold 0.05
+ * lets 5 % pass as the machine's mood from run to run, which no number of samples of one run shows. The same samples
+ * give the same answer. WEFT_E_INVALID without samples (at most WEFT_BENCH_SAMPLES each) or with one that is not
+ * positive. */
 WEFT_API weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_b, double threshold,
                                         weft_bench_difference *out);
 

@@ -16,8 +16,8 @@
  *     if (weft_lockstep(cpu, &cpu_model, gpu, &gpu_model, step, NULL, &report) == WEFT_E_MISMATCH)
  *         puts(report.first.text);
  *
- * Two operations agree when they are within the bounds of docs/design.md ("Numbers that must agree"), given the very same
- * inputs. NaN equals only NaN. Where several answers are right - the index of equal values - another one is a tie.
+ * Two operations agree when they are within the bounds of docs/design.md ("Numbers that must agree"), given the very
+ * same inputs. NaN equals only NaN. Where several answers are right - the index of equal values - another one is a tie.
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_COMPARE_H
@@ -57,8 +57,8 @@ typedef struct weft_drift {
     double parameter_error; /* relative L2 over all parameters */
 } weft_drift;
 
-/* A step of training on a model of ctx; step counts from 0. Any status but WEFT_OK ends the comparison. It may use both contexts,
- * not close them (ctx.h: Callbacks). */
+/* A step of training on a model of ctx; step counts from 0. Any status but WEFT_OK ends the comparison. It may use both
+ * contexts, not close them (ctx.h: Callbacks). */
 typedef weft_status (*weft_step)(weft_ctx *ctx, void *model, int step, double *loss);
 
 typedef struct weft_lockstep_options {
@@ -88,18 +88,18 @@ typedef struct weft_lockstep_report {
 } weft_lockstep_report;
 
 /* Runs step in reference and repeats every kernel launch in other on the same inputs: forward, backward and optimiser.
- * other_model NULL: that is all. Else the same steps run in other on that model, which first gets reference's parameters
- * (in the order in which weft_param made them), and drift is filled. Forward callbacks of weft_custom are called once more,
- * with other, where they have one for its device; they must be functions of their inputs, and cannot be saved.
- * WEFT_OK: all agree. WEFT_E_MISMATCH: some do not, see report->first; not an error of either context. Else an error of one
- * of the contexts, whose message says what. options may be NULL. */
+ * other_model NULL: that is all. Else the same steps run in other on that model, which first gets reference's
+ * parameters (in the order in which weft_param made them), and drift is filled. Forward callbacks of weft_custom are
+ * called once more, with other, where they have one for its device; they must be functions of their inputs, and cannot
+ * be saved. WEFT_OK: all agree. WEFT_E_MISMATCH: some do not, see report->first; not an error of either context. Else
+ * an error of one of the contexts, whose message says what. options may be NULL. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other,
                                                    void *other_model, weft_step step,
                                                    const weft_lockstep_options *options, weft_lockstep_report *report);
 
-/* Runs the one operation of a file that weft_lockstep saved, in ctx, and judges it against the results in the file. Status as
- * above; *difference is filled in both cases (agreeing: error is what was found). The launch in the file runs as it stands,
- * unchecked: only files of your own. */
+/* Runs the one operation of a file that weft_lockstep saved, in ctx, and judges it against the results in the file.
+ * Status as above; *difference is filled in both cases (agreeing: error is what was found). The launch in the file runs
+ * as it stands, unchecked: only files of your own. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference);
 
 /* Drift as text (rows of a plot with a logarithmic scale), into buffer; returns the whole length as snprintf does. */
@@ -136,8 +136,8 @@ typedef struct weft_compare_ops_options {
 } weft_compare_ops_options;
 
 /* Runs every operation, with its gradient, in reference and in other, and calls row for each dtype and layout. The
- * number of rows that do not agree goes to *disagreeing. WEFT_E_MISMATCH if there are any; WEFT_E_INVALID if options name
- * no operation or the contexts are one. row only looks (ctx.h: Callbacks). */
+ * number of rows that do not agree goes to *disagreeing. WEFT_E_MISMATCH if there are any; WEFT_E_INVALID if options
+ * name no operation or the contexts are one. row only looks (ctx.h: Callbacks). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other,
                                                       const weft_compare_ops_options *options,
                                                       void (*row)(void *user, const weft_op_agreement *agreement),
@@ -164,8 +164,9 @@ typedef struct weft_file_difference {
 
 /* Compares two files of tensors, npz, npy or safetensors in any combination, tensor by tensor, in memory of ctx: row
  * (or NULL) is called for each name, in the order of the first file; it may use ctx for all but closing it or popping
- * scopes that were open before, and returns. Integers are compared exactly. WEFT_E_MISMATCH if a tensor is missing, of another
- * shape, or differs by more than atol + rtol |first| somewhere; neither may be negative or NaN (WEFT_E_INVALID). */
+ * scopes that were open before, and returns. Integers are compared exactly. WEFT_E_MISMATCH if a tensor is missing, of
+ * another shape, or differs by more than atol + rtol |first| somewhere; neither may be negative or NaN
+ * (WEFT_E_INVALID). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_files(weft_ctx *ctx, const char *first, const char *second,
                                                         double rtol, double atol,
                                                         void (*row)(void *user, const weft_file_difference *difference),

@@ -21,8 +21,8 @@ typedef struct weft_tensor weft_tensor;
 
 typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } weft_log_level;
 
-/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here and in
- * other structs of options, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
+/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here
+ * and in other structs of options, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
 typedef struct weft_options {
     size_t struct_size; /* 0, or sizeof(weft_options) */
     const char *device; /* "cpu" (or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */
@@ -35,33 +35,34 @@ typedef struct weft_options {
                              because an operand had it already, the error says where that operand's came from.
                              Slow: for debugging */
 
-    /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger only
-     * for large blocks); a block that is not so aligned is given back and counts as none (WEFT_E_INVALID from weft_ctx_open).
-     * free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
+    /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger
+     * only for large blocks); a block that is not so aligned is given back and counts as none (WEFT_E_INVALID from
+     * weft_ctx_open). free gets the size that was asked for. Both NULL: the C library. Contexts on several threads, and
      * shared tensors, may call them at the same time. They do not use the context (see Callbacks). */
     void *(*alloc)(void *user, size_t bytes, size_t alignment);
     void (*free)(void *user, void *block, size_t bytes);
     void *alloc_user;
 
     /* Messages worth reading: every first error, and warnings (a leak at close, an ignored setting, an unreached
-     * parameter). NULL: none. The library never prints by itself. The message is valid during the call, which only looks at the
-     * context (see Callbacks). */
+     * parameter). NULL: none. The library never prints by itself. The message is valid during the call, which only
+     * looks at the context (see Callbacks). */
     void (*log)(void *user, weft_log_level level, const char *message);
     void *log_user;
 
-    /* Matrix products on CUDA. By default they are exact to f32, and each takes the first algorithm that cuBLASLt proposes
-     * for its shape among those that repeat bit by bit, so that runs on the same GPU with the same cuBLASLt agree.
+    /* Matrix products on CUDA. By default they are exact to f32, and each takes the first algorithm that cuBLASLt
+     * proposes for its shape among those that repeat bit by bit, so that runs on the same GPU with the same cuBLASLt
+     * agree.
      *
      * allow_tf32: products of f32 may round their factors to TF32 (10 bits after the point): several times faster.
      *
-     * time_matmul: try all of cuBLASLt's proposals when a product is first met, and keep the fastest; likewise its way to
-     * apply weft_linear_act's activation against a kernel of ours. Which one wins can differ from run to run, and with it
-     * the last bits, unless the choices are kept in a file.
+     * time_matmul: try all of cuBLASLt's proposals when a product is first met, and keep the fastest; likewise its way
+     * to apply weft_linear_act's activation against a kernel of ours. Which one wins can differ from run to run, and
+     * with it the last bits, unless the choices are kept in a file.
      *
      * matmul_choices: path of that file, NULL: none; must live as long as the context. Choices in it are taken; with
      * time_matmul, new ones are added. It holds for one kind of GPU and one version of cuBLASLt. Met by others, with
-     * time_matmul it is begun anew, without it the first product fails (WEFT_E_IO), as it does when there is no such file
-     * or it is damaged: nothing runs with another choice than was asked for. */
+     * time_matmul it is begun anew, without it the first product fails (WEFT_E_IO), as it does when there is no such
+     * file or it is damaged: nothing runs with another choice than was asked for. */
     bool allow_tf32, time_matmul;
     const char *matmul_choices;
 } weft_options;
@@ -70,9 +71,9 @@ typedef struct weft_options {
  * WEFT_E_DEVICE) and the log callback gets the message. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_ctx_open(const weft_options *options, weft_ctx **out);
 
-/* Frees the context with everything in it: optimisers and profiles that were never closed and tensors that are still kept
- * (each is logged, with the place where it was made). NULL is fine. Pointers to its tensors are dead afterwards; shared
- * tensors (weft_share) live on. Closing one of its optimisers or profiles afterwards does nothing. From within a
+/* Frees the context with everything in it: optimisers and profiles that were never closed and tensors that are still
+ * kept (each is logged, with the place where it was made). NULL is fine. Pointers to its tensors are dead afterwards;
+ * shared tensors (weft_share) live on. Closing one of its optimisers or profiles afterwards does nothing. From within a
  * callback of the context's it does nothing but record WEFT_E_STATE. */
 WEFT_API void weft_ctx_close(weft_ctx *ctx);
 
@@ -87,9 +88,10 @@ WEFT_API const char *
 weft_ctx_message(const weft_ctx *ctx);              /* its message, "" if none; valid until the next error or clear */
 WEFT_API weft_status weft_ctx_clear(weft_ctx *ctx); /* forgets the error and returns what it was */
 
-/* Records an error of your own, as an operation would, by weft_text; the first one wins. Returns status. In a callback the
- * message begins with the name of the operation; where your text does too ("swish: x must be positive"), it is not repeated.
- * Control characters, which names from files may have, become question marks. format NULL: the status's own text. */
+/* Records an error of your own, as an operation would, by weft_text; the first one wins. Returns status. In a callback
+ * the message begins with the name of the operation; where your text does too ("swish: x must be positive"), it is not
+ * repeated. Control characters, which names from files may have, become question marks. format NULL: the status's own
+ * text. */
 WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 4)))
@@ -97,35 +99,37 @@ WEFT_API weft_status weft_ctx_fail(weft_ctx *ctx, weft_status status, const char
     ;
 
 /* ---- Callbacks ----
- * The library calls code of the program's. Meanwhile the context cannot be closed, and there are two kinds of callbacks:
+ * The library calls code of the program's. Meanwhile the context cannot be closed, and there are two kinds of
+ * callbacks:
  *
- * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck, steps of weft_lockstep, work of
- * weft_bench_measure, and what reads or lists files (io.h) may use the context in any way: operations, scopes of their own,
- * files, backward passes, also through the graph of the pass that called them, up to 32 deep. Whether operations are recorded is afterwards as it was before.
+ * Hooks of weft_add_hook, the callbacks of a weft_custom_op, functions under weft_gradcheck, steps of weft_lockstep,
+ * work of weft_bench_measure, and what reads or lists files (io.h) may use the context in any way: operations, scopes
+ * of their own, files, backward passes, also through the graph of the pass that called them, up to 32 deep. Whether
+ * operations are recorded is afterwards as it was before.
  *
- * The hooks alloc and free, log, release of weft_wrap, and everything else that reports, shows a row or progress only look: they
- * may ask for statuses, messages, memory, shapes and names, call weft_release, and (not in alloc and free) weft_ctx_alloc and
- * weft_ctx_free. Anything else does nothing and is WEFT_E_STATE, recorded if it is the first error; weft_ctx_clear does
- * nothing there, so that what failed still says so.
+ * The hooks alloc and free, log, release of weft_wrap, and everything else that reports, shows a row or progress only
+ * look: they may ask for statuses, messages, memory, shapes and names, call weft_release, and (not in alloc and free)
+ * weft_ctx_alloc and weft_ctx_free. Anything else does nothing and is WEFT_E_STATE, recorded if it is the first error;
+ * weft_ctx_clear does nothing there, so that what failed still says so.
  *
- * A callback of the first kind may be left for good, by longjmp or an exception. What was in progress is undone at the next use
- * of the context, at the latest when a scope from before is popped, which is the rule: setjmp, weft_scope_push; afterwards
- * weft_scope_pop with that mark. One that pops such a scope and returns has given up the function that called it, which
- * returns WEFT_E_STATE. Those of the second kind, and those of files, must return. */
+ * A callback of the first kind may be left for good, by longjmp or an exception. What was in progress is undone at the
+ * next use of the context, at the latest when a scope from before is popped, which is the rule: setjmp,
+ * weft_scope_push; afterwards weft_scope_pop with that mark. One that pops such a scope and returns has given up the
+ * function that called it, which returns WEFT_E_STATE. Those of the second kind, and those of files, must return. */
 
-/* For functions of your own that call back: what is called between these two is such a callback, name ("a visitor of trees") is
- * for messages and must live as long as that. begin: 0 if callbacks nest too deep (WEFT_E_STATE, recorded): do not call. end:
- * false if it has closed a scope that was open before (recorded); touch none of the tensors that you held, and return. function
- * is that of yours, without a prefix. */
+/* For functions of your own that call back: what is called between these two is such a callback, name ("a visitor of
+ * trees") is for messages and must live as long as that. begin: 0 if callbacks nest too deep (WEFT_E_STATE, recorded):
+ * do not call. end: false if it has closed a scope that was open before (recorded); touch none of the tensors that you
+ * held, and return. function is that of yours, without a prefix. */
 WEFT_API uint64_t weft_callback_begin(weft_ctx *ctx, const char *name, bool only_look);
 WEFT_API WEFT_MUST_CHECK bool weft_callback_end(weft_ctx *ctx, const char *function, uint64_t call);
 
-/* A call whose operands are all NULL or all shared (weft_share) has no context to record its error in. Of NULLs the context
- * of the call that gave the first one tells already. The first such error of a thread is kept for it here: returns it and
- * forgets it; *message (may be NULL) is its sentence, "" if there is none, valid until the thread's next such error.
- * weft_ctx_clear and weft_ctx_close forget it too. That all operands were shared (WEFT_E_STATE), or that there were none
- * (WEFT_E_INVALID: weft_concat of no tensors), becomes the error of the context whose weft_scope_pop comes next in the
- * thread, unless that has one; the sentence about a NULL operand quotes it. */
+/* A call whose operands are all NULL or all shared (weft_share) has no context to record its error in. Of NULLs the
+ * context of the call that gave the first one tells already. The first such error of a thread is kept for it here:
+ * returns it and forgets it; *message (may be NULL) is its sentence, "" if there is none, valid until the thread's next
+ * such error. weft_ctx_clear and weft_ctx_close forget it too. That all operands were shared (WEFT_E_STATE), or that
+ * there were none (WEFT_E_INVALID: weft_concat of no tensors), becomes the error of the context whose weft_scope_pop
+ * comes next in the thread, unless that has one; the sentence about a NULL operand quotes it. */
 WEFT_API weft_status weft_lost_error(const char **message);
 
 /* ---- Scopes ----
@@ -138,10 +142,10 @@ WEFT_API weft_status weft_lost_error(const char **message);
  *
  * Pop takes the mark and closes every scope opened since, so that an early return or longjmp in between loses nothing.
  *
- * What an operation makes on the way to its result (a cast, a contiguous copy, the steps of a loss) dies when it returns,
- * unless the graph needs it. Results live until the scope ends, since C cannot tell when the last pointer to one is gone;
- * where that is too much, say so: a scope for each layer takes what the layer made on its way, and weft_drop its input, so
- * that a forward pass without gradients needs no more than its largest layer.
+ * What an operation makes on the way to its result (a cast, a contiguous copy, the steps of a loss) dies when it
+ * returns, unless the graph needs it. Results live until the scope ends, since C cannot tell when the last pointer to
+ * one is gone; where that is too much, say so: a scope for each layer takes what the layer made on its way, and
+ * weft_drop its input, so that a forward pass without gradients needs no more than its largest layer.
  *
  *     int mark = weft_scope_push_no_grad(ctx);
  *     weft_tensor *h = x;
@@ -157,12 +161,12 @@ WEFT_API weft_status weft_lost_error(const char **message);
  *     weft_escape(h);
  *     return weft_scope_pop(ctx, mark);
  *
- * A use of a tensor that was freed is WEFT_E_DEAD_TENSOR with the place where it was made. That is certain until 64 more tensors
- * have been freed (4096 in debug builds); later its memory may be another tensor's. */
+ * A use of a tensor that was freed is WEFT_E_DEAD_TENSOR with the place where it was made. That is certain until 64
+ * more tensors have been freed (4096 in debug builds); later its memory may be another tensor's. */
 
 WEFT_API int weft_scope_push(weft_ctx *ctx); /* the mark for weft_scope_pop; -1 after an error of memory (recorded) */
-/* The same, and switches recording off until that scope is popped, also by the pop of an outer one or on an early return;
- * then it is what it was before (see weft_set_grad_enabled). */
+/* The same, and switches recording off until that scope is popped, also by the pop of an outer one or on an early
+ * return; then it is what it was before (see weft_set_grad_enabled). */
 WEFT_API int weft_scope_push_no_grad(weft_ctx *ctx);
 WEFT_API WEFT_MUST_CHECK weft_status weft_scope_pop(weft_ctx *ctx,
                                                     int mark); /* the context's first error, or WEFT_OK */
@@ -173,12 +177,13 @@ WEFT_API weft_tensor *weft_keep(weft_tensor *t);
 /* Gives up one weft_keep. NULL is fine. Releasing what was not kept is an error of the context (WEFT_E_STATE). */
 WEFT_API void weft_release(weft_tensor *t);
 
-/* Takes t out of its scope before that ends: t and its memory are free at once, unless weft_keep, a view or the graph of a
- * tensor that lives still holds them. t must not be used afterwards (WEFT_E_DEAD_TENSOR). NULL, and what is in no scope, are
- * fine. */
+/* Takes t out of its scope before that ends: t and its memory are free at once, unless weft_keep, a view or the graph
+ * of a tensor that lives still holds them. t must not be used afterwards (WEFT_E_DEAD_TENSOR). NULL, and what is in no
+ * scope, are fine. */
 WEFT_API void weft_drop(weft_tensor *t);
 
-/* Moves t from its scope to the enclosing one: the way to return a tensor from a function that has a scope. Returns t. */
+/* Moves t from its scope to the enclosing one: the way to return a tensor from a function that has a scope. Returns t.
+ * */
 WEFT_API weft_tensor *weft_escape(weft_tensor *t);
 
 /* ---- Memory ---- */
@@ -200,12 +205,13 @@ WEFT_API void weft_memory_trim(weft_ctx *ctx); /* gives cached blocks back to th
 /* Whether the data of ctx's tensors is in host memory, so that the program may read and write at weft_data. */
 WEFT_API bool weft_ctx_on_host(const weft_ctx *ctx);
 
-/* Host memory through the context's hooks, for code that lives beside the library (64-byte aligned, not zeroed). NULL with
- * the error recorded when out of memory. weft_ctx_free takes the size that was asked for; NULL is fine. */
+/* Host memory through the context's hooks, for code that lives beside the library (64-byte aligned, not zeroed). NULL
+ * with the error recorded when out of memory. weft_ctx_free takes the size that was asked for; NULL is fine. */
 WEFT_API void *weft_ctx_alloc(weft_ctx *ctx, size_t bytes);
 WEFT_API void weft_ctx_free(weft_ctx *ctx, void *block, size_t bytes);
 
-/* One tensor that the caller still keeps, or an optimiser or profile that was not closed. Strings are valid during the call. */
+/* One tensor that the caller still keeps, or an optimiser or profile that was not closed. Strings are valid during the
+ * call. */
 typedef struct weft_leak {
     const char *op;   /* the operation or function that made it */
     const char *file; /* where that was called, or NULL if unknown (call sites are recorded by the macros of ops.h) */
@@ -215,11 +221,13 @@ typedef struct weft_leak {
     size_t bytes;     /* 0 for what is no tensor */
 } weft_leak;
 
-/* Calls report (may be NULL; it only looks, see Callbacks) for each open optimiser and profile, then for each tensor with an
- * unreleased weft_keep, and returns their number. What an optimiser itself keeps, its parameters and state, is not counted. */
+/* Calls report (may be NULL; it only looks, see Callbacks) for each open optimiser and profile, then for each tensor
+ * with an unreleased weft_keep, and returns their number. What an optimiser itself keeps, its parameters and state, is
+ * not counted. */
 WEFT_API int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_leak *leak), void *user);
 
-/* The live tensors that one call site has made: what a forgotten scope or a kept graph piles up shows as a large count. */
+/* The live tensors that one call site has made: what a forgotten scope or a kept graph piles up shows as a large count.
+ * */
 typedef struct weft_live {
     const char *op;   /* the operation that made them */
     const char *file; /* where that was called, or NULL if unknown */
@@ -231,9 +239,9 @@ typedef struct weft_live {
                          scope 0 and deeper; one of them is f32 [64, 16]" */
 } weft_live;
 
-/* Calls report (may be NULL; it only looks, see Callbacks) for each call site that has live tensors, the one with most bytes
- * first, and returns their number; -1 with WEFT_E_NOMEM recorded when out of memory. Internal tensors, which the tape and
- * optimisers hold, count for the call that made them. The strings of a report are valid during the call. */
+/* Calls report (may be NULL; it only looks, see Callbacks) for each call site that has live tensors, the one with most
+ * bytes first, and returns their number; -1 with WEFT_E_NOMEM recorded when out of memory. Internal tensors, which the
+ * tape and optimisers hold, count for the call that made them. The strings of a report are valid during the call. */
 WEFT_API int64_t weft_live_tensors(weft_ctx *ctx, void (*report)(void *user, const weft_live *group), void *user);
 
 /* ---- Devices ----
@@ -249,9 +257,10 @@ WEFT_API weft_status weft_synchronize(weft_ctx *ctx);
 WEFT_API void weft_seed(weft_ctx *ctx, uint64_t seed); /* sets the seed and restarts the numbering */
 
 /* ---- Call sites ----
- * The macros at the end of ops.h and tensor.h record the caller's file and line just before each call, so that errors and leaks can name
- * them. file and
- * function (without the weft_ prefix) must live as long as the program. Define WEFT_NO_CALL_SITES before including to leave it out. */
+ * The macros at the end of ops.h and tensor.h record the caller's file and line just before each call, so that errors
+ * and leaks can name them. file and
+ * function (without the weft_ prefix) must live as long as the program. Define WEFT_NO_CALL_SITES before including to
+ * leave it out. */
 WEFT_API void weft_call_site(const char *file, int line, const char *function);
 
 /* Version of the library that is linked, as "major.minor.patch". */

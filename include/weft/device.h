@@ -7,8 +7,8 @@
  *         puts(info.note);                                                  // why there is none and what helps
  *
  * "cpu" is always there. "cuda" needs the module libweft_cuda.so, which is looked for the first time that CUDA is asked
- * for: at the path that the environment variable WEFT_CUDA_MODULE gives, else beside this library (or beside the program,
- * if it is linked statically), else wherever the dynamic loader looks. It is never unloaded.
+ * for: at the path that the environment variable WEFT_CUDA_MODULE gives, else beside this library (or beside the
+ * program, if it is linked statically), else wherever the dynamic loader looks. It is never unloaded.
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_DEVICE_H
@@ -54,9 +54,9 @@ typedef struct weft_device_info {
  * kind - counts as 0; weft_device_info_get tells the reason. */
 WEFT_API int weft_device_count(const char *kind);
 
-/* Fills *out (which must be zeroed, or have struct_size set). WEFT_E_DEVICE if there is none of this kind, WEFT_E_INVALID
- * for an unknown kind or an index that is not in [0, count): then note says why. For "cuda" this opens the device and its
- * libraries, which takes a moment and some device memory. */
+/* Fills *out (which must be zeroed, or have struct_size set). WEFT_E_DEVICE if there is none of this kind,
+ * WEFT_E_INVALID for an unknown kind or an index that is not in [0, count): then note says why. For "cuda" this opens
+ * the device and its libraries, which takes a moment and some device memory. */
 WEFT_API weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out);
 
 #ifdef __cplusplus

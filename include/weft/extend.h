@@ -1,9 +1,10 @@
-/* extend.h - for code that lives beside Weft: objects that a context owns, and the checks that Weft's own optimisers make.
+/* extend.h - for code that lives beside Weft: objects that a context owns, and the checks that Weft's own optimisers
+ * make.
  *
  * An object that holds tensors or memory of a context cannot outlive it, and programs close things in the wrong order,
- * twice or never. So the context owns the object: weft_ctx_close ends what the program never closed, after a warning that
- * names it and the place where it was made. The program holds a handle, which is no address: one whose object has ended is
- * known as such, whatever is made afterwards, and never followed.
+ * twice or never. So the context owns the object: weft_ctx_close ends what the program never closed, after a warning
+ * that names it and the place where it was made. The program holds a handle, which is no address: one whose object has
+ * ended is known as such, whatever is made afterwards, and never followed.
  *
  *     static const weft_object_kind kind = {"sampler", "sampler_close", end};
  *     sampler *s = weft_ctx_alloc(ctx, sizeof *s); ...
@@ -31,16 +32,16 @@ typedef struct weft_object_kind {
     void (*end)(void *object); /* gives up what the object holds and frees it; its context still lives */
 } weft_object_kind;
 
-/* Hands object over to ctx and returns its handle. maker: the function that made it, without the prefix weft_, whose call site
- * messages will name (WEFT_HERE). kind and maker must live as long as the program. NULL: the error is recorded (more than
- * 16,384 objects are open in this process), and object is still the caller's. */
+/* Hands object over to ctx and returns its handle. maker: the function that made it, without the prefix weft_, whose
+ * call site messages will name (WEFT_HERE). kind and maker must live as long as the program. NULL: the error is
+ * recorded (more than 16,384 objects are open in this process), and object is still the caller's. */
 WEFT_API void *weft_own(weft_ctx *ctx, const weft_object_kind *kind, void *object, const char *maker);
 
 /* The object of a handle; NULL for NULL and for a handle whose object has ended. Any thread that may use the object. */
 WEFT_API void *weft_owned(const weft_object_kind *kind, const void *handle);
 
-/* Why weft_owned gave NULL, recorded on behalf of function: in ctx, or if that is NULL in the context that the object had.
- * Neither is touched unless it is known to live. Returns WEFT_E_NULL_ARGUMENT for NULL, else WEFT_E_STATE. */
+/* Why weft_owned gave NULL, recorded on behalf of function: in ctx, or if that is NULL in the context that the object
+ * had. Neither is touched unless it is known to live. Returns WEFT_E_NULL_ARGUMENT for NULL, else WEFT_E_STATE. */
 WEFT_API weft_status weft_owned_fail(const weft_object_kind *kind, const void *handle, weft_ctx *ctx,
                                      const char *function);
 
@@ -52,7 +53,8 @@ WEFT_API weft_tensor *weft_owned_keep(weft_tensor *t);
 WEFT_API void weft_owned_release(weft_tensor *t);
 
 /* ---- Checks ----
- * Each records its error on behalf of function (without the prefix weft_) and names the value or tensor and the remedy. */
+ * Each records its error on behalf of function (without the prefix weft_) and names the value or tensor and the remedy.
+ * */
 
 enum {
     WEFT_PARAMS_REQUIRED = 1, /* each must require a gradient */

@@ -1,19 +1,20 @@
-/* init.h - first values of parameters, by the formulas and defaults of PyTorch (torch.nn.init), so that a model trains here
- * as it does there.
+/* init.h - first values of parameters, by the formulas and defaults of PyTorch (torch.nn.init), so that a model trains
+ * here as it does there.
  *
  *     weft_tensor *w = weft_param(weft_zeros(ctx, WEFT_F32, WEFT_DIMS(out, in)), "w");
  *     weft_tensor *b = weft_param(weft_zeros(ctx, WEFT_F32, WEFT_DIMS(out)), "b");
  *     weft_init_layer_(w, b);                                  // what torch.nn.Linear and Conv2d start from
  *
- * Each overwrites its tensor in place, whether it requires a gradient or not, and returns it; NULL gives NULL. The tensor is
- * of a floating dtype and was not computed from others. Values come from the context's random stream: the same seed and
- * order of calls give the same ones on every device. For half types they are drawn in f32 and rounded. An error is recorded
- * in the context, and NULL returned.
+ * Each overwrites its tensor in place, whether it requires a gradient or not, and returns it; NULL gives NULL. The
+ * tensor is of a floating dtype and was not computed from others. Values come from the context's random stream: the
+ * same seed and order of calls give the same ones on every device. For half types they are drawn in f32 and rounded. An
+ * error is recorded in the context, and NULL returned.
  *
  * Fans: w [out, in] of weft_linear, w [K, C / groups, R, S] of weft_conv2d: fan_in = the product of all sizes but the
- * first, the inputs that a result sums up; fan_out = the product of all sizes but the second. For w [C, K / groups, R, S]
- * of weft_conv2d_transpose the same, as PyTorch counts there too. gain makes up for what the activation after the layer
- * takes away: 1 without one or with sigmoid, 5/3 for tanh, sqrt(2) for relu, sqrt(2 / (1 + s^2)) for leaky_relu of slope s.
+ * first, the inputs that a result sums up; fan_out = the product of all sizes but the second. For w [C, K / groups, R,
+ * S] of weft_conv2d_transpose the same, as PyTorch counts there too. gain makes up for what the activation after the
+ * layer takes away: 1 without one or with sigmoid, 5/3 for tanh, sqrt(2) for relu, sqrt(2 / (1 + s^2)) for leaky_relu
+ * of slope s.
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_INIT_H
@@ -30,12 +31,13 @@ typedef enum weft_fan { WEFT_FAN_IN, WEFT_FAN_OUT } weft_fan;
 /* A fan of w, which has two dims or more; else -1. */
 WEFT_API int64_t weft_fan_of(const weft_tensor *w, weft_fan fan);
 
-/* PyTorch's default for Linear and Conv2d: w, and b unless it is NULL, uniform in [-1 / sqrt(fan_in), 1 / sqrt(fan_in)) with
- * the fan of w. (There: kaiming_uniform_ with a = sqrt(5), which is that.) Returns w. Source: LeCun et al. 1998. */
+/* PyTorch's default for Linear and Conv2d: w, and b unless it is NULL, uniform in [-1 / sqrt(fan_in), 1 / sqrt(fan_in))
+ * with the fan of w. (There: kaiming_uniform_ with a = sqrt(5), which is that.) Returns w. Source: LeCun et al. 1998.
+ * */
 WEFT_API weft_tensor *weft_init_layer_(weft_tensor *w, weft_tensor *b);
 
-/* Keeps the variance from layer to layer in one direction, forward (WEFT_FAN_IN) or backward (WEFT_FAN_OUT): standard deviation
- * gain / sqrt(fan), uniform in gain sqrt(3 / fan) [-1, 1) or normal. Source: He et al. 2015. */
+/* Keeps the variance from layer to layer in one direction, forward (WEFT_FAN_IN) or backward (WEFT_FAN_OUT): standard
+ * deviation gain / sqrt(fan), uniform in gain sqrt(3 / fan) [-1, 1) or normal. Source: He et al. 2015. */
 WEFT_API weft_tensor *weft_init_kaiming_uniform_(weft_tensor *w, weft_fan fan, double gain);
 WEFT_API weft_tensor *weft_init_kaiming_normal_(weft_tensor *w, weft_fan fan, double gain);
 

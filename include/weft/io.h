@@ -73,7 +73,8 @@ typedef struct weft_source {
     const char *path;   /* an ordinary file; anything else (a folder, a device, a FIFO) is refused at once */
     const void *bytes;  /* size bytes in memory */
     /* Copies n bytes from offset on to `to`; true: done. offset + n <= size. Called in any order, some bytes more than
-     * once. It must return, and may use ctx for all but closing it or popping scopes that were open before the call (ctx.h: Callbacks). */
+     * once. It must return, and may use ctx for all but closing it or popping scopes that were open before the call
+     * (ctx.h: Callbacks). */
     bool (*read)(void *user, uint64_t offset, void *to, size_t n);
     void *user;
     uint64_t size;    /* of bytes, or of what read reads */
@@ -85,8 +86,8 @@ typedef struct weft_load_options {
     size_t struct_size;       /* 0, or sizeof(weft_load_options) */
     const char *const *names; /* load these only, in this order; one that is not there is an error. NULL: all */
     int n_names;
-    /* Of the data of all tensors that are loaded. 0: what the context's memory budget leaves; without one, what a file of
-     * this size can hold: deflate makes at most 1032 bytes of one. */
+    /* Of the data of all tensors that are loaded. 0: what the context's memory budget leaves; without one, what a file
+     * of this size can hold: deflate makes at most 1032 bytes of one. */
     uint64_t max_bytes;
     int64_t max_tensors; /* in the file. 0: as many as its size can hold */
     size_t max_name;     /* bytes of a name. 0: 2^20 */

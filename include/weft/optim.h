@@ -5,16 +5,17 @@
  *     each step: weft_backward(ctx, loss); weft_optim_step(ctx, opt); weft_optim_zero_grad(ctx, opt);
  *     weft_optim_close(opt);
  *
- * The formulas stand in params.h. A step computes in f32, for f64 parameters in f64, and its state (velocity, moments) is
- * of that type, so that small gradients are not lost in half types. A half parameter itself is rounded after each step:
- * steps below half of its spacing leave it where it is (bf16 at -0.5: steps of 1e-3 are lost). With master_weights the
- * optimiser has an f32 copy of each, which takes the steps, and the parameter is that copy rounded: training in bf16 then
- * reaches what f32 reaches, for 4 bytes more an element. A parameter that is written in between, by weft_write say, is taken
- * up by its copy.
+ * The formulas stand in params.h. A step computes in f32, for f64 parameters in f64, and its state (velocity, moments)
+ * is of that type, so that small gradients are not lost in half types. A half parameter itself is rounded after each
+ * step: steps below half of its spacing leave it where it is (bf16 at -0.5: steps of 1e-3 are lost). With
+ * master_weights the optimiser has an f32 copy of each, which takes the steps, and the parameter is that copy rounded:
+ * training in bf16 then reaches what f32 reaches, for 4 bytes more an element. A parameter that is written in between,
+ * by weft_write say, is taken up by its copy.
  *
- * A weft_optim * is a handle and no address. The context owns the optimiser: weft_ctx_close ends one that was never closed,
- * after a warning with the place of its open. A handle whose optimiser has ended, either way, is safe to use: closing it
- * does nothing, and every other function refuses it (WEFT_E_STATE, recorded where the context is known to live).
+ * A weft_optim * is a handle and no address. The context owns the optimiser: weft_ctx_close ends one that was never
+ * closed, after a warning with the place of its open. A handle whose optimiser has ended, either way, is safe to use:
+ * closing it does nothing, and every other function refuses it (WEFT_E_STATE, recorded where the context is known to
+ * live).
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_OPTIM_H
@@ -49,9 +50,9 @@ typedef struct weft_adam_options {
     bool master_weights; /* as above */
 } weft_adam_options;
 
-/* Makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that require a gradient,
- * each listed once. Options (may be NULL) are finite and at least 0, the betas below 1, dampening at most 1. On failure
- * *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx. */
+/* Makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that require a
+ * gradient, each listed once. Options (may be NULL) are finite and at least 0, the betas below 1, dampening at most 1.
+ * On failure *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                    const weft_sgd_options *options, weft_optim **out);
 WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *const *params, int n,
@@ -74,15 +75,15 @@ WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so fa
 
 /* State for checkpoints: velocity, or first and then second moments, one for each parameter in their order; then, with
  * master_weights, the copies of the half parameters in the order of these. Of the parameter's shape; f32 for half
- * parameters, else of the parameter's dtype. Returns their number and fills state[0..min(number, room)); the tensors belong
- * to the optimiser and may be written to (weft_write). With them go the parameters and weft_optim_steps. */
+ * parameters, else of the parameter's dtype. Returns their number and fills state[0..min(number, room)); the tensors
+ * belong to the optimiser and may be written to (weft_write). With them go the parameters and weft_optim_steps. */
 WEFT_API int weft_optim_state(weft_optim *optim, weft_tensor **state, int room);
 WEFT_API void weft_optim_set_steps(weft_optim *optim, int64_t steps); /* 0 to 2^53; else an error of the context */
 
-/* Scales the gradients of n leaves in place so that their joint Euclidean norm is at most max_norm (> 0), and returns the
- * norm from before, added up in f32 (f64 for f64) whatever the gradients' type. A leaf that is listed twice counts once, one
- * without a gradient nothing. A norm that is not finite is returned and nothing is scaled. NAN after an error. Source:
- * Pascanu et al. 2013. */
+/* Scales the gradients of n leaves in place so that their joint Euclidean norm is at most max_norm (> 0), and returns
+ * the norm from before, added up in f32 (f64 for f64) whatever the gradients' type. A leaf that is listed twice counts
+ * once, one without a gradient nothing. A norm that is not finite is returned and nothing is scaled. NAN after an
+ * error. Source: Pascanu et al. 2013. */
 WEFT_API double weft_clip_grad_norm(weft_ctx *ctx, weft_tensor *const *params, int n, double max_norm);
 
 /* Limits every element of the gradients of n leaves to [-limit, limit], in place; limit > 0. */

@@ -35,15 +35,15 @@ typedef struct weft_pool2d_params {
     int64_t padding[2]; /* at most half the kernel */
 } weft_pool2d_params;
 
-/* Steps of optimisers compute in f32, for f64 parameters in f64. State (velocity, m, v) is f32 beside parameters of half
- * types and else of the parameter's dtype. A half parameter takes the step and is rounded: steps below half of its spacing
- * (2^-9 of it in bf16, 2^-12 in f16) leave it where it is. Master weights, an f32 copy of the parameter, gather them: the step is
- * taken there, and the parameter is the copy rounded. master [n] has one for each half parameter that is to have one, NULL
- * for all others; master NULL: none has. Where a parameter is not its copy rounded, it was written since, and the copy
- * starts from it. */
+/* Steps of optimisers compute in f32, for f64 parameters in f64. State (velocity, m, v) is f32 beside parameters of
+ * half types and else of the parameter's dtype. A half parameter takes the step and is rounded: steps below half of its
+ * spacing (2^-9 of it in bf16, 2^-12 in f16) leave it where it is. Master weights, an f32 copy of the parameter, gather
+ * them: the step is taken there, and the parameter is the copy rounded. master [n] has one for each half parameter that
+ * is to have one, NULL for all others; master NULL: none has. Where a parameter is not its copy rounded, it was written
+ * since, and the copy starts from it. */
 
-/* v <- momentum v + (1 - dampening) g, with v = g at the first step; p <- p - lr v. Nesterov: p <- p - lr (g + momentum v).
- * g includes weight_decay p. Source: Sutskever et al. 2013, in the form used by PyTorch. */
+/* v <- momentum v + (1 - dampening) g, with v = g at the first step; p <- p - lr v. Nesterov: p <- p - lr (g + momentum
+ * v). g includes weight_decay p. Source: Sutskever et al. 2013, in the form used by PyTorch. */
 typedef struct weft_sgd_params {
     double lr;
     double momentum;

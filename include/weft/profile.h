@@ -8,24 +8,24 @@
  *     weft_profile_trace(p, "trace.json");                  // for ui.perfetto.dev or chrome://tracing
  *     weft_profile_free(p);
  *
- * Without a line of code: the environment variable WEFT_PROFILE=FILE, read when a context is opened, profiles the context from
- * then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3 ...). What goes wrong
- * with that is told to the log callback, or in a line on standard error where the context has none; whether FILE can be
- * written is looked at when the context is opened. Nothing is ever written without that variable. `weft profile PROGRAM`
- * sets it.
+ * Without a line of code: the environment variable WEFT_PROFILE=FILE, read when a context is opened, profiles the
+ * context from then on and writes a trace to FILE when it is closed (further contexts of the process: FILE.2, FILE.3
+ * ...). What goes wrong with that is told to the log callback, or in a line on standard error where the context has
+ * none; whether FILE can be written is looked at when the context is opened. Nothing is ever written without that
+ * variable. `weft profile PROGRAM` sets it.
  *
- * On the CPU a launch is timed by the clock around its kernel. On CUDA it lies between two events in the stream, which are
- * read some hundred launches later, so that the host runs ahead of the device as it does without a profile. The time between
- * them is the device's; where it waits for the host, the host's time for the launch is in it. The trace has a lane for the
- * host's launches and one for the stream, each by its own clock, aligned when the profile begins. Each launch is
- * also an NVTX range, if a tool such as Nsight Systems is there to see it.
+ * On the CPU a launch is timed by the clock around its kernel. On CUDA it lies between two events in the stream, which
+ * are read some hundred launches later, so that the host runs ahead of the device as it does without a profile. The
+ * time between them is the device's; where it waits for the host, the host's time for the launch is in it. The trace
+ * has a lane for the host's launches and one for the stream, each by its own clock, aligned when the profile begins.
+ * Each launch is also an NVTX range, if a tool such as Nsight Systems is there to see it.
  *
- * Operations of weft_custom have rows under their names. Their backward callbacks are counted without the operations that
- * they call, which have rows of their own (on CUDA that leaves no time).
+ * Operations of weft_custom have rows under their names. Their backward callbacks are counted without the operations
+ * that they call, which have rows of their own (on CUDA that leaves no time).
  *
- * A weft_profile * is a handle and no address. The context owns the profile: weft_ctx_close frees one that never was, after a
- * warning with the place where it was begun. A handle whose profile was freed, either way, is safe to use: it measured
- * nothing, and freeing it again does nothing.
+ * A weft_profile * is a handle and no address. The context owns the profile: weft_ctx_close frees one that never was,
+ * after a warning with the place where it was begun. A handle whose profile was freed, either way, is safe to use: it
+ * measured nothing, and freeing it again does nothing.
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_PROFILE_H
@@ -71,10 +71,10 @@ WEFT_API weft_profile_total weft_profile_totals(weft_profile *profile);
 WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int room);
 /* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
 WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
-/* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program, bytes and FLOPs, on CUDA another one
- * for the host's call with an arrow between them, and tensor memory over time. A file at path is
- * replaced when all is written, as io.h says of saving. WEFT_E_IO and WEFT_E_NOMEM, and WEFT_E_STATE after
- * the profile was freed, are recorded in the context. */
+/* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program,
+ * bytes and FLOPs, on CUDA another one for the host's call with an arrow between them, and tensor memory over time. A
+ * file at path is replaced when all is written, as io.h says of saving. WEFT_E_IO and WEFT_E_NOMEM, and WEFT_E_STATE
+ * after the profile was freed, are recorded in the context. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_profile_trace(weft_profile *profile, const char *path);
 
 #ifdef __cplusplus

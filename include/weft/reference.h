@@ -60,8 +60,8 @@ typedef struct weft_op_description {
 /* How many public operations there are. */
 WEFT_API int weft_op_count(void);
 
-/* Fills *out (which must be zeroed, or have struct_size set) with operation index in [0, count), in the order of the table.
- * WEFT_E_INVALID for another index. */
+/* Fills *out (which must be zeroed, or have struct_size set) with operation index in [0, count), in the order of the
+ * table. WEFT_E_INVALID for another index. */
 WEFT_API weft_status weft_op_describe(int index, weft_op_description *out);
 
 /* The index of an operation ("gelu" or "weft_gelu"); -1: there is none of that name. */

@@ -1,8 +1,8 @@
 /* tensor.h - making tensors, looking at them, getting data in and out.
  *
  * A tensor is a typed block of up to 8 dims; strides are counted in elements, and views share storage. 0-d tensors
- * (scalars) and tensors with a dim of size 0 are ordinary. Shapes are a pointer and a length everywhere; WEFT_DIMS(64, 784)
- * writes both arguments at once, as do WEFT_AXES(0, -1) for lists of dims and WEFT_ALL for "all dims".
+ * (scalars) and tensors with a dim of size 0 are ordinary. Shapes are a pointer and a length everywhere; WEFT_DIMS(64,
+ * 784) writes both arguments at once, as do WEFT_AXES(0, -1) for lists of dims and WEFT_ALL for "all dims".
  * Negative dims count from the end. A tensor has at most 2^63 - 1 bytes, counting what a view repeats (weft_expand): a
  * shape beyond that is WEFT_E_SHAPE.
  *
@@ -20,8 +20,8 @@
 #define WEFT_ALL NULL, 0
 #define WEFT_SCALAR NULL, 0 /* the shape of a 0-d tensor */
 
-/* The two arguments that every list of sizes or dims is, int64_t in both: WEFT_DIMS(64, 784) for sizes, WEFT_AXES(0, -1)
- * for dims. Each expression is evaluated once and converted to int64_t as a function argument would be. */
+/* The two arguments that every list of sizes or dims is, int64_t in both: WEFT_DIMS(64, 784) for sizes, WEFT_AXES(0,
+ * -1) for dims. Each expression is evaluated once and converted to int64_t as a function argument would be. */
 #ifdef __cplusplus
 #include <cstddef>
 #include <type_traits>
@@ -47,19 +47,20 @@ extern "C" {
 
 /* ---- Making ---- */
 
-/* Copies count elements of dtype from data, row-major. data may be NULL only when the shape has no elements. A bool is a
- * byte, 0 or 1; others count as true and become 1 in the copy. */
+/* Copies count elements of dtype from data, row-major. data may be NULL only when the shape has no elements. A bool is
+ * a byte, 0 or 1; others count as true and become 1 in the copy. */
 WEFT_API weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data);
 
 /* Uses data in place, without a copy. Wraps of one context that overlap are as views of one memory: what an operation
- * changes in place through one is seen through the others, by gradients too. It must stay valid and unmoved until release(user, data) is called (release may be
- * NULL), which happens once, when nothing uses it any more, and at once if the call fails. release
- * only looks at the context and releases tensors (ctx.h: Callbacks). Bytes of a bool must be 0 or 1, now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
+ * changes in place through one is seen through the others, by gradients too. It must stay valid and unmoved until
+ * release(user, data) is called (release may be NULL), which happens once, when nothing uses it any more, and at once
+ * if the call fails. release only looks at the context and releases tensors (ctx.h: Callbacks). Bytes of a bool must be
+ * 0 or 1, now (others are WEFT_E_INVALID; the memory is yours, so nothing is changed) and whenever you write them. */
 WEFT_API weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data,
                                 void (*release)(void *user, void *data), void *user);
 
-/* A value becomes an element as by weft_cast from f64: rounded; for integer dtypes cut toward 0 and saturated, NaN 0; for
- * bool true unless it is 0. weft_fill_ and weft_pad do the same. */
+/* A value becomes an element as by weft_cast from f64: rounded; for integer dtypes cut toward 0 and saturated, NaN 0;
+ * for bool true unless it is 0. weft_fill_ and weft_pad do the same. */
 WEFT_API weft_tensor *weft_zeros(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
 WEFT_API weft_tensor *weft_ones(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim);
 WEFT_API weft_tensor *weft_full(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value);
@@ -67,8 +68,8 @@ WEFT_API weft_tensor *weft_scalar(weft_ctx *ctx, weft_dtype dtype, double value)
 WEFT_API weft_tensor *weft_zeros_like(weft_tensor *x);                            /* x's shape and dtype */
 WEFT_API weft_tensor *weft_full_like(weft_tensor *x, double value);
 
-/* start, start + step, ... before stop: ceil((stop - start) / step) elements; step may be negative, not 0. In an integer
- * dtype all of them must be whole numbers that it holds; bool counts nothing. */
+/* start, start + step, ... before stop: ceil((stop - start) / step) elements; step may be negative, not 0. In an
+ * integer dtype all of them must be whole numbers that it holds; bool counts nothing. */
 WEFT_API weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double stop, double step);
 /* n >= 0 values from start to stop, both included; floating dtypes. */
 WEFT_API weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double stop, int64_t n);
@@ -85,8 +86,8 @@ WEFT_API weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_
 WEFT_API weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim,
                                      double p); /* 1 with probability p, else 0; any dtype */
 
-/* ---- Looking ---- (NULL gives 0, NULL, false or WEFT_F32: check the tensor first if that matters; so does a tensor that
- * was freed, and WEFT_E_DEAD_TENSOR is recorded in its context) */
+/* ---- Looking ---- (NULL gives 0, NULL, false or WEFT_F32: check the tensor first if that matters; so does a tensor
+ * that was freed, and WEFT_E_DEAD_TENSOR is recorded in its context) */
 
 WEFT_API int weft_ndim(const weft_tensor *t);
 WEFT_API const int64_t *weft_shape(const weft_tensor *t);   /* ndim sizes; valid as long as t */
@@ -103,9 +104,10 @@ WEFT_API weft_ctx *weft_ctx_of(const weft_tensor *t);   /* NULL for a shared ten
 WEFT_API weft_tensor *weft_set_name(weft_tensor *t, const char *name);
 WEFT_API const char *weft_name(const weft_tensor *t); /* "" if it has none */
 
-/* The check that every operation begins with, for a function of your own that was given t: not NULL, not freed, and of ctx or
- * shared. Otherwise WEFT_E_NULL_ARGUMENT, WEFT_E_DEAD_TENSOR or WEFT_E_MIXED_CONTEXTS is recorded, with a sentence that begins
- * "weft_<function>: <what> <number> was freed"; number -1: without a number. Returns the context's first error, or WEFT_OK. */
+/* The check that every operation begins with, for a function of your own that was given t: not NULL, not freed, and of
+ * ctx or shared. Otherwise WEFT_E_NULL_ARGUMENT, WEFT_E_DEAD_TENSOR or WEFT_E_MIXED_CONTEXTS is recorded, with a
+ * sentence that begins "weft_<function>: <what> <number> was freed"; number -1: without a number. Returns the context's
+ * first error, or WEFT_OK. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_check(weft_ctx *ctx, const char *function, const weft_tensor *t,
                                                 const char *what, int number);
 
@@ -117,19 +119,20 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_read(weft_ctx *ctx, weft_tensor *t, vo
 /* Overwrites all elements from data, row-major: weft_copy_ of a tensor that weft_from_data makes, by the same rules. */
 WEFT_API weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t bytes);
 
-/* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need weft_item_i64. */
+/* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need weft_item_i64.
+ * */
 WEFT_API double weft_item(weft_ctx *ctx, weft_tensor *t);
 WEFT_API int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t); /* integer and bool dtypes */
 
 /* The first element's address, for reading and writing host memory in place; strides apply. Owned by the tensor.
- * After writing through it, a gradient that saved the old values is not detected: prefer weft_write. Bytes of a bool are 0
- * or 1, nothing else. NULL for NULL. */
+ * After writing through it, a gradient that saved the old values is not detected: prefer weft_write. Bytes of a bool
+ * are 0 or 1, nothing else. NULL for NULL. */
 WEFT_API void *weft_data(weft_tensor *t);
 
-/* Writes t as NumPy 2.4 prints an array (at most 8 digits after the point, of more than 1000 elements the first and last
- * three of each dim), in any locale, into buffer, cut to size bytes with the terminator. bf16, which NumPy lacks, by the same
- * rules; an empty t of two dims or more with its shape, "[] (shape [0, 3])". Returns the length of the whole text without
- * terminator, as snprintf does; -1 after an error. */
+/* Writes t as NumPy 2.4 prints an array (at most 8 digits after the point, of more than 1000 elements the first and
+ * last three of each dim), in any locale, into buffer, cut to size bytes with the terminator. bf16, which NumPy lacks,
+ * by the same rules; an empty t of two dims or more with its shape, "[] (shape [0, 3])". Returns the length of the
+ * whole text without terminator, as snprintf does; -1 after an error. */
 WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size);
 
 /* The same to a stream, with a final newline. */
@@ -137,11 +140,11 @@ WEFT_API weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t);
 
 /* ---- Sharing between threads ----
  * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as
- * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context from
- * its other inputs; where there is none (weft_lost_error in ctx.h), weft_borrow gives a view that belongs to ctx. The copy is in host memory: on a
- * GPU borrow once and keep that, a copy on the device, since each use of the shared tensor copies anew. The caller owns the result:
- * weft_release frees it once the last context that uses it has let go. The allocator hooks of t's context must outlive
- * it and be safe to call from any thread. */
+ * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context
+ * from its other inputs; where there is none (weft_lost_error in ctx.h), weft_borrow gives a view that belongs to ctx.
+ * The copy is in host memory: on a GPU borrow once and keep that, a copy on the device, since each use of the shared
+ * tensor copies anew. The caller owns the result: weft_release frees it once the last context that uses it has let go.
+ * The allocator hooks of t's context must outlive it and be safe to call from any thread. */
 WEFT_API weft_tensor *weft_share(weft_tensor *t);
 WEFT_API weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *shared);
 

@@ -28,8 +28,8 @@
  *
  * Errors: the first one sticks in the context with a message that names operation, shapes, dtypes and remedy; NULL in
  * gives NULL out; everything after an error does nothing until weft_ctx_clear. The library never prints, exits or
- * aborts (one exception: profile.h's WEFT_PROFILE, where there is nobody else to tell). Environment: WEFT_TRAP=1 raises SIGTRAP at the first error, for a debugger; WEFT_ISA=avx512, avx2 or plain
- * chooses the CPU's instruction set.
+ * aborts (one exception: profile.h's WEFT_PROFILE, where there is nobody else to tell). Environment: WEFT_TRAP=1 raises
+ * SIGTRAP at the first error, for a debugger; WEFT_ISA=avx512, avx2 or plain chooses the CPU's instruction set.
  *
  * Threads: one thread uses a context at a time; contexts are independent. weft_share makes read-only tensors for all.
  *

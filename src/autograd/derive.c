@@ -1,8 +1,9 @@
 /* derive.c - runs a derivative rule, on operands that are wide enough for it.
  *
- * A rule that is written in public operations rounds after each of them. In f16 and bf16 that would cost more digits than
- * the result has, or overflow on the way; so such rules see their operands, the result and the gradient in f32, and only
- * what they return is rounded: as in the fused kernels. Every rule is called here, so that none has to think of it. */
+ * A rule that is written in public operations rounds after each of them. In f16 and bf16 that would cost more digits
+ * than the result has, or overflow on the way; so such rules see their operands, the result and the gradient in f32,
+ * and only what they return is rounded: as in the fused kernels. Every rule is called here, so that none has to think
+ * of it. */
 #include "vjp.h"
 
 /* Rules that move elements, or make each element by one product or sum, are rounded once as they are. */

@@ -44,7 +44,8 @@ static void take(weft_tensor **slot, weft_tensor *made)
 
 /* ---- Whole gradients ---- */
 
-/* Sums what was broadcast and casts, so that g has t's shape and dtype; half types may wait in another floating dtype. */
+/* Sums what was broadcast and casts, so that g has t's shape and dtype; half types may wait in another floating dtype.
+ * */
 static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
 {
     if (!weft__same_shape(&g->a, &t->a)) {
@@ -77,7 +78,8 @@ void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool
 
 /* ---- Slices ---- */
 
-/* What views[n-1] of t, ... views[0] show, in the buffer of t's sum; NULL where that takes a copy, or after an error. */
+/* What views[n-1] of t, ... views[0] show, in the buffer of t's sum; NULL where that takes a copy, or after an error.
+ * */
 static weft_tensor *seen_through(weft_tensor *buffer, weft__node *const *views, int n, const weft_tensor *sliced)
 {
     weft_tensor *t = buffer;
@@ -190,8 +192,8 @@ static void add_equal(weft__part **parts, int64_t n)
     }
 }
 
-/* Joins parts that do not overlap and lie along one dim, the first ones in order, with zeros between them; they leave the
- * list. row has room for them. Returns how many they were. */
+/* Joins parts that do not overlap and lie along one dim, the first ones in order, with zeros between them; they leave
+ * the list. row has room for them. Returns how many they were. */
 static int64_t join_layer(weft__sum *s, weft__part **parts, int64_t n, weft_tensor **row)
 {
     const weft__part *last = NULL;

@@ -1,8 +1,9 @@
 /* sum.h - the gradient of one tensor while a pass gathers it from the tensor's uses (struct weft__sum, core.h).
  *
- * A single gradient is passed on as it is. From the second on, they are added in place to a buffer that nobody else sees:
- * in f32 for half types, so that many uses do not stop at 256, rounded once when the sum is complete. The gradient of a
- * slice is added to its place in that buffer, so that n slices of a tensor cost what they hold, not n whole tensors.
+ * A single gradient is passed on as it is. From the second on, they are added in place to a buffer that nobody else
+ * sees: in f32 for half types, so that many uses do not stop at 256, rounded once when the sum is complete. The
+ * gradient of a slice is added to its place in that buffer, so that n slices of a tensor cost what they hold, not n
+ * whole tensors.
  *
  * A pass that is recorded changes nothing in place: its sums are operations of the graph, and slices wait until the sum
  * is complete; then those that do not overlap are joined by one weft_concat. */
@@ -45,7 +46,8 @@ bool weft__sum_add_part(weft__sum *s, const weft_tensor *t, weft__node *const *v
 /* The same for one that is: at a place of t itself. */
 void weft__sum_note_part(weft__sum *s, const weft_tensor *t, const weft__place *place, weft_tensor *g);
 
-/* Ends the gathering: the gradient in the tensor's dtype, a reference of the caller's; s is empty. NULL after an error. */
+/* Ends the gathering: the gradient in the tensor's dtype, a reference of the caller's; s is empty. NULL after an error.
+ * */
 weft_tensor *weft__sum_finish(weft_ctx *ctx, weft__sum *s);
 
 static inline weft_tensor *weft__sum_take(weft_ctx *ctx, weft__sum *s)

@@ -41,7 +41,8 @@ static weft_tensor *nothing_of(weft_tensor *g)
     return weft_mul_scalar(g, 0);
 }
 
-/* s(x) s(-x), s the sigmoid. Unlike a formula of |x| it is smooth, and unlike 1 - y it is not 0 where y has rounded to 1. */
+/* s(x) s(-x), s the sigmoid. Unlike a formula of |x| it is smooth, and unlike 1 - y it is not 0 where y has rounded to
+ * 1. */
 static weft_tensor *sigmoid_slope(weft_tensor *x)
 {
     return weft_mul(weft_sigmoid(x), weft_sigmoid(weft_neg(x)));
@@ -187,7 +188,8 @@ static weft_tensor *atan2_slope(const weft__vjp *v, weft_tensor *p, weft_tensor 
 
 RULE_2(atan2, atan2_slope(v, b, a), weft_neg(atan2_slope(v, a, b)))
 
-/* b a^(b-1), and 0 for b = 0 where 1 / a is infinite; elsewhere b = 0 is no case: the product's own derivative by b counts */
+/* b a^(b-1), and 0 for b = 0 where 1 / a is infinite; elsewhere b = 0 is no case: the product's own derivative by b
+ * counts */
 static weft_tensor *pow_by_base(weft__vjp *v, weft_tensor *a, weft_tensor *b)
 {
     weft_tensor *zero = weft__constant(v, 0), *over = weft_logical_not(weft_isfinite(weft_reciprocal(weft_detach(a))));

@@ -83,7 +83,8 @@ void weft__vjp_linear(weft__vjp *v)
     derive_linear(v, v->g);
 }
 
-/* The gradient of the sum, by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the sum. */
+/* The gradient of the sum, by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the
+ * sum. */
 static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
 {
     const bool relu = act == WEFT_ACT_RELU;
@@ -126,7 +127,8 @@ static weft_conv2d_params conv_params(const weft__vjp *v)
                                 .groups = v->i[WEFT__CONV_GROUPS]};
 }
 
-/* The transpose of a convolution that saw an image of x's size: output_padding restores rows that the stride skipped. */
+/* The transpose of a convolution that saw an image of x's size: output_padding restores rows that the stride skipped.
+ * */
 static weft_tensor *back_to_image(const weft__vjp *v, weft_tensor *g, weft_tensor *w, const weft__array *x)
 {
     weft_conv2d_params p = conv_params(v);
@@ -301,7 +303,8 @@ static weft_tensor *seen_keys(weft__vjp *v)
 }
 
 /* What a mask hides must not come through, and 0 times NaN would. Where operands of a causal attention hold NaN or
- * infinities, those count as 0 in the composition, and rows of the gradients that they do reach are made NaN at its end. */
+ * infinities, those count as 0 in the composition, and rows of the gradients that they do reach are made NaN at its
+ * end. */
 typedef struct trouble {
     weft_tensor *seen;
     weft_tensor *of_scores,
@@ -384,8 +387,9 @@ void weft__vjp_attention(weft__vjp *v)
 }
 
 /* ---- Normalisation ----
- * With h = (x - mean) r, r = 1 / sqrt(var + eps) and u = g w:  dx = r (u - mean(u) - h mean(u h)), dw = sum g h, db = sum g,
- * means over what is normalised together. Source: Ioffe & Szegedy 2015, Ba et al. 2016; RMS norm lacks the mean terms. */
+ * With h = (x - mean) r, r = 1 / sqrt(var + eps) and u = g w:  dx = r (u - mean(u) - h mean(u h)), dw = sum g h, db =
+ * sum g, means over what is normalised together. Source: Ioffe & Szegedy 2015, Ba et al. 2016; RMS norm lacks the mean
+ * terms. */
 
 typedef struct norm_shape {
     int64_t mean_dims[WEFT__MAX_DIMS], sum_dims[WEFT__MAX_DIMS];

@@ -80,9 +80,9 @@ static weft_tensor *from_slices(const weft__vjp *v, weft_tensor *t, const int64_
     return weft_permute(weft_reshape(t, shape, x->ndim), back, x->ndim);
 }
 
-/* Of each element of x [rows, n] the product of the others in its row, along a tree that pairs the halves of a row: a node
- * is the product of its two, and what is outside of it is its sibling times what is outside of its parent. Without a
- * division, zeros and products that overflow are no cases of their own, in derivatives of any order. */
+/* Of each element of x [rows, n] the product of the others in its row, along a tree that pairs the halves of a row: a
+ * node is the product of its two, and what is outside of it is its sibling times what is outside of its parent. Without
+ * a division, zeros and products that overflow are no cases of their own, in derivatives of any order. */
 static weft_tensor *product_of_others(weft_tensor *x)
 {
     const int64_t n = x ? x->a.shape[1] : 0, half = (n + 1) / 2;

@@ -6,8 +6,8 @@
 
 /* ---- Delivering ---- */
 
-/* What an outer pass has gathered at a place that this one, begun by a callback within it, comes to as well. It is put back
- * when this one ends. */
+/* What an outer pass has gathered at a place that this one, begun by a callback within it, comes to as well. It is put
+ * back when this one ends. */
 struct weft__displaced {
     weft__displaced *next;
     weft__node *node; /* or */
@@ -129,8 +129,8 @@ static bool is_mere_view(const weft__walk *w, const weft__node *node)
     }
 }
 
-/* The gradient of a slice goes to the tensor whose memory it shows, past the views between them: a loop that reshapes or
- * transposes anew before each slice would make a whole gradient for each of those views. */
+/* The gradient of a slice goes to the tensor whose memory it shows, past the views between them: a loop that reshapes
+ * or transposes anew before each slice would make a whole gradient for each of those views. */
 static void deliver_part(weft__walk *w, weft_tensor *sliced, const weft__place *place, weft_tensor *g)
 {
     enum { DEEP = 8 };
@@ -235,8 +235,8 @@ static bool is_elementwise(const weft__node *node)
     return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
 }
 
-/* A gradient that a callback gave, as the pass goes on with it: a tensor of this context, and without the history that it
- * may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
+/* A gradient that a callback gave, as the pass goes on with it: a tensor of this context, and without the history that
+ * it may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
 static weft_tensor *taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number)
 {
     weft_ctx *ctx = w->ctx;
@@ -245,7 +245,8 @@ static weft_tensor *taken(weft__walk *w, const char *function, weft_tensor *g, c
     return w->create_graph || !weft__requires(g) ? g : weft__alias(ctx, -1, g);
 }
 
-/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed). */
+/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed).
+ * */
 static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand)
 {
     int64_t shape[WEFT__MAX_DIMS];
@@ -254,8 +255,8 @@ static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand
            memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
 }
 
-/* Has a callback, called since the context was at this depth, closed the scopes around the pass? Then the pass is gone, *w
- * too (drop_all below). */
+/* Has a callback, called since the context was at this depth, closed the scopes around the pass? Then the pass is gone,
+ * *w too (drop_all below). */
 static bool is_gone(const weft_ctx *ctx, int depth)
 {
     return ctx->depth < depth;

@@ -30,9 +30,9 @@ typedef struct weft__walk {
 /* NULL: out of memory, recorded. */
 weft__walk *weft__walk_new(weft_ctx *ctx, bool create_graph, weft_tensor *const *results, int n_results,
                            weft_tensor *const *inputs, int n_inputs);
-/* Seeds, walks and leaves the gradients of leaves in leaf->pass.whole (linked from touched) and captured[]. The status is the
- * context's. False: a callback has closed the scopes around it, so that the pass is given up and gone, w too, and the
- * context is no longer within the function that called this. weft__walk_end drops what is still held, and w. */
+/* Seeds, walks and leaves the gradients of leaves in leaf->pass.whole (linked from touched) and captured[]. The status
+ * is the context's. False: a callback has closed the scopes around it, so that the pass is given up and gone, w too,
+ * and the context is no longer within the function that called this. weft__walk_end drops what is still held, and w. */
 bool weft__walk_run(weft__walk *w, weft_tensor *const *cotangents);
 void weft__walk_end(weft__walk *w);
 

@@ -1,5 +1,5 @@
-/* ceilings_cpu.c - what the processor and its memory do at best: loops that do nothing else, on threads that live for one
- * sample. */
+/* ceilings_cpu.c - what the processor and its memory do at best: loops that do nothing else, on threads that live for
+ * one sample. */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif

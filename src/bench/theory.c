@@ -1,10 +1,10 @@
 /* theory.c - see theory.h. Clocks are the highest that the device names; under load it may keep below them. */
 #include "theory.h"
 
-/* Floating-point operations that a multiprocessor does in a cycle, a multiply-add as two: f64 and half types with tensor cores
- * where there are any for them, f32 without (their tf32 is another format). 0: none. Source: NVIDIA's CUDA C++ Programming Guide,
- * "Throughput of Native Arithmetic Instructions", and for tensor cores the peaks of the architectures' white papers and data
- * sheets, divided by their clocks and multiprocessors. */
+/* Floating-point operations that a multiprocessor does in a cycle, a multiply-add as two: f64 and half types with
+ * tensor cores where there are any for them, f32 without (their tf32 is another format). 0: none. Source: NVIDIA's CUDA
+ * C++ Programming Guide, "Throughput of Native Arithmetic Instructions", and for tensor cores the peaks of the
+ * architectures' white papers and data sheets, divided by their clocks and multiprocessors. */
 typedef struct rates {
     int major, minor;
     double f64, f32, f16, bf16;

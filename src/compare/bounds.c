@@ -2,8 +2,8 @@
 #include <math.h>
 #include "judge.h"
 
-/* How the results of every row of the table that runs a kernel of its own may differ. Elementwise families have one class;
- * any other row is named here, or it does not compile. */
+/* How the results of every row of the table that runs a kernel of its own may differ. Elementwise families have one
+ * class; any other row is named here, or it does not compile. */
 enum {
     HOW_CAST = WEFT__ELEMENTWISE,
     HOW_PAD = WEFT__ELEMENTWISE,
@@ -181,10 +181,10 @@ int64_t weft__terms_of(const weft__frozen *f, int result)
 
 /* ---- Bounds ---- */
 
-/* What the roundings of two sums of n terms in f32 typically come to, as a share of the sum of their sizes. No partial sum is
- * larger than that sum, so that each rounding is at most u = 2^-24 of it and, rounded either way, typically u / sqrt(3):
- * sqrt(2 n / 3) u after 2 n of them. A few large terms of one sign, the first of a sequential sum, come close to it. Short
- * sums: what a product, a bias and an activation add. Long ones: every kernel adds in blocks. */
+/* What the roundings of two sums of n terms in f32 typically come to, as a share of the sum of their sizes. No partial
+ * sum is larger than that sum, so that each rounding is at most u = 2^-24 of it and, rounded either way, typically u /
+ * sqrt(3): sqrt(2 n / 3) u after 2 n of them. A few large terms of one sign, the first of a sequential sum, come close
+ * to it. Short sums: what a product, a bias and an activation add. Long ones: every kernel adds in blocks. */
 static double summed(int64_t terms)
 {
     const double walk = 0x1p-24 * sqrt((double)terms);

@@ -1,5 +1,5 @@
-/* frozen.c - see frozen.h. A held block covers the elements from the lowest to the highest that the strides reach, so that a
- * rerun sees the same layout; gaps between them are copied too. */
+/* frozen.c - see frozen.h. A held block covers the elements from the lowest to the highest that the strides reach, so
+ * that a rerun sees the same layout; gaps between them are copied too. */
 #include "frozen.h"
 
 #include <stdio.h>

@@ -29,8 +29,8 @@ typedef struct weft__frozen {
                        weft__array *out);
 } weft__frozen;
 
-/* Copies the inputs before the launch, and the outputs after it. An optimiser step has no outputs: what it changes among its
- * inputs becomes out. False: out of memory, or the device failed to copy. */
+/* Copies the inputs before the launch, and the outputs after it. An optimiser step has no outputs: what it changes
+ * among its inputs becomes out. False: out of memory, or the device failed to copy. */
 bool weft__freeze_inputs(weft__frozen *f, weft_ctx *owner, const weft__launch *launch);
 bool weft__frozen_lists(weft__frozen *f); /* empty ones, for n_in and n_out */
 bool weft__freeze_outputs(weft__frozen *f, const weft__launch *launch);

@@ -129,9 +129,10 @@ static void check_element(weft__verdict *v, const trial *t, int64_t k)
     blame(v, t, isnan(want) || isnan(got) ? "NaN" : strange ? "infinity" : "element", k, error, bound);
 }
 
-/* What the whole may be off by, given the norm of want and of room, and room's largest. Of sums the elements' roundings are
- * independent: the norm of many is close to its expectation, the typical error's norm, and beyond it by a few times that of
- * the largest element at most (the norm is Lipschitz). So a bias of all elements shows that no element shows by itself. */
+/* What the whole may be off by, given the norm of want and of room, and room's largest. Of sums the elements' roundings
+ * are independent: the norm of many is close to its expectation, the typical error's norm, and beyond it by a few times
+ * that of the largest element at most (the norm is Lipschitz). So a bias of all elements shows that no element shows by
+ * itself. */
 static double allowed_norm(const trial *t, double size, double room, double largest_room)
 {
     if (t->how != WEFT__SUMMED || t->bounds.magnitude <= 0)

@@ -44,9 +44,9 @@ typedef struct weft__verdict {
     int64_t bad_elements; /* beyond the elements' bound */
 } weft__verdict;
 
-/* Judges got, the outputs of a rerun, against f's own. arbiter: a context on the CPU for reruns in f64, asked only where the
- * quick bounds do not hold. False: out of memory or an error of arbiter; else *v is the first output that disagrees, or
- * the last. */
+/* Judges got, the outputs of a rerun, against f's own. arbiter: a context on the CPU for reruns in f64, asked only
+ * where the quick bounds do not hold. False: out of memory or an error of arbiter; else *v is the first output that
+ * disagrees, or the last. */
 bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter, weft__verdict *v);
 
 #endif

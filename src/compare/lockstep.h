@@ -1,4 +1,5 @@
-/* lockstep.h - what judging launches one after the other needs, shared by lockstep and the comparison of all operations. */
+/* lockstep.h - what judging launches one after the other needs, shared by lockstep and the comparison of all
+ * operations. */
 #ifndef WEFT_COMPARE_LOCKSTEP_H
 #define WEFT_COMPARE_LOCKSTEP_H
 

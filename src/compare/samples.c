@@ -11,8 +11,8 @@ static double next(weft__sampler *s)
     return (double)(s->state >> 11) * 0x1p-53;
 }
 
-/* Values at which formulas have a case: 0, the limits that clamp gets, whole numbers. Two operands have them at the same
- * elements, so that there are ties, too. */
+/* Values at which formulas have a case: 0, the limits that clamp gets, whole numbers. Two operands have them at the
+ * same elements, so that there are ties, too. */
 static void put_points(const weft__sampler *s, weft_dtype dtype, double *values, int64_t count, double lo, double hi)
 {
     static const double points[] = {0, 1, -1, 1.5, 0.5, 2};

@@ -19,8 +19,8 @@ typedef struct weft__sampler {
     int n_leaves; /* kept: to be released */
 } weft__sampler;
 
-/* Calls op on fresh operands; the result, or NULL after an error, or where there is nothing to call (*none: an optimiser step
- * or kernel row). */
+/* Calls op on fresh operands; the result, or NULL after an error, or where there is nothing to call (*none: an
+ * optimiser step or kernel row). */
 weft_tensor *weft__sample_run(weft__sampler *s, int op, bool *none);
 void weft__sample_drop(weft__sampler *s);
 

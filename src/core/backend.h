@@ -20,8 +20,8 @@ typedef struct weft__host {
     /* Records "<op>: <message>" as the context's error and returns status, so that a kernel can return it. */
     weft_status (*fail)(const weft__exec *e, weft_status status, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-    /* 64-byte aligned memory of the executing device until the kernel returns; NULL (error already recorded) when out of
-     * memory: return WEFT_E_NOMEM then. Not to be called from inside a parallel region. */
+    /* 64-byte aligned memory of the executing device until the kernel returns; NULL (error already recorded) when out
+     * of memory: return WEFT_E_NOMEM then. Not to be called from inside a parallel region. */
     void *(*scratch)(const weft__exec *e, size_t bytes);
 } weft__host;
 
@@ -75,11 +75,11 @@ typedef struct weft__backend {
     weft_status (*synchronize)(void *device);
     /* A sentence on why the last of the calls above failed, valid until the next one; NULL: there are no such texts. */
     const char *(*message)(void *device);
-    /* Calls call with the device current and the stream that its work is queued on (a cudaStream_t), for work of others;
-     * returns what it returns. NULL: the device has no stream. */
+    /* Calls call with the device current and the stream that its work is queued on (a cudaStream_t), for work of
+     * others; returns what it returns. NULL: the device has no stream. */
     weft_status (*with_stream)(void *device, weft_status (*call)(void *stream, void *user), void *user);
-    /* A clock in the queue of work, for profiles: n marks, numbered from 0. NULL: work is done when its call returns, or the
-     * clock cannot be had (message tells). Marks may be set again. */
+    /* A clock in the queue of work, for profiles: n marks, numbered from 0. NULL: work is done when its call returns,
+     * or the clock cannot be had (message tells). Marks may be set again. */
     void *(*clock_open)(void *device, int n);
     void (*clock_close)(void *clock);
     /* Puts a mark behind the work that was queued before. */

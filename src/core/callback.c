@@ -1,5 +1,5 @@
-/* callback.c - calls into the program's own code (hooks, callbacks of operations, log, memory): what it may do with the context
- * meanwhile, and what becomes of the work in progress when it never returns. */
+/* callback.c - calls into the program's own code (hooks, callbacks of operations, log, memory): what it may do with the
+ * context meanwhile, and what becomes of the work in progress when it never returns. */
 #include "observe.h"
 
 uintptr_t weft__thread_mark(void)
@@ -16,8 +16,8 @@ static void reset_to(weft_ctx *ctx, int n)
     ctx->only_look = outer && outer->only_look;
 }
 
-/* The callbacks from k on will not return: everything goes back to how it was when the public function that called the k-th
- * was called itself. */
+/* The callbacks from k on will not return: everything goes back to how it was when the public function that called the
+ * k-th was called itself. */
 static void abandon(weft_ctx *ctx, int k)
 {
     const weft__callback left = ctx->callbacks[k];

@@ -142,7 +142,8 @@ weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keep
 
 /* ---- Losses ---- */
 
-/* Operands of a loss broadcast to one of them, not to more elements than either has: [8, 1] and [8] would make 64 pairs. */
+/* Operands of a loss broadcast to one of them, not to more elements than either has: [8, 1] and [8] would make 64
+ * pairs. */
 static bool losses_pair(weft_ctx *ctx, int op, weft_tensor *const *in)
 {
     int64_t shape[WEFT__MAX_DIMS];
@@ -210,8 +211,8 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     weft_dtype dtype;
     if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
         return weft__leave_with(ctx, NULL);
-    /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their slopes,
-     * s(x) and t, cancel where the prediction is right. */
+    /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their
+     * slopes, s(x) and t, cancel where the prediction is right. */
     weft_tensor *x = in[0], *zero = weft_scalar(ctx, (weft_dtype)x->a.dtype, 0), *positive = weft_gt(x, zero);
     weft_tensor *t = weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft_cast(in[1], (weft_dtype)x->a.dtype);
     weft_tensor *curve = weft_softplus(weft_where(positive, weft_neg(x), x)), *minus = weft_neg(t);

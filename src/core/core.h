@@ -22,8 +22,8 @@
 #define WEFT__NODE_INTS 4
 #define WEFT__NODE_REALS 2
 #define WEFT__SIZE_CLASSES 200
-/* Freed headers that are held back, first in, first out, before they are used again: for so long a use of a freed tensor is
- * seen as such. More would cost the cache: a header is five lines. */
+/* Freed headers that are held back, first in, first out, before they are used again: for so long a use of a freed
+ * tensor is seen as such. More would cost the cache: a header is five lines. */
 #define WEFT__QUARANTINE (WEFT__DEBUG ? 4096 : 64)
 #define WEFT__MAX_CUSTOM_INPUTS 16
 #define WEFT__MOST_CALLBACKS 32 /* of the program's, one within the other */
@@ -101,8 +101,8 @@ typedef struct weft__hook_entry {
     void *user;
 } weft__hook_entry;
 
-/* Why the gradient that a backward pass has gathered is 0 whatever it is given: all of it came through step functions, such
- * as weft_round. */
+/* Why the gradient that a backward pass has gathered is 0 whatever it is given: all of it came through step functions,
+ * such as weft_round. */
 typedef struct weft__flat {
     uint16_t op; /* one of them; WEFT_OP_COUNT: some of it came by other ways */
     weft__site site;
@@ -271,7 +271,8 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
 
 /* Errors of calls that have no context to record them in, of this thread (weft_lost_error). note: keeps the first one.
  * adopt: a context without an error takes it over, where it is one that no earlier error explains. why_null: what a
- * message about a NULL tensor says of it, "the call that made it may have failed: weft_concat: was given no tensors". */
+ * message about a NULL tensor says of it, "the call that made it may have failed: weft_concat: was given no tensors".
+ * */
 void weft__note_lost(const char *function, weft_status status, const char *what);
 void weft__adopt_lost(weft_ctx *ctx);
 void weft__forget_lost(void);
@@ -289,8 +290,8 @@ weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__site_text(weft__site site);       /* "train.c:31" or "an unknown place" */
 weft__text weft__budget_text(const weft_ctx *ctx); /* " of a budget of 1000", "" if there is none */
 
-/* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may have
- * left notes of calls behind that never began. */
+/* The place of the call of this function that begins now, if the macros noted it; taken once. An outermost call may
+ * have left notes of calls behind that never began. */
 weft__site weft__take_site(const char *function, bool outermost);
 
 void weft__pop_to(weft_ctx *ctx, int mark); /* ctx.c: closes the scopes from mark on */
@@ -298,26 +299,26 @@ void weft__pop_to(weft_ctx *ctx, int mark); /* ctx.c: closes the scopes from mar
 /* ---- Entering a public function (enter.c) ---- */
 
 /* Checks the context and n inputs for an operation: NULL, dead, mixed contexts, earlier errors. Returns the context to
- * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be NULL;
- * bit 31 stands for all from the 32nd on. */
+ * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be
+ * NULL; bit 31 stands for all from the 32nd on. */
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);
-/* The same for an outermost call that hands over y (or NULL, or an operand) and nothing else: what was made on the way to it
- * and is held by nobody dies now and not with the scope. Returns y. */
+/* The same for an outermost call that hands over y (or NULL, or an operand) and nothing else: what was made on the way
+ * to it and is held by nobody dies now and not with the scope. Returns y. */
 weft_tensor *weft__leave_with(weft_ctx *ctx, weft_tensor *y);
 
-/* The same check for one tensor that comes from outside in any other way: a callback's result, a cotangent, an entry of a
- * list. "<what> <number>" names it in the message, number -1: what alone. False: error recorded. */
+/* The same check for one tensor that comes from outside in any other way: a callback's result, a cotangent, an entry of
+ * a list. "<what> <number>" names it in the message, number -1: what alone. False: error recorded. */
 bool weft__check(weft_ctx *ctx, const char *function, const weft_tensor *t, const char *what, int number);
 /* Whether t, not NULL, may be looked at; if it was freed the error is recorded in its context. */
 bool weft__alive(const weft_tensor *t, const char *function);
 
 /* ---- Calling the program (callback.c) ----
- * Every callback is called between weft__call_begins and weft__call_ends. Meanwhile the context is not closed, and, only_look,
- * not used. A callback may also be left for good: by longjmp or an exception (noticed at the next use of the context from
- * further up the stack), or by closing a scope that was open before (which is what one does after a longjmp). Then everything
- * that was in progress is undone; if it returns nevertheless, weft__call_ends says so. */
+ * Every callback is called between weft__call_begins and weft__call_ends. Meanwhile the context is not closed, and,
+ * only_look, not used. A callback may also be left for good: by longjmp or an exception (noticed at the next use of the
+ * context from further up the stack), or by closing a scope that was open before (which is what one does after a
+ * longjmp). Then everything that was in progress is undone; if it returns nevertheless, weft__call_ends says so. */
 
 /* 0: callbacks nest too deep, error recorded; do not call. */
 weft__call_id weft__call_begins(weft_ctx *ctx, const char *name, bool only_look);
@@ -326,8 +327,8 @@ weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft
 /* False: the function in progress was undone and the error recorded; touch nothing that it made, and return. */
 bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id);
 
-/* What a function has to do if a callback that it calls is left for good: part of a block of the context's, not of the stack,
- * which is gone by then. */
+/* What a function has to do if a callback that it calls is left for good: part of a block of the context's, not of the
+ * stack, which is gone by then. */
 struct weft__undo {
     weft__undo *older;
     void (*run)(weft_ctx *ctx, weft__undo *self);
@@ -396,8 +397,8 @@ int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *d
 
 /* ---- Tensors (tensor.c) ---- */
 
-/* A header in the innermost scope with storage, or with a given storage (one more reference). NULL: error recorded. Both
- * refuse what has more bytes than can be addressed, counting what a view repeats. */
+/* A header in the innermost scope with storage, or with a given storage (one more reference). NULL: error recorded.
+ * Both refuse what has more bytes than can be addressed, counting what a view repeats. */
 weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *shape, int ndim);
 weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage);
 /* The same data without history, in the innermost scope. */
@@ -471,8 +472,8 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dim
 
 /* x in the dtype that an operation of this class computes on: FLT turns integers into f32, NUM turns bool into i64. */
 weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls);
-/* Composites on half types compute in f32, so that only the result is rounded: x in f32 if it is a half type, and the way
- * back for the result. NULL gives NULL. */
+/* Composites on half types compute in f32, so that only the result is rounded: x in f32 if it is a half type, and the
+ * way back for the result. NULL gives NULL. */
 weft_tensor *weft__widened(weft_tensor *x);
 weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype);
 /* Replaces shared tensors by views that belong to ctx; false: error recorded. */
@@ -502,8 +503,8 @@ bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
 
 /* ---- Recording (record.c) ---- */
 
-/* What cut a path if it was a custom operation, which has no number of its own: one without a backward callback, or one that
- * ran while recording was switched off. */
+/* What cut a path if it was a custom operation, which has no number of its own: one without a backward callback, or one
+ * that ran while recording was switched off. */
 enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED };
 
 /* Appends a node for out[0] if gradients are on and an input requires one; else marks the cut. False: out of memory. */

@@ -1,5 +1,5 @@
-/* digits.c - see digits.h. The number is a fraction of two whole numbers of any length; each digit is what the division gives
- * next, until what is left lies within half the distance to the number's neighbours. */
+/* digits.c - see digits.h. The number is a fraction of two whole numbers of any length; each digit is what the division
+ * gives next, until what is left lies within half the distance to the number's neighbours. */
 #include "digits.h"
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* digits.h - the decimal digits of a floating number: the fewest that give it back, computed exactly and without libc. */
+/* digits.h - the decimal digits of a floating number: the fewest that give it back, computed exactly and without libc.
+ * */
 #ifndef WEFT_CORE_DIGITS_H
 #define WEFT_CORE_DIGITS_H
 
@@ -14,10 +15,10 @@ typedef struct weft__digits {
     int n, point;
 } weft__digits;
 
-/* The fewest digits that tell |x|, a finite value of a floating dtype, apart from its neighbours there, and of those the ones
- * nearest to it; but none beyond the last place, 10^-decimals, or beyond `most` digits: x is rounded there, half to even. If
- * fewer than `least` would do, further ones of x's own. This is what NumPy prints (Steele and White's algorithm, known as
- * Dragon4). */
+/* The fewest digits that tell |x|, a finite value of a floating dtype, apart from its neighbours there, and of those
+ * the ones nearest to it; but none beyond the last place, 10^-decimals, or beyond `most` digits: x is rounded there,
+ * half to even. If fewer than `least` would do, further ones of x's own. This is what NumPy prints (Steele and White's
+ * algorithm, known as Dragon4). */
 weft__digits weft__digits_of(double x, weft_dtype dtype, int decimals, int least, int most);
 
 #endif

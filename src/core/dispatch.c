@@ -1,5 +1,5 @@
-/* dispatch.c - runs an operation: check, infer, allocate, run the kernel, record. The elementwise and reduction families
- * are here whole; other rows have a front end of their own that ends in weft__run. */
+/* dispatch.c - runs an operation: check, infer, allocate, run the kernel, record. The elementwise and reduction
+ * families are here whole; other rows have a front end of their own that ends in weft__run. */
 #include <stdarg.h>
 #include <stdio.h>
 #include "observe.h"

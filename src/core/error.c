@@ -242,8 +242,8 @@ weft__text weft__site_text(weft__site site)
     return text;
 }
 
-/* The first error of this thread that had no context to go to. Where all operands were NULL, the context of the call that
- * gave the first NULL holds the reason already; where all were shared, or there were none, nobody knows it yet. */
+/* The first error of this thread that had no context to go to. Where all operands were NULL, the context of the call
+ * that gave the first NULL holds the reason already; where all were shared, or there were none, nobody knows it yet. */
 static _Thread_local struct {
     weft_status status;
     char message[512];
@@ -293,8 +293,8 @@ weft_status weft_lost_error(const char **message)
     return was;
 }
 
-/* The calls of this thread whose place the macros have noted and which have not begun: an inner call notes its place after
- * the outer one, and begins before it. A hint for messages, never read for anything else. */
+/* The calls of this thread whose place the macros have noted and which have not begun: an inner call notes its place
+ * after the outer one, and begins before it. A hint for messages, never read for anything else. */
 enum { MAX_SITES = 16 };
 static _Thread_local struct {
     unsigned top;

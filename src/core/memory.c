@@ -199,7 +199,8 @@ static bool over_budget(const weft_ctx *ctx, size_t more)
     return budget && (more > budget || ctx->live_bytes + ctx->cached_bytes > budget - more);
 }
 
-/* Of a block only its first bytes are in use; none when it is free. A device's own memory is none of the host's tools. */
+/* Of a block only its first bytes are in use; none when it is free. A device's own memory is none of the host's tools.
+ * */
 static void show_block(const weft_ctx *ctx, const weft__storage *s, size_t bytes)
 {
     if (!WEFT__POISONS || !ctx->backend->host_memory)

@@ -1,5 +1,5 @@
-/* module.c - finds the backend of a device: the CPU's is part of the library, others are modules that are opened on first
- * use and stay for the life of the process. */
+/* module.c - finds the backend of a device: the CPU's is part of the library, others are modules that are opened on
+ * first use and stay for the life of the process. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dladdr */
 #endif

@@ -1,4 +1,5 @@
-/* module.h - what libweft and a backend module tell each other when the module is opened, and the registry of backends. */
+/* module.h - what libweft and a backend module tell each other when the module is opened, and the registry of backends.
+ * */
 #ifndef WEFT_CORE_MODULE_H
 #define WEFT_CORE_MODULE_H
 
@@ -11,8 +12,8 @@ typedef struct weft__module_host {
     const char *version;
 } weft__module_host;
 
-/* The one symbol that a module exports, weft_cuda_module. NULL with a message (at most size bytes) if it does not fit the
- * library. The table lives as long as the process. */
+/* The one symbol that a module exports, weft_cuda_module. NULL with a message (at most size bytes) if it does not fit
+ * the library. The table lives as long as the process. */
 typedef const weft__backend *weft__module_entry(const weft__module_host *host, char *message, size_t size);
 
 /* FNV-1a (64 bits) over the text of every row of the op table and the sizes of the structs that cross the border. */
@@ -47,8 +48,8 @@ static inline uint64_t weft__interface_hash(void)
 
 /* ---- The registry (module.c), the library's only global state; any thread may call ---- */
 
-/* The backend of a kind, "cpu" or "cuda", opening its module if that has not been tried before. NULL: why tells the reason
- * (at most size bytes). */
+/* The backend of a kind, "cpu" or "cuda", opening its module if that has not been tried before. NULL: why tells the
+ * reason (at most size bytes). */
 const weft__backend *weft__backend_find(const char *kind, char *why, size_t size);
 
 /* The same, and there is a device of that number. */

@@ -1,8 +1,8 @@
 /* number.h - the one way from a real number to an element of a dtype, on the host and on the device: what cast does to
  * every element, full, fill_, scalar and pad do to their value. C17 and CUDA C++17.
  *
- * Floating dtypes: rounded once, to nearest even. Integer dtypes: toward 0, saturating; NaN gives 0. Bool: true unless it
- * is 0, so 0.5 and NaN are true. */
+ * Floating dtypes: rounded once, to nearest even. Integer dtypes: toward 0, saturating; NaN gives 0. Bool: true unless
+ * it is 0, so 0.5 and NaN are true. */
 #ifndef WEFT_CORE_NUMBER_H
 #define WEFT_CORE_NUMBER_H
 

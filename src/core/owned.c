@@ -1,8 +1,8 @@
 /* owned.c - objects that a context owns beside its tensors: see weft/extend.h.
  *
- * A handle is the number of a slot and the slot's generation, odd while an object lives in it. The slots are the process's,
- * not a context's, because a handle is asked about after its context is gone; they are taken without locks, and what a slot
- * says of its object is read only by whoever holds the handle of that generation. */
+ * A handle is the number of a slot and the slot's generation, odd while an object lives in it. The slots are the
+ * process's, not a context's, because a handle is asked about after its context is gone; they are taken without locks,
+ * and what a slot says of its object is read only by whoever holds the handle of that generation. */
 #include <string.h>
 #include "core.h"
 #include <weft/extend.h>
@@ -86,7 +86,8 @@ void *weft_owned(const weft_object_kind *kind, const void *handle)
     return s ? s->object : NULL;
 }
 
-/* A slot keeps its context's address until that is closed, so an address that a slot has is that of a living context. */
+/* A slot keeps its context's address until that is closed, so an address that a slot has is that of a living context.
+ * */
 static bool known_to_live(weft_ctx *ctx)
 {
     for (int k = 0, n = atomic_load(&most_used); ctx && k < n; k++)

@@ -1,6 +1,6 @@
-/* poison.h - memory that a context holds back (cached blocks, freed headers) looks valid to the tools that find a use after
- * free, unless they are told. AddressSanitizer is told in builds with it, valgrind when the program runs under it, which
- * costs one test of a flag otherwise. Without either all of this is nothing. */
+/* poison.h - memory that a context holds back (cached blocks, freed headers) looks valid to the tools that find a use
+ * after free, unless they are told. AddressSanitizer is told in builds with it, valgrind when the program runs under
+ * it, which costs one test of a flag otherwise. Without either all of this is nothing. */
 #ifndef WEFT_CORE_POISON_H
 #define WEFT_CORE_POISON_H
 

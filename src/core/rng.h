@@ -8,7 +8,8 @@
  *   f32 normals              block e / 4; words 0 and 1 make elements 0 and 1 of the block, words 2 and 3 the others
  *   f64 normals              block e / 2; all four words make both elements
  *
- * Every sum of products is an explicit fused multiply-add and everything else is rounded once, so that host (compiled with
+ * Every sum of products is an explicit fused multiply-add and everything else is rounded once, so that host (compiled
+ * with
  * -ffp-contract=off) and device agree to the last bit. */
 #ifndef WEFT_CORE_RNG_H
 #define WEFT_CORE_RNG_H
@@ -91,8 +92,8 @@ WEFT_HD double weft__uniform_f64(uint32_t upper, uint32_t lower)
     return WEFT__RN_MUL(WEFT__RN_FMA(u, 0x1p27, v), 0x1p-53);
 }
 
-/* lo + u (hi - lo) in [lo, hi): where rounding reaches hi, lo. For half types the result is rounded to the dtype and the
- * same is done again. */
+/* lo + u (hi - lo) in [lo, hi): where rounding reaches hi, lo. For half types the result is rounded to the dtype and
+ * the same is done again. */
 WEFT_HD float weft__rand_f32(float u, float lo, float hi)
 {
     float y = WEFT__RN_FMAF(u, WEFT__RN_ADDF(hi, -lo), lo);
@@ -137,8 +138,8 @@ WEFT_HD float weft__rng_log_f32(float u)
     return WEFT__RN_FMAF(e, 0x1.63p-1f, p);
 }
 
-/* Two normals by Box and Muller: sqrt(-2 log u) (cos t, sin t). u = (31 bits + 1/2) / 2^31 reaches 6.6 sigma. The angle t,
- * w1 / 2^32 turns, is the nearest quarter turn plus r in [-pi/4, pi/4). */
+/* Two normals by Box and Muller: sqrt(-2 log u) (cos t, sin t). u = (31 bits + 1/2) / 2^31 reaches 6.6 sigma. The angle
+ * t, w1 / 2^32 turns, is the nearest quarter turn plus r in [-pi/4, pi/4). */
 WEFT_HD void weft__normal_pair_f32(uint32_t w0, uint32_t w1, float *z0, float *z1)
 {
     float u = WEFT__RN_FMAF((float)(int32_t)(w0 >> 1), 0x1p-31f, 0x1p-32f);

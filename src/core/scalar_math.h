@@ -98,7 +98,8 @@ WEFT_HD double weft__fma_f64(double a, double b, double c)
 #endif
 }
 
-/* The rounding error of h, a * b rounded, exactly (barring underflow). Without fma: Dekker's product of 12-bit halves. */
+/* The rounding error of h, a * b rounded, exactly (barring underflow). Without fma: Dekker's product of 12-bit halves.
+ * */
 WEFT_HD float weft__product_error_f32(float a, float b, float h)
 {
 #ifdef WEFT__FAST_FMA
@@ -180,8 +181,8 @@ WEFT_HD float weft__scale_down_f32(float x, uint32_t k)
     return x * weft__exp2i_f32(k + 100u) * 0x1p-100f;
 }
 
-/* Splits x = k ln 2 + r, |r| <= ln(2)/2 (a little more by rounding). Adding 1.5 * 2^23 rounds to the nearest integer and
- * leaves it in the low bits. The first part of ln 2 has 9 bits, so its product is exact with and without fma. */
+/* Splits x = k ln 2 + r, |r| <= ln(2)/2 (a little more by rounding). Adding 1.5 * 2^23 rounds to the nearest integer
+ * and leaves it in the low bits. The first part of ln 2 has 9 bits, so its product is exact with and without fma. */
 WEFT_HD float weft__reduce_ln2_f32(float x, uint32_t *k)
 {
     const float magic = 0x1.8p23f;
@@ -274,8 +275,8 @@ WEFT_HD float weft__m_sigmoid_f32(float x)
     return weft__sigmoid_core_f32(x, r, k);
 }
 
-/* x sigmoid(x). For negative x it is x e^x / (1 + e^x), and x goes into the exponential before that is rounded: sigmoid(-100)
- * alone is a denormal with few bits left. Below -110 all is 0, but for -inf, which times 0 is NaN. */
+/* x sigmoid(x). For negative x it is x e^x / (1 + e^x), and x goes into the exponential before that is rounded:
+ * sigmoid(-100) alone is a denormal with few bits left. Below -110 all is 0, but for -inf, which times 0 is NaN. */
 WEFT_HD float weft__m_silu_f32(float x)
 {
     uint32_t k;
@@ -287,9 +288,9 @@ WEFT_HD float weft__m_silu_f32(float x)
     return x < -110.0f ? x * 0.0f : (x < 0 ? xe : x) / (1 + e);
 }
 
-/* (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, the stand-in for Phi(x) in GELU's tanh form (Hendrycks and Gimpel 2016), as
- * a sigmoid of twice that argument, u. An error of u counts absolutely, so it is needed to more than a float. Returns r and k
- * of e^-|u| = 2^k e^r, for |x| <= 12: beyond that the sigmoid is 0 or 1. */
+/* (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2, the stand-in for Phi(x) in GELU's tanh form (Hendrycks and Gimpel
+ * 2016), as a sigmoid of twice that argument, u. An error of u counts absolutely, so it is needed to more than a float.
+ * Returns r and k of e^-|u| = 2^k e^r, for |x| <= 12: beyond that the sigmoid is 0 or 1. */
 WEFT_HD float weft__reduce_tanhcdf_f32(float x, uint32_t *k)
 {
     double a = (double)x;
@@ -393,9 +394,9 @@ WEFT_HD float weft__m_log1p_f32(float x)
 /* x (2/pi) for 0 <= x: the nearest integer modulo 4 goes to quadrant, (x - nearest) pi/2 in [-pi/4, pi/4] is returned.
  *
  * Payne and Hanek's reduction, in double and without a branch. 2/pi is cut into two pieces of 29 bits, whose products
- * with a float are exact, and a rest of 53; of each product only the part below 1 is kept. From 2^51 on the leading bits
- * of 2/pi, which yield multiples of 4, are dropped to make room below: the pieces change every 26 binades. A float comes
- * no nearer to a multiple of pi/2 than 2^-30 or so, and the sum is good to 2^-57. */
+ * with a float are exact, and a rest of 53; of each product only the part below 1 is kept. From 2^51 on the leading
+ * bits of 2/pi, which yield multiples of 4, are dropped to make room below: the pieces change every 26 binades. A float
+ * comes no nearer to a multiple of pi/2 than 2^-30 or so, and the sum is good to 2^-57. */
 WEFT_HD float weft__reduce_pio2_f32(float x, uint32_t *quadrant)
 {
     const double magic = 0x1.8p52; /* rounds to an integer and leaves it in the low bits */
@@ -513,9 +514,9 @@ WEFT_HD float weft__mills_core_f32(float t)
     return weft__fma_f32(p, u, 0x1.852654p-3f);
 }
 
-/* y Phi(-(a + low)) for 0 <= a <= 14.4 and a correction low below an ulp of a. The rounded t belongs to an argument that is
- * too small by 4 (t (1 + a/4) - 1) / t; that and low are made good by E' = a E - 1/sqrt(2 pi), the equation that E
- * satisfies. The rounding error of a^2 goes into the exponential. */
+/* y Phi(-(a + low)) for 0 <= a <= 14.4 and a correction low below an ulp of a. The rounded t belongs to an argument
+ * that is too small by 4 (t (1 + a/4) - 1) / t; that and low are made good by E' = a E - 1/sqrt(2 pi), the equation
+ * that E satisfies. The rounding error of a^2 goes into the exponential. */
 WEFT_HD float weft__normal_tail_f32(float y, float a, float low)
 {
     float c = 0.25f * a;
@@ -590,8 +591,8 @@ WEFT_HD float weft__exp2_wide_f32(double t)
     return weft__scale_f32(1 + weft__exp_tail_f32((float)t), (uint32_t)weft__bits_f64(m));
 }
 
-/* a^b = 2^(b log2|a|), negative for negative a and odd b; special cases as in C (F.10.4.4). No choice rests on b alone: in
- * a loop with constant b that would be a branch that GCC does not vectorise. */
+/* a^b = 2^(b log2|a|), negative for negative a and odd b; special cases as in C (F.10.4.4). No choice rests on b alone:
+ * in a loop with constant b that would be a branch that GCC does not vectorise. */
 WEFT_HD float weft__pow_wide_f32(float a, double b, bool is_int, uint32_t is_odd)
 {
     const float inf = weft__from_bits_f32(0x7f800000u);

@@ -43,8 +43,8 @@ bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in,
     return false;
 }
 
-/* Back along the tape from a tensor with NaN or infinite elements to the first one that had them: what came in with them
- * (an input of the program), or what an operation made of finite operands. */
+/* Back along the tape from a tensor with NaN or infinite elements to the first one that had them: what came in with
+ * them (an input of the program), or what an operation made of finite operands. */
 static const weft_tensor *origin(weft_ctx *ctx, const weft_tensor *t)
 {
     while (t->node) {

@@ -1,6 +1,6 @@
-/* attention.c - ATTENTION and its first-order gradients by tiles of queries and keys, so that no matrix of all scores ever
- * exists (Rabe & Staats 2021, Dao et al. 2022). Products of tiles run on the packed product of gemm.h; a row's maximum and
- * sum follow it from tile to tile, and the gradients compute the probabilities again from lse.
+/* attention.c - ATTENTION and its first-order gradients by tiles of queries and keys, so that no matrix of all scores
+ * ever exists (Rabe & Staats 2021, Dao et al. 2022). Products of tiles run on the packed product of gemm.h; a row's
+ * maximum and sum follow it from tile to tile, and the gradients compute the probabilities again from lse.
  *
  * Tiles are cut by size alone and added up in their order, so results do not depend on the number of threads. */
 #include "gemm.h"

@@ -1,7 +1,8 @@
 /* backend.c - the CPU as a backend: its vtable, its state for a context, its memory.
  *
  * Every entry of the vtable goes on to the kernel table of the device, which was picked for this processor when the
- * context was opened: at once for the elementwise families, which take every dtype and layout, through driver.c for the others. */
+ * context was opened: at once for the elementwise families, which take every dtype and layout, through driver.c for the
+ * others. */
 #include <stdio.h>
 #include <string.h>
 #include "driver.h"

@@ -4,13 +4,13 @@
  *   mean, var (biased), rstd = 1 / sqrt(var + eps) [C];  y = (x - mean) rstd w + b
  *   dx = w rstd (g - mean(g) - xhat mean(g xhat)),  dw = sum of g xhat,  db = sum of g      (Ioffe & Szegedy 2015)
  *
- * Statistics are f64 sums per channel. Where a plane [S] is long, sums run along planes, in blocks of images; where it is
- * short (S 1 after a linear layer), x is a matrix [N, C S] that is summed down its columns in blocks of rows. Block borders
- * follow from the shape alone.
+ * Statistics are f64 sums per channel. Where a plane [S] is long, sums run along planes, in blocks of images; where it
+ * is short (S 1 after a linear layer), x is a matrix [N, C S] that is summed down its columns in blocks of rows. Block
+ * borders follow from the shape alone.
  *
- * The forward sums are taken around a centre, the mean of the first image, so that one pass over x gives mean and variance
- * (Chan, Golub & LeVeque 1983). Where that centre turns out to be far off, for the spread of a channel, they are taken once
- * more around the mean. */
+ * The forward sums are taken around a centre, the mean of the first image, so that one pass over x gives mean and
+ * variance (Chan, Golub & LeVeque 1983). Where that centre turns out to be far off, for the spread of a channel, they
+ * are taken once more around the mean. */
 #include "rows.h"
 
 enum { LONG_PLANE = 32, PIECES = 64 };

@@ -1,5 +1,5 @@
-/* conv.c - CONV2D, CONV2D_TRANSPOSE (the input gradient) and CONV2D_WEIGHT as matrix products over windows that are packed
- * straight from the image, a block at a time. */
+/* conv.c - CONV2D, CONV2D_TRANSPOSE (the input gradient) and CONV2D_WEIGHT as matrix products over windows that are
+ * packed straight from the image, a block at a time. */
 #include "conv.h"
 
 enum { SERIAL_TERMS = 128 * 1024 }; /* products below which a second thread does not pay */

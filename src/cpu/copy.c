@@ -16,8 +16,8 @@ enum { GRAIN = 16384, TILE = 32 }; /* elements per chunk of work; side of a tran
         }                                                                                                              \
     }
 
-/* rows x cols elements, at most a tile; in dst columns lie side by side, in src rows do. By way of a buffer, so that every
- * cache line of both sides is visited once: lines a power of two apart would drive each other out. */
+/* rows x cols elements, at most a tile; in dst columns lie side by side, in src rows do. By way of a buffer, so that
+ * every cache line of both sides is visited once: lines a power of two apart would drive each other out. */
 #define DEFINE_TRANSPOSE(T)                                                                                            \
     static void transpose_##T(int64_t rows, int64_t cols, const char *src, int64_t src_stride, char *dst,              \
                               int64_t dst_stride)                                                                      \
@@ -137,8 +137,8 @@ static void copy_range(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* Blocks of rows [begin, end) of all planes that the last two dims span, in square tiles, so that the cache lines of both
- * sides are used up while they are near. */
+/* Blocks of rows [begin, end) of all planes that the last two dims span, in square tiles, so that the cache lines of
+ * both sides are used up while they are near. */
 static void transpose_range(void *arg, int64_t begin, int64_t end, int worker)
 {
     const job *j = arg;
@@ -277,8 +277,8 @@ static weft__loop conversion(weft__lane from, int32_t dtype)
     return wide ? f64_to_i64 : f64_to_narrow;
 }
 
-/* y = x: any strides and dtypes, one shape. Floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap;
- * to bool: nonzero. */
+/* y = x: any strides and dtypes, one shape. Floats to integers truncate toward 0 and saturate, NaN gives 0; integers
+ * wrap; to bool: nonzero. */
 static weft_status convert(const weft__exec *e, const weft__array *x, weft__array *y)
 {
     if (x->dtype == y->dtype) {

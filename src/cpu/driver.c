@@ -118,8 +118,8 @@ static weft_status give_memory(const weft__exec *e, weft__array *a)
     return a->data ? WEFT_OK : WEFT_E_NOMEM;
 }
 
-/* made = a converted to dtype, in scratch. What a repeats by stride 0 is converted once and repeated again if the kernel
- * takes strides. */
+/* made = a converted to dtype, in scratch. What a repeats by stride 0 is converted once and repeated again if the
+ * kernel takes strides. */
 static weft_status convert_in(const weft__exec *e, const weft__array *a, int32_t dtype, bool strided, weft__array *made)
 {
     weft__array from = *a;
@@ -208,7 +208,8 @@ static weft_status run_converted(const weft__exec *e, const traits *t, weft__ker
 
 /* ---- Optimiser steps ----
  * in holds lists of n arrays one after the other: params, grads, velocity or both moments, master weights. All but the
- * gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or a copy. */
+ * gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or a copy.
+ * */
 
 enum { MAX_LISTS = 5, PARAMS = 0, GRADS = 1 };
 

@@ -1,6 +1,7 @@
 /* elementwise.c - UNARY, PREDICATE, BINARY, COMPARE and TERNARY rows, and the in-place rows that are binary ones.
  *
- * Per row and lane, ops.def generates one loop over dense runs; loop.c finds the runs. Derivatives: elementwise_grad.c. */
+ * Per row and lane, ops.def generates one loop over dense runs; loop.c finds the runs. Derivatives: elementwise_grad.c.
+ * */
 #include "core/number.h"
 #include "core/scalar.h"
 #include "loop.h"

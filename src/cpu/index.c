@@ -231,7 +231,8 @@ static void run_addition(const weft__exec *e, addition *t, int64_t outside, bool
                    t);
 }
 
-/* x and out [...], index and src [...], no larger than x but in the dim i[0]: y[.., index[.., i, ..], ..] += src[.., i, ..] */
+/* x and out [...], index and src [...], no larger than x but in the dim i[0]: y[.., index[.., i, ..], ..] += src[.., i,
+ * ..] */
 weft_status WEFT__CPU(scatter_add)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *index = e->in[1];

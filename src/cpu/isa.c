@@ -1,4 +1,5 @@
-/* isa.c - picks the instruction set at run time. CMake defines WEFT__HAVE_AVX512 and WEFT__HAVE_AVX2 for what was built. */
+/* isa.c - picks the instruction set at run time. CMake defines WEFT__HAVE_AVX512 and WEFT__HAVE_AVX2 for what was
+ * built. */
 #include "isa.h"
 #include <stdlib.h>
 #include <string.h>

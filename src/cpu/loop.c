@@ -102,8 +102,8 @@ void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays)
 
 /* ---- The map ---- */
 
-/* Runs of the innermost dim shorter than SHORT_RUN elements are gathered into blocks instead of being worked on one by one.
- * Up to SMALL elements, transposed or not, nothing is copied beforehand: they stay in the L1 cache. */
+/* Runs of the innermost dim shorter than SHORT_RUN elements are gathered into blocks instead of being worked on one by
+ * one. Up to SMALL elements, transposed or not, nothing is copied beforehand: they stay in the L1 cache. */
 enum { SHORT_RUN = 64, SMALL = 4096 };
 
 /* An operand of a running map. */

@@ -1,9 +1,9 @@
 /* loop.h - how elementwise kernels walk their operands: any strides, any dtype, one compiled loop per formula and type.
  *
- * A loop works on dense runs of a compute type ("lane"): f32 for f32, f16 and bf16; f64; i64 for integers and bool; bytes for
- * truth values. The map finds such runs: it merges and reorders dims over all operands, hands out pointers into operands that
- * are dense and of the lane's own type, and stages the others (strided, broadcast, converted) through blocks of
- * WEFT__BLOCK elements in the L1 cache. So every element meets the same code whatever its layout. */
+ * A loop works on dense runs of a compute type ("lane"): f32 for f32, f16 and bf16; f64; i64 for integers and bool;
+ * bytes for truth values. The map finds such runs: it merges and reorders dims over all operands, hands out pointers
+ * into operands that are dense and of the lane's own type, and stages the others (strided, broadcast, converted)
+ * through blocks of WEFT__BLOCK elements in the L1 cache. So every element meets the same code whatever its layout. */
 #ifndef WEFT_CPU_LOOP_H
 #define WEFT_CPU_LOOP_H
 
@@ -27,7 +27,8 @@ typedef enum weft__lane { WEFT__LANE_F32, WEFT__LANE_F64, WEFT__LANE_I64, WEFT__
 typedef void (*weft__loop)(int64_t n, const void *const *in, void *out, const void *param);
 
 /* One elementwise operation. All arrays have one shape (broadcast by stride 0). An input but the last may be NULL if
- * no loop reads it, an output if it is not wanted. Loop k makes output k; with no outputs at all, loop 0 runs with out NULL. */
+ * no loop reads it, an output if it is not wanted. Loop k makes output k; with no outputs at all, loop 0 runs with out
+ * NULL. */
 typedef struct weft__map {
     int n_in, n_out;
     const weft__array *in[WEFT__MAP_MAX_IN];
@@ -148,12 +149,12 @@ static inline void weft__space_seek(const weft__space *s, int64_t i, int64_t *in
     index[0] = i;
 }
 
-/* Runs the map. An output must not overlap an input, except as the very same view. Fails for want of scratch memory only:
- * a large transposed input is copied first. */
+/* Runs the map. An output must not overlap an input, except as the very same view. Fails for want of scratch memory
+ * only: a large transposed input is copied first. */
 weft_status WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
 
-/* One output and every operand dense as it is, and not much of it: the commonest case, and the one where the cost of the
- * call counts. */
+/* One output and every operand dense as it is, and not much of it: the commonest case, and the one where the cost of
+ * the call counts. */
 static inline bool weft__map_is_small_and_plain(const weft__map *m)
 {
     if (m->n_out != 1 || !m->out[0]->contiguous || m->out[0]->count > m->grain ||

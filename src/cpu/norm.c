@@ -8,9 +8,9 @@
  *   rms_norm:   dx = rstd (h - xhat mean(h xhat))
  *   both:       dw = sum over rows of g xhat, db = sum over rows of g
  *
- * A missing w or b is replaced by a row of ones or zeros, which stays in cache and spares three more loops. The sums over
- * rows run in at most BLOCKS blocks of rows, whose borders follow from M alone; GROUP rows at a time are added up before
- * they meet the f64 sums of their block. */
+ * A missing w or b is replaced by a row of ones or zeros, which stays in cache and spares three more loops. The sums
+ * over rows run in at most BLOCKS blocks of rows, whose borders follow from M alone; GROUP rows at a time are added up
+ * before they meet the f64 sums of their block. */
 #include "rows.h"
 
 enum { BLOCKS = 32, BLOCK_ROWS = 16, GROUP = 4 };

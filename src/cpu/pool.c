@@ -1,6 +1,7 @@
 /* pool.c - the thread pool. What it promises, and why:
  *
- * - The caller works too and never waits for a worker that has not started on the job: beside a busy process a pool that
+ * - The caller works too and never waits for a worker that has not started on the job: beside a busy process a pool
+ * that
  *   waits for everybody is slower than one thread. A job is a gate that workers pass while it is open; the first one to
  *   find no chunk left shuts it, and the caller waits only for those inside.
  * - An idle worker spins for about 10 us, so that a run of small jobs costs no system calls, then sleeps.

@@ -4,12 +4,12 @@
  *
  * Folds take f32, f64 or i64. Other elements are converted a buffer at a time, never as a whole.
  *
- * The dims of x fall into kept and reduced ones; neighbours that lie on one line in memory are joined. Outputs are made in
- * tiles: one output (when the reduced dim is the one that is contiguous) or a strip of up to TILE outputs along a kept
- * dim. The elements behind a tile are cut into units of a fixed size, and units are handed in spans (rows x cols, the cols
- * contiguous) to the operation's fold, which takes them into one accumulator an output. Few tiles over many elements are
- * also split into chunks of units, whose accumulators are merged in order. All borders follow from the shape alone, so
- * the bits do not depend on the number of threads. */
+ * The dims of x fall into kept and reduced ones; neighbours that lie on one line in memory are joined. Outputs are made
+ * in tiles: one output (when the reduced dim is the one that is contiguous) or a strip of up to TILE outputs along a
+ * kept dim. The elements behind a tile are cut into units of a fixed size, and units are handed in spans (rows x cols,
+ * the cols contiguous) to the operation's fold, which takes them into one accumulator an output. Few tiles over many
+ * elements are also split into chunks of units, whose accumulators are merged in order. All borders follow from the
+ * shape alone, so the bits do not depend on the number of threads. */
 #include <stdalign.h>
 #include <stdlib.h>
 #include "loop.h"

@@ -1,7 +1,7 @@
 /* rows.h - helpers of the kernels that work on rows (reduce, softmax, loss, norm ...): wide accumulators, grain sizes.
  *
- * f32 sums run in short blocks of f32 vectors (at most 4 additions a lane) whose totals are added up in f64, so that the
- * error stays near half an ulp of sum |x| whatever the length, at the speed of plain f32. The order is fixed by the
+ * f32 sums run in short blocks of f32 vectors (at most 4 additions a lane) whose totals are added up in f64, so that
+ * the error stays near half an ulp of sum |x| whatever the length, at the speed of plain f32. The order is fixed by the
  * length alone. rows.inc has the sums themselves. */
 #ifndef WEFT_CPU_ROWS_H
 #define WEFT_CPU_ROWS_H
@@ -52,8 +52,8 @@ static inline int64_t weft__most(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Distance, in f64, between two rows of at least n sums that are updated side by side: half a page off a multiple of the
- * page, since a store holds up a load whose address has the same low 12 bits. */
+/* Distance, in f64, between two rows of at least n sums that are updated side by side: half a page off a multiple of
+ * the page, since a store holds up a load whose address has the same low 12 bits. */
 static inline int64_t weft__pitch(int64_t n)
 {
     return (n + 255) / 512 * 512 + 256;

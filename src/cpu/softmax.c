@@ -1,7 +1,7 @@
 /* softmax.c - softmax, log_softmax and their first-order gradients along one dim.
  *
- * An array is seen as [outer, n, inner] with n the dim's size. With inner 1 a slice is a contiguous row that is worked on
- * in cache; else strips of neighbouring slices go side by side through the rows of [n, inner]. */
+ * An array is seen as [outer, n, inner] with n the dim's size. With inner 1 a slice is a contiguous row that is worked
+ * on in cache; else strips of neighbouring slices go side by side through the rows of [n, inner]. */
 #include "rows.h"
 
 enum { STRIP = 256 };

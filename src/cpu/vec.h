@@ -1,7 +1,8 @@
 /* vec.h - one vector register of the instruction set that a file is compiled for, for f32 and f64 alike.
  *
- * Width: 64 bytes with AVX-512, 32 with AVX2 + FMA, else 16 (SSE2, NEON, or whatever the compiler makes of it). Built on
- * the vector extensions of GCC and clang, so + - * / work on the types; intrinsics only where the compiler needs help.
+ * Width: 64 bytes with AVX-512, 32 with AVX2 + FMA, else 16 (SSE2, NEON, or whatever the compiler makes of it). Built
+ * on the vector extensions of GCC and clang, so + - * / work on the types; intrinsics only where the compiler needs
+ * help.
  *
  * Code that serves both types is a file X.inc, included by X.c once with WEFT_REAL f32 and once with f64; in it
  * WEFT__R(weft__vload) is weft__vload_f32 or weft__vload_f64. */

@@ -1,5 +1,5 @@
-/* backend.c - CUDA as a backend: its vtable and a context's state on a device. Everything of a context runs on one stream
- * of its own; the program's current device is put back after each call. */
+/* backend.c - CUDA as a backend: its vtable and a context's state on a device. Everything of a context runs on one
+ * stream of its own; the program's current device is put back after each call. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* blas.c - matrix products by cuBLASLt, with the epilogue that a linear layer or its gradient asks for.
  *
- * cuBLASLt works on matrices by column, so it is given the transposed product y^T = b^T a^T, which it finds in memory as
- * we have y, a and b by row. Batches that one stride does not reach take several calls. */
+ * cuBLASLt works on matrices by column, so it is given the transposed product y^T = b^T a^T, which it finds in memory
+ * as we have y, a and b by row. Batches that one stride does not reach take several calls. */
 #include "blas.h"
 #include <string.h>
 #include <weft/params.h>
@@ -97,8 +97,8 @@ static weft_status open_blas(const weft__exec *e, weft__blas **opened)
 
 /* ---- Operands as cuBLASLt takes them ---- */
 
-/* rows x columns of these strides: dense by row, or by column (turned), at a distance of ld. A dim of size 1 may have any
- * stride. False: neither. */
+/* rows x columns of these strides: dense by row, or by column (turned), at a distance of ld. A dim of size 1 may have
+ * any stride. False: neither. */
 static bool is_dense(int64_t rows, int64_t columns, int64_t row, int64_t column, bool *turned, int64_t *ld)
 {
     *turned = false;

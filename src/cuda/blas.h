@@ -23,8 +23,8 @@
     X(check, cublasLtMatmulAlgoCheck)                                                                                  \
     X(matmul, cublasLtMatmul)
 
-/* Everything that a choice of algorithm depends on, for y [m, n] = act(a [m, k] b [k, n]), as numbers that can be compared,
- * hashed and saved. Strides are in elements; an alignment is log2 of bytes. */
+/* Everything that a choice of algorithm depends on, for y [m, n] = act(a [m, k] b [k, n]), as numbers that can be
+ * compared, hashed and saved. Strides are in elements; an alignment is log2 of bytes. */
 enum {
     WEFT__KEY_M,
     WEFT__KEY_N,
@@ -111,8 +111,8 @@ weft_status weft__blas_fail(const weft__exec *e, const weft__blas *blas, cublasS
 /* Sees to a work space of at least this many bytes until the end of e. */
 weft_status weft__blas_need_workspace(const weft__exec *e, weft__blas *blas, size_t bytes);
 
-/* The plan of a product (plan.c), made if it is new, with a work space for it; data serves for timing, after which y holds
- * the product or garbage. It is valid until the next call. */
+/* The plan of a product (plan.c), made if it is new, with a work space for it; data serves for timing, after which y
+ * holds the product or garbage. It is valid until the next call. */
 weft_status weft__blas_find_plan(const weft__exec *e, weft__blas *blas, const weft__blas_key *key,
                                  const weft__blas_data *data, weft__blas_plan **plan);
 
@@ -123,8 +123,8 @@ cublasStatus_t weft__blas_run_plan(const weft__exec *e, const weft__blas *blas, 
 /* SPOILT: the operands hold a NaN or an infinity, and nothing is known. */
 typedef enum weft__blas_verdict { WEFT__BLAS_RIGHT, WEFT__BLAS_WRONG, WEFT__BLAS_SPOILT } weft__blas_verdict;
 
-/* Whether a usable plan with an activation computes ours (trial.c): NaN stays, and GELU is as exact as the dtype. y holds
- * garbage afterwards. */
+/* Whether a usable plan with an activation computes ours (trial.c): NaN stays, and GELU is as exact as the dtype. y
+ * holds garbage afterwards. */
 weft_status weft__blas_try_plan(const weft__exec *e, const weft__blas *blas, weft__blas_plan *plan,
                                 const weft__blas_data *data, weft__blas_verdict *verdict);
 

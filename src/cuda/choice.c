@@ -4,7 +4,8 @@
  *   cuBLASLt 130100, compute capability 9.0, 132 multiprocessors
  *   <the parts of the key> <the algorithm: 8 words, hexadecimal> <checksum of the line, hexadecimal>
  *
- * Later lines come before earlier ones of the same key. An algorithm is cuBLASLt's own: only the same version can read it. */
+ * Later lines come before earlier ones of the same key. An algorithm is cuBLASLt's own: only the same version can read
+ * it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -19,7 +19,8 @@ int weft__cuda_dnn_version(const weft__exec *e);
 /* WEFT__DNN_DATA_..., or -1 where cuDNN has no business: f64 has kernels that are as good. */
 int weft__cuda_dnn_data_type(int32_t dtype);
 
-/* Queues the problem. arguments[k]: the tensor with id k + 1. False: nothing has come of it, and own kernels are to do it. */
+/* Queues the problem. arguments[k]: the tensor with id k + 1. False: nothing has come of it, and own kernels are to do
+ * it. */
 bool weft__cuda_dnn_run(const weft__exec *e, const weft__dnn_problem *problem, const weft__dnn_argument *arguments,
                         int n);
 

@@ -1,10 +1,11 @@
-/* dnn_attention.c - the launchers of attention: cuDNN's fused attention where it fits, the kernels of kernels/attention*.cu
- * for everything else.
+/* dnn_attention.c - the launchers of attention: cuDNN's fused attention where it fits, the kernels of
+ * kernels/attention*.cu for everything else.
  *
- * It fits halves (its products run on tensor cores, f32 would be rounded) with heads of up to 256 columns, a multiple of 8,
- * whose rows lie at multiples of 16 bytes; every query must see a key, since cuDNN's results for one that sees none are
- * not ours (zeros, and -inf for lse); scale must be positive, because its kernels find the largest score before they scale;
- * and one query alone is a step of generation, which has another number of keys each time, and a plan takes half a second. */
+ * It fits halves (its products run on tensor cores, f32 would be rounded) with heads of up to 256 columns, a multiple
+ * of 8, whose rows lie at multiples of 16 bytes; every query must see a key, since cuDNN's results for one that sees
+ * none are not ours (zeros, and -inf for lse); scale must be positive, because its kernels find the largest score
+ * before they scale; and one query alone is a step of generation, which has another number of keys each time, and a
+ * plan takes half a second. */
 #include <math.h>
 #include <string.h>
 #include "dnn.h"
@@ -154,8 +155,8 @@ static int64_t most_at_once(int64_t count, int64_t bytes)
     return 0;
 }
 
-/* Cuts the gradients into parts whose matrix of scores, if it is kept, fits the work space. False: one head is too much, or parts would not
- * begin at multiples of 16 bytes. */
+/* Cuts the gradients into parts whose matrix of scores, if it is kept, fits the work space. False: one head is too
+ * much, or parts would not begin at multiples of 16 bytes. */
 static bool cut(const weft__dnn_attention *whole, weft__dnn_attention *part)
 {
     const int64_t rows = (whole->queries + TILE - 1) / TILE * TILE, columns = (whole->keys + TILE - 1) / TILE * TILE;

@@ -1,5 +1,5 @@
-/* dnn_graph.h - a graph of cuDNN operations, put together node by node. The first call that fails turns `fine` false; those
- * after it do nothing. */
+/* dnn_graph.h - a graph of cuDNN operations, put together node by node. The first call that fails turns `fine` false;
+ * those after it do nothing. */
 #ifndef WEFT_CUDA_DNN_GRAPH_H
 #define WEFT_CUDA_DNN_GRAPH_H
 

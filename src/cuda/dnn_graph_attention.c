@@ -1,8 +1,9 @@
-/* dnn_graph_attention.c - attention and its gradients as graphs. cuDNN knows them by their form and runs each as one kernel,
- * or as few: the order of the nodes and the types between them are those that it looks for.
+/* dnn_graph_attention.c - attention and its gradients as graphs. cuDNN knows them by their form and runs each as one
+ * kernel, or as few: the order of the nodes and the types between them are those that it looks for.
  *
- * Of the two forms of the gradients that it takes, this is the one in which dq is the product's result. cuDNN keeps a matrix
- * of all scores for it, in halves; in the other, dq is added up in f32 by blocks that race, and no two runs need agree. */
+ * Of the two forms of the gradients that it takes, this is the one in which dq is the product's result. cuDNN keeps a
+ * matrix of all scores for it, in halves; in the other, dq is added up in f32 by blocks that race, and no two runs need
+ * agree. */
 #include "dnn_graphs.h"
 
 /* On compute capability 10.0 to 10.3 that form goes to kernels that need no such matrix, and keep an order, where it is

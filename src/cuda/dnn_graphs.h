@@ -1,5 +1,5 @@
-/* dnn_graphs.h - the graphs that Weft asks cuDNN for: what each needs to know, and the numbers of its tensors (+ 1). The
- * structs are compared as bytes: start from zeros. */
+/* dnn_graphs.h - the graphs that Weft asks cuDNN for: what each needs to know, and the numbers of its tensors (+ 1).
+ * The structs are compared as bytes: start from zeros. */
 #ifndef WEFT_CUDA_DNN_GRAPHS_H
 #define WEFT_CUDA_DNN_GRAPHS_H
 
@@ -51,8 +51,8 @@ typedef enum weft__dnn_attention_tensor {
     WEFT__DNN_ATTENTION_GRAD_TENSORS
 } weft__dnn_attention_tensor;
 
-/* y = softmax(scale q k^T) v with its lse, or its gradients. Causal: query t sees the keys up to t + keys - queries, and
- * keys >= queries. */
+/* y = softmax(scale q k^T) v with its lse, or its gradients. Causal: query t sees the keys up to t + keys - queries,
+ * and keys >= queries. */
 typedef struct weft__dnn_attention {
     int64_t grad, causal, data_type; /* halves; all else is f32 */
     int64_t by_number;               /* 1: the gradients' engine is the one for compute capability 10 */

@@ -55,8 +55,8 @@ static bool is_too_much(const search *s, int64_t workspace)
     return workspace > 0 && (uint64_t)workspace > s->most_workspace;
 }
 
-/* Makes a plan of the configuration, if that can be done within the workspace. What a configuration says beforehand saves
- * making a plan that may take a second to compile. */
+/* Makes a plan of the configuration, if that can be done within the workspace. What a configuration says beforehand
+ * saves making a plan that may take a second to compile. */
 static bool try_plan(search *s, weft__dnn_descriptor configuration)
 {
     const weft__dnn_api *api = s->graph->api;

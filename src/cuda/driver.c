@@ -1,6 +1,6 @@
-/* driver.c - between the core, which hands over any dtype and any strides, and launchers whose contracts (kernels.h) are
- * narrower. Arrays that suit pass through untouched; others are copied into scratch memory by the COPY kernel before the
- * launch, and outputs back after it:
+/* driver.c - between the core, which hands over any dtype and any strides, and launchers whose contracts (kernels.h)
+ * are narrower. Arrays that suit pass through untouched; others are copied into scratch memory by the COPY kernel
+ * before the launch, and outputs back after it:
  *
  *   strided -> contiguous      index arrays -> i64      i32, i8, u8, bool <-> i64 where a row adds integers up */
 #include "host.h"

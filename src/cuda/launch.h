@@ -1,5 +1,5 @@
-/* launch.h - what a launcher, the extern "C" function that queues an operation's kernels, works with. C17 and C++17; the
- * part for kernels themselves is C++ only. */
+/* launch.h - what a launcher, the extern "C" function that queues an operation's kernels, works with. C17 and C++17;
+ * the part for kernels themselves is C++ only. */
 #ifndef WEFT_CUDA_LAUNCH_H
 #define WEFT_CUDA_LAUNCH_H
 
@@ -40,8 +40,8 @@ static inline size_t weft__cuda_bytes(int32_t dtype)
     }
 }
 
-/* Blocks of a grid-stride loop over items, per_block at a time: enough to fill the device several times over, never more
- * than there is work for, at least one. */
+/* Blocks of a grid-stride loop over items, per_block at a time: enough to fill the device several times over, never
+ * more than there is work for, at least one. */
 static inline unsigned weft__cuda_blocks(const weft__exec *e, int64_t items, int64_t per_block)
 {
     int64_t most = (int64_t)weft__cuda_device_of(e)->sm_count * 16;
@@ -58,7 +58,8 @@ static inline bool weft__cuda_aligned16(const void *p)
 #ifdef __cplusplus
 #include "weft_cuda.h"
 
-/* What a kernel's own WEFT_SHARED arrays may take where its dynamic shared memory is as much as can be: they count too. */
+/* What a kernel's own WEFT_SHARED arrays may take where its dynamic shared memory is as much as can be: they count too.
+ * */
 enum { WEFT__CUDA_STATIC_SHARED = 1024 };
 
 /* Dynamic shared memory that a block may have without asking, and after weft__cuda_allow_shared. */
@@ -72,8 +73,9 @@ static inline size_t weft__cuda_most_shared(const weft__exec *e)
     return weft__cuda_device_of(e)->shared_per_block_opt_in - WEFT__CUDA_STATIC_SHARED;
 }
 
-/* Before kernel is launched with this much dynamic shared memory. What it is allowed belongs to the kernel and the device,
- * not to the launch, so it is always the same: another thread's launch never finds less than it has asked for. */
+/* Before kernel is launched with this much dynamic shared memory. What it is allowed belongs to the kernel and the
+ * device, not to the launch, so it is always the same: another thread's launch never finds less than it has asked for.
+ * */
 template <class... Params>
 inline cudaError_t weft__cuda_allow_shared(const weft__exec *e, void (*kernel)(Params...), size_t bytes)
 {

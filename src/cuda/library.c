@@ -43,7 +43,8 @@ static int nvrtc_version(void (*function)(void))
     return ((int (*)(int *, int *))function)(&major, &minor) == 0 ? 10000 * major + 100 * minor : 0;
 }
 
-/* ncclResult_t ncclGetVersion(int *version), 0 for success: 1000 major + 100 minor + patch before 2.9, then in our form. */
+/* ncclResult_t ncclGetVersion(int *version), 0 for success: 1000 major + 100 minor + patch before 2.9, then in our
+ * form. */
 static int nccl_version(void (*function)(void))
 {
     int version = 0;

@@ -1,6 +1,6 @@
-/* library.h - NVIDIA's libraries that are opened at run time, when an operation first profits from one. A missing or unfit
- * one costs speed, never an operation. Of NVRTC (compilation at run time) and NCCL (sums over several GPUs) only the presence
- * and the version are told: nothing here uses them.
+/* library.h - NVIDIA's libraries that are opened at run time, when an operation first profits from one. A missing or
+ * unfit one costs speed, never an operation. Of NVRTC (compilation at run time) and NCCL (sums over several GPUs) only
+ * the presence and the version are told: nothing here uses them.
  *
  * Where each is looked for: the path in its environment variable (WEFT_CUBLASLT, WEFT_CUDNN, WEFT_NVRTC, WEFT_NCCL), or
  * "none" there to do without, or "self" for a program that has it linked; else wherever the dynamic loader looks; else
@@ -25,10 +25,12 @@ typedef struct weft__cuda_opened {
     char reason[256]; /* and what helps */
 } weft__cuda_opened;
 
-/* Opens a library; an open one is only counted again. It is never closed: these libraries keep threads and device state. */
+/* Opens a library; an open one is only counted again. It is never closed: these libraries keep threads and device
+ * state. */
 void weft__cuda_library_open(weft__cuda_library which, weft__cuda_opened *opened);
 
-/* Fills functions[0..n) with the functions of these names. False: one is missing; handle becomes NULL, with the reason. */
+/* Fills functions[0..n) with the functions of these names. False: one is missing; handle becomes NULL, with the reason.
+ * */
 bool weft__cuda_library_functions(weft__cuda_opened *opened, int n, const char *const *names, void (**functions)(void));
 
 #endif

@@ -1,4 +1,5 @@
-/* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the kernels. */
+/* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the kernels.
+ * */
 #include <weft/params.h>
 #include "host.h"
 #include "kernels.h"
@@ -28,8 +29,8 @@ static weft_status activate(const weft__exec *e)
     return weft__cuda_kernels.run[row.op](&row);
 }
 
-/* *done: false if there is no library, or it does not know such products. What it lacks beside the product itself takes a
- * kernel of ours. */
+/* *done: false if there is no library, or it does not know such products. What it lacks beside the product itself takes
+ * a kernel of ours. */
 static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
 {
     weft_status status = weft__cuda_product_library(e, p, activate, true, done);

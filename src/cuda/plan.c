@@ -1,8 +1,8 @@
 /* plan.c - plans of products: cuBLASLt's descriptors with an algorithm, kept by key.
  *
- * Algorithms must give the same bits each time. cuBLASLt promises that by itself for one that does not cut sums, or adds
- * their parts in a step of its own (REDUCTION_SCHEME_COMPUTE_TYPE); the other two schemes round parts to the type of the
- * result, and are left out for that. */
+ * Algorithms must give the same bits each time. cuBLASLt promises that by itself for one that does not cut sums, or
+ * adds their parts in a step of its own (REDUCTION_SCHEME_COMPUTE_TYPE); the other two schemes round parts to the type
+ * of the result, and are left out for that. */
 #include <string.h>
 #include "blas.h"
 
@@ -120,8 +120,8 @@ static cublasStatus_t make_preference(const weft__blas *blas, const int64_t *key
     return status;
 }
 
-/* Whether cuBLASLt takes the descriptors. If not - this release wants other ones, or there are too many batches - the plan
- * stays unusable, and the kernels do the product. */
+/* Whether cuBLASLt takes the descriptors. If not - this release wants other ones, or there are too many batches - the
+ * plan stays unusable, and the kernels do the product. */
 static bool describe(const weft__blas *blas, weft__blas_plan *plan, const weft__blas_data *data)
 {
     return plan->key.part[WEFT__KEY_BATCHES] <= INT32_MAX &&

@@ -11,9 +11,9 @@ extern "C" {
 
 enum { WEFT__BATCH_DIMS = WEFT__MAX_DIMS - 2 };
 
-/* y[s, i, j] = act(sum over l of a[s, i, l] b[s, l, j], + bias[j]). Any strides (in elements) of a and b, 0 to broadcast;
- * y is contiguous. All of one dtype, f32, f64, f16 or bf16; halves are added up in f32. Products of linear layers, which
- * alone have more than a bias, have no batches. */
+/* y[s, i, j] = act(sum over l of a[s, i, l] b[s, l, j], + bias[j]). Any strides (in elements) of a and b, 0 to
+ * broadcast; y is contiguous. All of one dtype, f32, f64, f16 or bf16; halves are added up in f32. Products of linear
+ * layers, which alone have more than a bias, have no batches. */
 typedef struct weft__cuda_product {
     int32_t dtype;
     int64_t m, n, k;         /* k may be 0: y is then the bias, or 0 */
@@ -36,7 +36,8 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p);
 /* Joins batch dims that are one in a and b both, and makes them rows of a where b is the same for all of them. */
 void weft__cuda_join_batches(weft__cuda_product *p);
 
-/* p's product without what else p asks for; the sums that an activation is applied to go where they are kept, or to y. */
+/* p's product without what else p asks for; the sums that an activation is applied to go where they are kept, or to y.
+ * */
 weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p);
 
 /* Applies e's activation to the result of its bare product. */

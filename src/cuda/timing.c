@@ -1,6 +1,6 @@
-/* timing.c - what time_matmul measures: cuBLASLt's algorithms against each other, and an activation as its epilogue against
- * one as a kernel after the product. The second is worth a look because an epilogue that keeps GELU's sums gains little on
- * some GPUs and loses on others. */
+/* timing.c - what time_matmul measures: cuBLASLt's algorithms against each other, and an activation as its epilogue
+ * against one as a kernel after the product. The second is worth a look because an epilogue that keeps GELU's sums
+ * gains little on some GPUs and loses on others. */
 #include <math.h>
 #include "blas.h"
 

@@ -1,7 +1,8 @@
 /* transfer.c - copies between device and host.
  *
- * Uploads are copied into pinned memory and return; the device fetches them from there in its own time. Downloads end in
- * a wait for the stream. Large ones go slot by slot, so that the host copies one piece while the device moves the next. */
+ * Uploads are copied into pinned memory and return; the device fetches them from there in its own time. Downloads end
+ * in a wait for the stream. Large ones go slot by slot, so that the host copies one piece while the device moves the
+ * next. */
 #include <string.h>
 #include "host.h"
 

@@ -1,8 +1,8 @@
 /* trial.c - a plan with an activation is tried once on numbers whose results are known, before it is used.
  *
- * cuBLASLt's documentation says max(x, 0) and GELU, but neither what becomes of a NaN, which must stay one here, nor how
- * exact its GELU is. The numbers go in as the y of act(0 a b + 1 y). Operands that hold a NaN or an infinity spoil the trial,
- * which then says nothing of the plan; a product that has no room for all numbers is done without. */
+ * cuBLASLt's documentation says max(x, 0) and GELU, but neither what becomes of a NaN, which must stay one here, nor
+ * how exact its GELU is. The numbers go in as the y of act(0 a b + 1 y). Operands that hold a NaN or an infinity spoil
+ * the trial, which then says nothing of the plan; a product that has no room for all numbers is done without. */
 #include <math.h>
 #include "blas.h"
 #include "core/half.h"

@@ -1,4 +1,5 @@
-/* optim.c - optimisers in use: one fused step for all parameters, and what a checkpoint needs. A user of the public API. */
+/* optim.c - optimisers in use: one fused step for all parameters, and what a checkpoint needs. A user of the public
+ * API. */
 #include <math.h>
 #include <stdio.h>
 #include "optim.h"

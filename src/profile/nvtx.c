@@ -1,7 +1,7 @@
 /* nvtx.c - NVTX ranges, by the protocol of NVTX 3: a tool such as Nsight Systems names a library of its own in
- * NVTX_INJECTION64_PATH; the program opens it and shows it where its function pointers are, and the tool fills in those that
- * it wants to be called by. There is no library of NVTX between them. NVIDIA's side of it is in headers, nvtxTypes.h and
- * nvtxInit.h in nvtx3/nvtxDetail, whose layout this follows; libweft is built without CUDA. */
+ * NVTX_INJECTION64_PATH; the program opens it and shows it where its function pointers are, and the tool fills in those
+ * that it wants to be called by. There is no library of NVTX between them. NVIDIA's side of it is in headers,
+ * nvtxTypes.h and nvtxInit.h in nvtx3/nvtxDetail, whose layout this follows; libweft is built without CUDA. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -36,7 +36,8 @@ typedef struct weft__open_launch {
     bool queued; /* the device's clock has a mark at its start */
 } weft__open_launch;
 
-/* When the device did what the host queued (timeline.c). Launch k has the marks 2 i and 2 i + 1, i = k modulo 2 WEFT__HALF. */
+/* When the device did what the host queued (timeline.c). Launch k has the marks 2 i and 2 i + 1, i = k modulo 2
+ * WEFT__HALF. */
 typedef struct weft__timeline {
     void *clock;             /* NULL: the work is done when its launch returns */
     double base;             /* when the mark of base_mark was reached, since the profile began */
@@ -87,8 +88,8 @@ void weft__timeline_end(weft__profile *p, weft_profile_op *row, int64_t event);
 void weft__timeline_settle(weft__profile *p); /* waits for the device, and reads what is left */
 void weft__timeline_close(weft__profile *p);
 
-/* The trace of the environment variable WEFT_PROFILE, which nobody's status tells of: what goes wrong is told to the log
- * callback, or to standard error where there is none. Errors that stick in the context do not matter. */
+/* The trace of the environment variable WEFT_PROFILE, which nobody's status tells of: what goes wrong is told to the
+ * log callback, or to standard error where there is none. Errors that stick in the context do not matter. */
 void weft__profile_write(weft__profile *p, const char *path);
 void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why);
 

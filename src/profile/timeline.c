@@ -1,5 +1,6 @@
-/* timeline.c - when a device did what the host queued for it. Every launch lies between two marks in the device's queue.
- * They are read half a ring late, when the device has long passed them, so that the host does not wait for it. */
+/* timeline.c - when a device did what the host queued for it. Every launch lies between two marks in the device's
+ * queue. They are read half a ring late, when the device has long passed them, so that the host does not wait for it.
+ * */
 #include "profile.h"
 
 enum { SLOTS = 2 * WEFT__HALF, ANCHOR = 2 * SLOTS, MARKS };
@@ -84,7 +85,8 @@ static bool settle_launch(weft__profile *p, int64_t launch)
     return true;
 }
 
-/* The oldest half, or what there is of it. Its marks may be set again afterwards, so the base moves on to the next half. */
+/* The oldest half, or what there is of it. Its marks may be set again afterwards, so the base moves on to the next
+ * half. */
 static bool settle_half(weft__profile *p)
 {
     weft__timeline *t = &p->timeline;

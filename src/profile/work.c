@@ -24,8 +24,9 @@ static double count_of(const weft__array *a)
     return a ? (double)a->count : 0;
 }
 
-/* Flops of a product of attention for each column of its factors: two for each pair of a query and a key that it sees. Causal,
- * a query hides half of the square of the last queries and keys, the diagonal counted by half, as the benches count. */
+/* Flops of a product of attention for each column of its factors: two for each pair of a query and a key that it sees.
+ * Causal, a query hides half of the square of the last queries and keys, the diagonal counted by half, as the benches
+ * count. */
 static double pairs_of(const weft__array *q, const weft__array *k, bool causal)
 {
     const double queries = (double)q->shape[q->ndim - 2], keys = (double)k->shape[k->ndim - 2];
@@ -35,7 +36,8 @@ static double pairs_of(const weft__array *q, const weft__array *k, bool causal)
                                                     : 0;
 }
 
-/* Forward the scores and what they weigh. Backward the scores once more, and the products of the gradients that are wanted. */
+/* Forward the scores and what they weigh. Backward the scores once more, and the products of the gradients that are
+ * wanted. */
 static double attention_flops(const weft__launch *l)
 {
     const weft__array *q = l->in[0], *v = l->in[2];

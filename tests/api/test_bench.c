@@ -1,5 +1,5 @@
-/* test_bench.c - measuring as a program calls it (bench.h), and the operations as data (reference.h). No test here asks how
- * fast the machine is; where a time is compared with another clock's, a busy machine gets more than one try. */
+/* test_bench.c - measuring as a program calls it (bench.h), and the operations as data (reference.h). No test here asks
+ * how fast the machine is; where a time is compared with another clock's, a busy machine gets more than one try. */
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -112,7 +112,8 @@ static double time_copies(block *b, int64_t times)
     return best;
 }
 
-/* What is measured by what that clock says: the median of several tries, so that chance alone does not make it right. */
+/* What is measured by what that clock says: the median of several tries, so that chance alone does not make it right.
+ * */
 static double compare_copies(block *b)
 {
     weft_bench_result ratios = {.n = 7};

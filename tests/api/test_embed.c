@@ -1,4 +1,5 @@
-/* test_embed.c - the shared library as an embedding program sees it: public headers only, a model trained from end to end. */
+/* test_embed.c - the shared library as an embedding program sees it: public headers only, a model trained from end to
+ * end. */
 #include <math.h>
 #include <weft/weft.h>
 #include "weft_test.h"

@@ -1,5 +1,6 @@
-/* test_cudnn_attention.c - the plans that attention gets from cuDNN on GPUs that need not be there. cuDNN chooses engines and
- * compiles its kernels; loading them is where a machine without a GPU, or with the toolkit's stub of the driver, stops. */
+/* test_cudnn_attention.c - the plans that attention gets from cuDNN on GPUs that need not be there. cuDNN chooses
+ * engines and compiles its kernels; loading them is where a machine without a GPU, or with the toolkit's stub of the
+ * driver, stops. */
 #include <stdio.h>
 #include <string.h>
 
@@ -124,8 +125,8 @@ WEFT_TEST(CudnnAttention, Sm120)
     check_gpu(3);
 }
 
-/* What is refused comes back as no plan, with nothing left behind; an engine that wants too much work space, a matrix of all
- * scores in halves, is not even compiled. */
+/* What is refused comes back as no plan, with nothing left behind; an engine that wants too much work space, a matrix
+ * of all scores in halves, is not even compiled. */
 WEFT_TEST(CudnnAttention, Refused)
 {
     static const attention_case too_much = {"", 64, 12, 1024, 1024, 64, 64, true, false, WEFT__DNN_DATA_BFLOAT16};

@@ -1,8 +1,9 @@
-/* test_cudnn_norm.c - why batch norm stays with Weft's kernels: cuDNN's engines work on channels that lie next to each other,
- * and copy images whose channels are planes, as Weft's are, into that order and back. Ours read them as they are.
+/* test_cudnn_norm.c - why batch norm stays with Weft's kernels: cuDNN's engines work on channels that lie next to each
+ * other, and copy images whose channels are planes, as Weft's are, into that order and back. Ours read them as they
+ * are.
  *
- * What is looked at is the work space: room for x and y once more. Should this test fail one day, cuDNN has learned better,
- * and batch norm is worth another look. */
+ * What is looked at is the work space: room for x and y once more. Should this test fail one day, cuDNN has learned
+ * better, and batch norm is worth another look. */
 #include <stdio.h>
 #include <string.h>
 

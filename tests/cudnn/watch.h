@@ -1,4 +1,5 @@
-/* watch.h - cuDNN on a machine without a GPU: the library, descriptions of GPUs, and a record of what was asked of it. */
+/* watch.h - cuDNN on a machine without a GPU: the library, descriptions of GPUs, and a record of what was asked of it.
+ * */
 #ifndef WEFT_TESTS_CUDNN_WATCH_H
 #define WEFT_TESTS_CUDNN_WATCH_H
 
@@ -7,11 +8,12 @@
 #include <stdint.h>
 #include "cuda/dnn_plan.h"
 
-/* The library's functions, each call of which is noted in watch_seen; NULL: there is none, for the reason in why (at most
- * size bytes). */
+/* The library's functions, each call of which is noted in watch_seen; NULL: there is none, for the reason in why (at
+ * most size bytes). */
 const weft__dnn_api *watch_cudnn(char *why, size_t size);
 
-/* The same where there is a driver too, or the toolkit's stub of it, without which cuDNN offers nothing that it compiles. */
+/* The same where there is a driver too, or the toolkit's stub of it, without which cuDNN offers nothing that it
+ * compiles. */
 const weft__dnn_api *watch_cudnn_and_driver(char *why, size_t size);
 
 enum { WATCH_NOTES = 64 };

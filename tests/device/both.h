@@ -1,4 +1,5 @@
-/* both.h - one computation on the CPU and on the device under test, at sizes that the golden records are too small for. */
+/* both.h - one computation on the CPU and on the device under test, at sizes that the golden records are too small for.
+ * */
 #ifndef WEFT_TESTS_BOTH_H
 #define WEFT_TESTS_BOTH_H
 
@@ -7,8 +8,8 @@
 /* Makes a result, of any dtype and shape, in ctx. Called once on the CPU and twice on the device. */
 typedef weft_tensor *both_fn(weft_ctx *ctx, void *user);
 
-/* Runs make on both: the device's elements must be within atol + rtol |value| of the CPU's (a NaN equals NaN), dtype and
- * shape the same, and the device's two runs must agree bit by bit. */
+/* Runs make on both: the device's elements must be within atol + rtol |value| of the CPU's (a NaN equals NaN), dtype
+ * and shape the same, and the device's two runs must agree bit by bit. */
 void check_both(const char *what, both_fn *make, void *user, double rtol, double atol);
 
 /* The same numbers on every device: uniform in [lo, hi), whole numbers for integer dtypes, from the seed alone. */

@@ -1,4 +1,5 @@
-/* test_attention.c - attention and its gradients over several tiles of queries, keys and columns, in every floating dtype. */
+/* test_attention.c - attention and its gradients over several tiles of queries, keys and columns, in every floating
+ * dtype. */
 #include "both.h"
 
 #include <stdio.h>
@@ -74,9 +75,9 @@ WEFT_TEST(DeviceAttention, GradientsOverSeveralTiles)
 }
 
 /* ---- Heads that are parts of packed rows ----
- * What models do: q, k and v are views of one array [batch, queries, 3, heads, width] and results are turned back. Halves with
- * widths that cuDNN takes, where there is one; 24 and 40 are those for which its stand-in of the emulator has no plan, or
- * one that fails. */
+ * What models do: q, k and v are views of one array [batch, queries, 3, heads, width] and results are turned back.
+ * Halves with widths that cuDNN takes, where there is one; 24 and 40 are those for which its stand-in of the emulator
+ * has no plan, or one that fails. */
 
 typedef struct packed_case {
     weft_dtype dtype;
@@ -132,7 +133,8 @@ WEFT_TEST(DeviceAttention, PackedHeads)
     }
 }
 
-/* Keys and values that several batches share, by a stride of 0: of three dims, and of six with dims of size 1 among them. */
+/* Keys and values that several batches share, by a stride of 0: of three dims, and of six with dims of size 1 among
+ * them. */
 static weft_tensor *shared_keys(weft_ctx *ctx, void *user)
 {
     const bool many = *(const bool *)user;

@@ -1,5 +1,5 @@
-/* test_conv.c - convolutions over several tiles and phases: every dtype, all three operations, with strides, paddings and
- * dilations that differ between the dims, sums in parts, few channels, and arrays that start at odd places. */
+/* test_conv.c - convolutions over several tiles and phases: every dtype, all three operations, with strides, paddings
+ * and dilations that differ between the dims, sums in parts, few channels, and arrays that start at odd places. */
 #include "both.h"
 
 #include <math.h>

@@ -28,8 +28,8 @@ static weft_tensor *transposed(weft_ctx *ctx, void *user)
     return y;
 }
 
-/* Whole tiles, and ragged edges, of small elements that move as words: at borders of words, beside them, and in rows that
- * begin at either, or end amid a word; several planes; dims that are too short for tiles of words, or for any. */
+/* Whole tiles, and ragged edges, of small elements that move as words: at borders of words, beside them, and in rows
+ * that begin at either, or end amid a word; several planes; dims that are too short for tiles of words, or for any. */
 WEFT_TEST(DeviceCopy, TransposesEveryElementSize)
 {
     const transposition cases[] = {

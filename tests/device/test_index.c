@@ -1,5 +1,5 @@
-/* test_index.c - gather, index_select, embedding over several blocks, rows of every unit from 1 to 16 bytes, rows that do
- * not begin on 16 bytes; and what becomes of indices out of range. */
+/* test_index.c - gather, index_select, embedding over several blocks, rows of every unit from 1 to 16 bytes, rows that
+ * do not begin on 16 bytes; and what becomes of indices out of range. */
 #include "both.h"
 
 #include <stdio.h>

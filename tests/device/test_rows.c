@@ -1,5 +1,5 @@
-/* test_rows.c - softmax, cross entropy and normalisation with rows for a few lanes, a warp, a block, and too long for shared
- * memory; rows that begin anywhere; matrices of many tiles. */
+/* test_rows.c - softmax, cross entropy and normalisation with rows for a few lanes, a warp, a block, and too long for
+ * shared memory; rows that begin anywhere; matrices of many tiles. */
 #include "both.h"
 
 #include <stdio.h>
@@ -201,8 +201,8 @@ WEFT_TEST(DeviceRows, NormOfShorterRowsAfterLongerOnes)
     }
 }
 
-/* Kept in shared memory by blocks of 512 threads or of 1024, or read twice: which of them depends on the size of an element
- * and the number of inputs. */
+/* Kept in shared memory by blocks of 512 threads or of 1024, or read twice: which of them depends on the size of an
+ * element and the number of inputs. */
 WEFT_TEST(DeviceRows, SoftmaxOfLongRows)
 {
     static const int64_t columns[] = {20011, 50257};
@@ -296,7 +296,8 @@ WEFT_TEST(DeviceRows, BatchNorm)
     }
 }
 
-/* No number of classes fits: the row and the value are named, on the CPU at once, elsewhere at the next synchronisation. */
+/* No number of classes fits: the row and the value are named, on the CPU at once, elsewhere at the next
+ * synchronisation. */
 WEFT_TEST(DeviceRows, CrossEntropyNamesABadTarget)
 {
     test_memory memory;

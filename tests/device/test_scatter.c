@@ -1,5 +1,5 @@
-/* test_scatter.c - scatter_add and index_add over many chunks of sorted sources, with runs of equal indices from none to
- * thousands, in every dtype that adds up. check_both also compares the bits of two runs. */
+/* test_scatter.c - scatter_add and index_add over many chunks of sorted sources, with runs of equal indices from none
+ * to thousands, in every dtype that adds up. check_both also compares the bits of two runs. */
 #include "both.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* emulator.h - how a test steers the CUDA emulator and its stand-in cudart. Plain C, so that tests in C can use it.
  *
- * The emulator has three parts: simt runs kernels (threads as fibers, one block at a time), cudart stands in for NVIDIA's
- * run-time library (queues for streams, guarded host memory as device memory), cublaslt for a subset of cuBLASLt. Every
- * setting here is process-wide. docs/testing-cuda.md tells what each mode finds. */
+ * The emulator has three parts: simt runs kernels (threads as fibers, one block at a time), cudart stands in for
+ * NVIDIA's run-time library (queues for streams, guarded host memory as device memory), cublaslt for a subset of
+ * cuBLASLt. Every setting here is process-wide. docs/testing-cuda.md tells what each mode finds. */
 #ifndef WEFT_TESTS_EMULATOR_H
 #define WEFT_TESTS_EMULATOR_H
 
@@ -14,9 +14,10 @@
 extern "C" {
 #endif
 
-/* Back to the defaults: forward order, eager streams, 4 GiB of memory, one device with pools, no planned failure, no reports, no
- * pending or sticky error. WEFT_SIMT_ORDER (forward, reverse, random), WEFT_SIMT_STREAMS (eager, lazy, shuffle) and
- * WEFT_SIMT_SEED in the environment change the defaults. Allocations, streams and queued work stay as they are. */
+/* Back to the defaults: forward order, eager streams, 4 GiB of memory, one device with pools, no planned failure, no
+ * reports, no pending or sticky error. WEFT_SIMT_ORDER (forward, reverse, random), WEFT_SIMT_STREAMS (eager, lazy,
+ * shuffle) and WEFT_SIMT_SEED in the environment change the defaults. Allocations, streams and queued work stay as they
+ * are. */
 void simt_reset(void);
 
 /* --- running kernels ------------------------------------------------------------------------------------------- */
@@ -54,7 +55,8 @@ void simt_set_quiet(int quiet); /* keep reports, print nothing */
 int simt_has_checker(void);
 int simt_has_asan(void);
 
-/* Ends the process with a report when a test takes more processor time (0: no limit). A spin-wait shows itself this way. */
+/* Ends the process with a report when a test takes more processor time (0: no limit). A spin-wait shows itself this
+ * way. */
 void simt_set_time_limit(unsigned seconds);
 
 /* --- streams and memory ---------------------------------------------------------------------------------------- */
@@ -73,8 +75,8 @@ size_t simt_pinned_bytes(void); /* pinned host memory now */
 long simt_live_handles(void);   /* streams and events that were created and not destroyed */
 long simt_launches(void);       /* kernels launched since the start */
 
-/* In stream order: fills the bytes with 0xFF and forgets that they were ever written. For a caching allocator that hands a
- * block out again, so that its next user is checked as if the memory were fresh. */
+/* In stream order: fills the bytes with 0xFF and forgets that they were ever written. For a caching allocator that
+ * hands a block out again, so that its next user is checked as if the memory were fresh. */
 void simt_mark_uninitialised(void *device_memory, size_t bytes, cudaStream_t stream);
 
 /* --- failures on purpose --------------------------------------------------------------------------------------- */
@@ -86,8 +88,8 @@ void simt_fail_call(long nth, int forever, cudaError_t error);
 long simt_calls(void);              /* calls that could have failed, since simt_reset */
 const char *simt_failed_call(void); /* the first function that failed on purpose since simt_fail_call, or NULL */
 
-/* What cudaGetDeviceCount answers: up to 2 devices, which are alike and share the limit of memory. With an error there is
- * none, as on a machine without a driver. */
+/* What cudaGetDeviceCount answers: up to 2 devices, which are alike and share the limit of memory. With an error there
+ * is none, as on a machine without a driver. */
 void simt_set_devices(int count, cudaError_t error);
 
 /* Off: the devices have no memory pools, and the stream-ordered functions fail. On: the default. */

@@ -21,8 +21,8 @@
 #undef __grid_constant__
 #undef __forceinline__
 #undef __noinline__
-/* gcc's hooks miss a store of the form "*p = f()" when f returns a struct and is not inlined (a half, say): so everything
- * that a kernel calls goes into it. */
+/* gcc's hooks miss a store of the form "*p = f()" when f returns a struct and is not inlined (a half, say): so
+ * everything that a kernel calls goes into it. */
 #if defined(__SANITIZE_THREAD__)
 #define __global__ __attribute__((flatten))
 #else

@@ -1,6 +1,6 @@
-/* test_gpu.c - what only a whole run on the device shows: training repeats bit by bit and follows the CPU, closing gives
- * every byte back, the end of device memory is an error and not the end, and no launch of a training step parts from the
- * CPU's. */
+/* test_gpu.c - what only a whole run on the device shows: training repeats bit by bit and follows the CPU, closing
+ * gives every byte back, the end of device memory is an error and not the end, and no launch of a training step parts
+ * from the CPU's. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* test_memory.c - the end of a device's memory, or of a context's budget, reached by blocks and not by one impossible size:
- * the error is clean, what is there stays as it is, freed blocks make room, and the context goes on. What fills a device
- * wants it for itself, and waits for WEFT_TEST_FILL=1. */
+/* test_memory.c - the end of a device's memory, or of a context's budget, reached by blocks and not by one impossible
+ * size: the error is clean, what is there stays as it is, freed blocks make room, and the context goes on. What fills a
+ * device wants it for itself, and waits for WEFT_TEST_FILL=1. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* tool.c - what a profiler puts in NVTX_INJECTION64_PATH, as small as can be: it counts ranges and keeps the last name. */
+/* tool.c - what a profiler puts in NVTX_INJECTION64_PATH, as small as can be: it counts ranges and keeps the last name.
+ * */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static int pop(void)
     return tool_pushes - ++tool_pops;
 }
 
-/* Everything is asked for that a profiler may ask for. Afterwards tool_problems is what was not as NVIDIA's headers do it. */
+/* Everything is asked for that a profiler may ask for. Afterwards tool_problems is what was not as NVIDIA's headers do
+ * it. */
 EXPORT int InitializeInjectionNvtx2(NvtxGetExportTableFunc_t export_table)
 {
     const NvtxExportTableCallbacks *callbacks = export_table(NVTX_ETID_CALLBACKS);

@@ -1,5 +1,5 @@
-/* mistake.c - makes one mistake with memory that a context holds back, for poison.sh: AddressSanitizer or valgrind must see
- * it. "none" makes none, and no tool may complain. */
+/* mistake.c - makes one mistake with memory that a context holds back, for poison.sh: AddressSanitizer or valgrind must
+ * see it. "none" makes none, and no tool may complain. */
 #include <stdio.h>
 #include <string.h>
 #include "core/core.h"

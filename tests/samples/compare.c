@@ -8,8 +8,8 @@
 
 /* ---- Tolerances ---- */
 
-/* The design binds f32 to 4 ulp. It says nothing of f64, the reference itself: 64 ulp are 1.4e-14, enough to tell any two
- * formulas apart, and let functions of a rounded argument (gelu) go by the C library. */
+/* The design binds f32 to 4 ulp. It says nothing of f64, the reference itself: 64 ulp are 1.4e-14, enough to tell any
+ * two formulas apart, and let functions of a rounded argument (gelu) go by the C library. */
 static double most_ulps(weft_dtype dtype)
 {
     return dtype == WEFT_F32 ? 4 : 64;

@@ -1,15 +1,15 @@
-/* ulp.c - the largest error of every elementary function in f32, over all 2^32 inputs and for every instruction set that
- * this machine has, in units in the last place (ulp) of the exact result:
+/* ulp.c - the largest error of every elementary function in f32, over all 2^32 inputs and for every instruction set
+ * that this machine has, in units in the last place (ulp) of the exact result:
  *
  *     weft_ulp                      all functions, all inputs: some minutes of a core for each function
  *     weft_ulp exp gelu             these alone
  *     weft_ulp --stride N           every Nth input
  *     weft_ulp --claims FILE        fails if an error is above what FILE says (the table in src/core/scalar_math.h)
  *
- * The exact result is the C library's in double: its error, about 2^-29 of an ulp of float, does not show. Where the exact
- * result is beyond the largest float, infinity is right and the largest float is off by what is missing; below the
- * smallest normal one an ulp is 2^-149. pow and atan2 have 2^64 inputs: 2^32 / N pairs of random bits, of random numbers
- * near 1, and for pow of results near the limits, are tried. */
+ * The exact result is the C library's in double: its error, about 2^-29 of an ulp of float, does not show. Where the
+ * exact result is beyond the largest float, infinity is right and the largest float is off by what is missing; below
+ * the smallest normal one an ulp is 2^-149. pow and atan2 have 2^64 inputs: 2^32 / N pairs of random bits, of random
+ * numbers near 1, and for pow of results near the limits, are tried. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -195,7 +195,8 @@ static bool try_all(const machine *m, const function *f, uint64_t stride, worst 
     return n == 0 || try_block(m, f, a, b, n, w);
 }
 
-/* ---- What is claimed: "name  with / without" (a fused multiply-add), as often as wanted on a line of a comment ---- */
+/* ---- What is claimed: "name  with / without" (a fused multiply-add), as often as wanted on a line of a comment ----
+ * */
 
 static bool claim_of(const char *text, const char *name, double claims[2])
 {

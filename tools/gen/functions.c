@@ -1,9 +1,10 @@
-/* functions.c - prints a C table of what the public headers declare: functions and types with their comments, for `weft ops`.
+/* functions.c - prints a C table of what the public headers declare: functions and types with their comments, for `weft
+ * ops`.
  *
  *     weft_gen_functions include/weft/tensor.h include/weft/io.h ... > functions.inc
  *
- * It reads C as these headers are written: declarations that begin with WEFT_API, `typedef` of structs, enums and functions,
- * comments above them (one holds for all lines up to the next blank one) or behind them. */
+ * It reads C as these headers are written: declarations that begin with WEFT_API, `typedef` of structs, enums and
+ * functions, comments above them (one holds for all lines up to the next blank one) or behind them. */
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -70,7 +71,8 @@ static const char *skip_line(const char *at)
     return at;
 }
 
-/* Reads up to the semicolon outside of braces and parentheses. as_it_is: with comments and line ends, as for structs. */
+/* Reads up to the semicolon outside of braces and parentheses. as_it_is: with comments and line ends, as for structs.
+ * */
 static const char *read_declaration(const char *at, bool as_it_is, text *out)
 {
     text comment;

@@ -1,5 +1,5 @@
-/* gpt2.c - GPT-2 (Radford et al. 2019): token and position embedding, blocks of causal attention and a GELU perceptron with
- * the norms in front, the head tied to the token embedding, next-token cross entropy. */
+/* gpt2.c - GPT-2 (Radford et al. 2019): token and position embedding, blocks of causal attention and a GELU perceptron
+ * with the norms in front, the head tied to the token embedding, next-token cross entropy. */
 #include "net.h"
 
 enum { MOST_BLOCKS = 12 };

@@ -14,7 +14,8 @@
 namespace cudart
 {
 
-/* --- streams ------------------------------------------------------------------------------------------------------- */
+/* --- streams -------------------------------------------------------------------------------------------------------
+ * */
 
 struct Stream;
 using StreamRef = std::shared_ptr<Stream>;
@@ -63,16 +64,18 @@ void run_everything();
 void run_some();
 void reset_streams(simt_streams policy, uint64_t seed);
 
-/* --- calls --------------------------------------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------------------------------------------------
+ * */
 
-/* Every function of the run-time library makes one first: it takes the lock, counts the call, decides whether it fails on
- * purpose and lets other streams get on. */
+/* Every function of the run-time library makes one first: it takes the lock, counts the call, decides whether it fails
+ * on purpose and lets other streams get on. */
 class Call
 {
   public:
     explicit Call(const char *function);
 
-    /* The call does nothing and returns result(): failure on purpose, sticky error, no device, or inside a host function. */
+    /* The call does nothing and returns result(): failure on purpose, sticky error, no device, or inside a host
+     * function. */
     bool refused() const
     {
         return failure != cudaSuccess;
@@ -92,8 +95,8 @@ cudaError_t sticky_error();
 /* Marks that a host function runs inside queued work, where calls are not permitted. */
 void set_in_host_function(bool inside);
 
-/* The devices are alike, share the memory's limit and differ in what belongs to them: streams, events, blocks of memory,
- * what kernels are allowed. A device is current for a thread. */
+/* The devices are alike, share the memory's limit and differ in what belongs to them: streams, events, blocks of
+ * memory, what kernels are allowed. A device is current for a thread. */
 constexpr int most_devices = 2;
 int devices();
 int current_device();

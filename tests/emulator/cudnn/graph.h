@@ -1,5 +1,5 @@
-/* graph.h - carries out cuDNN's operation graphs in plain loops, node by node: what the nodes say and not what the whole is
- * meant to be. Tensors have four dims. */
+/* graph.h - carries out cuDNN's operation graphs in plain loops, node by node: what the nodes say and not what the
+ * whole is meant to be. Tensors have four dims. */
 #ifndef WEFT_TESTS_EMULATOR_CUDNN_GRAPH_H
 #define WEFT_TESTS_EMULATOR_CUDNN_GRAPH_H
 

@@ -1,5 +1,5 @@
-/* host_test.h - what the tests of the CUDA backend's host side share: a context on the emulated device, and the check that
- * it gives everything back. */
+/* host_test.h - what the tests of the CUDA backend's host side share: a context on the emulated device, and the check
+ * that it gives everything back. */
 #ifndef WEFT_TESTS_HOST_TEST_H
 #define WEFT_TESTS_HOST_TEST_H
 

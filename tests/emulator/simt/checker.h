@@ -1,7 +1,7 @@
 /* checker.h - the access checker: a state for every byte of device and shared memory, and who touched it last.
  *
- * Kernels of a checked build are compiled with -fsanitize=thread and linked without its run-time; hooks.cpp supplies the
- * functions that the compiler calls at each load and store. In other builds everything here is a no-op. */
+ * Kernels of a checked build are compiled with -fsanitize=thread and linked without its run-time; hooks.cpp supplies
+ * the functions that the compiler calls at each load and store. In other builds everything here is a no-op. */
 #ifndef WEFT_TESTS_SIMT_CHECKER_H
 #define WEFT_TESTS_SIMT_CHECKER_H
 

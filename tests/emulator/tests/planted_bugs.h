@@ -16,8 +16,8 @@ struct PlantedBug {
     bool everywhere;
     /* What the report's text must contain: the place in the source. */
     const char *place;
-    /* What the process says as it ends: under the sanitizers, and in the other build too if it gives no report and is to
-     * be found everywhere. */
+    /* What the process says as it ends: under the sanitizers, and in the other build too if it gives no report and is
+     * to be found everywhere. */
     const char *end;
     /* Whether at least one order of threads, or of streams, gives a wrong result or an error. */
     bool wrong;

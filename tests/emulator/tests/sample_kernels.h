@@ -1,5 +1,5 @@
-/* sample_kernels.h - small kernels of the kinds that Weft uses, to test the emulator with. Each can carry a planted bug:
- * with Bug::none it is right, and nvcc compiles it too. */
+/* sample_kernels.h - small kernels of the kinds that Weft uses, to test the emulator with. Each can carry a planted
+ * bug: with Bug::none it is right, and nvcc compiles it too. */
 #ifndef WEFT_TESTS_SAMPLE_KERNELS_H
 #define WEFT_TESTS_SAMPLE_KERNELS_H
 
@@ -44,7 +44,8 @@ cudaError_t column_sums(Bug bug, const float *x, float *sums, int rows, int cols
 cudaError_t transpose(Bug bug, const float *x, float *y, int rows, int cols, cudaStream_t stream);
 /* c[m, n] = a[m, k] b[k, n], row-major; bug: buffer_reuse. */
 cudaError_t sgemm(Bug bug, const float *a, const float *b, float *c, int m, int n, int k, cudaStream_t stream);
-/* y[n] = x[n] scaled, through two shared tiles filled by asynchronous copies; n a multiple of 4; bug: missing_copy_wait. */
+/* y[n] = x[n] scaled, through two shared tiles filled by asynchronous copies; n a multiple of 4; bug:
+ * missing_copy_wait. */
 cudaError_t staged_scale(Bug bug, const float *x, float *y, float scale, int n, cudaStream_t stream);
 
 } /* namespace samples */

@@ -2,8 +2,8 @@
 #include <string.h>
 #include "fuzz.h"
 
-/* What a callback may do beside its work: anything the API promises a status for. False: it has let go of what it was given
- * and returns. */
+/* What a callback may do beside its work: anything the API promises a status for. False: it has let go of what it was
+ * given and returns. */
 static bool meddle(fuzz *f, weft_ctx *ctx)
 {
     if (f->guest > 2 || ctx != f->ctx) /* an operation on operands of another context alone runs there */

@@ -1,8 +1,8 @@
 /* fuzz.h - random programs over the public C API, each of them a function of its seed (or of a fuzzer's bytes).
  *
  * A program opens a context, takes some hundred steps - operations on odd operands, views, changes in place, gradients,
- * callbacks, failing allocations, scopes - and closes it. Nothing may crash or trip a sanitizer; a call that fails says why
- * in the context; a context that was cleared computes again; nothing is lost at the end. */
+ * callbacks, failing allocations, scopes - and closes it. Nothing may crash or trip a sanitizer; a call that fails says
+ * why in the context; a context that was cleared computes again; nothing is lost at the end. */
 #ifndef WEFT_FUZZ_H
 #define WEFT_FUZZ_H
 

@@ -1,8 +1,8 @@
 /* main.c - runs random programs: weft_fuzz_api [--seed S] [--seconds T | --programs N] [--trace]
  *
  * Program k has the seed S + k, and is that of its seed alone: what is found by "seed 4711, step 12" comes again with
- * --seed 4711 --programs 1, step by step with --trace. With -DWEFT_FUZZ_LIBFUZZER this file is libFuzzer's entry instead.
- * docs/testing.md says more. */
+ * --seed 4711 --programs 1, step by step with --trace. With -DWEFT_FUZZ_LIBFUZZER this file is libFuzzer's entry
+ * instead. docs/testing.md says more. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
