@@ -210,11 +210,11 @@ static bool claim_of(const char *text, const char *name, double claims[2])
     return false;
 }
 
-static char *whole_file(const char *path)
+static const char *whole_file(const char *path)
 {
+    static char text[1 << 20];
     FILE *file = fopen(path, "rb");
-    char *text = calloc(1, 1 << 20);
-    if (!file || !text || fread(text, 1, (1 << 20) - 1, file) == 0) {
+    if (!file || fread(text, 1, sizeof text - 1, file) == 0) {
         fprintf(stderr, "weft_ulp: %s cannot be read\n", path);
         exit(2);
     }
