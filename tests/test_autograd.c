@@ -4,22 +4,6 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 static weft_tensor *leaf(weft_ctx *c, double value)
 {
     return weft_set_requires_grad(weft_scalar(c, WEFT_F64, value), true);
@@ -33,7 +17,7 @@ static double grad_value(weft_ctx *c, weft_tensor *t)
 WEFT_TEST(Backward, AccumulatesOverUsesAndCalls)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *a = leaf(c, 3), *b = leaf(c, 4);
     WEFT_CHECK(weft_grad_of(a) == NULL);
     WEFT_CHECK_OK(weft_backward(c, weft_add(weft_mul(a, b), weft_square(a))));
@@ -49,34 +33,34 @@ WEFT_TEST(Backward, AccumulatesOverUsesAndCalls)
     WEFT_CHECK_OK(weft_backward(c, loss));
     WEFT_CHECK_OK(weft_backward(c, loss)); /* the graph stays */
     WEFT_CHECK_NEAR(grad_value(c, b), 6, 1e-12);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Backward, GradientsOfOneSumDoNotShareMemory)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *a = leaf(c, 1), *b = leaf(c, 2);
     WEFT_CHECK_OK(weft_backward(c, weft_add(a, b)));
     weft_fill_(weft_grad_of(a), 100);
     WEFT_CHECK_NEAR(grad_value(c, b), 1, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Backward, ALeafIsItsOwnLoss)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *a = leaf(c, 5);
     WEFT_CHECK_OK(weft_backward(c, a));
     WEFT_CHECK_NEAR(grad_value(c, a), 1, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Backward, BroadcastIsSummedAndDtypesReturn)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *row = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(1, 3)), true);
     weft_tensor *x = weft_set_requires_grad(weft_full(c, WEFT_F64, WEFT_DIMS(2, 4, 3), 2), true);
     WEFT_CHECK_OK(weft_backward(c, weft_sum(weft_mul(row, x), WEFT_ALL, false)));
@@ -85,13 +69,13 @@ WEFT_TEST(Backward, BroadcastIsSummedAndDtypesReturn)
     WEFT_CHECK_EQ_INT(weft_dtype_of(g), WEFT_F32);
     WEFT_CHECK_NEAR(weft_item(c, weft_mean(g, WEFT_ALL, false)), 16, 1e-6);
     WEFT_CHECK_EQ_INT(weft_count(weft_grad_of(x)), 24);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Backward, CotangentsAndSeveralResults)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F64, WEFT_DIMS(3)), true);
     weft_tensor *results[] = {weft_mul_scalar(x, 2), weft_mul_scalar(x, 5)};
     weft_tensor *cotangents[] = {weft_ones(c, WEFT_F64, WEFT_DIMS(3)), weft_full(c, WEFT_F64, WEFT_DIMS(3), 10)};
@@ -104,7 +88,7 @@ WEFT_TEST(Backward, CotangentsAndSeveralResults)
     WEFT_CHECK_STATUS(weft_backward_with(c, results, cotangents, 2), WEFT_E_SHAPE);
     weft_ctx_clear(c);
     WEFT_CHECK_EQ_INT(weft_memory(c).live_nodes, 2); /* the failed pass left nothing behind */
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Higher orders ---- */
@@ -112,7 +96,7 @@ WEFT_TEST(Backward, CotangentsAndSeveralResults)
 WEFT_TEST(Grad, ThreeOrdersOfACube)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 2), *y = weft_mul(weft_square(x), x), *d1, *d2, *d3;
     WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_CREATE_GRAPH));
     WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, WEFT_CREATE_GRAPH));
@@ -121,13 +105,13 @@ WEFT_TEST(Grad, ThreeOrdersOfACube)
     WEFT_CHECK_NEAR(weft_item(c, d2), 12, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d3), 6, 1e-12);
     WEFT_CHECK(weft_grad_of(x) == NULL);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Grad, SavedResultsCarryTheirHistory)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 0.5), *d1, *d2;
     int mark = weft_scope_push(c);
     weft_tensor *y = weft_escape(weft_add_scalar(weft_tanh(x), 0)); /* tanh's own header dies here */
@@ -137,13 +121,13 @@ WEFT_TEST(Grad, SavedResultsCarryTheirHistory)
     double t = tanh(0.5);
     WEFT_CHECK_NEAR(weft_item(c, d1), 1 - t * t, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d2), -2 * t * (1 - t * t), 1e-12);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Grad, OfIntermediatesAndUnused)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 3), *unused = leaf(c, 1), *h = weft_square(x), *y = weft_mul_scalar(h, 7);
     weft_tensor *inputs[] = {h, unused}, *g[2];
     WEFT_CHECK_STATUS(weft_grad(c, &y, NULL, 1, inputs, g, 2, 0), WEFT_E_NO_GRADIENT);
@@ -152,7 +136,7 @@ WEFT_TEST(Grad, OfIntermediatesAndUnused)
     WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, inputs, g, 2, WEFT_ALLOW_UNUSED));
     WEFT_CHECK_NEAR(weft_item(c, g[0]), 7, 0);
     WEFT_CHECK(g[1] == NULL);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Cuts ---- */
@@ -160,7 +144,7 @@ WEFT_TEST(Grad, OfIntermediatesAndUnused)
 WEFT_TEST(Cut, ALossThatDependsOnNothingSaysWhy)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), true);
     weft_tensor *hard = weft_cast(weft_argmax(x, WEFT_AXES(1), false), WEFT_F32);
     WEFT_CHECK_STATUS(weft_backward(c, weft_mean(hard, WEFT_ALL, false)), WEFT_E_NO_GRADIENT);
@@ -177,7 +161,7 @@ WEFT_TEST(Cut, ALossThatDependsOnNothingSaysWhy)
     WEFT_CHECK_STATUS(weft_backward(c, silent), WEFT_E_NO_GRADIENT);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "switched off");
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 static void copy_why(void *user, weft_tensor *t, const char *why)
@@ -189,7 +173,7 @@ static void copy_why(void *user, weft_tensor *t, const char *why)
 WEFT_TEST(Cut, AnUnreachedParameterIsReportedWithTheOperation)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 2), "w1"),
                 *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
     weft_tensor *params[] = {w1, w2};
@@ -213,7 +197,7 @@ WEFT_TEST(Cut, AnUnreachedParameterIsReportedWithTheOperation)
     weft_optim_close(opt);
     weft_release(w1);
     weft_release(w2);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- A gradient that is 0 because a step function is in every way to it ---- */
@@ -232,7 +216,7 @@ WEFT_TEST(Autograd, GradientsThroughStepFunctionsAloneAreReported)
     } steps[] = {
         {"weft_round", weft_round}, {"weft_floor", weft_floor}, {"weft_ceil", weft_ceil}, {"weft_sign", weft_sign}};
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 1.7), "w1");
     weft_tensor *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
     for (int k = 0; k < 4; k++) {
@@ -259,7 +243,7 @@ WEFT_TEST(Autograd, GradientsThroughStepFunctionsAloneAreReported)
     WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
     weft_release(w1);
     weft_release(w2);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Versions ---- */
@@ -267,7 +251,7 @@ WEFT_TEST(Autograd, GradientsThroughStepFunctionsAloneAreReported)
 WEFT_TEST(Versions, AnOverwrittenOperandIsRefused)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(3)), true);
     weft_tensor *data = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
     weft_tensor *loss = weft_sum(weft_mul(x, data), WEFT_ALL, false);
@@ -287,20 +271,20 @@ WEFT_TEST(Versions, AnOverwrittenOperandIsRefused)
     WEFT_CHECK_STATUS(weft_backward(c, loss), WEFT_E_OVERWRITTEN);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "result of weft_exp");
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Versions, RecordedTensorsAreNotChangedInPlace)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(3)), true), *y = weft_exp(x);
     WEFT_CHECK(weft_add_(y, x) == NULL);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_STATE);
     WEFT_CHECK(weft_add_(weft_zeros(c, WEFT_F32, WEFT_DIMS(3)), y) == NULL);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_STATE);
     WEFT_CHECK_OK(weft_write(c, x, (const float[]){1, 2, 3}, 12)); /* new values for a leaf */
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Hooks ---- */
@@ -321,7 +305,7 @@ static weft_tensor *wrong_shape(void *user, weft_tensor *t, weft_tensor *g)
 WEFT_TEST(Hooks, SeeCompleteGradientsAndReplaceThem)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int calls = 0;
     weft_tensor *x = leaf(c, 3), *h = weft_square(x);
     WEFT_CHECK_OK(weft_add_hook(h, double_it, &calls));
@@ -332,7 +316,7 @@ WEFT_TEST(Hooks, SeeCompleteGradientsAndReplaceThem)
     WEFT_CHECK_OK(weft_add_hook(x, wrong_shape, NULL));
     WEFT_CHECK_STATUS(weft_backward(c, weft_square(x)), WEFT_E_CALLBACK);
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Depth ---- */
@@ -371,7 +355,7 @@ static void watch_case(weft_tensor *(*make)(weft_ctx *c), const char *name)
     WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOT_FINITE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), name);
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 static weft_tensor *log_of_zero(weft_ctx *c)
@@ -465,7 +449,7 @@ static weft_tensor *apply_custom(weft_ctx *c, weft_tensor *const *in, int n, voi
 WEFT_TEST(Gradcheck, FindsASignAndAFactor)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(2, 3), 0.5, 2), true);
     static const double factors[] = {1, -1, 1.01};
     for (int k = 0; k < 3; k++) {
@@ -484,13 +468,13 @@ WEFT_TEST(Gradcheck, FindsASignAndAFactor)
         weft_ctx_clear(c);
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
     }
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Gradcheck, RefusesWhatItCannotCheck)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     double one = 1;
     weft_custom_op op = {.struct_size = sizeof op, .name = "my_square", .forward = wrong_forward, .user = &one};
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
@@ -502,7 +486,7 @@ WEFT_TEST(Gradcheck, RefusesWhatItCannotCheck)
     x = weft_set_requires_grad(x, true);
     WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), WEFT_E_MISMATCH); /* it has no backward */
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Custom operations ---- */
@@ -557,7 +541,7 @@ static weft_status small_backward(weft_ctx *c, weft_tensor *const *in, int n, we
 WEFT_TEST(CustomOp, NamesWhatIsWrongWithItsBackward)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_custom_op op = {.struct_size = sizeof op, .name = "outer", .infer = outer_shape, .forward = outer_forward};
     weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
                          weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1)};
@@ -577,13 +561,13 @@ WEFT_TEST(CustomOp, NamesWhatIsWrongWithItsBackward)
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_outer");
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "as the gradient of operand 0");
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_custom_op op = {.struct_size = sizeof op,
                          .name = "outer",
                          .infer = outer_shape,
@@ -606,5 +590,5 @@ WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
     op.struct_size = 8;
     WEFT_CHECK(weft_custom(&op, in, 2) == NULL);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_INVALID);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }

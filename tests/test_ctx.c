@@ -4,14 +4,6 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
 static void close_ctx(weft_ctx *c, fault_memory *m)
 {
     weft_ctx_close(c);
@@ -56,7 +48,7 @@ WEFT_TEST(Ctx, RefusesBadOptions)
 WEFT_TEST(Ctx, FirstErrorSticksAndNullGivesNull)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int mark = weft_scope_push(c);
     weft_tensor *a = weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), *b = weft_ones(c, WEFT_F32, WEFT_DIMS(4, 5));
     WEFT_CHECK(weft_add(a, b) == NULL);
@@ -81,7 +73,7 @@ WEFT_TEST(Ctx, FirstErrorSticksAndNullGivesNull)
 WEFT_TEST(Ctx, TerminalsRecordNull)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     float out;
     WEFT_CHECK(isnan(weft_item(c, NULL)));
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_NULL_ARGUMENT);
@@ -99,7 +91,7 @@ WEFT_TEST(Ctx, TerminalsRecordNull)
 WEFT_TEST(Ctx, UserErrorsStickToo)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     WEFT_CHECK_STATUS(weft_ctx_fail(c, WEFT_E_IO, "cannot read %s", "x.bin"), WEFT_E_IO);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "cannot read x.bin");
     WEFT_CHECK(weft_scalar(c, WEFT_F32, 1) == NULL);
@@ -120,7 +112,7 @@ WEFT_TEST(Ctx, StatusNamesAndTexts)
 WEFT_TEST(Scope, FreesTemporaries)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_memory_info before = weft_memory(c);
     int mark = weft_scope_push(c);
     for (int k = 0; k < 100; k++)
@@ -135,7 +127,7 @@ WEFT_TEST(Scope, FreesTemporaries)
 WEFT_TEST(Scope, KeepEscapeRelease)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int outer = weft_scope_push(c), inner = weft_scope_push(c);
     weft_tensor *kept = weft_keep(weft_scalar(c, WEFT_F64, 1));
     weft_tensor *escaped = weft_escape(weft_scalar(c, WEFT_F64, 2));
@@ -154,7 +146,7 @@ WEFT_TEST(Scope, KeepEscapeRelease)
 WEFT_TEST(Scope, ReleaseOfWhatIsNotKeptIsAnError)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *t = weft_scalar(c, WEFT_F32, 1);
     weft_release(t);
     WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_STATE);
@@ -168,7 +160,7 @@ WEFT_TEST(Scope, ReleaseOfWhatIsNotKeptIsAnError)
 WEFT_TEST(Scope, PopClosesInnerScopes)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int outer = weft_scope_push(c);
     for (int k = 0; k < 40; k++) { /* more than the first block of scopes */
         weft_scope_push(c);
@@ -194,7 +186,7 @@ static void jump_out(weft_ctx *c, weft_tensor *x)
 WEFT_TEST(Scope, SurvivesLongjmp)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(4, 4));
     weft_memory_info before = weft_memory(c);
     int mark = weft_scope_push(c);
@@ -208,7 +200,7 @@ WEFT_TEST(Scope, SurvivesLongjmp)
 WEFT_TEST(Scope, UseAfterPopIsReported)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int mark = weft_scope_push(c);
     weft_tensor *t = weft_exp(weft_ones(c, WEFT_F32, WEFT_DIMS(3)));
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
@@ -226,7 +218,7 @@ WEFT_TEST(Scope, UseAfterPopIsReported)
 WEFT_TEST(Ctx, MixingContextsIsAnError)
 {
     fault_memory m = {0}, n = {0};
-    weft_ctx *c = open_ctx(&m), *d = open_ctx(&n);
+    weft_ctx *c = fault_ctx_open(&m), *d = fault_ctx_open(&n);
     weft_tensor *a = weft_scalar(c, WEFT_F32, 1), *b = weft_scalar(d, WEFT_F32, 2);
     WEFT_CHECK(weft_add(a, b) == NULL);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_MIXED_CONTEXTS);
@@ -245,7 +237,7 @@ static void count_text(void *user, const weft_leak *leak)
 WEFT_TEST(Memory, LeaksNameTheirPlace)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_keep(weft_zeros(c, WEFT_F32, WEFT_DIMS(7)));
     int described = 0;
     WEFT_CHECK_EQ_INT(weft_leaks(c, count_text, &described), 1);
@@ -276,7 +268,7 @@ static void see_live(void *user, const weft_live *group)
 WEFT_TEST(Memory, LiveTensorsAreCountedByTheirLine)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     WEFT_CHECK_EQ_INT(weft_live_tensors(c, NULL, NULL), 0);
     WEFT_CHECK_EQ_INT(weft_live_tensors(NULL, NULL, NULL), 0);
     const int line = __LINE__ + 3;
@@ -324,7 +316,7 @@ WEFT_TEST(Memory, BudgetIsKeptAndTheContextGoesOn)
 WEFT_TEST(Memory, HugeSizesAreRefusedCleanly)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     WEFT_CHECK(weft_zeros(c, WEFT_F32, WEFT_DIMS(INT64_MAX, 2)) == NULL);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_SHAPE);
     WEFT_CHECK(weft_zeros(c, WEFT_F64, WEFT_DIMS(INT64_MAX / 8)) == NULL);
@@ -343,7 +335,7 @@ WEFT_TEST(Memory, HugeSizesAreRefusedCleanly)
 WEFT_TEST(Memory, TrimGivesEverythingBack)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     int mark = weft_scope_push(c);
     weft_zeros(c, WEFT_F32, WEFT_DIMS(1000));
     WEFT_CHECK_OK(weft_scope_pop(c, mark));

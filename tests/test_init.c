@@ -75,14 +75,6 @@ static weft_ctx *open_seeded(fault_memory *m, uint64_t seed)
     return c;
 }
 
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 WEFT_TEST(Init, BoundsAndMomentsAreThoseOfTheFormulas)
 {
     static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
@@ -106,7 +98,7 @@ WEFT_TEST(Init, BoundsAndMomentsAreThoseOfTheFormulas)
                       weft_dtype_name(dtypes[k % 4]), least, most, edge);
         WEFT_CHECK(weft_requires_grad(w));
         weft_release(w);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
@@ -130,7 +122,7 @@ WEFT_TEST(Init, TheBiasOfALayerHasTheFanOfItsWeights)
     b = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
     WEFT_CHECK(weft_init_layer_(w, b) == w);
     WEFT_CHECK_NEAR(over_all(c, weft_max_over, b), 0, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* The same stream as of weft_rand and weft_randn: values follow from the seed and the order of calls. */
@@ -152,7 +144,7 @@ WEFT_TEST(Init, ValuesFollowFromTheSeed)
         weft_seed(c, 1);
         same = weft_cast(weft_randn(c, WEFT_F32, WEFT_DIMS(7, 10), 1, 2), WEFT_BF16);
         WEFT_CHECK_EQ_INT(weft_item_i64(c, weft_all(weft_eq(half, same), WEFT_ALL, false)), 1);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
     WEFT_CHECK(memcmp(values[0], values[1], sizeof values[0]) == 0);
     WEFT_CHECK(memcmp(values[0], values[2], sizeof values[0]) != 0);
@@ -190,5 +182,5 @@ WEFT_TEST(Init, MistakesAreNamed)
     WEFT_CHECK_STATUS(weft_backward(c, loss), WEFT_E_OVERWRITTEN);
     weft_ctx_clear(c);
     weft_release(w);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }

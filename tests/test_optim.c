@@ -4,22 +4,6 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 /* Walks down (x - 3)^2 + 10 (y + 1)^2 and returns the distance left. */
 static double descend(weft_ctx *c, weft_tensor *const *xy, weft_optim *opt, int steps)
 {
@@ -63,7 +47,7 @@ WEFT_TEST(Optim, EveryKindFindsTheMinimum)
     static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F32};
     for (int k = 0; k < 8; k++) {
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *xy[] = {weft_param(weft_scalar(c, dtypes[k % 2], 0), "x"),
                              weft_param(weft_scalar(c, dtypes[k % 2], 0), "y")};
         weft_optim *opt = NULL;
@@ -73,7 +57,7 @@ WEFT_TEST(Optim, EveryKindFindsTheMinimum)
         weft_optim_close(opt);
         weft_release(xy[0]);
         weft_release(xy[1]);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
@@ -81,7 +65,7 @@ WEFT_TEST(Optim, EveryKindFindsTheMinimum)
 WEFT_TEST(Optim, MomentumStartsWithTheGradient)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_scalar(c, WEFT_F64, 1), NULL);
     weft_optim *opt = NULL;
     weft_sgd_options o = {.lr = 0.1, .momentum = 0.9, .dampening = 0.5, .weight_decay = 0.1};
@@ -110,13 +94,13 @@ WEFT_TEST(Optim, MomentumStartsWithTheGradient)
     weft_ctx_clear(c);
     weft_optim_close(opt);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Optim, StateRestoredContinuesBitForBit)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     double x0, saved[3], straight;
     weft_tensor *p[] = {weft_param(weft_scalar(c, WEFT_F64, 5), "x"), weft_param(weft_scalar(c, WEFT_F64, 5), "y")},
                 *state[4];
@@ -138,13 +122,13 @@ WEFT_TEST(Optim, StateRestoredContinuesBitForBit)
     weft_optim_close(opt);
     weft_release(p[0]);
     weft_release(p[1]);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Optim, MistakesAreNamed)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_scalar(c, WEFT_F32, 1), "w"), *plain = weft_scalar(c, WEFT_F32, 1);
     weft_optim *opt = (weft_optim *)&m;
     WEFT_CHECK_STATUS(weft_sgd_open(c, &plain, 1, NULL, &opt), WEFT_E_NO_GRADIENT);
@@ -167,14 +151,14 @@ WEFT_TEST(Optim, MistakesAreNamed)
     weft_optim_close(opt);
     weft_optim_close(NULL);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Optim, StepsManyHalfParameters)
 {
     enum { MANY = 100 };
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p[MANY], *sum = weft_scalar(c, WEFT_BF16, 0);
     for (int k = 0; k < MANY; k++) {
         p[k] = weft_param(weft_ones(c, WEFT_BF16, WEFT_DIMS(1)), NULL);
@@ -189,13 +173,13 @@ WEFT_TEST(Optim, StepsManyHalfParameters)
         weft_release(p[k]);
     }
     weft_optim_close(opt);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Clip, NormAndValue)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p[] = {weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), NULL),
                         weft_param(weft_ones(c, WEFT_F64, WEFT_DIMS(1)), NULL),
                         weft_param(weft_scalar(c, WEFT_F32, 0), "unused")};
@@ -214,5 +198,5 @@ WEFT_TEST(Clip, NormAndValue)
     WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(p[1])), 0.25, 0); /* untouched */
     for (int k = 0; k < 3; k++)
         weft_release(p[k]);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }

@@ -5,23 +5,6 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-    WEFT_CHECK(!m->mismatch);
-}
-
 /* Steps with the same gradient g each time. */
 static void push(weft_ctx *c, weft_tensor *p, weft_optim *opt, double g, int steps)
 {
@@ -53,7 +36,7 @@ WEFT_TEST(OptimHalf, StateOfHalfParametersIsF32)
                 {WEFT_BF16, 1e-4, 100, 0.02}, {WEFT_F32, 1e-4, 1000, 1e-3}, {WEFT_F64, 1e-4, 1000, 1e-3}};
     for (size_t k = 0; k < sizeof runs / sizeof runs[0]; k++) {
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p = weft_param(weft_zeros(c, runs[k].dtype, WEFT_DIMS(3)), "p"), *state[3];
         weft_optim *opt;
         WEFT_CHECK_OK(weft_adam_open(c, &p, 1, &(weft_adam_options){.lr = 1e-3, .eps = 1e-12}, &opt));
@@ -64,7 +47,7 @@ WEFT_TEST(OptimHalf, StateOfHalfParametersIsF32)
             WEFT_CHECK_EQ_INT(weft_dtype_of(state[i]), runs[k].dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32);
         weft_optim_close(opt);
         weft_release(p);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
@@ -98,7 +81,7 @@ static const opener openers[] = {plain_sgd, nesterov, adam, adamw};
 static double walk(opener open, weft_dtype dtype, bool master, double *last)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_zeros(c, dtype, WEFT_DIMS(2, 3)), "p"), *state[3] = {NULL};
     weft_optim *opt;
     WEFT_CHECK_OK(open(c, &p, 1, master, &opt));
@@ -108,7 +91,7 @@ static double walk(opener open, weft_dtype dtype, bool master, double *last)
     *last = n > 0 ? largest_of(c, state[n - 1]) : 0;
     weft_optim_close(opt);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
     return end;
 }
 
@@ -130,7 +113,7 @@ WEFT_TEST(OptimHalf, MasterWeightsReachWhatF32Reaches)
 WEFT_TEST(OptimHalf, StateWithMasterWeightsContinuesBitForBit)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p[] = {weft_param(weft_full(c, WEFT_BF16, WEFT_DIMS(4), 0.5), "half"),
                         weft_param(weft_full(c, WEFT_F32, WEFT_DIMS(2), 0.5), "single"),
                         weft_param(weft_full(c, WEFT_F16, WEFT_DIMS(3), 0.5), "other")};
@@ -168,7 +151,7 @@ WEFT_TEST(OptimHalf, StateWithMasterWeightsContinuesBitForBit)
     weft_optim_close(opt);
     for (int k = 0; k < 3; k++)
         weft_release(p[k]);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* A parameter that is loaded after the open is not overwritten by its stale copy. */
@@ -177,7 +160,7 @@ WEFT_TEST(OptimHalf, MasterWeightsTakeUpWhatIsWritten)
     static const weft_dtype dtypes[] = {WEFT_F16, WEFT_BF16};
     for (int k = 0; k < 2; k++) {
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p = weft_param(weft_zeros(c, dtypes[k], WEFT_DIMS(5)), "p"), *state[1];
         weft_optim *opt;
         WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &(weft_sgd_options){.lr = 0.25, .master_weights = true}, &opt));
@@ -193,14 +176,14 @@ WEFT_TEST(OptimHalf, MasterWeightsTakeUpWhatIsWritten)
         }
         weft_optim_close(opt);
         weft_release(p);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
 WEFT_TEST(OptimHalf, StepsRefuseStateOfAnotherType)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_ones(c, WEFT_F16, WEFT_DIMS(2)), *f = weft_ones(c, WEFT_F32, WEFT_DIMS(2));
     WEFT_CHECK_STATUS(weft_sgd_step(c, &p, &p, &p, 1, &(weft_sgd_params){.momentum = 0.5}), WEFT_E_DTYPE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "it must be f32");
@@ -212,7 +195,7 @@ WEFT_TEST(OptimHalf, StepsRefuseStateOfAnotherType)
     weft_ctx_clear(c);
     WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &(weft_adam_params){.master = &p}, 1), WEFT_E_DTYPE);
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Clipping ---- */
@@ -222,7 +205,7 @@ WEFT_TEST(OptimHalf, ClipsNormsThatTheGradientsTypeCannotHold)
     static const weft_dtype dtypes[] = {WEFT_F16, WEFT_BF16, WEFT_F32, WEFT_F64};
     for (int k = 0; k < 4; k++) {
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p = weft_param(weft_zeros(c, dtypes[k], WEFT_DIMS(16)), "p");
         weft_backward(c, weft_sum(weft_mul_scalar(p, 49152), WEFT_ALL, false));
         WEFT_CHECK_NEAR(weft_clip_grad_norm(c, &p, 1, 1e6), 4 * 49152, 1);
@@ -231,14 +214,14 @@ WEFT_TEST(OptimHalf, ClipsNormsThatTheGradientsTypeCannotHold)
         WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(p), 0, 3)), 0x1p-12, 1e-7);
         WEFT_CHECK_NEAR(weft_clip_grad_norm(c, &p, 1, 1), 0x1p-10, 1e-6);
         weft_release(p);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
 WEFT_TEST(OptimList, ClippingCountsAParameterOnce)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_SCALAR), "tied"),
                 *q = weft_param(weft_ones(c, WEFT_F32, WEFT_SCALAR), "q"), *list[] = {p, q, p, p};
     weft_backward(c, weft_add(weft_mul_scalar(p, 8), weft_mul_scalar(q, 6)));
@@ -247,7 +230,7 @@ WEFT_TEST(OptimList, ClippingCountsAParameterOnce)
     WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(q)), 3, 1e-6);
     weft_release(p);
     weft_release(q);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- What is refused ---- */
@@ -266,7 +249,7 @@ static void check_refused(weft_ctx *c, weft_tensor *const *params, int n, weft_s
 WEFT_TEST(OptimList, OpenRefusesWhatCannotBeStepped)
 {
     fault_memory m = {0}, other_m = {0};
-    weft_ctx *c = open_ctx(&m), *other = open_ctx(&other_m);
+    weft_ctx *c = fault_ctx_open(&m), *other = fault_ctx_open(&other_m);
     weft_tensor *w = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), "w"),
                 *foreign = weft_param(weft_ones(other, WEFT_F32, WEFT_DIMS(2)), "foreign"),
                 *turned = weft_param(weft_transpose(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), 0, 1), "turned");
@@ -291,9 +274,9 @@ WEFT_TEST(OptimList, OpenRefusesWhatCannotBeStepped)
     weft_release(w);
     weft_release(turned);
     weft_release(dense);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
     weft_release(foreign);
-    close_ctx(other, &other_m);
+    fault_ctx_close(other, &other_m);
 }
 
 WEFT_TEST(OptimList, OpenRefusesOptionsOutsideTheirDomain)
@@ -325,7 +308,7 @@ WEFT_TEST(OptimList, OpenRefusesOptionsOutsideTheirDomain)
                 {{.weight_decay = -1}, "weight_decay is -1"},
                 {{.weight_decay = NAN}, "weight_decay is nan"}};
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "p");
     for (size_t k = 0; k < sizeof sgd / sizeof sgd[0] + sizeof adam / sizeof adam[0]; k++) {
         const size_t n = sizeof sgd / sizeof sgd[0];
@@ -341,13 +324,13 @@ WEFT_TEST(OptimList, OpenRefusesOptionsOutsideTheirDomain)
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "out is NULL");
     weft_ctx_clear(c);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(OptimList, StepsAndRateStayInTheirDomain)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "p");
     weft_optim *opt;
     WEFT_CHECK_OK(weft_adam_open(c, &p, 1, NULL, &opt));
@@ -368,7 +351,7 @@ WEFT_TEST(OptimList, StepsAndRateStayInTheirDomain)
     WEFT_CHECK(isfinite(largest_of(c, p)));
     weft_optim_close(opt);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Who closes what, and when ---- */
@@ -447,7 +430,7 @@ WEFT_TEST(OptimOwner, TheContextEndsWhatWasNeverClosed)
 WEFT_TEST(OptimOwner, AClosedHandleIsNamedAndNeverTheNextOne)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "p");
     weft_optim *old, *now;
     WEFT_CHECK_OK(weft_adam_open(c, &p, 1, NULL, &old));
@@ -481,14 +464,14 @@ WEFT_TEST(OptimOwner, AClosedHandleIsNamedAndNeverTheNextOne)
     weft_profile_free(profile);
     weft_profile_free(profile);
     weft_release(p);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* More than one context at a time, closed in every order; far more handles than slots, one after the other. */
 WEFT_TEST(OptimOwner, ManyHandlesInTurn)
 {
     fault_memory m[2] = {{0}, {0}};
-    weft_ctx *c[2] = {open_ctx(&m[0]), open_ctx(&m[1])};
+    weft_ctx *c[2] = {fault_ctx_open(&m[0]), fault_ctx_open(&m[1])};
     weft_optim *opt[2][3];
     for (int k = 0; k < 2; k++) {
         weft_tensor *p = weft_param(weft_ones(c[k], WEFT_F32, WEFT_SCALAR), "p");
@@ -511,14 +494,14 @@ WEFT_TEST(OptimOwner, ManyHandlesInTurn)
         weft_optim_close(opt[0][turn]);
     for (int turn = 0; turn < 3; turn++)
         weft_optim_close(opt[1][turn]);
-    close_ctx(c[1], &m[1]);
+    fault_ctx_close(c[1], &m[1]);
 }
 
 WEFT_TEST(OptimOwner, OutOfMemoryAtOpenLeavesNothing)
 {
     for (long at = 1; at < 40; at++) {
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p[] = {weft_param(weft_ones(c, WEFT_F16, WEFT_DIMS(40000)), "p"),
                             weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(40000)), "q")};
         weft_optim *opt = NULL;
@@ -531,7 +514,7 @@ WEFT_TEST(OptimOwner, OutOfMemoryAtOpenLeavesNothing)
         WEFT_CHECK_EQ_INT(weft_leaks(c, NULL, NULL), 2);
         weft_release(p[0]);
         weft_release(p[1]);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
         if (status == WEFT_OK)
             break;
     }

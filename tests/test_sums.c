@@ -6,22 +6,6 @@
 #include "harness/weft_test.h"
 #include "weft/profile.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 /* ---- Half types ---- */
 
 /* The sum of n uses of t, in f32 so that the value itself does not stop anywhere. */
@@ -39,7 +23,7 @@ WEFT_TEST(Sums, ManyUsesDoNotStopInHalfTypes)
     for (int k = 0; k < 2; k++) {
         const weft_dtype dtype = k ? WEFT_F16 : WEFT_BF16;
         fault_memory m = {0};
-        weft_ctx *c = open_ctx(&m);
+        weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *w = weft_set_requires_grad(weft_scalar(c, dtype, 1), true), *g = NULL;
         WEFT_CHECK_OK(weft_backward(c, many_uses(w, 3072))); /* of a leaf */
         WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(w)), 3072, 0);
@@ -50,14 +34,14 @@ WEFT_TEST(Sums, ManyUsesDoNotStopInHalfTypes)
         WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &w, &g, 1, WEFT_CREATE_GRAPH));
         WEFT_CHECK_NEAR(weft_item(c, g), -3072, 0);
         WEFT_CHECK_EQ_INT(weft_dtype_of(g), dtype);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }
 
 WEFT_TEST(Sums, ManyCallsDoNotStopInHalfTypes)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *w = weft_set_requires_grad(weft_ones(c, WEFT_BF16, WEFT_DIMS(3)), true);
     weft_tensor *loss = weft_sum(w, WEFT_ALL, false);
     for (int k = 0; k < 768; k++)
@@ -70,19 +54,19 @@ WEFT_TEST(Sums, ManyCallsDoNotStopInHalfTypes)
     WEFT_CHECK_OK(weft_zero_grad(c, &w, 1));
     WEFT_CHECK_OK(weft_backward(c, loss));
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(w), 0, 0)), 1, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Sums, InfinityStaysInHalfTypes)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *w = weft_set_requires_grad(weft_scalar(c, WEFT_F16, 1), true);
     weft_tensor *loss = weft_mul_scalar(w, 60000);
     for (int k = 0; k < 4; k++)
         WEFT_CHECK_OK(weft_backward(c, loss));
     WEFT_CHECK(isinf(weft_item(c, weft_grad_of(w))));
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Whose memory is changed ---- */
@@ -111,7 +95,7 @@ static weft_status same(weft_ctx *c, const weft_array *in, int n, weft_array *ou
 WEFT_TEST(Sums, WrappedMemoryOfACallbackIsNotChanged)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     handed h = {.values = {1, 2}};
     const weft_custom_op op = {.name = "wrapping", .forward = same, .backward = wrapped_gradient, .user = &h};
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
@@ -124,7 +108,7 @@ WEFT_TEST(Sums, WrappedMemoryOfACallbackIsNotChanged)
     WEFT_CHECK_OK(weft_backward(c, twice));
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(x), 0, 1)), 10, 0);
     WEFT_CHECK_NEAR(h.values[1], 2, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 static weft_tensor *keep_gradient(void *user, weft_tensor *t, weft_tensor *g)
@@ -137,7 +121,7 @@ static weft_tensor *keep_gradient(void *user, weft_tensor *t, weft_tensor *g)
 WEFT_TEST(Sums, AGradientThatAHookKeepsIsNotChanged)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     handed h = {.kept = NULL};
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(4)), true);
     weft_tensor *early = weft_mul_scalar(x, 3), *late = weft_mul_scalar(x, 2);
@@ -150,7 +134,7 @@ WEFT_TEST(Sums, AGradientThatAHookKeepsIsNotChanged)
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(x), 0, 3)), 6, 0);
     WEFT_CHECK_NEAR(weft_item(c, weft_select(h.kept, 0, 3)), 1, 0);
     weft_release(h.kept);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Slices ---- */
@@ -233,7 +217,7 @@ static void check_gradient(weft_ctx *c, weft_tensor *g, const double *want, doub
 WEFT_TEST(Sums, SlicesOfEveryKindMeetInOneGradient)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     uint32_t random = 1;
     for (int trial = 0; trial < 60; trial++) {
         const weft_dtype dtypes[] = {WEFT_F64, WEFT_F32, WEFT_BF16}, dtype = dtypes[trial % 3];
@@ -260,14 +244,14 @@ WEFT_TEST(Sums, SlicesOfEveryKindMeetInOneGradient)
         }
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
     }
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* The reshape is a view of the leaf, which is laid out by columns, and would be a copy of a buffer laid out by rows. */
 WEFT_TEST(Sums, AViewOfTheTensorThatIsNoneOfItsGradient)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x =
         weft_set_requires_grad(weft_detach(weft_transpose(weft_ones(c, WEFT_F32, WEFT_DIMS(3, 2)), 0, 1)), true);
     weft_tensor *row = weft_reshape(weft_transpose(x, 0, 1), WEFT_DIMS(6));
@@ -277,14 +261,14 @@ WEFT_TEST(Sums, AViewOfTheTensorThatIsNoneOfItsGradient)
     const float want[6] = {0, 0, 1, 1, 0, 0};
     WEFT_CHECK_OK(weft_read(c, weft_grad_of(x), got, sizeof got));
     WEFT_CHECK(memcmp(got, want, sizeof got) == 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* What is between a slice and its tensor is passed by only where nobody looks. */
 WEFT_TEST(Sums, AViewThatIsAskedForGetsItsGradient)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     handed h = {.kept = NULL};
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), true), *g[2];
     weft_tensor *turned = weft_transpose(x, 0, 1), *back = weft_transpose(turned, 0, 1);
@@ -298,7 +282,7 @@ WEFT_TEST(Sums, AViewThatIsAskedForGetsItsGradient)
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(h.kept, 0, 1), 0, 1)), 2, 0);
     WEFT_CHECK_NEAR(weft_item(c, weft_sum(weft_grad_of(x), WEFT_ALL, false)), 4, 0);
     weft_release(h.kept);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* Bytes that the launches of a backward pass read and write, over those of x. */
@@ -337,7 +321,7 @@ WEFT_TEST(Sums, ManySlicesCostWhatTheyHold)
 {
     enum { T = 128, WAYS = 4 };
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     for (int way = 0; way < WAYS; way++) {
         weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(T, 8, 8)), true);
         weft_tensor *h = NULL;
@@ -353,5 +337,5 @@ WEFT_TEST(Sums, ManySlicesCostWhatTheyHold)
         if (recorded > 40)
             WEFT_FAIL("way %d: recorded, they moved %g times the tensor", way, recorded);
     }
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }

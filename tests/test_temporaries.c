@@ -6,22 +6,6 @@
 #include "samples/device.h"
 #include "samples/layout.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 /* ---- Every operation leaves its results and nothing else ---- */
 
 /* Tensors among the case's results that are neither its operands nor each other. */
@@ -77,25 +61,25 @@ WEFT_TEST(Temporaries, OfEveryOperationDieWithTheCall)
 WEFT_TEST(Temporaries, OfALossDieWithTheCall)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *a = weft_rand(c, WEFT_BF16, WEFT_DIMS(64, 1024), 0, 1);
     weft_tensor *b = weft_rand(c, WEFT_BF16, WEFT_DIMS(64, 1024), 0, 1);
     const size_t before = weft_memory(c).live_bytes;
     WEFT_CHECK(weft_huber(a, b, 0.5) && weft_bce_with_logits(a, b) && weft_var(a, WEFT_ALL, false, 1));
     WEFT_CHECK(weft_memory(c).live_bytes - before <= 3 * 64);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* What the graph needs stays, and the gradient is right. */
 WEFT_TEST(Temporaries, ThatTheGraphNeedsStay)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_full(c, WEFT_BF16, WEFT_DIMS(8), 3), true);
     weft_tensor *loss = weft_mse(x, weft_ones(c, WEFT_BF16, WEFT_DIMS(8)));
     WEFT_CHECK_OK(weft_backward(c, loss));
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_grad_of(x), 0, 7)), 0.5, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Scopes without gradients ---- */
@@ -103,7 +87,7 @@ WEFT_TEST(Temporaries, ThatTheGraphNeedsStay)
 WEFT_TEST(Scope, WithoutGradientsRestoresWhatWas)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *w = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
     int mark = weft_scope_push_no_grad(c);
     WEFT_CHECK(!weft_grad_enabled(c));
@@ -129,7 +113,7 @@ WEFT_TEST(Scope, WithoutGradientsRestoresWhatWas)
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
     WEFT_CHECK(weft_grad_enabled(c));
     WEFT_CHECK_EQ_INT(weft_scope_push_no_grad(NULL), -1);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- weft_drop ---- */
@@ -137,7 +121,7 @@ WEFT_TEST(Scope, WithoutGradientsRestoresWhatWas)
 WEFT_TEST(Drop, FreesAtOnceUnlessSomebodyHolds)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     const size_t before = weft_memory(c).live_bytes;
     weft_drop(weft_ones(c, WEFT_F32, WEFT_DIMS(1000)));
     weft_drop(NULL);
@@ -158,13 +142,13 @@ WEFT_TEST(Drop, FreesAtOnceUnlessSomebodyHolds)
     int mark = weft_scope_push(c);
     weft_drop(z); /* of an outer scope */
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Drop, AUseAfterwardsIsNamed)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(4));
     weft_drop(x);
     WEFT_CHECK(weft_neg(x) == NULL);
@@ -173,7 +157,7 @@ WEFT_TEST(Drop, AUseAfterwardsIsNamed)
     weft_ctx_clear(c);
     weft_drop(x);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_DEAD_TENSOR);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Peaks ---- */
@@ -210,7 +194,7 @@ WEFT_TEST(Drop, AForwardPassNeedsOneLayer)
 {
     enum { ROWS = 64, WIDTH = 64, LAYERS = 12 };
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_rand(c, WEFT_F32, WEFT_DIMS(ROWS, WIDTH), -1, 1);
     weft_tensor *w = weft_param(weft_rand(c, WEFT_F32, WEFT_DIMS(WIDTH, WIDTH), -0.1, 0.1), "w");
     weft_tensor *gain = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(WIDTH)), "gain");
@@ -219,7 +203,7 @@ WEFT_TEST(Drop, AForwardPassNeedsOneLayer)
     WEFT_CHECK(peak_of(c, x, w, gain, LAYERS, false) >= 3 * LAYERS * each);
     weft_release(w);
     weft_release(gain);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* Products of these sizes pass forward and backward within a small budget. */
@@ -249,6 +233,6 @@ WEFT_TEST(WorkSpace, FitsTheProblem)
         if (weft_ctx_status(c) != WEFT_OK)
             WEFT_FAIL("kind %d: %s", kind, weft_ctx_message(c));
         weft_ctx_clear(c);
-        close_ctx(c, &m);
+        fault_ctx_close(c, &m);
     }
 }

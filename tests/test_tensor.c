@@ -4,23 +4,6 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-static weft_ctx *open_ctx(fault_memory *m)
-{
-    weft_ctx *c = NULL;
-    weft_options o = fault_options(m);
-    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
-    return c;
-}
-
-static void close_ctx(weft_ctx *c, fault_memory *m)
-{
-    WEFT_CHECK_OK(weft_ctx_status(c));
-    if (weft_ctx_status(c) != WEFT_OK)
-        WEFT_FAIL("%s", weft_ctx_message(c));
-    weft_ctx_close(c);
-    WEFT_CHECK_EQ_INT(m->live_blocks, 0);
-}
-
 static void check_values(weft_ctx *c, weft_tensor *t, const double *want, int n)
 {
     double got[64] = {0};
@@ -37,7 +20,7 @@ static void check_values(weft_ctx *c, weft_tensor *t, const double *want, int n)
 WEFT_TEST(Tensor, Makers)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     CHECK_VALUES(weft_zeros(c, WEFT_I8, WEFT_DIMS(3)), 0, 0, 0);
     CHECK_VALUES(weft_full(c, WEFT_F16, WEFT_DIMS(2), 1.5), 1.5, 1.5);
     CHECK_VALUES(weft_full(c, WEFT_BOOL, WEFT_DIMS(2), 7), 1, 1);
@@ -50,17 +33,17 @@ WEFT_TEST(Tensor, Makers)
     WEFT_CHECK_EQ_INT(weft_count(weft_linspace(c, WEFT_F32, 3, 9, 0)), 0);
     CHECK_VALUES(weft_eye(c, WEFT_F32, 2, 3), 1, 0, 0, 0, 1, 0);
     CHECK_VALUES(weft_full_like(weft_scalar(c, WEFT_I32, 0), -4), -4);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Tensor, LinspaceEndsExactly)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *t = weft_linspace(c, WEFT_F64, 0.1, 0.7, 1001);
     WEFT_CHECK(weft_item(c, weft_select(t, 0, -1)) == 0.7);
     WEFT_CHECK(weft_item(c, weft_select(t, 0, 0)) == 0.1);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 static void gone(void *user, void *data)
@@ -72,7 +55,7 @@ static void gone(void *user, void *data)
 WEFT_TEST(Tensor, WrapUsesMemoryInPlaceAndLetsGoOnce)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     float data[6] = {0, 1, 2, 3, 4, 5};
     int released = 0, mark = weft_scope_push(c);
     weft_tensor *t = weft_wrap(c, WEFT_F32, WEFT_DIMS(2, 3), data, gone, &released);
@@ -86,7 +69,7 @@ WEFT_TEST(Tensor, WrapUsesMemoryInPlaceAndLetsGoOnce)
     WEFT_CHECK(weft_wrap(c, WEFT_F32, WEFT_DIMS(2), NULL, gone, &released) == NULL);
     WEFT_CHECK_EQ_INT(released, 2);
     weft_ctx_clear(c);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Tensor, PromotionTableIsTheDocumentedOne)
@@ -103,7 +86,7 @@ WEFT_TEST(Tensor, PromotionTableIsTheDocumentedOne)
                                             {"f32", "f32", "f32", "f32", "f32", "f32", "f32", "f32", "f64"},
                                             {"f64", "f64", "f64", "f64", "f64", "f64", "f64", "f64", "f64"}};
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     for (int i = 0; i < 9; i++)
         for (int j = 0; j < 9; j++) {
             WEFT_CHECK_STR_EQ(weft_dtype_name(weft_promote(order[i], order[j])), table[i][j]);
@@ -112,7 +95,7 @@ WEFT_TEST(Tensor, PromotionTableIsTheDocumentedOne)
             WEFT_CHECK_STR_EQ(weft_dtype_name(weft_dtype_of(y)), want);
             WEFT_CHECK_NEAR(weft_item(c, weft_sum(y, WEFT_ALL, false)), 2, 0);
         }
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Tensor, HalfConversions)
@@ -137,7 +120,7 @@ WEFT_TEST(Tensor, HalfConversions)
 WEFT_TEST(Tensor, ReadWriteItem)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *t = weft_from_data(c, WEFT_I32, WEFT_DIMS(2, 3), (const int32_t[]){1, 2, 3, 4, 5, 6});
     int32_t out[6];
     WEFT_CHECK_OK(weft_read(c, weft_transpose(t, 0, 1), out, sizeof out));
@@ -155,7 +138,7 @@ WEFT_TEST(Tensor, ReadWriteItem)
     WEFT_CHECK_EQ_INT(weft_size(t, -1), 3);
     WEFT_CHECK_EQ_INT(weft_size(t, 2), -1);
     WEFT_CHECK(weft_data(t) != NULL && weft_ctx_of(t) == c && weft_ndim(NULL) == 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Printing ---- */
@@ -178,7 +161,7 @@ static void check_text(weft_ctx *c, weft_tensor *t, const char *want)
 WEFT_TEST(Tensor, PrintsAsNumPy)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     check_text(c, weft_reshape(weft_arange(c, WEFT_F32, 0, 6, 1), WEFT_DIMS(2, 3)), "[[0. 1. 2.]\n [3. 4. 5.]]");
     check_text(c, weft_reshape(F32(1.5f, -2.25f, 100.125f, 0), WEFT_DIMS(2, 2)),
                "[[  1.5    -2.25 ]\n [100.125   0.   ]]");
@@ -205,7 +188,7 @@ WEFT_TEST(Tensor, PrintsAsNumPy)
     check_text(c, weft_zeros(c, WEFT_F32, WEFT_DIMS(1001, 1001)),
                "[[0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]\n ...\n"
                " [0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]\n [0. 0. 0. ... 0. 0. 0.]]");
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Random ---- */
@@ -214,7 +197,7 @@ WEFT_TEST(Random, SameSeedSameStreamAndMoments)
 {
     enum { N = 20000 };
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_seed(c, 7);
     weft_tensor *a = weft_randn(c, WEFT_F32, WEFT_DIMS(N), 1, 2), *other = weft_randn(c, WEFT_F32, WEFT_DIMS(N), 1, 2);
     weft_seed(c, 7);
@@ -236,7 +219,7 @@ WEFT_TEST(Random, SameSeedSameStreamAndMoments)
     weft_tensor *d = weft_dropout(weft_ones(c, WEFT_F32, WEFT_DIMS(N)), 0.25, true);
     WEFT_CHECK_NEAR(weft_item(c, weft_mean(d, WEFT_ALL, false)), 1, 0.03);
     WEFT_CHECK_NEAR(weft_item(c, weft_max_over(d, WEFT_ALL, false)), 1 / 0.75, 1e-6);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Views ---- */
@@ -244,7 +227,7 @@ WEFT_TEST(Random, SameSeedSameStreamAndMoments)
 WEFT_TEST(Views, ShareStorageAndChain)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_reshape(weft_arange(c, WEFT_I64, 0, 24, 1), WEFT_DIMS(2, 3, 4));
     weft_tensor *v = weft_slice(weft_permute(x, WEFT_AXES(2, 0, 1)), 0, -1, -5, 1);
     WEFT_CHECK_EQ_INT(weft_count(v), 0);
@@ -262,13 +245,13 @@ WEFT_TEST(Views, ShareStorageAndChain)
     WEFT_CHECK(weft_data(weft_reshape(weft_transpose(weft_transpose(x, 0, 2), 0, 2), WEFT_DIMS(6, 4))) == weft_data(x));
     WEFT_CHECK_EQ_INT(weft_ndim(weft_squeeze(weft_ones(c, WEFT_F32, WEFT_DIMS(1, 2, 1)), WEFT_ALL)), 1);
     WEFT_CHECK_EQ_INT(weft_size(weft_flatten(x, 1, -1), 1), 12);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 WEFT_TEST(Views, ReshapeKeepsMemoryWhereItCan)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_reshape(weft_arange(c, WEFT_I64, 0, 48, 1), WEFT_DIMS(4, 3, 4));
     weft_tensor *rows = weft_slice(x, 0, 0, 4, 2); /* [2, 3, 4], the last two dims still adjoin */
     weft_tensor *joined = weft_reshape(rows, WEFT_DIMS(2, 12));
@@ -278,7 +261,7 @@ WEFT_TEST(Views, ReshapeKeepsMemoryWhereItCan)
     WEFT_CHECK(weft_data(split) == weft_data(x));
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(weft_select(weft_select(split, 0, 1), 0, 0), 0, 3), 0, 2)), 35,
                     0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- In place ---- */
@@ -286,7 +269,7 @@ WEFT_TEST(Views, ReshapeKeepsMemoryWhereItCan)
 WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
 {
     fault_memory m = {0};
-    weft_ctx *c = open_ctx(&m);
+    weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_arange(c, WEFT_F32, 0, 6, 1);
     weft_copy_(weft_slice(x, 0, 1, 6, 1), weft_slice(x, 0, 0, 5, 1));
     CHECK_VALUES(x, 0, 0, 1, 2, 3, 4);
@@ -298,7 +281,7 @@ WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
     weft_sub_(x, weft_scalar(c, WEFT_I64, 1));
     weft_div_(x, weft_scalar(c, WEFT_F32, 2));
     CHECK_VALUES(x, -0.5, -0.5, 0, 1.5, 4, 7.5);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }
 
 /* ---- Sharing ---- */
@@ -306,7 +289,7 @@ WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
 WEFT_TEST(Share, AnyContextReadsNobodyWrites)
 {
     fault_memory m = {0}, n = {0};
-    weft_ctx *c = open_ctx(&m), *d = open_ctx(&n);
+    weft_ctx *c = fault_ctx_open(&m), *d = fault_ctx_open(&n);
     weft_tensor *w = weft_share(weft_arange(c, WEFT_F32, 0, 3, 1));
     WEFT_CHECK(w && weft_ctx_of(w) == NULL);
     WEFT_CHECK_NEAR(weft_item(d, weft_sum(weft_mul(w, weft_ones(d, WEFT_I32, WEFT_DIMS(3))), WEFT_ALL, false)), 3, 0);
@@ -320,5 +303,5 @@ WEFT_TEST(Share, AnyContextReadsNobodyWrites)
     WEFT_CHECK_NEAR(weft_item(d, weft_sum(weft_grad_of(x), WEFT_ALL, false)), 6, 0);
     weft_ctx_close(d);
     WEFT_CHECK_EQ_INT(n.live_blocks, 0);
-    close_ctx(c, &m);
+    fault_ctx_close(c, &m);
 }

@@ -18,4 +18,8 @@ typedef struct fault_memory {
 /* Options whose hooks and log callback work on memory. */
 weft_options fault_options(fault_memory *memory);
 
+/* A context with those options, and its end: no error is left, and every block was given back with its size. */
+weft_ctx *fault_ctx_open(fault_memory *memory);
+void fault_ctx_close(weft_ctx *ctx, fault_memory *memory);
+
 #endif
