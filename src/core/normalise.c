@@ -1,4 +1,4 @@
-/* normalise.c - front ends of softmax, log_softmax, layer_norm, rms_norm, batch_norm, dropout. */
+/* normalise.c - front ends of softmax, log_softmax, layer_norm, rms_norm and batch_norm. */
 #include "core.h"
 
 static weft_tensor *softmax(int op, weft_tensor *x, int dim)
@@ -193,27 +193,5 @@ weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
         return NULL;
     if (weft__localise(ctx, in, 5) && channels_fit(ctx, in))
         y = training ? apply_batch(ctx, in, momentum, eps) : apply_running(ctx, in, eps);
-    return weft__leave_with(ctx, y);
-}
-
-weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
-{
-    enum { OP = WEFT_OP_DROPOUT };
-    weft_ctx *ctx = weft__enter(OP, &x, 1, 0);
-    if (!ctx)
-        return NULL;
-    weft_tensor *y = NULL;
-    if (!(p >= 0 && p <= 1)) {
-        weft__fail(ctx, OP, WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]; x is %s", p, weft__describe(x).s);
-    } else if (!weft__need_float(ctx, OP, "x", x) || !training || p == 0) {
-        y = x;
-    } else {
-        weft__attrs attrs = {.ni = 2, .nf = 1, .i = {(int64_t)ctx->seed, (int64_t)ctx->random_call++}, .f = {p}};
-        weft__call call = {.op = OP, .ctx = ctx, .in = &x, .n_in = 1, .n_out = 2, .attrs = &attrs};
-        call.out[0] = weft__new(ctx, OP, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim);
-        call.out[1] = weft__new(ctx, OP, WEFT_BOOL, x->a.shape, x->a.ndim);
-        y = ctx->status == WEFT_OK ? weft__run(&call) : NULL;
-    }
-    y = ctx->status == WEFT_OK ? y : NULL;
     return weft__leave_with(ctx, y);
 }
