@@ -15,16 +15,16 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {"64^3", 1, 64, 64, 64, false, 0, WEFT_ACT_NONE},
-    {"256^3", 1, 256, 256, 256, false, 0, WEFT_ACT_NONE},
-    {"512^3", 1, 512, 512, 512, false, 0.60, WEFT_ACT_NONE},
-    {"1024^3", 1, 1024, 1024, 1024, false, 0.60, WEFT_ACT_NONE},
-    {"linear 64x784->512", 1, 64, 784, 512, true, 0, WEFT_ACT_NONE},
-    {"linear 64x256->10", 1, 64, 256, 10, true, 0, WEFT_ACT_NONE},
-    {"linear 1x768->2304", 1, 1, 768, 2304, true, 0, WEFT_ACT_NONE},
-    {"relu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACT_RELU},
-    {"gelu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACT_GELU_TANH},
-    {"48 x [64^3]", 48, 64, 64, 64, false, 0, WEFT_ACT_NONE},
+    {"64^3", 1, 64, 64, 64, false, 0, WEFT_ACTIVATION_NONE},
+    {"256^3", 1, 256, 256, 256, false, 0, WEFT_ACTIVATION_NONE},
+    {"512^3", 1, 512, 512, 512, false, 0.60, WEFT_ACTIVATION_NONE},
+    {"1024^3", 1, 1024, 1024, 1024, false, 0.60, WEFT_ACTIVATION_NONE},
+    {"linear 64x784->512", 1, 64, 784, 512, true, 0, WEFT_ACTIVATION_NONE},
+    {"linear 64x256->10", 1, 64, 256, 10, true, 0, WEFT_ACTIVATION_NONE},
+    {"linear 1x768->2304", 1, 1, 768, 2304, true, 0, WEFT_ACTIVATION_NONE},
+    {"relu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACTIVATION_RELU},
+    {"gelu 128x784->512", 1, 128, 784, 512, true, 0, WEFT_ACTIVATION_GELU_TANH},
+    {"48 x [64^3]", 48, 64, 64, 64, false, 0, WEFT_ACTIVATION_NONE},
 };
 
 /* One product on one thread count, by weft or by OpenBLAS. */

@@ -83,7 +83,7 @@ int main(int argc, char **argv)
     weft_ctx *ctx = bench_open(1);
     weft_tensor *x = weft_set_requires_grad(weft_rand(ctx, WEFT_F32, WEFT_DIMS(STEPS, SIDE, SIDE), -1, 1), true);
     for (int way = 0; way < WAYS; way++) {
-        sides[way] = (slices){.ctx = ctx, .x = x, .flags = way == 3 ? WEFT_CREATE_GRAPH : 0};
+        sides[way] = (slices){.ctx = ctx, .x = x, .flags = way == 3 ? WEFT_GRAD_CREATE_GRAPH : 0};
         slice(&sides[way], way == 3 ? 0 : way);
         for (int t = 0; t < STEPS; t++)
             sides[way].cotangents[t] = weft_full(ctx, WEFT_F32, WEFT_DIMS(SIDE, SIDE), 0.5);

@@ -98,9 +98,9 @@ WEFT_TEST(Grad, ThreeOrdersOfACube)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 2), *y = weft_mul(weft_square(x), x), *d1, *d2, *d3;
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_CREATE_GRAPH));
-    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, WEFT_CREATE_GRAPH));
-    WEFT_CHECK_OK(weft_grad(c, &d2, NULL, 1, &x, &d3, 1, WEFT_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_GRAD_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, WEFT_GRAD_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(c, &d2, NULL, 1, &x, &d3, 1, WEFT_GRAD_CREATE_GRAPH));
     WEFT_CHECK_NEAR(weft_item(c, d1), 12, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d2), 12, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d3), 6, 1e-12);
@@ -116,7 +116,7 @@ WEFT_TEST(Grad, SavedResultsCarryTheirHistory)
     int mark = weft_scope_push(c);
     weft_tensor *y = weft_escape(weft_add_scalar(weft_tanh(x), 0)); /* tanh's own header dies here */
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_GRAD_CREATE_GRAPH));
     WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, 0));
     double t = tanh(0.5);
     WEFT_CHECK_NEAR(weft_item(c, d1), 1 - t * t, 1e-12);
@@ -133,7 +133,7 @@ WEFT_TEST(Grad, OfIntermediatesAndUnused)
     WEFT_CHECK_STATUS(weft_grad(c, &y, NULL, 1, inputs, g, 2, 0), WEFT_E_NO_GRADIENT);
     WEFT_CHECK(g[0] == NULL && g[1] == NULL);
     weft_ctx_clear(c);
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, inputs, g, 2, WEFT_ALLOW_UNUSED));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, inputs, g, 2, WEFT_GRAD_ALLOW_UNUSED));
     WEFT_CHECK_NEAR(weft_item(c, g[0]), 7, 0);
     WEFT_CHECK(g[1] == NULL);
     fault_ctx_close(c, &m);

@@ -95,7 +95,8 @@ WEFT_TEST(Callbacks, CompareOpsOfOneContextAndItsRows)
     fault_memory m = {0}, n = {0};
     weft_ctx *c = open_faulty(&m), *d = open_faulty(&n);
     int64_t disagreeing;
-    const weft_compare_ops_options one = {.op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_CONTIGUOUS};
+    const weft_compare_ops_options one = {
+        .op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_LAYOUT_CONTIGUOUS};
     WEFT_CHECK_STATUS(weft_compare_ops(c, c, &one, NULL, NULL, &disagreeing), WEFT_E_INVALID);
     refused(c, WEFT_E_INVALID, "reference and other are one context");
     WEFT_CHECK_STATUS(weft_compare_ops(c, d, &one, NULL, NULL, NULL), WEFT_E_NULL_ARGUMENT);

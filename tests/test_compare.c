@@ -497,7 +497,8 @@ static void check_op_bug(const op_bug *b)
     weft_op_agreement row = {0};
     int64_t bad = 0;
     plant(other, b->op, b->grad, b->bug);
-    const weft_compare_ops_options options = {.op = b->name, .dtypes = 1u << b->dtype, .layouts = 1u << WEFT_SLICED};
+    const weft_compare_ops_options options = {
+        .op = b->name, .dtypes = 1u << b->dtype, .layouts = 1u << WEFT_LAYOUT_SLICED};
     const weft_status status = weft_compare_ops(reference, other, &options, keep_row, &row, &bad);
     const weft_difference *d = &row.first;
     if (status != WEFT_E_MISMATCH || bad != 1 || row.agrees)
@@ -550,7 +551,7 @@ WEFT_TEST(CompareOps, RunsTheKernelOfEveryOperation)
         int64_t bad = 0;
         plant(other, op, false, PLANTED_STALE);
         const weft_compare_ops_options options = {
-            .op = weft__ops[op].name, .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_CONTIGUOUS};
+            .op = weft__ops[op].name, .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_LAYOUT_CONTIGUOUS};
         if (weft_compare_ops(reference, other, &options, NULL, NULL, &bad) != WEFT_E_MISMATCH)
             WEFT_FAIL("a %s that writes nothing is not found", weft__ops[op].name);
         found++;
@@ -566,7 +567,8 @@ WEFT_TEST(CompareOps, FindsAPlantedBug)
     weft_op_agreement row = {0};
     int64_t bad = 0;
     plant(other, WEFT_OP_TANH, false, PLANTED_ELEMENT);
-    const weft_compare_ops_options options = {.op = "tanh", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_SLICED};
+    const weft_compare_ops_options options = {
+        .op = "tanh", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_LAYOUT_SLICED};
     WEFT_CHECK_STATUS(weft_compare_ops(reference, other, &options, keep_row, &row, &bad), WEFT_E_MISMATCH);
     WEFT_CHECK_EQ_INT(bad, 1);
     if (row.agrees || row.reference_ulp > 4 || row.other_ulp < 1000)

@@ -78,7 +78,7 @@ static bool gradients(const variant *v, weft_case *c, int flags, weft_tensor **i
     }
     if (*n == 0)
         return true;
-    return weft_grad(v->ctx, c->out, ones, n_out, inputs, found, *n, flags | WEFT_ALLOW_UNUSED) == WEFT_OK;
+    return weft_grad(v->ctx, c->out, ones, n_out, inputs, found, *n, flags | WEFT_GRAD_ALLOW_UNUSED) == WEFT_OK;
 }
 
 static void compare_ways(variant *v)
@@ -91,7 +91,7 @@ static void compare_ways(variant *v)
         report(v, "the fused gradient fails");
         return;
     }
-    if (!run_once(v, &b, true) || !gradients(v, &b, WEFT_CREATE_GRAPH, inputs, second, &m)) {
+    if (!run_once(v, &b, true) || !gradients(v, &b, WEFT_GRAD_CREATE_GRAPH, inputs, second, &m)) {
         report(v, "the composed gradient fails");
         return;
     }

@@ -46,7 +46,7 @@ static weft_status second_order(weft_ctx *c)
 {
     weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3, 4), 0.5, 1), true), *g = NULL;
     weft_tensor *y = weft_sum(weft_mul(weft_tanh(x), weft_log_softmax(x, 1)), WEFT_ALL, false);
-    weft_grad(c, &y, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH);
+    weft_grad(c, &y, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH);
     weft_backward(c, weft_sum(weft_square(g), WEFT_ALL, false));
     return weft_ctx_status(c);
 }

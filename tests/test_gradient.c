@@ -237,7 +237,7 @@ static double *gradients(weft_ctx *ctx, const smooth *s, int flags)
     if (!y)
         return NULL;
     weft_tensor *g = cotangent_of(ctx, y);
-    if (weft_grad(ctx, &y, &g, 1, s->inputs, grads, s->n, flags | WEFT_ALLOW_UNUSED) != WEFT_OK)
+    if (weft_grad(ctx, &y, &g, 1, s->inputs, grads, s->n, flags | WEFT_GRAD_ALLOW_UNUSED) != WEFT_OK)
         return NULL;
     double *all = calloc((size_t)elements(s->record) + 1, sizeof *all);
     int64_t at = 0;
@@ -363,8 +363,8 @@ static void compare_ways(weft_ctx *ctx, const case_row *row, const gold_record *
     double *composed = NULL;
     double *fused = gradients_at(ctx, row, record, dtype, LAYOUT_CONTIGUOUS, &values->by, 0, why, sizeof why);
     if (fused)
-        composed =
-            gradients_at(ctx, row, record, dtype, LAYOUT_CONTIGUOUS, &values->by, WEFT_CREATE_GRAPH, why, sizeof why);
+        composed = gradients_at(ctx, row, record, dtype, LAYOUT_CONTIGUOUS, &values->by, WEFT_GRAD_CREATE_GRAPH, why,
+                                sizeof why);
     snprintf(what, sizeof what, "two ways in %s, %s", weft_dtype_name(dtype), values->name);
     if (!composed) {
         report(record, what, why);

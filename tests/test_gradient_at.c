@@ -24,7 +24,7 @@ static void second_along_ones(weft_ctx *ctx, of_one f, const double *at, const d
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n), at), true), *g, *h;
     weft_tensor *y = f(x);
     double got[8] = {0};
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH));
     weft_tensor *sum = weft_sum(g, WEFT_ALL, false);
     WEFT_CHECK_OK(weft_grad(ctx, &sum, NULL, 1, &x, &h, 1, 0));
     WEFT_CHECK_OK(weft_read(ctx, h, got, sizeof *got * (size_t)n));
@@ -56,7 +56,7 @@ WEFT_TEST(GradientAt, ProductsNeedNoDivision)
     static const double over[12] = {2e10, 2e10, 2e60, 1e40, 3, 0, 0, 0, 0, 0, 0, 0};
     double got[12];
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 4), at), true), *dx;
-    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+    for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
         weft_tensor *y = weft_sum(weft_prod(x, WEFT_AXES(1), false), WEFT_ALL, false);
         WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, flags));
         WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
@@ -98,7 +98,7 @@ WEFT_TEST(GradientAt, TiesAreCountedBeyondTheTypesRange)
     WEFT_REQUIRE(ctx);
     enum { MANY = 70000 };
     for (int d = 0; d < N_DTYPES; d++)
-        for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+        for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
             const int mark = weft_scope_push(ctx);
             weft_tensor *x = weft_set_requires_grad(weft_zeros(ctx, dtypes[d], WEFT_DIMS(MANY)), true), *dx;
             weft_tensor *y[2] = {weft_max_over(x, WEFT_ALL, false), weft_min_over(x, WEFT_ALL, false)};
@@ -125,17 +125,19 @@ WEFT_TEST(GradientAt, IgnoredRowsMayHoldAnything)
     for (int d = 0; d < N_DTYPES; d++)
         for (int how = 0; how < 8; how++) {
             const int mark = weft_scope_push(ctx);
-            const weft_reduction reduction = how / 2 == 1 ? WEFT_SUM : how / 2 == 2 ? WEFT_NONE : WEFT_MEAN;
+            const weft_reduction reduction = how / 2 == 1   ? WEFT_REDUCTION_SUM
+                                             : how / 2 == 2 ? WEFT_REDUCTION_NONE
+                                                            : WEFT_REDUCTION_MEAN;
             weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 3), at), dtypes[d]), *dx;
             weft_tensor *rows = weft_from_data(ctx, WEFT_I64, WEFT_DIMS(3), target);
             x = weft_set_requires_grad(weft_detach(x), true);
             weft_tensor *y = how / 2 == 3 ? weft_nll(x, rows) : weft_cross_entropy_with(x, rows, -100, 0, reduction);
             weft_tensor *g = weft_full_like(y, 1);
-            if (reduction == WEFT_NONE) /* what arrives for a row that does not count does not count either */
+            if (reduction == WEFT_REDUCTION_NONE) /* what arrives for a row that does not count does not count either */
                 g = weft_cast(
                     weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3), (const double[]){(double)NAN, 1, (double)INFINITY}),
                     dtypes[d]);
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_CREATE_GRAPH : 0));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0));
             double *got = read_doubles(ctx, dx);
             for (int e = 0; got && e < 9; e++) {
                 const double third = how / 2 == 3 ? 0 : 1.0 / 3, own = e / 3 == 1 ? third - (e == 4) : 0;
@@ -155,7 +157,7 @@ WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
     WEFT_REQUIRE(ctx);
     for (int d = 0; d < N_DTYPES; d++)
         for (int how = 0; how < 4; how++) {
-            const int mark = weft_scope_push(ctx), flags = how % 2 ? WEFT_CREATE_GRAPH : 0;
+            const int mark = weft_scope_push(ctx), flags = how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0;
             const double ends[2][2] = {{100, 100.5}, {60000, 60000}}, *at = ends[how / 2];
             weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(2, 1), at), dtypes[d]), *dx;
             x = weft_set_requires_grad(weft_detach(x), true);
@@ -206,7 +208,7 @@ WEFT_TEST(GradientAt, SoftmaxThatRoundedToOneHasASlope)
             weft_tensor *y = how / 2 == 1 ? weft_softmax(x, 0) : weft_softmax(weft_reshape(x, WEFT_DIMS(1, n)), 1);
             if (how / 2 != 1)
                 g = weft_reshape(g, WEFT_DIMS(1, n));
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_CREATE_GRAPH : 0));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0));
             double *got = read_doubles(ctx, dx), trace = exp(-tops[d]), sum = 1 + (n - 1) * trace, want = 0;
             for (int k = 0; k < n; k++)
                 want += k == n / 2 ? 0 : (3 - cotangent[k]) * trace / (sum * sum);
@@ -231,7 +233,7 @@ WEFT_TEST(GradientAt, RightLogitsStillHaveALossAndASlope)
     static const double at[6] = {20, -20, 20, 0, 0, 0.25}, target[6] = {1, 0, 0, 1, 0, 0.5};
     for (int d = 0; d < 2; d++)
         for (int k = 0; k < 6; k++)
-            for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+            for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
                 weft_tensor *in[2] = {weft_full(ctx, dtypes[d], WEFT_DIMS(1), at[k]),
                                       weft_full(ctx, dtypes[d], WEFT_DIMS(1), target[k])},
                             *dx[2];
@@ -260,7 +262,7 @@ WEFT_TEST(GradientAt, LosersGetNothingOfAnInfiniteGradient)
     weft_ctx *ctx = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(ctx);
     static const double at[3] = {1, 3, 2};
-    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+    for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
         weft_tensor *x =
             weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(3), (const float[]){1, 3, 2}), true);
         weft_tensor *b = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_DIMS(3), 2.5), true), *dx[2];
@@ -302,7 +304,7 @@ WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
     test_memory memory;
     weft_ctx *ctx = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(ctx);
-    for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++)
+    for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++)
         for (int k = 0; k < 4; k++) {
             weft_tensor *p = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_DIMS(1), 2), true);
             weft_tensor *s = weft_set_requires_grad(weft_full(ctx, WEFT_F32, WEFT_SCALAR, 3), true);
@@ -316,7 +318,7 @@ WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
             WEFT_CHECK(weft_item(ctx, weft_detach(dp)) == 0);
             if (!flags)
                 continue;
-            WEFT_CHECK_OK(weft_grad(ctx, &dp, NULL, 1, &s, &ds, 1, WEFT_ALLOW_UNUSED));
+            WEFT_CHECK_OK(weft_grad(ctx, &dp, NULL, 1, &s, &ds, 1, WEFT_GRAD_ALLOW_UNUSED));
             WEFT_CHECK(!ds || weft_item(ctx, ds) == 0);
         }
     test_ctx_close(ctx, &memory);

@@ -138,7 +138,7 @@ static void check_dtype(weft_ctx *ctx, const edges *e, weft_dtype dtype, double 
     if (b)
         round_to(ctx, dtype, b, n);
     double *fused = gradients(ctx, e, dtype, a, b, n, 0);
-    double *composed = gradients(ctx, e, dtype, a, b, n, WEFT_CREATE_GRAPH);
+    double *composed = gradients(ctx, e, dtype, a, b, n, WEFT_GRAD_CREATE_GRAPH);
     double *wide = gradients(ctx, e, WEFT_F64, a, b, n, 0);
     WEFT_CHECK_OK(weft_ctx_status(ctx));
     if (fused && composed && wide) {
@@ -358,7 +358,7 @@ WEFT_TEST(GradientValues, AreAsStatedInEveryDtypeBothWays)
     for (size_t k = 0; k < sizeof values / sizeof values[0]; k++) {
         int ran = 0;
         for (int d = 0; d < N_DTYPES; d++)
-            for (int flags = 0; flags <= WEFT_CREATE_GRAPH; flags++) {
+            for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
                 const int mark = weft_scope_push(ctx);
                 ran += check_stated(ctx, &values[k], dtypes[d], flags);
                 WEFT_CHECK_OK(weft_scope_pop(ctx, mark));

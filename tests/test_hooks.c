@@ -98,7 +98,7 @@ static weft_tensor *grad_once(void *user, weft_tensor *t, weft_tensor *g)
         return NULL;
     WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &s->x, &inner, 1, 0));
     s->seen[0] = first(s->c, inner);
-    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &t, &inner, 1, WEFT_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &t, &inner, 1, WEFT_GRAD_CREATE_GRAPH));
     s->seen[1] = first(s->c, inner);
     WEFT_CHECK_OK(weft_grad(s->c, &inner, &g, 1, &s->x, &second, 1, 0)); /* of exp(x), along exp(x) */
     s->seen[2] = first(s->c, second);
@@ -330,7 +330,7 @@ static void jump_out(scene *s, int how)
     if (how == 0)
         (void)!weft_backward(s->c, s->loss);
     else
-        (void)!weft_grad(s->c, &s->loss, NULL, 1, &s->x, &g, 1, how == 2 ? WEFT_CREATE_GRAPH : 0);
+        (void)!weft_grad(s->c, &s->loss, NULL, 1, &s->x, &g, 1, how == 2 ? WEFT_GRAD_CREATE_GRAPH : 0);
     WEFT_FAIL("it came back");
 }
 

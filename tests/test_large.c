@@ -488,7 +488,7 @@ static weft_tensor *make_activated(weft_ctx *ctx, const void *user)
     if (a->fused)
         return weft_linear_act(in[0], in[1], in[2], a->act);
     weft_tensor *sums = weft_linear(in[0], in[1], in[2]);
-    return a->act == WEFT_ACT_RELU ? weft_relu(sums) : weft_gelu_tanh(sums);
+    return a->act == WEFT_ACTIVATION_RELU ? weft_relu(sums) : weft_gelu_tanh(sums);
 }
 
 /* The sums are the same; a vectorised formula may differ in the last bits from one length to another. */
@@ -499,11 +499,11 @@ static void check_activated(activated a)
     weft_tensor *fused = (a.fused = true, make_activated(ctx, &a)), *two = (a.fused = false, make_activated(ctx, &a));
     weft_tensor *off =
         weft_max_over(weft_abs(weft_sub(weft_cast(fused, WEFT_F64), weft_cast(two, WEFT_F64))), WEFT_ALL, false);
-    const double most = a.act == WEFT_ACT_RELU ? 0
-                        : a.dtype == WEFT_F64  ? 1e-13
-                        : a.dtype == WEFT_F32  ? 1e-5
-                        : a.dtype == WEFT_F16  ? 0.04
-                                               : 0.3;
+    const double most = a.act == WEFT_ACTIVATION_RELU ? 0
+                        : a.dtype == WEFT_F64         ? 1e-13
+                        : a.dtype == WEFT_F32         ? 1e-5
+                        : a.dtype == WEFT_F16         ? 0.04
+                                                      : 0.3;
     if (!(weft_item(ctx, off) <= most))
         WEFT_FAIL("linear_act of %lld x %lld x %lld in %s: %g off", (long long)a.m, (long long)a.k, (long long)a.n,
                   weft_dtype_name(a.dtype), weft_item(ctx, off));
@@ -520,7 +520,7 @@ WEFT_TEST(Large, LinearLayersWithAnActivation)
     static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
         for (int d = 0; d < 4; d++)
-            for (int act = WEFT_ACT_RELU; act <= WEFT_ACT_GELU_TANH; act++)
+            for (int act = WEFT_ACTIVATION_RELU; act <= WEFT_ACTIVATION_GELU_TANH; act++)
                 for (int learns = 0; learns < 2; learns++)
                     check_activated((activated){.m = sizes[k][0],
                                                 .k = sizes[k][1],

@@ -99,7 +99,7 @@ WEFT_TEST(Limits, WorkSpaceForAVastViewDoesNotWrap)
     weft_ctx *c = open_ctx();
     weft_tensor *rows = weft_expand(weft_ones(c, WEFT_F16, WEFT_DIMS(1, 1)), WEFT_DIMS(1ll << 60, 2));
     weft_tensor *target = weft_expand(weft_zeros(c, WEFT_I32, WEFT_DIMS(1)), WEFT_DIMS(1ll << 60));
-    WEFT_CHECK(!weft_cross_entropy_with(rows, target, -100, 0, WEFT_SUM));
+    WEFT_CHECK(!weft_cross_entropy_with(rows, target, -100, 0, WEFT_REDUCTION_SUM));
     check_error(c, WEFT_E_NOMEM, "weft_cross_entropy_with", "[1152921504606846976]");
     weft_tensor *leaf = weft_expand(weft_ones(c, WEFT_F64, WEFT_DIMS(1)), WEFT_DIMS((1ll << 60) - 1));
     weft_set_requires_grad(leaf, true);

@@ -88,7 +88,7 @@ WEFT_TEST(NormWide, WeightsOfHalfNormsKeepTheirDigits)
         for (int d = 0; d < 2; d++)
             for (int flags = 0; flags < 2; flags++) {
                 const int mark = weft_scope_push(c);
-                check_kind(c, (kind)k, halves[d], flags ? WEFT_CREATE_GRAPH : 0);
+                check_kind(c, (kind)k, halves[d], flags ? WEFT_GRAD_CREATE_GRAPH : 0);
                 WEFT_CHECK_OK(weft_scope_pop(c, mark));
             }
     test_ctx_close(c, &memory);

@@ -364,7 +364,7 @@ typedef struct lines {
 static void remember(void *user, weft_log_level level, const char *message)
 {
     lines *l = user;
-    if (level != WEFT_LOG_INFO && l->n < 16)
+    if (level != WEFT_LOG_LEVEL_INFO && l->n < 16)
         snprintf(l->text[l->n++], sizeof l->text[0], "%s", message);
 }
 

@@ -140,7 +140,7 @@ WEFT_TEST(Profile, CountsTheProductsOfLinearLayers)
         weft_tensor *w = weft_set_requires_grad(weft_ones(ctx, WEFT_F32, WEFT_DIMS(10, 8)), true);
         weft_tensor *b = weft_set_requires_grad(weft_ones(ctx, WEFT_F32, WEFT_DIMS(10)), true);
         WEFT_CHECK_OK(weft_profile_begin(ctx, &p));
-        weft_tensor *y = weft_linear_act(x, w, b, WEFT_ACT_RELU);
+        weft_tensor *y = weft_linear_act(x, w, b, WEFT_ACTIVATION_RELU);
         WEFT_CHECK(flops_of(ctx, y, p, kernels[k][0], kernels[k][1]) == 2.0 * 4 * 6 * 8 * 10);
         weft_profile_free(p);
         weft_ctx_close(ctx);

@@ -172,7 +172,7 @@ DIFFERENCE(DropoutOfEverything)
         CHECK_VALUES(c, y, 0, 0, 0, 0);
         CHECK_VALUES(c, gradient(c, y, x), 0, 0, 0, 0);
         weft_tensor *g = weft_cast(VALUES(c, NAN, 1, 2, INFINITY), dtypes[d]), *dx = NULL;
-        WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, &x, &dx, 1, WEFT_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, &x, &dx, 1, WEFT_GRAD_CREATE_GRAPH));
         CHECK_VALUES(c, dx, 0, 0, 0, 0);
     }
 }

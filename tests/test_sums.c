@@ -31,7 +31,7 @@ WEFT_TEST(Sums, ManyUsesDoNotStopInHalfTypes)
         WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &u, &g, 1, 0));
         WEFT_CHECK_NEAR(weft_item(c, g), 3072, 0);
         WEFT_CHECK_EQ_INT(weft_dtype_of(g), dtype);
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &w, &g, 1, WEFT_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &w, &g, 1, WEFT_GRAD_CREATE_GRAPH));
         WEFT_CHECK_NEAR(weft_item(c, g), -3072, 0);
         WEFT_CHECK_EQ_INT(weft_dtype_of(g), dtype);
         fault_ctx_close(c, &m);
@@ -235,7 +235,7 @@ WEFT_TEST(Sums, SlicesOfEveryKindMeetInOneGradient)
         loss = loss_of(between, kinds, n, true);
         WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &between, &g, 1, 0));
         check_gradient(c, g, want, 2 * (trial % 4 + 1), "squares", trial);
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH));
         check_gradient(c, g, want, 2 * (trial % 4 + 1), "recorded", trial);
         loss = weft_sum(g, WEFT_ALL, false);
         if (weft_requires_grad(loss)) {
@@ -333,7 +333,7 @@ WEFT_TEST(Sums, ManySlicesCostWhatTheyHold)
         const double moved = traffic(c, x, loss, 0);
         if (moved > 20)
             WEFT_FAIL("way %d: the gradients of %d slices moved %g times the tensor", way, T, moved);
-        const double recorded = way < 2 ? traffic(c, x, loss, WEFT_CREATE_GRAPH) : 0;
+        const double recorded = way < 2 ? traffic(c, x, loss, WEFT_GRAD_CREATE_GRAPH) : 0;
         if (recorded > 40)
             WEFT_FAIL("way %d: recorded, they moved %g times the tensor", way, recorded);
     }

@@ -165,7 +165,7 @@ WEFT_TEST(Drop, AUseAfterwardsIsNamed)
 /* A layer whose steps nobody has a name for. */
 static weft_tensor *layer(weft_tensor *h, weft_tensor *w, weft_tensor *gain)
 {
-    return weft_add(h, weft_linear_act(weft_rms_norm(h, gain, 1e-5), w, NULL, WEFT_ACT_GELU_TANH));
+    return weft_add(h, weft_linear_act(weft_rms_norm(h, gain, 1e-5), w, NULL, WEFT_ACTIVATION_GELU_TANH));
 }
 
 /* Bytes beside the parameters and the input at the worst moment of a forward pass of n layers. */

@@ -57,7 +57,7 @@ bench_case *bench_add(bench_report *r, const char *kind, const char *name, const
 
 static void keep_error(void *user, weft_log_level level, const char *message)
 {
-    if (level == WEFT_LOG_ERROR)
+    if (level == WEFT_LOG_LEVEL_ERROR)
         weft_text(user, 512, "%s", message);
 }
 
@@ -85,7 +85,7 @@ const bench_case *bench_partner(const bench_report *r, int k)
 
 const char *bench_unit_name(weft_bench_unit unit)
 {
-    return unit == WEFT_BENCH_BYTES ? "B/s" : unit == WEFT_BENCH_FLOPS ? "flop/s" : "calls/s";
+    return unit == WEFT_BENCH_UNIT_BYTES ? "B/s" : unit == WEFT_BENCH_UNIT_FLOPS ? "flop/s" : "calls/s";
 }
 
 /* ---- Devices ---- */

@@ -63,7 +63,7 @@ static const weft_bench_ceiling *find_ceiling(const bench_device *d, const char 
         const weft_bench_ceiling *c = &d->ceilings[k];
         if (c->unit != unit || (name && strcmp(c->name, name) != 0))
             continue;
-        if (!best || (unit == WEFT_BENCH_FLOPS ? c->value > best->value : c->size >= best->size))
+        if (!best || (unit == WEFT_BENCH_UNIT_FLOPS ? c->value > best->value : c->size >= best->size))
             best = c;
     }
     return best;
@@ -90,17 +90,17 @@ static void put_tiles(FILE *out, const bench_device *d)
                  {"device_to_host", "to the host"}};
     fputs("<div class=\"tiles\">\n", out);
     for (size_t k = 0; k < sizeof rates / sizeof rates[0]; k++) {
-        const weft_bench_ceiling *c = find_ceiling(d, rates[k].name, WEFT_BENCH_BYTES);
+        const weft_bench_ceiling *c = find_ceiling(d, rates[k].name, WEFT_BENCH_UNIT_BYTES);
         if (c)
             put_tile(out, text_count(c->value), "B/s", rates[k].label, c);
     }
     for (int k = 0; k < d->n_ceilings; k++) {
         char label[64];
         weft_text(label, sizeof label, "arithmetic, %s", weft_dtype_name(d->ceilings[k].dtype));
-        if (d->ceilings[k].unit == WEFT_BENCH_FLOPS)
+        if (d->ceilings[k].unit == WEFT_BENCH_UNIT_FLOPS)
             put_tile(out, text_count(d->ceilings[k].value), "flop/s", label, &d->ceilings[k]);
     }
-    const weft_bench_ceiling *launch = find_ceiling(d, "launch", WEFT_BENCH_CALLS);
+    const weft_bench_ceiling *launch = find_ceiling(d, "launch", WEFT_BENCH_UNIT_CALLS);
     if (launch)
         put_tile(out, text_seconds(launch->seconds.median), "", "to start an operation", launch);
     fputs("</div>\n", out);

@@ -73,7 +73,7 @@ static void put_device(json *j, const bench_device *d)
         const weft_bench_ceiling *c = &d->ceilings[k];
         json_object(j, NULL);
         json_text(j, "name", c->name);
-        json_text(j, "dtype", c->unit == WEFT_BENCH_FLOPS ? weft_dtype_name(c->dtype) : NULL);
+        json_text(j, "dtype", c->unit == WEFT_BENCH_UNIT_FLOPS ? weft_dtype_name(c->dtype) : NULL);
         json_text(j, "unit", bench_unit_name(c->unit));
         json_real(j, "size", c->size);
         json_real(j, "value", c->value);

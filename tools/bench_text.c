@@ -15,9 +15,9 @@ static const char *ceiling_size(const weft_bench_ceiling *c)
     static char text[32];
     if (c->size <= 0)
         return "";
-    if (c->unit == WEFT_BENCH_BYTES)
+    if (c->unit == WEFT_BENCH_UNIT_BYTES)
         return text_bytes(c->size);
-    weft_text(text, sizeof text, c->unit == WEFT_BENCH_FLOPS ? "%.0f^3" : "%.0f B", c->size);
+    weft_text(text, sizeof text, c->unit == WEFT_BENCH_UNIT_FLOPS ? "%.0f^3" : "%.0f B", c->size);
     return text;
 }
 
@@ -52,10 +52,10 @@ static void print_ceilings(const bench_device *d, FILE *out)
     for (int k = 0; k < d->n_ceilings; k++) {
         const weft_bench_ceiling *c = &d->ceilings[k];
         table_cell(t, STYLE_PLAIN, "  %s", c->name);
-        table_cell(t, STYLE_PLAIN, "%s", c->unit == WEFT_BENCH_FLOPS ? weft_dtype_name(c->dtype) : "");
+        table_cell(t, STYLE_PLAIN, "%s", c->unit == WEFT_BENCH_UNIT_FLOPS ? weft_dtype_name(c->dtype) : "");
         table_cell(t, STYLE_PLAIN, "%s", ceiling_size(c));
         table_cell(t, STYLE_BOLD, "%s%s", text_count(c->value), bench_unit_name(c->unit));
-        table_cell(t, STYLE_DIM, "%s", c->unit == WEFT_BENCH_CALLS ? text_seconds(c->seconds.median) : "");
+        table_cell(t, STYLE_DIM, "%s", c->unit == WEFT_BENCH_UNIT_CALLS ? text_seconds(c->seconds.median) : "");
         if (theory)
             add_theory(t, c);
         table_cell(t, STYLE_DIM, "%s", c->source);

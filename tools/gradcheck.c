@@ -142,7 +142,7 @@ static void print_json(const verdict *all, int n, const char *device)
 
 static void keep_message(void *user, weft_log_level level, const char *message)
 {
-    if (level == WEFT_LOG_ERROR)
+    if (level == WEFT_LOG_LEVEL_ERROR)
         weft_text(user, 512, "%s", message);
 }
 

@@ -159,7 +159,7 @@ static void print_one(const weft_op_description *op)
     say(stdout, "%s%s%sweft_%s%s%s\n\n  %s\n\n", op->result, space, style(stdout, STYLE_BOLD), op->name,
         style(stdout, STYLE_PLAIN), op->parameters, op->doc);
     field("family", op->family_name);
-    if (op->formula || op->family == WEFT_FAMILY_REDUCE)
+    if (op->formula || op->family == WEFT_OP_FAMILY_REDUCE)
         field("dtypes",
               op->floating_only ? "floating; integers become f32 first" : "all; integers are computed in i64");
     field("value", op->formula);

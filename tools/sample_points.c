@@ -45,7 +45,7 @@ static const struct point {
 /* Formulas of one operand turn at 0, where they are as smooth as their row says. */
 static bool turns_at_zero(const sample *s)
 {
-    return s->op.family == WEFT_FAMILY_UNARY && isnan(s->op.kink) && s->op.lo < 0 && s->op.hi > 0;
+    return s->op.family == WEFT_OP_FAMILY_UNARY && isnan(s->op.kink) && s->op.lo < 0 && s->op.hi > 0;
 }
 
 void sample_points(const sample *s, int which, double *values, int64_t count)

@@ -156,7 +156,7 @@ RUN(cross_entropy)
 RUN(cross_entropy_with)
 {
     UNUSED;
-    return weft_cross_entropy_with(in[0], in[1], -100, 0.1, WEFT_SUM);
+    return weft_cross_entropy_with(in[0], in[1], -100, 0.1, WEFT_REDUCTION_SUM);
 }
 
 RUN(clone)
@@ -193,7 +193,7 @@ RUN(linear)
 RUN(linear_act)
 {
     UNUSED;
-    return weft_linear_act(in[0], in[1], in[2], WEFT_ACT_GELU_TANH);
+    return weft_linear_act(in[0], in[1], in[2], WEFT_ACTIVATION_GELU_TANH);
 }
 
 RUN(attention)
@@ -429,15 +429,15 @@ static const recipe recipes[] = {
 static const char *family_operands(weft_op_family family)
 {
     switch (family) {
-    case WEFT_FAMILY_BINARY:
-    case WEFT_FAMILY_COMPARE:
+    case WEFT_OP_FAMILY_BINARY:
+    case WEFT_OP_FAMILY_COMPARE:
         return "xab xab";
-    case WEFT_FAMILY_TERNARY:
+    case WEFT_OP_FAMILY_TERNARY:
         return "cab xab xab";
-    case WEFT_FAMILY_UNARY:
-    case WEFT_FAMILY_UNARY_P:
-    case WEFT_FAMILY_PREDICATE:
-    case WEFT_FAMILY_REDUCE:
+    case WEFT_OP_FAMILY_UNARY:
+    case WEFT_OP_FAMILY_UNARY_P:
+    case WEFT_OP_FAMILY_PREDICATE:
+    case WEFT_OP_FAMILY_REDUCE:
         return "xab";
     default:
         return NULL;
@@ -541,14 +541,14 @@ weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in)
     if (s->how)
         return s->how->run(ctx, in);
     switch (s->op.family) {
-    case WEFT_FAMILY_BINARY:
-    case WEFT_FAMILY_COMPARE:
+    case WEFT_OP_FAMILY_BINARY:
+    case WEFT_OP_FAMILY_COMPARE:
         return s->op.call.binary(in[0], in[1]);
-    case WEFT_FAMILY_TERNARY:
+    case WEFT_OP_FAMILY_TERNARY:
         return s->op.call.ternary(in[0], in[1], in[2]);
-    case WEFT_FAMILY_REDUCE:
+    case WEFT_OP_FAMILY_REDUCE:
         return s->op.call.reduce(in[0], WEFT_AXES(-1), false);
-    case WEFT_FAMILY_UNARY_P: /* numbers inside every domain that such rows have */
+    case WEFT_OP_FAMILY_UNARY_P: /* numbers inside every domain that such rows have */
         return s->op.numbers == 2 ? s->op.call.unary_2(in[0], -1.3, 1.7) : s->op.call.unary_1(in[0], 1.5);
     default:
         return s->op.call.unary(in[0]);
@@ -558,7 +558,7 @@ weft_tensor *sample_run(const sample *s, weft_ctx *ctx, weft_tensor *const *in)
 /* Whether the result is another view of the operand's memory. */
 static bool moves_nothing(const sample *s)
 {
-    return s->op.family == WEFT_FAMILY_VIEW || strcmp(s->op.name, "flatten") == 0;
+    return s->op.family == WEFT_OP_FAMILY_VIEW || strcmp(s->op.name, "flatten") == 0;
 }
 
 double sample_bytes(const sample *s, const operands *all, weft_tensor *result)

@@ -48,7 +48,7 @@ static void fail(const char *message)
 static void print_error(void *user, weft_log_level level, const char *message)
 {
     (void)user;
-    if (level == WEFT_LOG_ERROR)
+    if (level == WEFT_LOG_LEVEL_ERROR)
         fprintf(stderr, "%s\n", message);
 }
 

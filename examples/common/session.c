@@ -5,7 +5,7 @@
 static void print_message(void *user, weft_log_level level, const char *message)
 {
     (void)user;
-    if (level != WEFT_LOG_INFO)
+    if (level != WEFT_LOG_LEVEL_INFO)
         fprintf(stderr, "%s\n", message);
 }
 

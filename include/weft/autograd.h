@@ -52,10 +52,11 @@ WEFT_API weft_tensor *weft_grad_of(weft_tensor *t);
 /* Drops the gradients of n leaves. */
 WEFT_API weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n);
 
-enum {
-    WEFT_CREATE_GRAPH = 1, /* record the computation of the gradients, so that they can be differentiated again */
-    WEFT_ALLOW_UNUSED = 2  /* an input that is not reached gets NULL instead of an error */
-};
+/* Flags of weft_grad. */
+typedef enum weft_grad_flags {
+    WEFT_GRAD_CREATE_GRAPH = 1, /* record the computation of the gradients, so that they can be differentiated again */
+    WEFT_GRAD_ALLOW_UNUSED = 2  /* an input that is not reached gets NULL instead of an error */
+} weft_grad_flags;
 
 /* gradients[j] = sum over i of d results[i] / d inputs[j] applied to cotangents[i]; leaves' own gradients are
  * untouched. inputs may be leaves or intermediate results. cotangents as above. The gradients belong to the innermost

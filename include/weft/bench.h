@@ -58,9 +58,9 @@ WEFT_API void weft_bench_summarise(weft_bench_result *result);
 /* ---- Ceilings: what the machine can do at best ---- */
 
 typedef enum weft_bench_unit {
-    WEFT_BENCH_BYTES, /* bytes per second, read and written ones counted */
-    WEFT_BENCH_FLOPS, /* floating-point operations per second; a multiply-add is two */
-    WEFT_BENCH_CALLS  /* operations started per second */
+    WEFT_BENCH_UNIT_BYTES, /* bytes per second, read and written ones counted */
+    WEFT_BENCH_UNIT_FLOPS, /* floating-point operations per second; a multiply-add is two */
+    WEFT_BENCH_UNIT_CALLS  /* operations started per second */
 } weft_bench_unit;
 
 typedef struct weft_bench_ceiling {

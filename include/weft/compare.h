@@ -109,7 +109,12 @@ WEFT_API int weft_drift_svg(const weft_drift *drift, int n, char *buffer, size_t
 
 /* ---- Every operation of the table ---- */
 
-typedef enum weft_layout { WEFT_CONTIGUOUS, WEFT_TRANSPOSED, WEFT_SLICED, WEFT_LAYOUT_COUNT } weft_layout;
+typedef enum weft_layout {
+    WEFT_LAYOUT_CONTIGUOUS,
+    WEFT_LAYOUT_TRANSPOSED,
+    WEFT_LAYOUT_SLICED,
+    WEFT_LAYOUT_COUNT
+} weft_layout;
 WEFT_API const char *weft_layout_name(weft_layout layout);
 
 /* One operation in one dtype and layout, forward or backward, against f64 on the CPU. */

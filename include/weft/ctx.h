@@ -19,7 +19,7 @@ extern "C" {
 typedef struct weft_ctx weft_ctx;
 typedef struct weft_tensor weft_tensor;
 
-typedef enum weft_log_level { WEFT_LOG_INFO, WEFT_LOG_WARNING, WEFT_LOG_ERROR } weft_log_level;
+typedef enum weft_log_level { WEFT_LOG_LEVEL_INFO, WEFT_LOG_LEVEL_WARNING, WEFT_LOG_LEVEL_ERROR } weft_log_level;
 
 /* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here
  * and in other structs of options, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */

@@ -56,10 +56,11 @@ WEFT_API void weft_owned_release(weft_tensor *t);
  * Each records its error on behalf of function (without the prefix weft_) and names the value or tensor and the remedy.
  * */
 
-enum {
-    WEFT_PARAMS_REQUIRED = 1, /* each must require a gradient */
-    WEFT_PARAMS_DENSE = 2     /* each must be contiguous */
-};
+/* Flags of weft_check_params. */
+typedef enum weft_check_params_flags {
+    WEFT_CHECK_PARAMS_REQUIRE_GRAD = 1, /* each must require a gradient */
+    WEFT_CHECK_PARAMS_CONTIGUOUS = 2    /* each must be contiguous */
+} weft_check_params_flags;
 
 /* params [n], n >= 1: each a living tensor of ctx that was not computed from others. */
 WEFT_API weft_status weft_check_params(weft_ctx *ctx, const char *function, weft_tensor *const *params, int n,

@@ -293,7 +293,7 @@ WEFT_API weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *tar
 /* mean of -log_probs[i, target[i]]; log_probs [..., C], i64 or i32 target [...]; target -100 is ignored. */
 WEFT_API weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target);
 
-/* cross_entropy_with(logits, target, -100, 0, WEFT_MEAN). */
+/* cross_entropy_with(logits, target, -100, 0, WEFT_REDUCTION_MEAN). */
 WEFT_API weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target);
 
 /* a copy with storage of its own, contiguous; gradients flow through. */

@@ -14,10 +14,10 @@ extern "C" {
 struct weft_tensor;
 
 /* What a loss does with its per-row values. */
-typedef enum weft_reduction { WEFT_NONE, WEFT_MEAN, WEFT_SUM } weft_reduction;
+typedef enum weft_reduction { WEFT_REDUCTION_NONE, WEFT_REDUCTION_MEAN, WEFT_REDUCTION_SUM } weft_reduction;
 
 /* What weft_linear_act applies to its sums. The tanh form of GELU is the one that matrix libraries fuse. */
-typedef enum weft_activation { WEFT_ACT_NONE, WEFT_ACT_RELU, WEFT_ACT_GELU_TANH } weft_activation;
+typedef enum weft_activation { WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU, WEFT_ACTIVATION_GELU_TANH } weft_activation;
 
 /* Two-dimensional convolution; pairs are {height, width}. */
 typedef struct weft_conv2d_params {

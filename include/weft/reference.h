@@ -17,16 +17,16 @@ extern "C" {
 #endif
 
 typedef enum weft_op_family {
-    WEFT_FAMILY_UNARY,     /* y = f(x) */
-    WEFT_FAMILY_UNARY_P,   /* y = f(x; one or two numbers) */
-    WEFT_FAMILY_PREDICATE, /* y = f(x), bool */
-    WEFT_FAMILY_BINARY,    /* y = f(a, b), broadcasting */
-    WEFT_FAMILY_COMPARE,   /* y = f(a, b), bool */
-    WEFT_FAMILY_TERNARY,   /* y = f(c, a, b), c bool */
-    WEFT_FAMILY_REDUCE,    /* over chosen dims */
-    WEFT_FAMILY_VIEW,      /* no data moves */
-    WEFT_FAMILY_COMPOSITE, /* made of other operations */
-    WEFT_FAMILY_CUSTOM     /* a signature of its own */
+    WEFT_OP_FAMILY_UNARY,     /* y = f(x) */
+    WEFT_OP_FAMILY_UNARY_P,   /* y = f(x; one or two numbers) */
+    WEFT_OP_FAMILY_PREDICATE, /* y = f(x), bool */
+    WEFT_OP_FAMILY_BINARY,    /* y = f(a, b), broadcasting */
+    WEFT_OP_FAMILY_COMPARE,   /* y = f(a, b), bool */
+    WEFT_OP_FAMILY_TERNARY,   /* y = f(c, a, b), c bool */
+    WEFT_OP_FAMILY_REDUCE,    /* over chosen dims */
+    WEFT_OP_FAMILY_VIEW,      /* no data moves */
+    WEFT_OP_FAMILY_COMPOSITE, /* made of other operations */
+    WEFT_OP_FAMILY_CUSTOM     /* a signature of its own */
 } weft_op_family;
 
 /* One operation. Strings are static. */

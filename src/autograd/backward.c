@@ -220,7 +220,7 @@ int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *le
 static void log_unreached(void *user, weft_tensor *leaf, const char *why)
 {
     (void)leaf;
-    weft__log(user, WEFT_LOG_WARNING, "weft_backward: %s", why);
+    weft__log(user, WEFT_LOG_LEVEL_WARNING, "weft_backward: %s", why);
 }
 
 /* Hands the gradients of a pass that went well to their leaves. */
@@ -280,7 +280,7 @@ static bool all_found(const weft__walk *w)
             continue;
         weft__fail_named(w->ctx, "grad", WEFT_E_NO_GRADIENT,
                          "input %d (%s) is not reached from the results (first: %s made by weft_%s); pass "
-                         "WEFT_ALLOW_UNUSED if that is meant",
+                         "WEFT_GRAD_ALLOW_UNUSED if that is meant",
                          k, weft__describe(w->inputs[k]).s, weft__describe(w->results[0]).s, w->results[0]->maker);
         return false;
     }
@@ -301,7 +301,7 @@ static void hand_over(weft__walk *w, weft_tensor **gradients)
 static bool grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
                  weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
 {
-    bool allow_unused = flags & WEFT_ALLOW_UNUSED;
+    bool allow_unused = flags & WEFT_GRAD_ALLOW_UNUSED;
     for (int k = 0; k < n_inputs; k++) {
         if (!weft__requires(inputs[k])) {
             weft__fail_named(ctx, "grad", WEFT_E_NO_GRADIENT,
@@ -315,7 +315,7 @@ static bool grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const 
             no_path(ctx, "grad", results[0]);
         return true;
     }
-    weft__walk *w = weft__walk_new(ctx, flags & WEFT_CREATE_GRAPH, results, n_results, inputs, n_inputs);
+    weft__walk *w = weft__walk_new(ctx, flags & WEFT_GRAD_CREATE_GRAPH, results, n_results, inputs, n_inputs);
     if (!w)
         return true;
     if (!weft__walk_run(w, cotangents))

@@ -8,9 +8,9 @@ static const char *fault_of(const weft_tensor *t, int flags)
     if (t->node)
         return "was computed from others and is no leaf; list the leaves that weft_param made, or weft_detach it and "
                "make it one";
-    if (flags & WEFT_PARAMS_REQUIRED && !weft__requires(t))
+    if (flags & WEFT_CHECK_PARAMS_REQUIRE_GRAD && !weft__requires(t))
         return "does not require a gradient; make it with weft_param";
-    if (flags & WEFT_PARAMS_DENSE && !t->a.contiguous)
+    if (flags & WEFT_CHECK_PARAMS_CONTIGUOUS && !t->a.contiguous)
         return "is not contiguous, as a view can be; make the parameter of weft_contiguous of it";
     return NULL;
 }

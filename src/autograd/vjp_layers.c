@@ -87,7 +87,7 @@ void weft__vjp_linear(weft__vjp *v)
  * sum. */
 static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
 {
-    const bool relu = act == WEFT_ACT_RELU;
+    const bool relu = act == WEFT_ACTIVATION_RELU;
     const weft__array *sum = relu ? NULL : &v->extra[0]->a, *y = relu ? &v->y->a : NULL, *g = &v->g->a;
     weft_tensor *dz = weft__new(v->ctx, (int)v->node->op, (weft_dtype)g->dtype, g->shape, g->ndim);
     if (!dz || weft__run_grad(v->ctx, relu ? WEFT_OP_RELU : WEFT_OP_GELU_TANH, (const weft__array *[]){sum, y, g}, 3,
@@ -99,11 +99,11 @@ static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
 /* The same in public operations. The sum of GELU_TANH is made again, since the one that was kept has no history. */
 static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
 {
-    weft_tensor *x = act == WEFT_ACT_RELU ? NULL : weft_linear(v->in[0], v->in[1], v->in[2]), *dz = NULL;
+    weft_tensor *x = act == WEFT_ACTIVATION_RELU ? NULL : weft_linear(v->in[0], v->in[1], v->in[2]), *dz = NULL;
     weft__vjp of_row = *v;
     of_row.in = &x;
     of_row.out = &dz;
-    (act == WEFT_ACT_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
+    (act == WEFT_ACTIVATION_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
     return dz;
 }
 
@@ -111,7 +111,7 @@ void weft__vjp_linear_act(weft__vjp *v)
 {
     const weft_activation act = (weft_activation)v->i[0];
     weft_tensor *dz = v->g;
-    if (act != WEFT_ACT_NONE)
+    if (act != WEFT_ACTIVATION_NONE)
         dz = v->create_graph ? compose_activation(v, act) : through_activation(v, act);
     if (dz)
         derive_linear(v, dz);
@@ -271,7 +271,7 @@ static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *tar
     weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), -1, chosen,
                                       weft_mul_scalar(ones, 1 - smoothing));
     weft_tensor *weight = weft_where(counts, v->g, zero);
-    if (v->i[WEFT__CE_REDUCTION] == WEFT_MEAN)
+    if (v->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_MEAN)
         weight = weft_div(weight, weft_clamp(weft_sum(weft_cast(counts, dtype), WEFT_ALL, false), 1, 9e15));
     x = weft_where(weft_unsqueeze(counts, -1), x, zero);
     v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weft_unsqueeze(weight, -1));

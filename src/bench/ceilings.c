@@ -25,7 +25,7 @@ typedef struct note {
 static void keep_error(void *user, weft_log_level level, const char *message)
 {
     note *n = user;
-    if (level == WEFT_LOG_ERROR && n->text && n->size)
+    if (level == WEFT_LOG_LEVEL_ERROR && n->text && n->size)
         snprintf(n->text, n->size, "%s", message);
 }
 
@@ -80,7 +80,7 @@ static double best_flops(const weft_bench_ceiling *c, int n, weft_dtype dtype)
 {
     double best = (double)NAN;
     for (int k = 0; k < n; k++)
-        if (c[k].unit == WEFT_BENCH_FLOPS && c[k].dtype == dtype)
+        if (c[k].unit == WEFT_BENCH_UNIT_FLOPS && c[k].dtype == dtype)
             best = fmax(best, c[k].value);
     return best;
 }

@@ -136,7 +136,8 @@ DEFINE_READ(read_part_avx2, TARGET("avx2"))
 
 static void add_stream(weft__gather *g, load l, const char *name, double bytes)
 {
-    weft_bench_ceiling what = {.unit = WEFT_BENCH_BYTES, .size = bytes, .work = bytes, .source = "a loop over memory"};
+    weft_bench_ceiling what = {
+        .unit = WEFT_BENCH_UNIT_BYTES, .size = bytes, .work = bytes, .source = "a loop over memory"};
     strncpy(what.name, name, sizeof what.name - 1);
     int at = g->n;
     weft__gather_add(g, what, team_work, &l);
@@ -235,7 +236,7 @@ static void add_arithmetic(weft__gather *g, int threads)
 #endif
     weft_bench_ceiling what = {.name = "fma",
                                .dtype = WEFT_F32,
-                               .unit = WEFT_BENCH_FLOPS,
+                               .unit = WEFT_BENCH_UNIT_FLOPS,
                                .work = FMA_FLOPS * (double)threads,
                                .source = "a loop in registers"};
     weft__gather_add(g, what, team_work, &f32);

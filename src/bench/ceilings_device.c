@@ -58,7 +58,7 @@ static void add_copy(weft__gather *g, weft_ctx *ctx, int64_t bytes, double theor
     const double both = 2 * (double)bytes;
     weft__gather_add(g,
                      (weft_bench_ceiling){.name = "copy",
-                                          .unit = WEFT_BENCH_BYTES,
+                                          .unit = WEFT_BENCH_UNIT_BYTES,
                                           .size = both,
                                           .work = both,
                                           .source = "weft_copy_",
@@ -85,7 +85,7 @@ static void add_product(weft__gather *g, weft_ctx *ctx, weft_dtype dtype, int64_
     const double n = (double)edge;
     weft_bench_ceiling what = {.name = "matmul",
                                .dtype = dtype,
-                               .unit = WEFT_BENCH_FLOPS,
+                               .unit = WEFT_BENCH_UNIT_FLOPS,
                                .size = n,
                                .work = 2 * n * n * n,
                                .theory = weft__theory_flops(gpu, dtype)};
@@ -101,9 +101,16 @@ static void add_transfers(weft__gather *g, weft_ctx *ctx, int64_t bytes)
     pair p = {.ctx = ctx, .a = weft_ones(ctx, WEFT_U8, &bytes, 1), .bytes = (size_t)bytes};
     p.host = weft_ctx_alloc(ctx, p.bytes);
     const double size = (double)bytes;
-    const weft_bench_ceiling
-        down = {.name = "device_to_host", .unit = WEFT_BENCH_BYTES, .size = size, .work = size, .source = "weft_read"},
-        up = {.name = "host_to_device", .unit = WEFT_BENCH_BYTES, .size = size, .work = size, .source = "weft_write"};
+    const weft_bench_ceiling down = {.name = "device_to_host",
+                                     .unit = WEFT_BENCH_UNIT_BYTES,
+                                     .size = size,
+                                     .work = size,
+                                     .source = "weft_read"},
+                             up = {.name = "host_to_device",
+                                   .unit = WEFT_BENCH_UNIT_BYTES,
+                                   .size = size,
+                                   .work = size,
+                                   .source = "weft_write"};
     if (p.host) { /* read first, so that its pages are there */
         weft__gather_add(g, down, download_work, &p);
         weft__gather_add(g, up, upload_work, &p);
@@ -141,11 +148,13 @@ void weft__gather_launch(weft__gather *g, weft_ctx *ctx)
     int mark = weft_scope_push(ctx);
     const int64_t shape[] = {8};
     pair p = {.ctx = ctx, .a = weft_zeros(ctx, WEFT_F32, shape, 1), .b = weft_ones(ctx, WEFT_F32, shape, 1)};
-    weft__gather_add(
-        g,
-        (weft_bench_ceiling){
-            .name = "launch", .unit = WEFT_BENCH_CALLS, .size = 8 * 4, .work = 1, .source = "weft_add_, 8 elements"},
-        tiny_work, &p);
+    weft__gather_add(g,
+                     (weft_bench_ceiling){.name = "launch",
+                                          .unit = WEFT_BENCH_UNIT_CALLS,
+                                          .size = 8 * 4,
+                                          .work = 1,
+                                          .source = "weft_add_, 8 elements"},
+                     tiny_work, &p);
     weft_status status = weft_scope_pop(ctx, mark);
     g->status = g->status == WEFT_OK ? status : g->status;
 }

@@ -60,7 +60,8 @@ static weft_tensor *laid_out(weft__sampler *s, const int64_t *shape, int ndim, d
     int64_t other[WEFT_MAX_DIMS];
     for (int d = 0; d < ndim; d++)
         other[d] = shape[d];
-    const bool transposed = s->layout == WEFT_TRANSPOSED && ndim > 1, sliced = s->layout == WEFT_SLICED && ndim > 0;
+    const bool transposed = s->layout == WEFT_LAYOUT_TRANSPOSED && ndim > 1,
+               sliced = s->layout == WEFT_LAYOUT_SLICED && ndim > 0;
     if (transposed) {
         other[ndim - 1] = shape[ndim - 2];
         other[ndim - 2] = shape[ndim - 1];
@@ -191,7 +192,7 @@ static weft_tensor *run_loss(weft__sampler *s, int op)
     case WEFT_OP_CROSS_ENTROPY:
         return weft_cross_entropy(X(ROWS, COLUMNS), I(COLUMNS, ROWS));
     case WEFT_OP_CROSS_ENTROPY_WITH:
-        return weft_cross_entropy_with(X(ROWS, COLUMNS), I(COLUMNS, ROWS), -100, 0.1, WEFT_NONE);
+        return weft_cross_entropy_with(X(ROWS, COLUMNS), I(COLUMNS, ROWS), -100, 0.1, WEFT_REDUCTION_NONE);
     default:
         return no_sample(s, op);
     }
@@ -207,7 +208,7 @@ static weft_tensor *run_layer(weft__sampler *s, int op)
     case WEFT_OP_LINEAR:
         return weft_linear(X(ROWS, COLUMNS), X(9, COLUMNS), X(9));
     case WEFT_OP_LINEAR_ACT:
-        return weft_linear_act(X(ROWS, COLUMNS), X(9, COLUMNS), X(9), WEFT_ACT_GELU_TANH);
+        return weft_linear_act(X(ROWS, COLUMNS), X(9, COLUMNS), X(9), WEFT_ACTIVATION_GELU_TANH);
     case WEFT_OP_SOFTMAX:
         return weft_softmax(X(ROWS, COLUMNS), -1);
     case WEFT_OP_LOG_SOFTMAX:

@@ -92,7 +92,8 @@ weft_status weft__save_launch(weft_ctx *ctx, const char *path, const weft__froze
     if (s.entries && s.names && mark >= 0) {
         add_all(&s, f, got);
         if (ctx->status == WEFT_OK && weft_save_npz(ctx, path, s.entries, s.n) != WEFT_OK)
-            weft__log(f->owner, WEFT_LOG_WARNING, "weft_lockstep: the bad operation is not saved: %s", ctx->message);
+            weft__log(f->owner, WEFT_LOG_LEVEL_WARNING, "weft_lockstep: the bad operation is not saved: %s",
+                      ctx->message);
     }
     if (s.entries)
         weft__host_free(ctx, s.entries, entries);

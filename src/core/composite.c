@@ -258,7 +258,7 @@ weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
 {
     weft_tensor *in[] = {logits, target};
     ENTER(CROSS_ENTROPY, in, 2);
-    return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_MEAN));
+    return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_REDUCTION_MEAN));
 }
 
 weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
@@ -269,7 +269,7 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
     ENTER(CROSS_ENTROPY_WITH, in, 2);
     if (!classes_fit(ctx, OP, in[0], in[1]))
         return weft__leave_with(ctx, NULL);
-    if (!(label_smoothing >= 0 && label_smoothing <= 1) || (unsigned)reduction > WEFT_SUM)
+    if (!(label_smoothing >= 0 && label_smoothing <= 1) || (unsigned)reduction > WEFT_REDUCTION_SUM)
         return weft__fail(ctx, OP, WEFT_E_INVALID,
                           "label_smoothing %g must be in [0, 1] and reduction %d one of weft_reduction",
                           label_smoothing, (int)reduction),
@@ -279,7 +279,7 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
                weft__leave_with(ctx, NULL);
     weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
     weft__attrs attrs = {.ni = 2, .nf = 1, .i = {reduction, ignore_index}, .f = {label_smoothing}};
-    weft_tensor *loss = weft__new(ctx, OP, dtype, in[1]->a.shape, reduction == WEFT_NONE ? in[1]->a.ndim : 0);
+    weft_tensor *loss = weft__new(ctx, OP, dtype, in[1]->a.shape, reduction == WEFT_REDUCTION_NONE ? in[1]->a.ndim : 0);
     weft_tensor *lse = weft__new(ctx, OP, dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32, in[1]->a.shape, in[1]->a.ndim);
     if (!loss || !lse)
         return weft__leave_with(ctx, NULL);

@@ -16,7 +16,7 @@ const char *weft_version(void)
 static weft_status refuse(const weft_options *options, weft_status status, const char *message)
 {
     if (options->log)
-        options->log(options->log_user, WEFT_LOG_ERROR, message);
+        options->log(options->log_user, WEFT_LOG_LEVEL_ERROR, message);
     return status;
 }
 
@@ -73,7 +73,7 @@ static weft_status open_device(weft_ctx *ctx)
     else if ((ctx->backend = weft__backend_for(kind, device.index, message, sizeof message)))
         status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
     if (message[0])
-        weft__log(ctx, status == WEFT_OK ? WEFT_LOG_WARNING : WEFT_LOG_ERROR, "weft_ctx_open: %s", message);
+        weft__log(ctx, status == WEFT_OK ? WEFT_LOG_LEVEL_WARNING : WEFT_LOG_LEVEL_ERROR, "weft_ctx_open: %s", message);
     return status;
 }
 
@@ -188,12 +188,12 @@ int64_t weft_leaks(const weft_ctx *ctx, void (*report)(void *user, const weft_le
 
 static void log_open(void *user, const weft_leak *object)
 {
-    weft__log(user, WEFT_LOG_WARNING, "weft_ctx_close: never closed: %s", object->text);
+    weft__log(user, WEFT_LOG_LEVEL_WARNING, "weft_ctx_close: never closed: %s", object->text);
 }
 
 static void log_leak(void *user, const weft_leak *leak)
 {
-    weft__log(user, WEFT_LOG_WARNING, "weft_ctx_close: never released: %s", leak->text);
+    weft__log(user, WEFT_LOG_LEVEL_WARNING, "weft_ctx_close: never released: %s", leak->text);
 }
 
 static void drop_kept(weft_tensor *t, void *arg)
@@ -242,7 +242,7 @@ void weft_ctx_close(weft_ctx *ctx)
     weft__cache_trim(ctx);
     size_t lost = ctx->backend->close(ctx->device);
     if (lost)
-        weft__log(ctx, WEFT_LOG_WARNING, "weft_ctx_close: %zu bytes of device memory were not given back", lost);
+        weft__log(ctx, WEFT_LOG_LEVEL_WARNING, "weft_ctx_close: %zu bytes of device memory were not given back", lost);
     weft__slab_close(ctx, &ctx->tensors);
     weft__slab_close(ctx, &ctx->storages);
     weft__slab_close(ctx, &ctx->nodes);

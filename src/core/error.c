@@ -100,7 +100,7 @@ static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, w
     if (site.file)
         append(ctx, " [%s:%d]", site.file, site.line);
     tame(ctx->message);
-    weft__log(ctx, WEFT_LOG_ERROR, "%s", ctx->message);
+    weft__log(ctx, WEFT_LOG_LEVEL_ERROR, "%s", ctx->message);
     if (ctx->trap)
         raise(SIGTRAP);
     return status;

@@ -123,7 +123,7 @@ static weft_tensor *linear_result(weft_ctx *ctx, int op, weft_tensor *const *in)
 /* GELU's derivative reads the sums; that of RELU can do with the result. */
 static bool keeps_sums(const weft_ctx *ctx, weft_tensor *const *in, weft_activation act)
 {
-    return act == WEFT_ACT_GELU_TANH && ctx->grad_enabled &&
+    return act == WEFT_ACTIVATION_GELU_TANH && ctx->grad_enabled &&
            (weft__requires(in[0]) || weft__requires(in[1]) || weft__requires(in[2]));
 }
 
@@ -151,7 +151,7 @@ weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)
     weft_ctx *ctx = weft__enter(WEFT_OP_LINEAR, in, 3, BIAS_IS_OPTIONAL);
     if (!ctx)
         return NULL;
-    weft_tensor *y = run_linear(ctx, WEFT_OP_LINEAR, in, WEFT_ACT_NONE);
+    weft_tensor *y = run_linear(ctx, WEFT_OP_LINEAR, in, WEFT_ACTIVATION_NONE);
     return weft__leave_with(ctx, y);
 }
 
@@ -162,11 +162,12 @@ weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
     weft_ctx *ctx = weft__enter(OP, in, 3, BIAS_IS_OPTIONAL);
     if (!ctx)
         return NULL;
-    if (act == WEFT_ACT_NONE || act == WEFT_ACT_RELU || act == WEFT_ACT_GELU_TANH)
+    if (act == WEFT_ACTIVATION_NONE || act == WEFT_ACTIVATION_RELU || act == WEFT_ACTIVATION_GELU_TANH)
         y = run_linear(ctx, OP, in, act);
     else
         weft__fail(ctx, OP, WEFT_E_INVALID,
-                   "%d is no activation; give WEFT_ACT_NONE, WEFT_ACT_RELU or WEFT_ACT_GELU_TANH, and apply any other "
+                   "%d is no activation; give WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU or WEFT_ACTIVATION_GELU_TANH, "
+                   "and apply any other "
                    "to the result of weft_linear",
                    (int)act);
     return weft__leave_with(ctx, y);

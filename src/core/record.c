@@ -35,7 +35,7 @@ static needs what_is_read(int op, const weft__attrs *attrs)
     case WEFT_OP_ATTENTION:
         return (needs){7, true};
     case WEFT_OP_LINEAR_ACT: /* gradients of GELU's gradient make its sums again, with the bias */
-        return (needs){attrs->i[0] == WEFT_ACT_GELU_TANH ? 7 : 3, attrs->i[0] == WEFT_ACT_RELU};
+        return (needs){attrs->i[0] == WEFT_ACTIVATION_GELU_TANH ? 7 : 3, attrs->i[0] == WEFT_ACTIVATION_RELU};
     case WEFT_OP_MATMUL:
     case WEFT_OP_LINEAR:
     case WEFT_OP_CROSS_ENTROPY_WITH:

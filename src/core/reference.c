@@ -20,7 +20,7 @@
 
 #define NO_TRUTH "a truth value has no derivative"
 #define ROW(nm, fam, text, res, ps, d)                                                                                 \
-    .name = #nm, .family = WEFT_FAMILY_##fam, .family_name = text, .result = res, .parameters = ps, .doc = d
+    .name = #nm, .family = WEFT_OP_FAMILY_##fam, .family_name = text, .result = res, .parameters = ps, .doc = d
 #define DOMAIN(l, h, k) .lo = l, .hi = h, .kink = (double)(k)
 #define FLAG_NUM false
 #define FLAG_FLT true

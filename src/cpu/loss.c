@@ -79,13 +79,13 @@ weft_status WEFT__CPU(cross_entropy_with)(const weft__exec *e)
         return WEFT_E_NOMEM;
     weft__pool_for(weft__exec_pool(e), t.rows, weft__grain(t.classes),
                    e->in[0]->dtype == WEFT_F64 ? entropy_rows_f64 : entropy_rows_f32, &t);
-    if (reduction == WEFT_NONE) {
+    if (reduction == WEFT_REDUCTION_NONE) {
         for (int64_t r = 0; r < t.rows; r++)
             store(e->out[0], r, t.loss[r]);
         return WEFT_OK;
     }
     double sum = row_sum_f64(t.loss, t.rows);
-    store(e->out[0], 0, reduction == WEFT_SUM ? sum : counted == 0 ? 0 : sum / (double)counted);
+    store(e->out[0], 0, reduction == WEFT_REDUCTION_SUM ? sum : counted == 0 ? 0 : sum / (double)counted);
     return WEFT_OK;
 }
 
@@ -100,8 +100,8 @@ weft_status WEFT__CPU(cross_entropy_grad)(const weft__exec *e)
     t.lse = e->in[2]->data;
     t.g = e->in[3]->data;
     t.dx = e->out[0]->data;
-    t.g_per_row = reduction == WEFT_NONE;
-    if (reduction == WEFT_MEAN && counted > 0)
+    t.g_per_row = reduction == WEFT_REDUCTION_NONE;
+    if (reduction == WEFT_REDUCTION_MEAN && counted > 0)
         t.scale = 1 / (double)counted;
     weft__pool_for(weft__exec_pool(e), t.rows, weft__grain(t.classes),
                    e->in[0]->dtype == WEFT_F64 ? entropy_grad_rows_f64 : entropy_grad_rows_f32, &t);

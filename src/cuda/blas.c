@@ -226,9 +226,9 @@ static int64_t alignment_of(const void *data, int64_t strides, size_t bytes)
 static int64_t epilogue_of(const weft__cuda_product *p)
 {
     int64_t epilogue = p->bias ? CUBLASLT_EPILOGUE_BIAS : 0;
-    if (p->activation == WEFT_ACT_RELU)
+    if (p->activation == WEFT_ACTIVATION_RELU)
         epilogue |= CUBLASLT_EPILOGUE_RELU;
-    if (p->activation == WEFT_ACT_GELU_TANH)
+    if (p->activation == WEFT_ACTIVATION_GELU_TANH)
         epilogue |= p->pre ? CUBLASLT_EPILOGUE_GELU_AUX : CUBLASLT_EPILOGUE_GELU;
     if (p->row_sums)
         epilogue |= CUBLASLT_EPILOGUE_BGRADB;

@@ -22,7 +22,7 @@ static weft_status add_up(const weft__exec *e)
 static weft_status activate(const weft__exec *e)
 {
     weft__exec row = *e;
-    row.op = e->attrs->i[0] == WEFT_ACT_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    row.op = e->attrs->i[0] == WEFT_ACTIVATION_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
     row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
     row.n_in = row.n_out = 1;
     row.attrs = NULL;
@@ -34,11 +34,11 @@ static weft_status activate(const weft__exec *e)
 static weft_status by_library(const weft__exec *e, weft__cuda_product *p, bool *done)
 {
     weft_status status = weft__cuda_product_library(e, p, activate, true, done);
-    if (status != WEFT_OK || *done || (p->activation == WEFT_ACT_NONE && !p->row_sums))
+    if (status != WEFT_OK || *done || (p->activation == WEFT_ACTIVATION_NONE && !p->row_sums))
         return status;
     weft__cuda_product bare = weft__cuda_bare_product(p);
     status = weft__cuda_product_library(e, &bare, NULL, false, done);
-    if (status == WEFT_OK && *done && p->activation != WEFT_ACT_NONE)
+    if (status == WEFT_OK && *done && p->activation != WEFT_ACTIVATION_NONE)
         status = activate(e);
     if (status == WEFT_OK && *done && p->row_sums)
         status = add_up(e);

@@ -123,7 +123,7 @@ weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p)
 {
     weft__cuda_product bare = *p;
     bare.y = p->pre ? p->pre : p->y;
-    bare.activation = WEFT_ACT_NONE;
+    bare.activation = WEFT_ACTIVATION_NONE;
     bare.pre = bare.row_sums = NULL;
     return bare;
 }

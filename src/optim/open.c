@@ -39,7 +39,8 @@ static weft_status make_state(optim *o)
 
 static weft_status check_params(weft_ctx *ctx, const char *function, weft_tensor *const *params, int n)
 {
-    const weft_status status = weft_check_params(ctx, function, params, n, WEFT_PARAMS_REQUIRED | WEFT_PARAMS_DENSE);
+    const weft_status status =
+        weft_check_params(ctx, function, params, n, WEFT_CHECK_PARAMS_REQUIRE_GRAD | WEFT_CHECK_PARAMS_CONTIGUOUS);
     if (status != WEFT_OK)
         return status;
     int before = 0;

@@ -197,7 +197,7 @@ void weft__profile_complain(weft_ctx *ctx, const char *path, const char *why)
 {
     char text[WEFT__MESSAGE_SIZE];
     if (ctx->options.log) {
-        weft__log(ctx, WEFT_LOG_WARNING, "WEFT_PROFILE: %s: %s", path, why);
+        weft__log(ctx, WEFT_LOG_LEVEL_WARNING, "WEFT_PROFILE: %s: %s", path, why);
         return;
     }
     const int length = weft_text(text, sizeof text, "weft: WEFT_PROFILE: %s: %s\n", path, why);

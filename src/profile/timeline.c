@@ -14,7 +14,7 @@ static int first_mark(int64_t launch)
 static void give_up(weft__profile *p, const char *what)
 {
     const char *why = p->ctx->backend->message ? p->ctx->backend->message(p->ctx->device) : NULL;
-    weft__log(p->ctx, WEFT_LOG_WARNING, "the profile lacks the rest of the device's times: %s", why ? why : what);
+    weft__log(p->ctx, WEFT_LOG_LEVEL_WARNING, "the profile lacks the rest of the device's times: %s", why ? why : what);
     weft__timeline_close(p);
 }
 

@@ -158,7 +158,7 @@ WEFT_TEST(Bench, CeilingsOfTheCpu)
         WEFT_CHECK(all[k].value > 0 && isfinite(all[k].value));
         WEFT_CHECK_NEAR(all[k].value * all[k].seconds.p10 / all[k].work, 1, 1e-9);
         copies += strcmp(all[k].name, "copy") == 0;
-        flops += all[k].unit == WEFT_BENCH_FLOPS;
+        flops += all[k].unit == WEFT_BENCH_UNIT_FLOPS;
     }
     WEFT_CHECK_EQ_INT(copies, 5);
     WEFT_CHECK_EQ_INT(flops, 2);
@@ -170,10 +170,10 @@ WEFT_TEST(Bench, CeilingsOfTheCpu)
 WEFT_TEST(Bench, Roofline)
 {
     const weft_bench_ceiling all[] = {
-        {.name = "copy", .unit = WEFT_BENCH_BYTES, .size = 1e3, .value = 1e12},
-        {.name = "copy", .unit = WEFT_BENCH_BYTES, .size = 1e8, .value = 1e10},
-        {.name = "fma", .unit = WEFT_BENCH_FLOPS, .dtype = WEFT_F32, .value = 1e11},
-        {.name = "matmul", .unit = WEFT_BENCH_FLOPS, .dtype = WEFT_BF16, .value = 1e12},
+        {.name = "copy", .unit = WEFT_BENCH_UNIT_BYTES, .size = 1e3, .value = 1e12},
+        {.name = "copy", .unit = WEFT_BENCH_UNIT_BYTES, .size = 1e8, .value = 1e10},
+        {.name = "fma", .unit = WEFT_BENCH_UNIT_FLOPS, .dtype = WEFT_F32, .value = 1e11},
+        {.name = "matmul", .unit = WEFT_BENCH_UNIT_FLOPS, .dtype = WEFT_BF16, .value = 1e12},
     };
     bool memory = false;
     WEFT_CHECK_NEAR(weft_bench_roofline(all, 4, WEFT_F32, 1e10, 1e10, &memory), 1, 1e-12);
@@ -228,7 +228,7 @@ WEFT_TEST(Reference, DescribesEveryOperation)
         WEFT_CHECK_EQ_INT(weft_op_find(op.name), k);
         WEFT_CHECK(op.doc[0] && op.parameters[0] == '(' && op.result[0]);
         WEFT_CHECK(op.differentiable == !op.no_gradient);
-        WEFT_CHECK((op.family <= WEFT_FAMILY_REDUCE) == (op.call.unary != NULL));
+        WEFT_CHECK((op.family <= WEFT_OP_FAMILY_REDUCE) == (op.call.unary != NULL));
     }
     weft_op_description op = {0};
     WEFT_CHECK_STATUS(weft_op_describe(-1, &op), WEFT_E_INVALID);

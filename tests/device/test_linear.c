@@ -61,7 +61,7 @@ static weft_tensor *run_layer(weft_ctx *ctx, void *user)
 
 static double tolerance(const layer_case *c)
 {
-    if (c->act != WEFT_ACT_GELU_TANH)
+    if (c->act != WEFT_ACTIVATION_GELU_TANH)
         return 0;
     return c->dtype == WEFT_F64 ? 1e-12 : c->dtype == WEFT_F32 ? 4e-6 : c->dtype == WEFT_F16 ? 4e-3 : 3e-2;
 }
@@ -71,7 +71,7 @@ static void check_layers(const layer *layers, int n, bool learns)
     static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
     for (int k = 0; k < n; k++)
         for (int d = 0; d < 4; d++)
-            for (int act = WEFT_ACT_NONE; act <= WEFT_ACT_GELU_TANH; act++) {
+            for (int act = WEFT_ACTIVATION_NONE; act <= WEFT_ACTIVATION_GELU_TANH; act++) {
                 layer_case c = {layers[k], dtypes[d], (weft_activation)act, learns};
                 char what[64];
                 snprintf(what, sizeof what, "layer %d in %s, activation %d", k, weft_dtype_name(c.dtype), act);
@@ -115,8 +115,8 @@ WEFT_TEST(DeviceLinear, Gradients)
 
 WEFT_TEST(DeviceLinear, LargeTiles)
 {
-    layer_case c = {{.m = 260, .k = 20, .n = 265, .biased = true}, WEFT_F32, WEFT_ACT_GELU_TANH, true};
+    layer_case c = {{.m = 260, .k = 20, .n = 265, .biased = true}, WEFT_F32, WEFT_ACTIVATION_GELU_TANH, true};
     check_both("large tiles", run_layer, &c, tolerance(&c), tolerance(&c));
-    c.act = WEFT_ACT_RELU;
+    c.act = WEFT_ACTIVATION_RELU;
     check_both("large tiles, relu", run_layer, &c, 0, 0);
 }

@@ -306,7 +306,7 @@ WEFT_TEST(DeviceRows, CrossEntropyNamesABadTarget)
     const int64_t target[] = {0, 4, -1, 2};
     weft_tensor *x = both_input(ctx, WEFT_F32, WEFT_DIMS(4, 4), 0, 1, 1);
     weft_tensor *t = weft_from_data(ctx, WEFT_I64, WEFT_DIMS(4), target);
-    weft_tensor *loss = weft_cross_entropy_with(x, t, -1, 0, WEFT_SUM);
+    weft_tensor *loss = weft_cross_entropy_with(x, t, -1, 0, WEFT_REDUCTION_SUM);
     float value;
     WEFT_CHECK(!loss || weft_read(ctx, loss, &value, sizeof value) == WEFT_E_INVALID);
     WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "target[1] = 4");

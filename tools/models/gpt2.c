@@ -62,7 +62,7 @@ static weft_tensor *attention(const gpt2 *m, const block *b, int64_t batch, weft
 
 static weft_tensor *perceptron(const block *b, weft_tensor *x)
 {
-    return net_run_dense(&b->down, net_run_dense_act(&b->up, x, WEFT_ACT_GELU_TANH));
+    return net_run_dense(&b->down, net_run_dense_act(&b->up, x, WEFT_ACTIVATION_GELU_TANH));
 }
 
 static weft_tensor *loss(net *n)

@@ -26,8 +26,8 @@ static weft_tensor *loss(net *n)
     const lenet *m = n->layers;
     weft_tensor *h = weft_max_pool2d(weft_relu(net_run_conv(&m->first, n->x)), &half); /* [batch, 6, 14, 14] */
     h = weft_max_pool2d(weft_relu(net_run_conv(&m->second, h)), &half);                /* [batch, 16, 5, 5] */
-    h = net_run_dense_act(&m->third, weft_flatten(h, 1, -1), WEFT_ACT_RELU);           /* [batch, 120] */
-    h = net_run_dense_act(&m->fourth, h, WEFT_ACT_RELU);                               /* [batch, 84] */
+    h = net_run_dense_act(&m->third, weft_flatten(h, 1, -1), WEFT_ACTIVATION_RELU);    /* [batch, 120] */
+    h = net_run_dense_act(&m->fourth, h, WEFT_ACTIVATION_RELU);                        /* [batch, 84] */
     return weft_cross_entropy(net_run_dense(&m->last, h), n->y);
 }
 

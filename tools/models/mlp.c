@@ -20,8 +20,8 @@ static void build(net *n)
 static weft_tensor *loss(net *n)
 {
     const mlp *m = n->layers;
-    weft_tensor *h = net_run_dense_act(&m->first, n->x, WEFT_ACT_RELU); /* [batch, 512] */
-    h = net_run_dense_act(&m->second, h, WEFT_ACT_RELU);                /* [batch, 512] */
+    weft_tensor *h = net_run_dense_act(&m->first, n->x, WEFT_ACTIVATION_RELU); /* [batch, 512] */
+    h = net_run_dense_act(&m->second, h, WEFT_ACTIVATION_RELU);                /* [batch, 512] */
     return weft_cross_entropy(net_run_dense(&m->last, h), n->y);
 }
 

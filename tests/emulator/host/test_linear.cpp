@@ -13,7 +13,7 @@ class Linear : public Products
 };
 FOR_ALL_STREAMS(Linear);
 
-const weft_activation activations[] = {WEFT_ACT_NONE, WEFT_ACT_RELU, WEFT_ACT_GELU_TANH};
+const weft_activation activations[] = {WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU, WEFT_ACTIVATION_GELU_TANH};
 const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
 
 /* x [m, k], w [n, k], b [n]; scale keeps sums where GELU is curved. */
@@ -101,10 +101,10 @@ TEST_P(Linear, WhatTheLibraryLacksTakesOneKernel)
 {
     Context c("cuda");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
-    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 24, WEFT_F64, true, false), WEFT_ACT_RELU), 0);
-    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 24, WEFT_F64, true, false), WEFT_ACT_GELU_TANH), 1);
-    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 25, WEFT_F32, true, true), WEFT_ACT_GELU_TANH), 1);
-    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 25, WEFT_F32, true, false), WEFT_ACT_GELU_TANH), 0);
+    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 24, WEFT_F64, true, false), WEFT_ACTIVATION_RELU), 0);
+    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 24, WEFT_F64, true, false), WEFT_ACTIVATION_GELU_TANH), 1);
+    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 25, WEFT_F32, true, true), WEFT_ACTIVATION_GELU_TANH), 1);
+    EXPECT_EQ(launches_of(c, make_layer(c, 8, 16, 25, WEFT_F32, true, false), WEFT_ACTIVATION_GELU_TANH), 0);
 }
 
 /* Rows that are not aligned are left to an algorithm whose max(x, 0) forgets NaN and whose GELU has 11 bits. */
@@ -114,12 +114,12 @@ TEST_P(Linear, AnActivationThatIsNotOursIsNotTaken)
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     const layer l = make_layer(c, 8, 17, 24, WEFT_F32, true, false);
     const layer odd = {weft_contiguous(weft_slice(l.x, 1, 1, 17, 1)), weft_slice(l.w, 1, 1, 17, 1), l.b};
-    EXPECT_EQ(launches_of(c, odd, WEFT_ACT_NONE), 0);
-    EXPECT_EQ(launches_of(c, odd, WEFT_ACT_RELU), 1);
-    EXPECT_EQ(launches_of(c, odd, WEFT_ACT_GELU_TANH), 1);
+    EXPECT_EQ(launches_of(c, odd, WEFT_ACTIVATION_NONE), 0);
+    EXPECT_EQ(launches_of(c, odd, WEFT_ACTIVATION_RELU), 1);
+    EXPECT_EQ(launches_of(c, odd, WEFT_ACTIVATION_GELU_TANH), 1);
     const layer half = make_layer(c, 8, 17, 24, WEFT_F16, true, false);
     const layer odd_half = {weft_contiguous(weft_slice(half.x, 1, 1, 17, 1)), weft_slice(half.w, 1, 1, 17, 1), half.b};
-    EXPECT_EQ(launches_of(c, odd_half, WEFT_ACT_GELU_TANH), 0);
+    EXPECT_EQ(launches_of(c, odd_half, WEFT_ACTIVATION_GELU_TANH), 0);
 }
 
 TEST_P(Linear, NanStays)
@@ -201,7 +201,7 @@ TEST_P(Linear, PlansAreTriedOnce)
     for (long &count : calls) {
         const int mark = weft_scope_push(c);
         const long before = simt_calls();
-        EXPECT_NE(weft_linear_act(l.x, l.w, l.b, WEFT_ACT_RELU), nullptr) << c.message();
+        EXPECT_NE(weft_linear_act(l.x, l.w, l.b, WEFT_ACTIVATION_RELU), nullptr) << c.message();
         count = simt_calls() - before;
         EXPECT_EQ(weft_scope_pop(c, mark), WEFT_OK);
     }
@@ -224,10 +224,11 @@ TEST_P(Linear, ASlowEpilogueIsNotTaken)
         ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
         const layer l = make_layer(c, 4, 8, 64, WEFT_F32, true, true);
         if (timed)
-            launches_of(c, l, WEFT_ACT_GELU_TANH);
-        EXPECT_EQ(launches_of(c, l, WEFT_ACT_GELU_TANH), 1) << timed;
-        expect_near(run_layer(c, l, WEFT_ACT_GELU_TANH, true),
-                    run_layer(cpu, make_layer(cpu, 4, 8, 64, WEFT_F32, true, true), WEFT_ACT_GELU_TANH, true), 1e-5);
+            launches_of(c, l, WEFT_ACTIVATION_GELU_TANH);
+        EXPECT_EQ(launches_of(c, l, WEFT_ACTIVATION_GELU_TANH), 1) << timed;
+        expect_near(run_layer(c, l, WEFT_ACTIVATION_GELU_TANH, true),
+                    run_layer(cpu, make_layer(cpu, 4, 8, 64, WEFT_F32, true, true), WEFT_ACTIVATION_GELU_TANH, true),
+                    1e-5);
         for (weft_activation act : activations)
             expect_near(run_layer(c, make_layer(c, 9, 16, 24, WEFT_F32, true, false), act, false),
                         run_layer(cpu, make_layer(cpu, 9, 16, 24, WEFT_F32, true, false), act, false), 1e-5);
@@ -242,7 +243,8 @@ TEST_P(Linear, ASlowEpilogueIsNotTaken)
 using Layers = std::vector<std::pair<int, weft_activation>>;
 
 /* Every epilogue once, and one that the library lacks. */
-const Layers each_epilogue = {{8, WEFT_ACT_RELU}, {8, WEFT_ACT_GELU_TANH}, {9, WEFT_ACT_GELU_TANH}};
+const Layers each_epilogue = {
+    {8, WEFT_ACTIVATION_RELU}, {8, WEFT_ACTIVATION_GELU_TANH}, {9, WEFT_ACTIVATION_GELU_TANH}};
 
 std::vector<double> work(weft_ctx *ctx, const Layers &layers)
 {
@@ -322,7 +324,7 @@ TEST_P(Linear, EachCallFailsFromThenOn)
 TEST_P(Linear, EachCallOfTimedChoiceFails)
 {
     fail_each_call(
-        cudaErrorUnknown, false, {{8, WEFT_ACT_GELU_TANH}}, [](weft_options &o) { o.time_matmul = true; }, 1e-5);
+        cudaErrorUnknown, false, {{8, WEFT_ACTIVATION_GELU_TANH}}, [](weft_options &o) { o.time_matmul = true; }, 1e-5);
 }
 
 } /* namespace */

@@ -95,7 +95,7 @@ static void higher(fuzz *f)
     for (int order = 0; order < 3 && y; order++) {
         weft_tensor *sum = weft_sum(y, WEFT_ALL, false);
         g = NULL;
-        if (weft_grad(f->ctx, &sum, NULL, 1, &x, &g, 1, WEFT_CREATE_GRAPH | WEFT_ALLOW_UNUSED) != WEFT_OK)
+        if (weft_grad(f->ctx, &sum, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH | WEFT_GRAD_ALLOW_UNUSED) != WEFT_OK)
             return;
         if (!fuzz_take(f, g))
             return;

@@ -1,0 +1,39 @@
+#!/bin/sh
+# api.sh CHECK WORK: scripts/checks/api.sh sees each planted place, and none where there is none.
+set -u
+check=$1 work=$2
+rm -rf "$work"
+mkdir -p "$work/include/weft"
+bad=0
+
+# seen NAME LINE TEXT: a header with this text must be refused, with the place named
+seen() {
+    printf '%s\n' "$3" >"$work/include/weft/planted.h"
+    sh "$check" "$work" >"$work/out" && echo "not seen: $1" && bad=1
+    grep -q "include/weft/planted.h:$2:" "$work/out" || { echo "$1: the place is not named" && cat "$work/out" && bad=1; }
+}
+
+# fine NAME TEXT
+fine() {
+    printf '%s\n' "$2" >"$work/include/weft/planted.h"
+    sh "$check" "$work" >"$work/out" || { echo "no fault, but refused: $1" && cat "$work/out" && bad=1; }
+}
+
+seen 'a constant without a prefix' 2 '/* sums */
+typedef enum weft_reduction { WEFT_REDUCTION_MEAN, WEFT_SUM } weft_reduction;'
+seen 'a prefix cut short' 1 'typedef enum weft_activation { WEFT_ACT_RELU } weft_activation;'
+seen 'an enum without a name' 3 'int x;
+
+enum { WEFT_CREATE_GRAPH = 1 };'
+seen 'a flag of another function' 1 'typedef enum weft_grad_flags { WEFT_GRAD_UNUSED = 1, WEFT_CREATE = 2 } weft_grad_flags;'
+fine 'a prefix' 'typedef enum weft_fan { WEFT_FAN_IN, /* WEFT_SUM */ WEFT_FAN_OUT = 4 } weft_fan;'
+fine 'flags' 'typedef enum weft_grad_flags {
+    WEFT_GRAD_UNUSED = 1, // enum {
+    WEFT_GRAD_CREATE = 2
+} weft_grad_flags;'
+fine 'dtypes' 'typedef enum weft_dtype { WEFT_F32 } weft_dtype;'
+rm -f "$work/include/weft/planted.h"
+sh "$check" "$work" >"$work/out" && echo "not seen: no headers at all" && bad=1
+
+[ $bad = 0 ] && echo "api: fine"
+exit $bad
