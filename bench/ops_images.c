@@ -21,7 +21,8 @@ static weft_tensor *convolution(const ops_subject *s, weft_tensor *const *in)
 static weft_tensor *batch_norm(const ops_subject *s, weft_tensor *const *in)
 {
     (void)s;
-    return weft_batch_norm(in[0], in[1], in[2], in[3], in[4], true, 0.1, 1e-5);
+    return weft_batch_norm(in[0], in[1], in[2], in[3], in[4],
+                           &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
 }
 
 static void measure_convolution(ops_bench *b, const shape *z, weft_dtype dtype)

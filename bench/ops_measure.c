@@ -32,10 +32,11 @@ static void use_libraries(weft_ctx *c)
         weft_tensor *x = weft_set_requires_grad(weft_rand(c, dtypes[k], WEFT_DIMS(2, 8, 16, 64), -1, 1), true);
         weft_tensor *w = weft_rand(c, dtypes[k], WEFT_DIMS(8, 8, 3, 3), -1, 1),
                     *one = weft_ones(c, dtypes[k], WEFT_DIMS(8));
-        weft_tensor *y[] = {weft_matmul(x, weft_transpose(x, -1, -2)),
-                            weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}}),
-                            weft_attention(x, x, x, 0, true),
-                            weft_batch_norm(x, one, one, NULL, NULL, true, 0.1, 1e-5)};
+        weft_tensor *y[] = {
+            weft_matmul(x, weft_transpose(x, -1, -2)),
+            weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}}), weft_attention(x, x, x, 0, true),
+            weft_batch_norm(x, one, one, NULL, NULL,
+                            &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})};
         for (int i = 0; i < 4; i++) {
             weft_tensor *g = weft_full_like(y[i], 1), *dx;
             weft_grad(c, &y[i], &g, 1, &x, &dx, 1, 0);

@@ -231,7 +231,8 @@ static weft_status large_step(weft_ctx *ctx, void *model, int step, double *loss
     weft_tensor *w = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(8, 8, 3, 3), 0, 0.1), true);
     weft_tensor *m = weft_set_requires_grad(weft_randn(ctx, WEFT_F32, WEFT_DIMS(256, 1024), 0, 0.1), true);
     weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
-    h = weft_gelu(weft_batch_norm(h, NULL, NULL, NULL, NULL, true, 0.1, 1e-5));
+    h = weft_gelu(weft_batch_norm(h, NULL, NULL, NULL, NULL,
+                                  &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true}));
     h = weft_linear(weft_reshape(h, WEFT_DIMS(128, 1024)), m, NULL);
     h = weft_softmax(weft_layer_norm(h, NULL, NULL, 1e-5), -1);
     weft_tensor *l = weft_mean(weft_square(h), WEFT_ALL, false);

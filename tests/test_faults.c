@@ -37,7 +37,8 @@ static weft_status convolve(weft_ctx *c)
     weft_tensor *mean = weft_zeros(c, WEFT_F32, WEFT_DIMS(4)), *var = weft_ones(c, WEFT_F32, WEFT_DIMS(4));
     weft_tensor *x = weft_rand(c, WEFT_F16, WEFT_DIMS(2, 2, 8, 8), -1, 1);
     weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
-    h = weft_relu(weft_batch_norm(h, gamma, NULL, mean, var, true, 0.1, 1e-5));
+    h = weft_relu(weft_batch_norm(h, gamma, NULL, mean, var,
+                                  &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true}));
     h = weft_max_pool2d(h, &(weft_pool2d_params){.kernel = {2, 2}});
     return weft_backward(c, weft_mean(weft_square(h), WEFT_ALL, false));
 }

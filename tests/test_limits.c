@@ -135,7 +135,8 @@ WEFT_TEST(Limits, BatchNormOfNothingHasStatisticsNanAndGradientsZero)
             weft_tensor *w = weft_set_requires_grad(weft_ones(c, dtype, &channels, 1), true);
             weft_tensor *b = weft_set_requires_grad(weft_ones(c, dtype, &channels, 1), true);
             weft_tensor *mean = weft_full(c, WEFT_F32, &channels, 1, 7), *var = weft_full(c, WEFT_F32, &channels, 1, 8);
-            weft_tensor *y = weft_batch_norm(x, w, b, mean, var, true, 0.1, 1e-5);
+            weft_tensor *y = weft_batch_norm(
+                x, w, b, mean, var, &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
             WEFT_CHECK_EQ_INT(weft_count(y), 0);
             WEFT_CHECK_OK(weft_backward(c, weft_sum(y, WEFT_ALL, false)));
             WEFT_CHECK_NEAR(weft_item(c, weft_sum(weft_abs(weft_grad_of(w)), WEFT_ALL, false)), 0, 0);

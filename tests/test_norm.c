@@ -40,7 +40,8 @@ static weft_tensor *apply(kind k, const operands *o)
     case RMS:
         return weft_rms_norm(o->t[0], o->t[1], 1e-5);
     default:
-        return weft_batch_norm(o->t[0], o->t[1], o->t[2], o->t[3], o->t[4], k == BATCH, 0.1, 1e-5);
+        return weft_batch_norm(o->t[0], o->t[1], o->t[2], o->t[3], o->t[4],
+                               &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, k == BATCH});
     }
 }
 
@@ -108,7 +109,8 @@ WEFT_TEST(NormWide, WeightsAndBiasesAreAddedInF32)
         weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(2, 1), (const float[]){1, -1}),
                     *w = weft_full(c, WEFT_F32, WEFT_DIMS(1), runs[k].w),
                     *b = weft_full(c, WEFT_F32, WEFT_DIMS(1), runs[k].b);
-        weft_tensor *y = weft_batch_norm(weft_cast(x, runs[k].dtype), w, b, NULL, NULL, true, 0.1, 0);
+        weft_tensor *y = weft_batch_norm(weft_cast(x, runs[k].dtype), w, b, NULL, NULL,
+                                         &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 0, true});
         WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(y, 0, 0), 0, 0)), 1, 1e-3);
         x = weft_reshape(x, WEFT_DIMS(1, 2));
         w = weft_full(c, WEFT_F64, WEFT_DIMS(2), runs[k].w); /* of any floating dtype */

@@ -157,7 +157,8 @@ DIFFERENCE(BatchNormOfOneValue)
 {
     weft_tensor *x = leaf(weft_full(c, WEFT_F64, WEFT_DIMS(1, 2), 7)), *b = VALUES(c, 3, -4);
     weft_tensor *mean = weft_zeros(c, WEFT_F64, WEFT_DIMS(2)), *var = weft_ones(c, WEFT_F64, WEFT_DIMS(2));
-    weft_tensor *y = weft_batch_norm(x, NULL, b, mean, var, true, 0.1, 1e-5);
+    weft_tensor *y = weft_batch_norm(x, NULL, b, mean, var,
+                                     &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
     CHECK_VALUES(c, y, 3, -4);
     CHECK_VALUES(c, mean, 0.7, 0.7);
     CHECK_VALUES(c, var, 0.9, 0.9);

@@ -82,8 +82,10 @@ static void *run_model(int threads, size_t *bytes)
     weft_tensor *v = weft_set_requires_grad(weft_randn(c, WEFT_F32, WEFT_DIMS(200, 3136), 0, 0.02), true);
     weft_tensor *g = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(16)), true);
     weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
-    h = weft_max_pool2d(weft_gelu(weft_batch_norm(h, g, NULL, NULL, NULL, true, 0.1, 1e-5)),
-                        &(weft_pool2d_params){.kernel = {2, 2}});
+    h = weft_max_pool2d(
+        weft_gelu(weft_batch_norm(h, g, NULL, NULL, NULL,
+                                  &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})),
+        &(weft_pool2d_params){.kernel = {2, 2}});
     h = weft_layer_norm(weft_linear(weft_flatten(h, 1, -1), v, NULL), NULL, NULL, 1e-5);
     weft_tensor *loss = weft_add(weft_logsumexp(h, WEFT_ALL, false), weft_mean(weft_softmax(h, 0), WEFT_ALL, false));
     weft_backward(c, loss);

@@ -277,7 +277,9 @@ RUN(rms_norm)
 RUN(batch_norm)
 {
     UNUSED;
-    return weft_batch_norm(in[0], in[1], in[2], NULL, NULL, true, 0.1, 1e-5);
+    weft_batch_norm_params params = WEFT_BATCH_NORM_DEFAULTS;
+    params.training = true;
+    return weft_batch_norm(in[0], in[1], in[2], NULL, NULL, &params);
 }
 
 RUN(dropout)

@@ -52,6 +52,17 @@ WEFT_API void weft_owned_end(const weft_object_kind *kind, const void *handle);
 WEFT_API weft_tensor *weft_owned_keep(weft_tensor *t);
 WEFT_API void weft_owned_release(weft_tensor *t);
 
+/* ---- Structs that grow ----
+ * A struct of options begins with struct_size, which its DEFAULTS macro sets; later releases append fields. */
+
+/* Reads such a struct. defaults: one of this build, complete, as the macro makes it. given: the caller's, perhaps of an
+ * earlier release, or NULL for the defaults. out gets the fields that given has and the defaults of all others. type
+ * ("weft_conv2d_params") is for messages. WEFT_E_INVALID for a struct_size that is 0, ends within a field, or is larger
+ * than this build's, which then may mean what is not known here; recorded in ctx (unless that is NULL) on behalf of
+ * function, and out has the defaults. */
+WEFT_API weft_status weft_struct_in(weft_ctx *ctx, const char *function, const char *type, const void *defaults,
+                                    const void *given, void *out);
+
 /* ---- Checks ----
  * Each records its error on behalf of function (without the prefix weft_) and names the value or tensor and the remedy.
  * */

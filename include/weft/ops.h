@@ -358,8 +358,8 @@ WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tenso
 /* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w, of x's dtype or f32, has; w NULL: the last dim, not scaled. */
 WEFT_API weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps);
 
-/* normalises x [N, C, ...] per channel C. Training: by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
-WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean, weft_tensor *running_var, bool training, double momentum, double eps);
+/* normalises x [N, C, ...] per channel C. Training (params.h): by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
+WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean, weft_tensor *running_var, const weft_batch_norm_params *params);
 
 /* training: zeroes elements with probability p and scales the others by 1 / (1 - p), so that p 1 gives zeros; else x itself. */
 WEFT_API weft_tensor *weft_dropout(weft_tensor *x, double p, bool training);

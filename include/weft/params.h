@@ -5,6 +5,7 @@
 #define WEFT_PARAMS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -34,6 +35,18 @@ typedef struct weft_pool2d_params {
     int64_t stride[2];  /* 0: the kernel size */
     int64_t padding[2]; /* at most half the kernel */
 } weft_pool2d_params;
+
+/* Batch normalisation. NULL: the defaults. */
+typedef struct weft_batch_norm_params {
+    size_t struct_size; /* set by WEFT_BATCH_NORM_DEFAULTS */
+    double momentum;    /* share of the batch in the running values, in [0, 1]: 1 forgets what was, 0 leaves them */
+    double eps;         /* added to the variance; at least 0 */
+    bool training;      /* by the batch's own mean and variance; else by the running ones */
+} weft_batch_norm_params;
+#define WEFT_BATCH_NORM_DEFAULTS                                                                                       \
+    {                                                                                                                  \
+        sizeof(weft_batch_norm_params), 0.1, 1e-5, false                                                               \
+    }
 
 /* Steps of optimisers compute in f32, for f64 parameters in f64. State (velocity, m, v) is f32 beside parameters of
  * half types and else of the parameter's dtype. A half parameter takes the step and is rounded: steps below half of its

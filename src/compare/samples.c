@@ -220,7 +220,8 @@ static weft_tensor *run_layer(weft__sampler *s, int op)
     case WEFT_OP_RMS_NORM:
         return weft_rms_norm(X(ROWS, COLUMNS), X(COLUMNS), 1e-5);
     case WEFT_OP_BATCH_NORM:
-        return weft_batch_norm(X(4, 6, 5, 7), X(6), X(6), NULL, NULL, true, 0.1, 1e-5);
+        return weft_batch_norm(X(4, 6, 5, 7), X(6), X(6), NULL, NULL,
+                               &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
     case WEFT_OP_DROPOUT:
         return weft_dropout(X(ROWS, COLUMNS), 0.3, true);
     case WEFT_OP_CONV2D:

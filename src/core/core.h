@@ -6,7 +6,7 @@
 #define WEFT_NO_CALL_SITES
 #endif
 #include <stdatomic.h>
-#include <weft/weft.h>
+#include <weft/extend.h>
 #include "backend.h"
 
 #ifdef NDEBUG
@@ -262,6 +262,8 @@ struct weft_ctx {
 /* Records the first error: "weft_<op>: <message> [file:line]". Returns status. ctx NULL: only returns. */
 weft_status weft__fail(weft_ctx *ctx, int op, weft_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+weft_status weft__struct_in(const char *type, const void *defaults, const void *given, void *out, char *message,
+                            size_t room); /* weft_struct_in before there is a context */
 weft_status weft__fail_named(weft_ctx *ctx, const char *function, weft_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same for a call of the backend: with the backend's own sentence if it has one, else with what. */

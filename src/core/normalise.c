@@ -1,4 +1,5 @@
 /* normalise.c - front ends of softmax, log_softmax, layer_norm, rms_norm and batch_norm. */
+#include <math.h>
 #include "core.h"
 
 static weft_tensor *softmax(int op, weft_tensor *x, int dim)
@@ -184,14 +185,27 @@ static weft_tensor *apply_batch(weft_ctx *ctx, weft_tensor **in, double momentum
     return ctx->status == WEFT_OK ? y : NULL;
 }
 
-weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean,
-                             weft_tensor *running_var, bool training, double momentum, double eps)
+static bool batch_params(weft_ctx *ctx, const weft_batch_norm_params *given, weft_batch_norm_params *p)
 {
+    static const weft_batch_norm_params defaults = WEFT_BATCH_NORM_DEFAULTS;
+    if (weft_struct_in(ctx, "batch_norm", "weft_batch_norm_params", &defaults, given, p) != WEFT_OK)
+        return false;
+    if (p->momentum >= 0 && p->momentum <= 1 && p->eps >= 0 && isfinite(p->eps))
+        return true;
+    weft__fail(ctx, WEFT_OP_BATCH_NORM, WEFT_E_INVALID,
+               "momentum %g must lie in [0, 1], and eps %g be finite and at least 0", p->momentum, p->eps);
+    return false;
+}
+
+weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean,
+                             weft_tensor *running_var, const weft_batch_norm_params *params)
+{
+    weft_batch_norm_params p;
     weft_tensor *in[] = {x, w, b, running_mean, running_var}, *y = NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_BATCH_NORM, in, 5, 30u);
     if (!ctx)
         return NULL;
-    if (weft__localise(ctx, in, 5) && channels_fit(ctx, in))
-        y = training ? apply_batch(ctx, in, momentum, eps) : apply_running(ctx, in, eps);
+    if (weft__localise(ctx, in, 5) && batch_params(ctx, params, &p) && channels_fit(ctx, in))
+        y = p.training ? apply_batch(ctx, in, p.momentum, p.eps) : apply_running(ctx, in, p.eps);
     return weft__leave_with(ctx, y);
 }

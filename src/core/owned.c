@@ -5,7 +5,6 @@
  * and what a slot says of its object is read only by whoever holds the handle of that generation. */
 #include <string.h>
 #include "core.h"
-#include <weft/extend.h>
 
 enum { SLOT_BITS = 14, SLOTS = 1 << SLOT_BITS };
 

@@ -59,7 +59,8 @@ static weft_tensor *apply(weft_ctx *ctx, const run_case *c, weft_tensor *const *
     case RMS_NORM:
         return weft_rms_norm(in[0], in[1], 1e-5);
     case BATCH_NORM:
-        return weft_batch_norm(in[0], in[1], in[2], NULL, NULL, true, 0.1, 1e-5);
+        return weft_batch_norm(in[0], in[1], in[2], NULL, NULL,
+                               &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
     default: /* about one row in nine is ignored */
         return weft_cross_entropy_with(
             in[0], both_input(ctx, WEFT_I64, c->shape, c->ndim - 1, 0, (double)(c->shape[c->ndim - 1] - 1), 3),
@@ -250,8 +251,10 @@ static weft_tensor *far_off(weft_ctx *ctx, void *user)
 {
     const run_case *c = user;
     weft_tensor *x = both_input(ctx, WEFT_F32, c->shape, c->ndim, 4096, 4098, 7);
-    return c->f == LAYER_NORM ? weft_layer_norm(x, NULL, NULL, 1e-5)
-                              : weft_batch_norm(x, NULL, NULL, NULL, NULL, true, 0.1, 1e-5);
+    return c->f == LAYER_NORM
+               ? weft_layer_norm(x, NULL, NULL, 1e-5)
+               : weft_batch_norm(x, NULL, NULL, NULL, NULL,
+                                 &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
 }
 
 WEFT_TEST(DeviceRows, LargeMeanOverSmallSpread)

@@ -101,7 +101,9 @@ CASE(rms_norm)
 /* x, w, b, running mean, running var; i: training; f: momentum, eps. Results: y and the running values. */
 CASE(batch_norm)
 {
-    c->out[0] = weft_batch_norm(c->in[0], c->in[1], c->in[2], c->in[3], c->in[4], c->i[0] != 0, c->f[0], c->f[1]);
+    c->out[0] =
+        weft_batch_norm(c->in[0], c->in[1], c->in[2], c->in[3], c->in[4],
+                        &(weft_batch_norm_params){sizeof(weft_batch_norm_params), c->f[0], c->f[1], c->i[0] != 0});
     if (c->in[3]) {
         c->n_out = 3;
         c->out[1] = c->in[3];

@@ -82,7 +82,9 @@ norm net_batch_norm(net *n, int64_t channels)
 
 weft_tensor *(net_run_batch_norm)(const norm *b, weft_tensor *x)
 {
-    return (weft_batch_norm)(x, b->w, b->b, b->mean, b->var, true, 0.1, 1e-5);
+    weft_batch_norm_params params = WEFT_BATCH_NORM_DEFAULTS;
+    params.training = true;
+    return (weft_batch_norm)(x, b->w, b->b, b->mean, b->var, &params);
 }
 
 norm net_layer_norm(net *n, int64_t width)
