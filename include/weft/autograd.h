@@ -137,7 +137,7 @@ typedef struct weft_custom_op {
     void *user;
 } weft_custom_op;
 
-/* Runs op on n >= 1 inputs (at most 16). */
+/* Runs op on n >= 1 inputs (at most 64). */
 WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n);
 
 #ifdef __cplusplus

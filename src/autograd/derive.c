@@ -54,27 +54,51 @@ static bool takes_steps(const weft__vjp *v)
     return (v->create_graph || weft__ops[op].family == WEFT__REDUCE) && !rounds_once(op);
 }
 
-void weft__derive(weft__vjp *v)
+/* Operands, results and gradients of a rule in f32, in a row of its own that the rule's view of them points to. */
+static int widen(weft_tensor **row, weft_tensor *const *tensors, int n)
+{
+    for (int k = 0; k < n; k++)
+        row[k] = weft__widened(tensors[k]);
+    return n;
+}
+
+static void derive_wide(const weft__vjp *v, weft_tensor **row)
 {
     const weft__node *node = v->node;
-    weft_tensor *in[WEFT__NODE_INPUTS], *extra[WEFT__MAX_OUT - 1];
-    if (!takes_steps(v) || node->n_in > WEFT__NODE_INPUTS) {
-        weft__vjps[node->op](v);
-        return;
-    }
     weft__vjp wide = *v;
-    wide.in = in;
-    wide.extra = extra;
-    for (int k = 0; k < node->n_in; k++)
-        in[k] = weft__widened(v->in[k]);
-    for (int k = 0; k < node->n_extra; k++)
-        extra[k] = weft__widened(v->extra[k]);
-    wide.y = weft__widened(v->y);
-    wide.g = weft__widened(v->g);
+    wide.in = row;
+    row += widen(row, v->in, node->n_in);
+    wide.extra = row;
+    row += widen(row, v->extra, node->n_extra);
+    wide.ys = row;
+    row += widen(row, v->ys, node->n_out);
+    wide.gs = row;
+    widen(row, v->gs, node->n_out);
+    wide.y = wide.ys[0];
+    wide.g = wide.gs[0];
     if (v->ctx->status != WEFT_OK)
         return;
     weft__vjps[node->op](&wide);
     for (int k = 0; k < node->n_in; k++)
         if (v->out[k])
             v->out[k] = weft__narrowed(v->out[k], (weft_dtype)v->in[k]->a.dtype);
+}
+
+void weft__derive(weft__vjp *v)
+{
+    enum { FEW = 16 };
+    const weft__node *node = v->node;
+    if (!takes_steps(v)) {
+        weft__vjps[node->op](v);
+        return;
+    }
+    weft_tensor *few[FEW], **row = few;
+    const int64_t n = (int64_t)node->n_in + node->n_extra + 2 * (int64_t)node->n_out;
+    if (n > FEW && !(row = weft__host_array(v->ctx, n, sizeof *row))) {
+        weft__fail_named(v->ctx, "backward", WEFT_E_NOMEM, "out of memory for %lld tensors", (long long)n);
+        return;
+    }
+    derive_wide(v, row);
+    if (row != few)
+        weft__host_free(v->ctx, row, sizeof *row * (size_t)n);
 }

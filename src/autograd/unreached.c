@@ -16,6 +16,13 @@ static void cut_here(weft__leaf *leaf, const weft_tensor *t)
     leaf->cut_site = t->cut_site;
 }
 
+static void cut_at_results(weft__leaf *leaf, weft__node *node)
+{
+    for (int k = 0; k < node->n_out; k++)
+        if (weft__result_of(node, k)->tensor)
+            cut_here(leaf, weft__result_of(node, k)->tensor);
+}
+
 /* Follows the leaf forward over the live tape until something cut the path. */
 static void find_cut(weft_ctx *ctx, weft__leaf *leaf)
 {
@@ -28,8 +35,7 @@ static void find_cut(weft_ctx *ctx, weft__leaf *leaf)
             if (!t || (t != leaf->owner && !(t->node && t->node->visit == visit)))
                 continue;
             node->visit = visit;
-            if (node->output)
-                cut_here(leaf, node->output);
+            cut_at_results(leaf, node);
             break;
         }
     }

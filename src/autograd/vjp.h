@@ -9,10 +9,12 @@
 typedef struct weft__vjp {
     weft_ctx *ctx;
     const weft__node *node;
-    weft_tensor *g;            /* gradient of the result, of its shape and dtype */
+    weft_tensor *g;            /* gradient of the result, of its shape and dtype; of several results: gs[0] */
+    weft_tensor *const *gs;    /* those of all differentiable results; NULL: nobody used that one, so that it is 0 */
     weft_tensor *const *in;    /* the operands; optional ones may be NULL */
     weft_tensor *y;            /* the result, where weft__record kept it; with history when create_graph is set */
-    weft_tensor *const *extra; /* further outputs */
+    weft_tensor *const *ys;    /* likewise all differentiable results; y is ys[0] */
+    weft_tensor *const *extra; /* the results that are not differentiable */
     const int64_t *i;          /* attributes */
     const double *f;
     bool create_graph; /* compose from public operations, so that the gradient can be differentiated */

@@ -1,8 +1,8 @@
 /* walk.c - the backward pass: gradients travel from results to leaves, latest operation first. */
 #include <string.h>
-#include "core/observe.h"
-#include "vjp.h"
 #include "walk.h"
+
+enum { FEW_OPERANDS = 8 };
 
 /* ---- Delivering ---- */
 
@@ -10,22 +10,21 @@
  * back when this one ends. */
 struct weft__displaced {
     weft__displaced *next;
-    weft__node *node; /* or */
-    weft__leaf *leaf;
+    weft__sum *place;
     weft__sum sum;
+    weft__leaf *leaf; /* whose it is, or NULL: of a node's result */
     const void *toucher;
     weft__leaf *next_touched;
 };
 
-static bool displace(weft__walk *w, weft__node *node, weft__leaf *leaf)
+static bool displace(weft__walk *w, weft__sum *sum, weft__leaf *leaf)
 {
     weft__displaced *d = weft__host_alloc(w->ctx, sizeof *d);
     if (!d) {
         weft__fail_named(w->ctx, "backward", WEFT_E_NOMEM, "out of memory for a backward pass within another");
         return false;
     }
-    weft__sum *sum = node ? &node->pending : &leaf->pass;
-    *d = (weft__displaced){.next = w->displaced, .node = node, .leaf = leaf, .sum = *sum};
+    *d = (weft__displaced){.next = w->displaced, .place = sum, .sum = *sum, .leaf = leaf};
     *sum = (weft__sum){.begun = false};
     if (leaf) {
         d->toucher = leaf->toucher;
@@ -41,7 +40,7 @@ static void put_back(weft__walk *w)
     while (w->displaced) {
         weft__displaced *d = w->displaced;
         w->displaced = d->next;
-        *(d->node ? &d->node->pending : &d->leaf->pass) = d->sum;
+        *d->place = d->sum;
         if (d->leaf) {
             d->leaf->toucher = d->toucher;
             d->leaf->next_touched = d->next_touched;
@@ -50,9 +49,17 @@ static void put_back(weft__walk *w)
     }
 }
 
-static bool waits(const weft__walk *w, const weft__node *node)
+static bool waits(const weft__walk *w, const weft__result *result)
 {
-    return node->pending.begun && node->pending.walk == w;
+    return result->pending.begun && result->pending.walk == w;
+}
+
+static bool any_waits(const weft__walk *w, weft__node *node)
+{
+    bool any = waits(w, &node->first);
+    for (int k = 1; k < node->n_out && !any; k++)
+        any = waits(w, weft__result_of(node, k));
+    return any;
 }
 
 /* Begins the gathering for t, of what is delivered now, or goes on with it: it is flat as long as all of it is. */
@@ -75,18 +82,19 @@ static weft__sum *sum_of(weft__walk *w, weft_tensor *t)
 {
     weft__node *node = t->node;
     if (node) {
-        if (waits(w, node))
-            return go_on(w, &node->pending);
-        if (node->pending.begun && !displace(w, node, NULL))
+        weft__result *result = weft__result_of(node, t->result);
+        if (waits(w, result))
+            return go_on(w, &result->pending);
+        if (result->pending.begun && !displace(w, &result->pending, NULL))
             return NULL;
         node->refs++;
         w->pending++;
-        return begin(w, &node->pending, t);
+        return begin(w, &result->pending, t);
     }
     weft__leaf *leaf = weft__leaf_of(t);
     if (!leaf || leaf->toucher == w)
         return leaf ? go_on(w, &leaf->pass) : NULL;
-    if (leaf->toucher && !displace(w, NULL, leaf))
+    if (leaf->toucher && !displace(w, &leaf->pass, leaf))
         return NULL;
     leaf->toucher = w;
     leaf->next_touched = w->touched;
@@ -113,7 +121,8 @@ static bool is_asked_for(const weft__walk *w, const weft__node *node)
 /* Does nothing but show another tensor's memory otherwise, so that a gradient may go past it to that tensor? */
 static bool is_mere_view(const weft__walk *w, const weft__node *node)
 {
-    if (node->is_custom || (node->output && node->output->leaf && node->output->leaf->hooks))
+    const weft_tensor *result = node->first.tensor;
+    if (node->is_custom || (result && result->leaf && result->leaf->hooks))
         return false;
     switch (node->op) {
     case WEFT_OP_RESHAPE:
@@ -153,185 +162,34 @@ static void deliver_part(weft__walk *w, weft_tensor *sliced, const weft__place *
 
 /* ---- One node ---- */
 
-static bool unchanged(weft__walk *w, const weft__node *node)
+static bool was_changed(const weft_tensor *t, uint32_t version)
 {
-    const char *name = node->is_custom ? node->custom->name : weft__ops[node->op].name;
-    for (int k = 0; k <= node->n_in; k++) {
-        const weft_tensor *t = k < node->n_in ? node->in[k] : node->y;
-        uint32_t then = k < node->n_in ? node->versions[k] : node->y_version;
-        if (!t || then == UINT32_MAX || t->storage->version == then)
-            continue;
-        weft__text where = k < node->n_in ? (weft__text){""} : (weft__text){"the result of "};
-        weft__fail_named(
-            w->ctx, "backward", WEFT_E_OVERWRITTEN,
-            "%sweft_%s (called at %s)%s: %s was changed in place after it was used, and the gradient needs "
-            "the old values; change a weft_clone instead, or after the backward pass",
-            where.s, name, weft__site_text(node->site).s, k < node->n_in ? " needs an operand" : "",
-            weft__describe(t).s);
-        return false;
+    return t && version != UINT32_MAX && t->storage->version != version;
+}
+
+static bool are_unchanged(weft_ctx *ctx, weft__node *node)
+{
+    for (int k = 1; k < node->n_out; k++) {
+        const weft__result *result = weft__result_of(node, k);
+        if (was_changed(result->saved, result->version))
+            return weft__refuse_result(ctx, node, k, result->saved), false;
     }
+    weft_tensor *const *extra = weft__extra_of(node);
+    for (int k = 0; k < node->n_extra; k++)
+        if (was_changed(extra[k], node->versions[node->n_in + k]))
+            return weft__refuse_result(ctx, node, node->n_out + k, extra[k]), false;
     return true;
 }
 
-/* The saved result; with its history when the gradient itself is to be differentiated. */
-static weft_tensor *saved_result(weft__walk *w, weft__node *node)
+/* Whether what the derivative reads is as it was when it was recorded; else error recorded. */
+static bool is_unchanged(weft_ctx *ctx, weft__node *node)
 {
-    if (!node->y || !w->create_graph)
-        return node->y;
-    if (node->output)
-        return node->output;
-    weft_tensor *y = weft__alias(w->ctx, node->op, node->y);
-    if (y) {
-        y->node = node;
-        y->flags |= WEFT__REQUIRES_GRAD;
-        node->refs++;
-    }
-    return y;
-}
-
-/* The fused formula of the row: one kernel for all operands, at the result's shape. */
-static void fused_elementwise(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out)
-{
-    const weft__op_info *info = &weft__ops[node->op];
-    bool one = info->family == WEFT__UNARY || info->family == WEFT__UNARY_P, three = info->family == WEFT__TERNARY;
-    int first = three ? 1 : 0, n_out = one ? 1 : 2, n = 0, n_wanted = 0;
-    const bool passes[2] = {info->gradient_is_g, info->gradient_b_is_g};
-    weft__array expanded[2], *outs[2] = {NULL, NULL};
-    const weft__array *arrays[4];
-    for (int k = 0; k < n_out; k++) {
-        if (!weft__requires(node->in[first + k]))
-            continue;
-        out[first + k] = passes[k] ? g : weft__new(w->ctx, node->op, (weft_dtype)g->a.dtype, g->a.shape, g->a.ndim);
-        if (passes[k])
-            continue;
-        if (!out[first + k])
-            return;
-        outs[k] = &out[first + k]->a;
-        n_wanted++;
-    }
-    if (n_wanted == 0)
-        return;
-    for (int k = 0; k < (one ? 1 : three ? 1 : 2); k++) {
-        bool read = three || (info->saves >> k & 1);
-        expanded[k] = weft__expanded(&node->in[k]->a, g->a.shape, g->a.ndim);
-        arrays[n++] = read ? &expanded[k] : NULL;
-    }
-    if (!three)
-        arrays[n++] = info->saves & WEFT__SAVES_Y ? &node->y->a : NULL;
-    arrays[n++] = &g->a;
-    weft__attrs attrs;
-    attrs.ni = 0;
-    attrs.nf = node->nf;
-    for (int k = 0; k < node->nf; k++)
-        attrs.f[k] = node->f[k];
-    weft__run_grad(w->ctx, node->op, arrays, n, outs, n_out, &attrs);
-}
-
-static bool is_elementwise(const weft__node *node)
-{
-    if (node->is_custom)
-        return false;
-    weft__family family = weft__ops[node->op].family;
-    return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
-}
-
-/* A gradient that a callback gave, as the pass goes on with it: a tensor of this context, and without the history that
- * it may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
-static weft_tensor *taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number)
-{
-    weft_ctx *ctx = w->ctx;
-    if (!weft__check(ctx, function, g, what, number) || !weft__localise(ctx, &g, 1))
-        return NULL;
-    return w->create_graph || !weft__requires(g) ? g : weft__alias(ctx, -1, g);
-}
-
-/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed).
- * */
-static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand)
-{
-    int64_t shape[WEFT__MAX_DIMS];
-    int ndim;
-    return weft__broadcast(&gradient->a, &operand->a, shape, &ndim) && ndim == gradient->a.ndim &&
-           memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
-}
-
-/* Has a callback, called since the context was at this depth, closed the scopes around the pass? Then the pass is gone,
- * *w too (drop_all below). */
-static bool is_gone(const weft_ctx *ctx, int depth)
-{
-    return ctx->depth < depth;
-}
-
-static weft_status call_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
-{
-    const weft_custom_op *op = node->custom;
-    const weft__call_id call = weft__call_begins(ctx, "the backward callback of a custom operation", false);
-    if (!call)
-        return ctx->status;
-    const weft_status status = op->backward(ctx, node->in, node->n_in, y, g, out, op->user);
-    return weft__call_ends(ctx, "backward", call) ? status : WEFT_E_STATE;
-}
-
-static weft_status observe_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
-{
-    const int depth = ctx->depth;
-    if (!ctx->observer)
-        return call_backward(ctx, node, g, y, out);
-    weft__launch l = {.ctx = ctx, .op = WEFT_OP_COUNT, .grad = true, .custom = node->custom};
-    weft__launch_begins(&l);
-    const weft_status status = call_backward(ctx, node, g, y, out);
-    if (!is_gone(ctx, depth))
-        weft__launch_ends(&l, status);
-    return status;
-}
-
-static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
-{
-    weft_ctx *ctx = w->ctx;
-    const int depth = ctx->depth;
-    weft_status status = observe_backward(ctx, node, g, y, out);
-    if (is_gone(ctx, depth))
-        return;
-    if (status != WEFT_OK)
-        weft__fail_named(ctx, node->custom->name, WEFT_E_CALLBACK, "its backward callback returned %s",
-                         weft_status_name(status));
-    for (int k = 0; k < node->n_in && ctx->status == WEFT_OK; k++) {
-        if (!out[k] ||
-            !(out[k] = taken(w, node->custom->name, out[k], "its backward callback's gradient of operand", k)))
-            continue;
-        if (!fits_operand(out[k], node->in[k]))
-            weft__fail_named(ctx, node->custom->name, WEFT_E_CALLBACK,
-                             "its backward callback gave %s as the gradient of operand %d, which is %s",
-                             weft__describe(out[k]).s, k, weft__describe(node->in[k]).s);
-    }
-}
-
-/* place: as in weft__vjp. */
-static void differentiate(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out, weft__place *place)
-{
-    if (is_elementwise(node) && !w->create_graph) {
-        fused_elementwise(w, node, g, out);
-        return;
-    }
-    weft_tensor *y = saved_result(w, node);
-    if (node->y && !y)
-        return;
-    if (node->is_custom) {
-        custom_backward(w, node, g, y, out);
-        return;
-    }
-    weft__vjp v = {.ctx = w->ctx,
-                   .node = node,
-                   .g = g,
-                   .in = node->in,
-                   .y = y,
-                   .extra = node->extra,
-                   .i = node->i,
-                   .f = node->f,
-                   .create_graph = w->create_graph,
-                   .out = out};
-    weft__derive(&v);
-    *place = v.place;
+    for (int k = 0; k < node->n_in; k++)
+        if (was_changed(node->in[k], node->versions[k]))
+            return weft__refuse_operand(ctx, node, k), false;
+    if (was_changed(node->first.saved, node->first.version))
+        return weft__refuse_result(ctx, node, 0, node->first.saved), false;
+    return (node->n_out == 1 && node->n_extra == 0) || are_unchanged(ctx, node);
 }
 
 /* What the hook put in g's place, or g; NULL: an error, or the pass is gone. */
@@ -346,7 +204,7 @@ static weft_tensor *call_hook(weft__walk *w, const weft__hook_entry *h, weft_ten
         return NULL;
     if (!other)
         return g;
-    other = taken(w, "backward", other, "the gradient that a hook returned", -1);
+    other = weft__taken(w, "backward", other, "the gradient that a hook returned", -1);
     if (!other || (weft__same_shape(&other->a, &g->a) && other->a.dtype == g->a.dtype))
         return other;
     weft__fail_named(ctx, "backward", WEFT_E_CALLBACK,
@@ -355,8 +213,9 @@ static weft_tensor *call_hook(weft__walk *w, const weft__hook_entry *h, weft_ten
     return NULL;
 }
 
-/* The hooks of t, NULL or not, on w->held; what they make of it is held then. False: an error, or the pass is gone. */
-static bool run_hooks(weft__walk *w, weft_tensor *t)
+/* The hooks of t, NULL or not, on the gradient in w->grads[k]; what they make of it is held then. False: an error, or
+ * the pass is gone. */
+static bool run_hooks(weft__walk *w, weft_tensor *t, int k)
 {
     const weft_ctx *ctx = w->ctx;
     const int depth = ctx->depth;
@@ -365,49 +224,68 @@ static bool run_hooks(weft__walk *w, weft_tensor *t)
     weft__ref(t); /* a hook may let go of it, and the hooks with it */
     w->hooked = t;
     for (weft__hook_entry *h = t->leaf->hooks; h && ctx->status == WEFT_OK; h = h->next) {
-        weft_tensor *other = call_hook(w, h, t, w->held);
-        if (is_gone(ctx, depth))
+        weft_tensor *other = call_hook(w, h, t, w->grads[k]);
+        if (weft__pass_is_gone(ctx, depth))
             return false;
         if (!other)
             break;
         weft__ref(other);
-        weft__unref(w->held);
-        w->held = other;
+        weft__unref(w->grads[k]);
+        w->grads[k] = other;
+        w->replaced = true;
     }
     w->hooked = NULL;
     weft__unref(t);
     return ctx->status == WEFT_OK;
 }
 
-/* Hands g to those who asked for it: the inputs with this node, or, as for a leaf, this tensor. */
-static void capture(weft__walk *w, const weft__node *node, const weft_tensor *leaf, weft_tensor *g)
+/* Hands g to those who asked for it: the inputs that are this result of a node, or, as for a leaf, this tensor. */
+static void capture(weft__walk *w, const weft__node *node, int result, const weft_tensor *leaf, weft_tensor *g)
 {
     for (int k = 0; k < w->n_inputs; k++) {
         const weft_tensor *input = w->inputs[k];
-        if (node ? input->node != node : input != leaf)
+        if (node ? input->node != node || input->result != result : input != leaf)
             continue;
         weft__ref(g);
         w->captured[k] = g;
     }
 }
 
+/* The hooks of a result that a gradient has arrived at, and those who asked for it. False: an error, or the pass is
+ * gone. */
+static inline bool arrive(weft__walk *w, const weft__node *node, const weft__result *result, int k)
+{
+    if (!w->grads[k])
+        return true;
+    if (!run_hooks(w, result->tensor, k))
+        return false;
+    capture(w, node, k, NULL, w->grads[k]);
+    return true;
+}
+
+static bool arrive_at_all(weft__walk *w, weft__node *node)
+{
+    w->replaced = false;
+    bool fine = arrive(w, node, &node->first, 0);
+    for (int k = 1; k < node->n_out && fine; k++)
+        fine = arrive(w, node, weft__result_of(node, k), k);
+    return fine;
+}
+
 static void propagate(weft__walk *w, weft__node *node)
 {
     weft_ctx *ctx = w->ctx;
-    weft_tensor *few[8] = {NULL}, **out = w->out ? w->out : few;
+    weft_tensor *few[FEW_OPERANDS] = {NULL}, **out = w->out ? w->out : few;
     const int depth = ctx->depth;
     weft__place place = {.step = 0};
-    const weft_tensor *arrived = w->held;
-    if (!run_hooks(w, node->output))
+    if (!arrive_at_all(w, node))
         return;
-    weft_tensor *g = w->held;
-    w->flat = weft__flat_behind(node, w->flat, g != arrived);
-    capture(w, node, NULL, g);
-    differentiate(w, node, g, out, &place);
-    if (is_gone(ctx, depth))
+    w->flat = weft__flat_behind(node, w->flat, w->replaced);
+    weft__differentiate(w, node, out, &place);
+    if (weft__pass_is_gone(ctx, depth))
         return;
     if (ctx->options.nan_watch)
-        weft__watch_gradients(ctx, node, g, out);
+        weft__watch_gradients(ctx, node, w->grads, out);
     if (place.step > 0 && out[0] && ctx->status == WEFT_OK)
         deliver_part(w, node->in[0], &place, out[0]);
     for (int k = 0; k < node->n_in && place.step == 0 && ctx->status == WEFT_OK; k++)
@@ -417,12 +295,70 @@ static void propagate(weft__walk *w, weft__node *node)
 
 static void let_go(weft__walk *w)
 {
-    if (w->held)
-        weft__unref(w->held);
-    if (w->out)
-        weft__host_free(w->ctx, w->out, w->out_bytes);
+    for (int k = 0; k < w->n_grads; k++)
+        if (w->grads[k])
+            weft__unref(w->grads[k]);
+    if (w->block)
+        weft__host_free(w->ctx, w->block, w->block_bytes);
+    w->n_grads = 0;
+    w->block = w->out = NULL;
+}
+
+/* Places for the gradients and saved results of many results, and for the gradients of many operands. False: out of
+ * memory, recorded. */
+static __attribute__((noinline)) bool make_room(weft__walk *w, int n_out, int n_in)
+{
+    w->block_bytes = sizeof *w->block * (2 * (size_t)n_out + (size_t)n_in);
+    w->block = weft__host_alloc(w->ctx, w->block_bytes);
+    if (!w->block) {
+        weft__fail_named(w->ctx, "backward", WEFT_E_NOMEM, "out of memory for %d gradients", n_out + n_in);
+        return false;
+    }
+    memset(w->block, 0, w->block_bytes);
+    if (n_out) {
+        w->grads = w->block;
+        w->saved = w->block + n_out;
+    }
+    if (n_in)
+        w->out = w->block + 2 * n_out;
+    return true;
+}
+
+static bool room_for(weft__walk *w, const weft__node *node)
+{
+    const int n_out = node->n_out > 1 ? node->n_out : 0, n_in = node->n_in > FEW_OPERANDS ? node->n_in : 0;
+    w->grads = &w->held;
+    w->saved = &w->held_saved;
     w->held = NULL;
-    w->out = NULL;
+    if ((n_out || n_in) && !make_room(w, n_out, n_in))
+        return false;
+    w->n_grads = node->n_out;
+    return true;
+}
+
+/* Takes what has arrived at a result into w->grads, or drops it. It is flat as a whole if all that arrives is. Returns
+ * whether anything has arrived. */
+static inline bool take_gradient(weft__walk *w, weft__result *result, int k, bool first, bool drop)
+{
+    if (!waits(w, result))
+        return false;
+    if (first || result->pending.flat.op == WEFT_OP_COUNT)
+        w->flat = result->pending.flat;
+    if (drop)
+        weft__sum_drop(w->ctx, &result->pending);
+    else
+        w->grads[k] = weft__sum_take(w->ctx, &result->pending);
+    return true;
+}
+
+/* The node leaves the pass: of the references that its results' gradients held, the caller keeps one. */
+static void take_gradients(weft__walk *w, weft__node *node, bool drop)
+{
+    int n = take_gradient(w, &node->first, 0, true, drop);
+    for (int k = 1; k < node->n_out; k++)
+        n += take_gradient(w, weft__result_of(node, k), k, n == 0, drop);
+    w->pending -= n;
+    node->refs -= n - 1;
 }
 
 /* False: the pass is gone. */
@@ -430,25 +366,15 @@ static bool process(weft__walk *w, weft__node *node)
 {
     weft_ctx *ctx = w->ctx;
     const int depth = ctx->depth, mark = weft_scope_push(ctx);
-    const bool fine = mark >= 0 && ctx->status == WEFT_OK && unchanged(w, node);
-    w->pending--;
+    const bool fine = mark >= 0 && ctx->status == WEFT_OK && is_unchanged(ctx, node) && room_for(w, node);
+    take_gradients(w, node, !fine);
     w->node = node;
-    w->flat = node->pending.flat;
     ctx->deriving = node;
-    if (fine && (w->held = weft__sum_take(ctx, &node->pending)) && node->n_in > 8) {
-        w->out_bytes = sizeof *w->out * (size_t)node->n_in;
-        if ((w->out = weft__host_alloc(ctx, w->out_bytes)))
-            memset(w->out, 0, w->out_bytes);
-        else
-            weft__fail_named(ctx, "backward", WEFT_E_NOMEM, "out of memory for %d gradients", node->n_in);
-    }
-    if (w->held && ctx->status == WEFT_OK)
+    if (fine && ctx->status == WEFT_OK)
         propagate(w, node);
-    if (is_gone(ctx, depth))
+    if (weft__pass_is_gone(ctx, depth))
         return false;
     ctx->deriving = NULL;
-    if (waits(w, node))
-        weft__sum_drop(ctx, &node->pending);
     let_go(w);
     w->node = NULL;
     if (mark >= 0)
@@ -504,17 +430,20 @@ static bool finish_leaf(weft__walk *w, weft__leaf *leaf)
     const int depth = ctx->depth;
     weft_tensor *t = leaf->owner;
     leaf->flat = leaf->pass.flat;
-    const weft_tensor *arrived = w->held = weft__sum_take(w->ctx, &leaf->pass);
-    const bool fine = w->held && run_hooks(w, t);
-    if (is_gone(ctx, depth))
+    w->grads = &w->held;
+    w->n_grads = 1;
+    w->replaced = false;
+    w->held = weft__sum_take(w->ctx, &leaf->pass);
+    const bool fine = w->held && run_hooks(w, t, 0);
+    if (weft__pass_is_gone(ctx, depth))
         return false;
     if (fine) {
-        if (w->held != arrived)
+        if (w->replaced)
             leaf->flat.op = WEFT_OP_COUNT;
         weft__sum_begin(&leaf->pass, t, w);
         weft__ref(w->held);
         leaf->pass.whole = w->held;
-        capture(w, NULL, t, w->held);
+        capture(w, NULL, 0, t, w->held);
     }
     let_go(w);
     return true;
@@ -563,10 +492,12 @@ static void drop_all(weft_ctx *ctx, weft__undo *undo)
         weft__unref(w->hooked);
     for (weft__node *node = w->pending > 0 ? ctx->tape_last : NULL, *before; node; node = before) {
         before = node->prev;
-        if (!waits(w, node))
-            continue;
-        weft__sum_drop(ctx, &node->pending);
-        weft__node_unref(ctx, node); /* the results still hold it */
+        for (int k = 0, n_out = node->n_out; k < n_out; k++) {
+            if (!waits(w, weft__result_of(node, k)))
+                continue;
+            weft__sum_drop(ctx, &weft__result_of(node, k)->pending);
+            weft__node_unref(ctx, node); /* the results still hold it */
+        }
     }
     if (w->node)
         weft__node_unref(ctx, w->node);
@@ -601,7 +532,7 @@ bool weft__walk_run(weft__walk *w, weft_tensor *const *cotangents)
         seed(w, cotangents);
     while (node && w->pending > 0) { /* after an error too, to let go of what waits */
         weft__node *before = node->prev;
-        if (waits(w, node)) {
+        if (any_waits(w, node)) {
             if (!process(w, node))
                 return false;
             before = node->prev;

@@ -2,7 +2,7 @@
 #ifndef WEFT_AUTOGRAD_WALK_H
 #define WEFT_AUTOGRAD_WALK_H
 
-#include "core/core.h"
+#include "vjp.h"
 
 typedef struct weft__displaced weft__displaced;
 
@@ -12,14 +12,19 @@ typedef struct weft__walk {
     size_t bytes;    /* of this block, with the arrays */
     weft_ctx *ctx;
     bool create_graph;
-    int64_t pending;            /* nodes that wait with a gradient */
+    int64_t pending;            /* results of nodes that wait with a gradient, each with a reference to its node */
     weft__leaf *touched;        /* leaves that were reached, linked */
     weft__displaced *displaced; /* of passes around this one */
-    weft__node *node;           /* in progress, with the reference of its gradient */
-    weft_tensor *held;          /* the gradient in progress, strong */
-    weft_tensor *hooked;        /* whose hooks run, strong */
-    weft_tensor **out;          /* gradients of many operands */
-    size_t out_bytes;
+    weft__node *node;           /* in progress, with the reference of its gradients */
+    weft_tensor **grads;        /* of its results or of a leaf, NULL where none arrived, strong; &held or in block */
+    weft_tensor **saved;        /* results as the derivative sees them, NULL where it reads none; likewise */
+    int n_grads;                /* set entries of grads */
+    bool replaced;              /* a hook has put another one in a gradient's place */
+    weft_tensor *held, *held_saved;
+    weft_tensor *hooked; /* whose hooks run, strong */
+    weft_tensor **out;   /* gradients of many operands, in block; else NULL */
+    weft_tensor **block; /* for a node of many results or operands; else NULL */
+    size_t block_bytes;
     weft_tensor **results;  /* strong: they hold the graph, whatever a hook lets go of */
     weft_tensor **inputs;   /* weft_grad: tensors whose gradient is asked for, strong */
     weft_tensor **captured; /* their gradients, strong */
@@ -35,6 +40,26 @@ weft__walk *weft__walk_new(weft_ctx *ctx, bool create_graph, weft_tensor *const 
  * and the context is no longer within the function that called this. weft__walk_end drops what is still held, and w. */
 bool weft__walk_run(weft__walk *w, weft_tensor *const *cotangents);
 void weft__walk_end(weft__walk *w);
+
+/* ---- One node of a pass (differentiate.c) ---- */
+
+/* Has a callback, called since the context was at this depth, closed the scopes around the pass? Then the pass is gone,
+ * the walk too. */
+static inline bool weft__pass_is_gone(const weft_ctx *ctx, int depth)
+{
+    return ctx->depth < depth;
+}
+
+/* Record the error of what the derivative reads and somebody has overwritten: operand or result k. */
+void weft__refuse_operand(weft_ctx *ctx, const weft__node *node, int k);
+void weft__refuse_result(weft_ctx *ctx, const weft__node *node, int k, const weft_tensor *t);
+/* Gradients of the operands, into out, from w->grads. place: as in weft__vjp. The pass may be gone after it. */
+void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, weft__place *place);
+/* A gradient that a callback gave, as the pass goes on with it: a tensor of this context, and without the history that
+ * it may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
+weft_tensor *weft__taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number);
+
+/* ---- What is not reached (unreached.c) ---- */
 
 /* What a node's derivative makes of a gradient that arrived flat, or not; one that a hook put in its place is not. */
 weft__flat weft__flat_behind(const weft__node *node, weft__flat arrived, bool replaced);

@@ -19,13 +19,15 @@
 #define WEFT__NAME_SIZE 48
 #define WEFT__MAX_OUT 4
 #define WEFT__NODE_INPUTS 5 /* kept inside a node; more go to a block of their own */
+#define WEFT__NODE_EXTRA 3
+#define WEFT__NODE_VERSIONS 6 /* of operands and extra results together */
 #define WEFT__NODE_INTS 4
 #define WEFT__NODE_REALS 2
 #define WEFT__SIZE_CLASSES 200
 /* Freed headers that are held back, first in, first out, before they are used again: for so long a use of a freed
  * tensor is seen as such. More would cost the cache: a header is five lines. */
 #define WEFT__QUARANTINE (WEFT__DEBUG ? 4096 : 64)
-#define WEFT__MAX_CUSTOM_INPUTS 16
+#define WEFT__MAX_CUSTOM_INPUTS 64
 #define WEFT__MOST_CALLBACKS 32 /* of the program's, one within the other */
 #define WEFT__MORE_CALLBACKS 8  /* of those that only look: what is undone after the last of the others needs them */
 
@@ -82,8 +84,9 @@ struct weft_tensor {
     int32_t owned;    /* of these, those of objects that the context owns (weft/extend.h) */
     int32_t scope;    /* index of the scope it was made in, for messages */
     uint16_t
-        cut_op;    /* requires_grad: an operation that used it without recording; else: the one that cut its history */
-    weft_ctx *ctx; /* NULL for shared tensors */
+        cut_op;     /* requires_grad: an operation that used it without recording; else: the one that cut its history */
+    int32_t result; /* which result of node it is, from 0 */
+    weft_ctx *ctx;  /* NULL for shared tensors */
     const char *maker; /* name of the function or operation that made it */
     weft__site site;
     weft__storage *storage; /* from magic to here is what the name of a freed tensor needs: it stays readable */
@@ -142,23 +145,29 @@ struct weft__leaf {
 
 /* ---- Tape ---- */
 
-/* One recorded operation: plain data. Only output 0 is differentiable. */
+/* A result of a recorded operation that gradients arrive at. */
+typedef struct weft__result {
+    weft_tensor *tensor; /* weak: while it lives (for hooks and captures), else NULL */
+    weft_tensor *saved;  /* detached alias of it where the derivative reads it, strong */
+    weft__sum pending;   /* gradient gathered for it during backward; not begun: nothing arrived */
+    uint32_t version;    /* of saved's storage when recorded */
+} weft__result;
+
+/* One recorded operation: plain data. Its results 0 .. n_out - 1 are differentiable, the n_extra ones after them
+ * (indices, masks, statistics) are not: they are kept for the derivative. */
 struct weft__node {
     weft__node *prev, *next; /* the context's tape, in order of execution */
     int32_t refs;
-    int32_t n_in;
+    int32_t n_in, n_out;
+    uint32_t visit; /* scratch for walks */
     uint16_t op;
-    uint8_t n_extra;
+    uint16_t n_extra;
     uint8_t ni, nf;
-    bool is_custom;
-    uint32_t visit;     /* scratch for walks */
+    bool is_custom, has_blocks;
     weft_tensor **in;   /* strong; entries may be NULL; points to in_place or a block of its own */
-    uint32_t *versions; /* of in[k]'s storage when recorded */
-    weft_tensor *y;     /* detached alias of output 0 where the derivative reads it, strong */
-    uint32_t y_version;
-    weft_tensor *extra[WEFT__MAX_OUT - 1]; /* further outputs, kept for the derivative, strong */
-    weft__sum pending;                     /* gradient gathered for output 0 during backward */
-    weft_tensor *output;                   /* weak: output 0 while it lives (for hooks and captures), else NULL */
+    uint32_t *versions; /* of the storages of in[k], then of those of the extra results, when recorded */
+    weft__result first; /* result 0: most have no other */
+    weft__result *more; /* results 1 and on, and behind them the extra ones, in a block; NULL: no more, few extra */
     int64_t *i;
     double *f;
     const weft_custom_op *custom;
@@ -166,8 +175,20 @@ struct weft__node {
     int64_t i_in_place[WEFT__NODE_INTS];
     double f_in_place[WEFT__NODE_REALS];
     weft_tensor *in_in_place[WEFT__NODE_INPUTS];
-    uint32_t versions_in_place[WEFT__NODE_INPUTS];
+    weft_tensor *extra_in_place[WEFT__NODE_EXTRA]; /* strong; entries may be NULL */
+    uint32_t versions_in_place[WEFT__NODE_VERSIONS];
 };
+
+static inline weft__result *weft__result_of(weft__node *node, int k)
+{
+    return k == 0 ? &node->first : &node->more[k - 1];
+}
+
+/* The n_extra results that are not differentiable. */
+static inline weft_tensor **weft__extra_of(weft__node *node)
+{
+    return node->more ? (weft_tensor **)(node->more + node->n_out - 1) : node->extra_in_place;
+}
 
 /* ---- Context ---- */
 
@@ -412,9 +433,16 @@ void weft__adopt(weft_ctx *ctx, weft_tensor *t); /* hands the caller's reference
 void weft__scope_remove(weft_tensor *t);         /* takes the scope's reference away */
 weft__leaf *weft__leaf_of(weft_tensor *t);       /* made on demand; NULL: out of memory, recorded */
 void weft__node_unref(weft_ctx *ctx, weft__node *node);
+void weft__node_free_blocks(weft_ctx *ctx, weft__node *node); /* record.c */
 static inline bool weft__requires(const weft_tensor *t)
 {
     return t && (t->flags & WEFT__REQUIRES_GRAD);
+}
+
+/* Of the operation, without weft_ before it. */
+static inline const char *weft__node_name(const weft__node *node)
+{
+    return node->is_custom ? node->custom->name : weft__ops[node->op].name;
 }
 
 /* Visits every header in use (ctx.c). */
@@ -460,8 +488,8 @@ int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a);
 int weft__first_nonfinite(weft_ctx *ctx, weft_tensor *const *in, int n);
 /* Fails with WEFT_E_NOT_FINITE if out has such elements and no operand has; true if all is well. */
 bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, const weft_tensor *out);
-/* The same for the gradients that node's derivative made of g; says where an operand's elements came from. */
-void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, const weft_tensor *g, weft_tensor *const *out);
+/* The same for the gradients that node's derivative made of those of its results, which may be NULL; says where an operand's elements came from. */
+void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *const *gs, weft_tensor *const *out);
 
 weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q);
 weft_tensor *weft__predicate(int op, weft_tensor *x);
@@ -509,7 +537,8 @@ bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
  * that ran while recording was switched off. */
 enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED };
 
-/* Appends a node for out[0] if gradients are on and an input requires one; else marks the cut. False: out of memory. */
+/* Appends a node for the results if gradients are on and an input requires one; else marks the cut. False: out of
+ * memory, recorded. */
 bool weft__record(weft__call *call);
 bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out);
 void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out);

@@ -2,11 +2,16 @@
 #include <string.h>
 #include "core.h"
 
-/* What a derivative reads: inputs as bits, and whether it reads the result. */
+/* What a derivative reads: operands and differentiable results as bits, of which bit 63 stands for all from there on. */
 typedef struct needs {
-    unsigned inputs;
-    bool result;
+    uint64_t inputs;
+    uint64_t results;
 } needs;
+
+static bool is_in(uint64_t set, int k)
+{
+    return set >> (k < 63 ? k : 63) & 1u;
+}
 
 static needs what_is_read(int op, const weft__attrs *attrs)
 {
@@ -15,25 +20,25 @@ static needs what_is_read(int op, const weft__attrs *attrs)
     case WEFT__UNARY:
     case WEFT__UNARY_P:
     case WEFT__BINARY:
-        return (needs){(unsigned)info->saves & 3u, info->saves & WEFT__SAVES_Y};
+        return (needs){(unsigned)info->saves & 3u, (info->saves & WEFT__SAVES_Y) != 0};
     case WEFT__TERNARY:
-        return (needs){1, false};
+        return (needs){1, 0};
     default:
         break;
     }
     switch (op) {
     case WEFT_OP_PROD:
     case WEFT_OP_LOGSUMEXP:
-        return (needs){1, false};
+        return (needs){1, 0};
     case WEFT_OP_MAX_OVER:
     case WEFT_OP_MIN_OVER:
     case WEFT_OP_NORM:
-        return (needs){1, true};
+        return (needs){1, 1};
     case WEFT_OP_SOFTMAX:
     case WEFT_OP_LOG_SOFTMAX:
-        return (needs){0, true};
+        return (needs){0, 1};
     case WEFT_OP_ATTENTION:
-        return (needs){7, true};
+        return (needs){7, 1};
     case WEFT_OP_LINEAR_ACT: /* gradients of GELU's gradient make its sums again, with the bias */
         return (needs){attrs->i[0] == WEFT_ACTIVATION_GELU_TANH ? 7 : 3, attrs->i[0] == WEFT_ACTIVATION_RELU};
     case WEFT_OP_MATMUL:
@@ -45,15 +50,15 @@ static needs what_is_read(int op, const weft__attrs *attrs)
     case WEFT_OP_CONV2D:
     case WEFT_OP_CONV2D_TRANSPOSE:
     case WEFT_OP_CONV2D_WEIGHT:
-        return (needs){3, false};
+        return (needs){3, 0};
     case WEFT_OP_GATHER:
     case WEFT_OP_SCATTER_ADD:
     case WEFT_OP_INDEX_SELECT:
     case WEFT_OP_INDEX_ADD:
     case WEFT_OP_EMBEDDING:
-        return (needs){2, false};
+        return (needs){2, 0};
     default:
-        return (needs){0, false};
+        return (needs){0, 0};
     }
 }
 
@@ -88,57 +93,89 @@ static bool any_requires(weft_tensor *const *in, int n)
     return false;
 }
 
-static bool room_for(weft_ctx *ctx, weft__node *node, int n_in, int ni, int nf)
+/* Blocks of a node's own, for what has no room in it. */
+static size_t operand_bytes(const weft__node *node)
 {
-    node->in = node->in_in_place;
-    node->versions = node->versions_in_place;
-    node->i = node->i_in_place;
-    node->f = node->f_in_place;
-    if (n_in > WEFT__NODE_INPUTS) {
-        node->in = weft__host_alloc(ctx, (sizeof *node->in + sizeof *node->versions) * (size_t)n_in);
-        if (!node->in)
-            return false;
-        node->versions = (uint32_t *)(node->in + n_in);
+    return sizeof *node->in * (size_t)node->n_in + sizeof *node->versions * (size_t)(node->n_in + node->n_extra);
+}
+
+static size_t result_bytes(const weft__node *node)
+{
+    return sizeof *node->more * (size_t)(node->n_out - 1) + sizeof(weft_tensor *) * node->n_extra;
+}
+
+void weft__node_free_blocks(weft_ctx *ctx, weft__node *node)
+{
+    if (node->in && node->in != node->in_in_place)
+        weft__host_free(ctx, node->in, operand_bytes(node));
+    if (node->more)
+        weft__host_free(ctx, node->more, result_bytes(node));
+    if (node->i && node->i != node->i_in_place)
+        weft__host_free(ctx, node->i, sizeof *node->i * node->ni);
+    if (node->f && node->f != node->f_in_place)
+        weft__host_free(ctx, node->f, sizeof *node->f * node->nf);
+}
+
+static bool has_room(const weft__node *node)
+{
+    return node->n_in <= WEFT__NODE_INPUTS && node->n_in + node->n_extra <= WEFT__NODE_VERSIONS && node->n_out <= 1 &&
+           node->n_extra <= WEFT__NODE_EXTRA && node->ni <= WEFT__NODE_INTS && node->nf <= WEFT__NODE_REALS;
+}
+
+/* Blocks for what has no room in the node. False: out of memory. */
+static __attribute__((noinline)) bool make_room(weft_ctx *ctx, weft__node *node)
+{
+    const bool many = node->n_out > 1 || node->n_extra > WEFT__NODE_EXTRA;
+    if (node->n_in > WEFT__NODE_INPUTS || node->n_in + node->n_extra > WEFT__NODE_VERSIONS) {
+        node->in = weft__host_alloc(ctx, operand_bytes(node));
+        node->versions = node->in ? (uint32_t *)(node->in + node->n_in) : NULL;
     }
-    if (ni > WEFT__NODE_INTS && !(node->i = weft__host_alloc(ctx, sizeof *node->i * (size_t)ni)))
-        goto no_ints;
-    if (nf > WEFT__NODE_REALS && !(node->f = weft__host_alloc(ctx, sizeof *node->f * (size_t)nf)))
-        goto no_reals;
-    return true;
-no_reals:
-    if (node->i != node->i_in_place)
-        weft__host_free(ctx, node->i, sizeof *node->i * (size_t)ni);
-no_ints:
-    if (node->in != node->in_in_place)
-        weft__host_free(ctx, node->in, (sizeof *node->in + sizeof *node->versions) * (size_t)n_in);
+    if (many)
+        node->more = weft__host_alloc(ctx, result_bytes(node));
+    if (node->ni > WEFT__NODE_INTS)
+        node->i = weft__host_alloc(ctx, sizeof *node->i * node->ni);
+    if (node->nf > WEFT__NODE_REALS)
+        node->f = weft__host_alloc(ctx, sizeof *node->f * node->nf);
+    if (node->in && (node->more || !many) && node->i && node->f)
+        return true;
+    weft__node_free_blocks(ctx, node);
     return false;
 }
 
-static weft__node *new_node(weft_ctx *ctx, int op, weft_tensor *const *in, int n_in, const weft__attrs *attrs)
+/* read: the operands that the derivative reads. Versions of others do not matter. */
+static weft__node *new_node(weft_ctx *ctx, int op, weft_tensor *const *in, int n_in, int n_out, int n_extra,
+                            const weft__attrs *attrs, uint64_t read)
 {
     weft__node *node = weft__slab_get(ctx, &ctx->nodes);
     if (!node)
         return NULL;
-    int ni = attrs ? attrs->ni : 0, nf = attrs ? attrs->nf : 0;
-    if (!room_for(ctx, node, n_in, ni, nf)) {
+    node->n_in = n_in;
+    node->n_out = n_out;
+    node->n_extra = (uint16_t)n_extra;
+    node->ni = attrs ? (uint8_t)attrs->ni : 0;
+    node->nf = attrs ? (uint8_t)attrs->nf : 0;
+    node->in = node->in_in_place;
+    node->versions = node->versions_in_place;
+    node->more = NULL;
+    node->i = node->i_in_place;
+    node->f = node->f_in_place;
+    node->has_blocks = !has_room(node);
+    if (node->has_blocks && !make_room(ctx, node)) {
         weft__slab_put(&ctx->nodes, node);
         return NULL;
     }
-    node->refs = 1;
+    node->refs = 0;
     node->op = (uint16_t)op;
-    node->n_in = n_in;
-    node->n_extra = 0;
-    node->ni = (uint8_t)ni;
-    node->nf = (uint8_t)nf;
     node->is_custom = false;
     node->visit = 0;
-    node->y = node->output = NULL;
-    node->pending = (weft__sum){.whole = NULL};
     node->custom = NULL;
     node->site = ctx->site;
-    for (int k = 0; k < ni; k++)
+    node->first = (weft__result){.tensor = NULL};
+    for (int k = 1; k < n_out; k++)
+        node->more[k - 1] = (weft__result){.tensor = NULL};
+    for (int k = 0; k < node->ni; k++)
         node->i[k] = attrs->i[k];
-    for (int k = 0; k < nf; k++)
+    for (int k = 0; k < node->nf; k++)
         node->f[k] = attrs->f[k];
     for (int k = 0; k < n_in; k++) {
         weft_tensor *t = in[k];
@@ -146,7 +183,7 @@ static weft__node *new_node(weft_ctx *ctx, int op, weft_tensor *const *in, int n
         if (!t)
             continue;
         weft__ref(t);
-        node->versions[k] = t->storage->version;
+        node->versions[k] = is_in(read, k) ? t->storage->version : UINT32_MAX;
         if (t->leaf)
             t->leaf->used_epoch = ctx->backward_count + 1;
     }
@@ -164,54 +201,103 @@ static bool no_memory(weft_ctx *ctx, int op)
     return false;
 }
 
-/* The result without its history, so that node and result do not hold each other. */
-static bool save_result(weft_ctx *ctx, weft__node *node, weft_tensor *out)
+/* A result without its history, so that node and result do not hold each other. */
+static bool save_result(weft_ctx *ctx, weft__result *result, weft_tensor *out)
 {
-    node->y = weft__alias(ctx, (int)out->op, out);
-    if (!node->y)
+    result->saved = weft__alias(ctx, (int)out->op, out);
+    if (!result->saved)
         return false;
-    weft__ref(node->y);
-    weft__scope_remove(node->y);
-    node->y_version = out->storage->version;
+    weft__ref(result->saved);
+    weft__scope_remove(result->saved);
+    result->version = out->storage->version;
     return true;
 }
 
-static void attach(weft_tensor *out, weft__node *node)
+/* Every result holds the node. */
+static void attach(weft_tensor *out, weft__node *node, weft__result *result, int k)
 {
     out->node = node;
+    out->result = k;
     out->flags |= WEFT__REQUIRES_GRAD;
-    node->output = out;
+    result->tensor = out;
+    node->refs++;
+}
+
+static void keep_extra(weft__node *node, weft_tensor *const *extra)
+{
+    weft_tensor **kept = weft__extra_of(node);
+    for (int k = 0; k < node->n_extra; k++) {
+        kept[k] = extra[k];
+        if (!extra[k])
+            continue;
+        weft__ref(extra[k]);
+        node->versions[node->n_in + k] = extra[k]->storage->version;
+    }
+}
+
+static bool save_results(weft_ctx *ctx, weft__node *node, uint64_t read, weft_tensor *const *out)
+{
+    for (int k = 0; k < node->n_out; k++) {
+        if (!out[k] || !is_in(read, k) || save_result(ctx, weft__result_of(node, k), out[k]))
+            continue;
+        node->refs = 1;
+        weft__node_unref(ctx, node);
+        return false;
+    }
+    return true;
+}
+
+/* Keeps what the derivative reads of the results, and gives them their history. */
+static inline bool complete(weft_ctx *ctx, weft__node *node, uint64_t read, weft_tensor *const *out)
+{
+    if (node->n_extra)
+        keep_extra(node, out + node->n_out);
+    if (read && !save_results(ctx, node, read, out))
+        return false;
+    if (out[0])
+        attach(out[0], node, &node->first, 0);
+    for (int k = 1; k < node->n_out; k++)
+        if (out[k])
+            attach(out[k], node, weft__result_of(node, k), k);
+    return true;
+}
+
+/* How many of the results of an operation are differentiable: the first ones. */
+static int n_differentiable(int op)
+{
+    (void)op;
+    return 1;
+}
+
+static void cut_all(const weft__call *call, int n_out)
+{
+    for (int k = 0; k < n_out; k++)
+        if (call->out[k])
+            weft__mark_cut(call->ctx, call->op, call->in, call->n_in, call->out[k]);
+}
+
+static bool any_float(weft_tensor *const *out, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (out[k] && weft_dtype_is_float((weft_dtype)out[k]->a.dtype))
+            return true;
+    return false;
 }
 
 bool weft__record(weft__call *call)
 {
     weft_ctx *ctx = call->ctx;
-    weft_tensor *out = call->out[0];
-    const weft__op_info *info = &weft__ops[call->op];
+    const int n_out = n_differentiable(call->op);
     bool wanted = any_requires(call->in, call->n_in);
-    if (!wanted || !ctx->grad_enabled || !info->differentiable || !weft_dtype_is_float((weft_dtype)out->a.dtype)) {
+    if (!wanted || !ctx->grad_enabled || !weft__ops[call->op].differentiable || !any_float(call->out, n_out)) {
         if (wanted || (call->n_in && call->in[0] && call->in[0]->cut_op != WEFT_OP_COUNT))
-            weft__mark_cut(ctx, call->op, call->in, call->n_in, out);
+            cut_all(call, n_out);
         return true;
     }
-    weft__node *node = new_node(ctx, call->op, call->in, call->n_in, call->attrs);
-    if (!node)
-        return no_memory(ctx, call->op);
-    needs read = what_is_read(call->op, call->attrs);
-    if (read.result && !save_result(ctx, node, out)) {
-        weft__node_unref(ctx, node);
-        return false;
-    }
-    for (int k = 0; k < node->n_in; k++) /* versions matter only where the data is read again */
-        if (!(k < 32 && (read.inputs >> k & 1u)))
-            node->versions[k] = UINT32_MAX;
-    for (int k = 1; k < call->n_out; k++) {
-        node->extra[node->n_extra++] = call->out[k];
-        if (call->out[k])
-            weft__ref(call->out[k]);
-    }
-    attach(out, node);
-    return true;
+    const needs read = what_is_read(call->op, call->attrs);
+    weft__node *node =
+        new_node(ctx, call->op, call->in, call->n_in, n_out, call->n_out - n_out, call->attrs, read.inputs);
+    return node ? complete(ctx, node, read.results, call->out) : no_memory(ctx, call->op);
 }
 
 bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
@@ -222,15 +308,10 @@ bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
         weft__mark_cut(ctx, op->backward ? WEFT__CUT_CUSTOM_UNRECORDED : WEFT__CUT_CUSTOM, in, n, out);
         return true;
     }
-    weft__node *node = new_node(ctx, WEFT_OP_COUNT, in, n, NULL);
+    weft__node *node = new_node(ctx, WEFT_OP_COUNT, in, n, 1, 0, NULL, UINT64_MAX);
     if (!node)
         return no_memory(ctx, -1);
     node->is_custom = true;
     node->custom = op;
-    if (!save_result(ctx, node, out)) {
-        weft__node_unref(ctx, node);
-        return false;
-    }
-    attach(out, node);
-    return true;
+    return complete(ctx, node, 1, &out);
 }

@@ -153,26 +153,28 @@ static void leaf_free(weft_ctx *ctx, weft__leaf *leaf)
     weft__slab_put(&ctx->leaves, leaf);
 }
 
+static void unref_all(weft_tensor *const *tensors, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (tensors[k])
+            weft__unref(tensors[k]);
+}
+
 void weft__node_unref(weft_ctx *ctx, weft__node *node)
 {
     if (--node->refs > 0)
         return;
     *(node->prev ? &node->prev->next : &ctx->tape_first) = node->next;
     *(node->next ? &node->next->prev : &ctx->tape_last) = node->prev;
-    for (int k = 0; k < node->n_in; k++)
-        if (node->in[k])
-            weft__unref(node->in[k]);
-    for (int k = 0; k < node->n_extra; k++)
-        if (node->extra[k])
-            weft__unref(node->extra[k]);
-    if (node->y)
-        weft__unref(node->y);
-    if (node->in != node->in_in_place)
-        weft__host_free(ctx, node->in, (sizeof *node->in + sizeof *node->versions) * (size_t)node->n_in);
-    if (node->i != node->i_in_place)
-        weft__host_free(ctx, node->i, sizeof *node->i * node->ni);
-    if (node->f != node->f_in_place)
-        weft__host_free(ctx, node->f, sizeof *node->f * node->nf);
+    unref_all(node->in, node->n_in);
+    unref_all(weft__extra_of(node), node->n_extra);
+    if (node->first.saved)
+        weft__unref(node->first.saved);
+    for (int k = 1; k < node->n_out; k++)
+        if (node->more[k - 1].saved)
+            weft__unref(node->more[k - 1].saved);
+    if (node->has_blocks)
+        weft__node_free_blocks(ctx, node);
     weft__slab_put(&ctx->nodes, node);
 }
 
@@ -201,8 +203,9 @@ static void tear_down(weft_ctx *ctx, weft_tensor *t)
         weft_tensor *dead = ctx->dying;
         ctx->dying = dead->scope_next;
         if (dead->node) {
-            if (dead->node->output == dead)
-                dead->node->output = NULL;
+            weft__result *result = weft__result_of(dead->node, dead->result);
+            if (result->tensor == dead)
+                result->tensor = NULL;
             weft__node_unref(ctx, dead->node);
         }
         if (dead->leaf)

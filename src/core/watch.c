@@ -56,9 +56,9 @@ static const weft_tensor *origin(weft_ctx *ctx, const weft_tensor *t)
     return t;
 }
 
-void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, const weft_tensor *g, weft_tensor *const *out)
+void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *const *gs, weft_tensor *const *out)
 {
-    if (ctx->status != WEFT_OK || weft__count_nonfinite(ctx, &g->a))
+    if (ctx->status != WEFT_OK || weft__first_nonfinite(ctx, gs, node->n_out) >= 0)
         return;
     const int bad = weft__first_nonfinite(ctx, out, node->n_in);
     if (bad < 0)
@@ -74,6 +74,5 @@ void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, const weft_ten
     weft__fail_named(ctx, "backward", WEFT_E_NOT_FINITE,
                      "the derivative of weft_%s (called at %s) made NaN or infinite elements in the gradient of "
                      "operand %d (%s) from a finite gradient%s",
-                     node->is_custom ? node->custom->name : weft__ops[node->op].name, weft__site_text(node->site).s,
-                     bad, weft__describe(node->in[bad]).s, cause);
+                     weft__node_name(node), weft__site_text(node->site).s, bad, weft__describe(node->in[bad]).s, cause);
 }
