@@ -1,5 +1,5 @@
-/* bench_attention.c - attention at B 1, H 12, T 1024, D 64 in f32, forward and both ways, against the composition by public
- * operations and the multiply-adds that this machine can do. */
+/* bench_attention.c - attention at B 1, H 12, T 1024, D 64 in f32, forward and both ways, against the composition by
+ * public operations and the multiply-adds that this machine can do. */
 #include <math.h>
 #include <stdio.h>
 #include "common/limits.h"

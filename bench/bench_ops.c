@@ -1,6 +1,6 @@
-/* bench_ops.c - operations, forward and backward, on any device, beside what they must be compared with: a copy of memory as
- * large, the fastest algorithm of cuBLASLt, our own kernels where NVIDIA's libraries do the work, PyTorch. All of them
- * are measured in turns. An operation that fails is reported, and the next one comes. */
+/* bench_ops.c - operations, forward and backward, on any device, beside what they must be compared with: a copy of
+ * memory as large, the fastest algorithm of cuBLASLt, our own kernels where NVIDIA's libraries do the work, PyTorch.
+ * All of them are measured in turns. An operation that fails is reported, and the next one comes. */
 #include <string.h>
 #include "ops.h"
 

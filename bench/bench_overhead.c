@@ -1,5 +1,5 @@
-/* bench_overhead.c - what one operation costs before it computes anything: weft_add of two tensors with one element; and what
- * a profile adds to that. */
+/* bench_overhead.c - what one operation costs before it computes anything: weft_add of two tensors with one element;
+ * and what a profile adds to that. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "common/session.h"

@@ -55,8 +55,8 @@ static void restore(const char *name, const char *value)
         unsetenv(name);
 }
 
-/* A context whose operations are done by our kernels alone: libraries are opened by the first operation that profits, so
- * those first ones run where the environment forbids them. */
+/* A context whose operations are done by our kernels alone: libraries are opened by the first operation that profits,
+ * so those first ones run where the environment forbids them. */
 static weft_ctx *open_own(const ops_bench *b, bool tf32)
 {
     char message[512];

@@ -1,9 +1,10 @@
-/* custom_op.c - an operation of your own: snake(x) = x + sin(x)^2, an activation that can learn what repeats (Liu et al.
- * 2020). It is checked against finite differences, then trained: a network of 16 such units fits a wave on a slope.
+/* custom_op.c - an operation of your own: snake(x) = x + sin(x)^2, an activation that can learn what repeats (Liu et
+ * al. 2020). It is checked against finite differences, then trained: a network of 16 such units fits a wave on a slope.
  *
- * The operation has two parts: forward, plain C over the elements; and backward, written with Weft's operations, so that
- * it works on every device and can be differentiated again. On a GPU (--device cuda) forward would be a kernel of your own,
- * launched by the callback forward_cuda; this program has none, and composes snake of Weft's operations there. */
+ * The operation has two parts: forward, plain C over the elements; and backward, written with Weft's operations, so
+ * that it works on every device and can be differentiated again. On a GPU (--device cuda) forward would be a kernel of
+ * your own, launched by the callback forward_cuda; this program has none, and composes snake of Weft's operations
+ * there. */
 #include <math.h>
 #include <string.h>
 #include "common/options.h"

@@ -10,8 +10,8 @@ typedef struct bench_blas {
     char note[256]; /* which library and core type; or why there is none */
 } bench_blas;
 
-/* Looks for libopenblas where the dynamic loader does, or at WEFT_BENCH_OPENBLAS. Sets OPENBLAS_CORETYPE first, unless it
- * is set: old releases take a CPU they do not know for the least one, at a fifth of its speed. */
+/* Looks for libopenblas where the dynamic loader does, or at WEFT_BENCH_OPENBLAS. Sets OPENBLAS_CORETYPE first, unless
+ * it is set: old releases take a CPU they do not know for the least one, at a fifth of its speed. */
 bench_blas bench_blas_open(void);
 
 void bench_blas_threads(int threads);

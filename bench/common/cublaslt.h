@@ -1,6 +1,6 @@
-/* cublaslt.h - cuBLASLt as the peer of the matrix product on a GPU: for a product, the fastest of all algorithms that it
- * proposes with ample work space, whether they repeat bit by bit or not. Opened at run time; without cublasLt.h at build
- * time there is none. */
+/* cublaslt.h - cuBLASLt as the peer of the matrix product on a GPU: for a product, the fastest of all algorithms that
+ * it proposes with ample work space, whether they repeat bit by bit or not. Opened at run time; without cublasLt.h at
+ * build time there is none. */
 #ifndef BENCH_CUBLASLT_H
 #define BENCH_CUBLASLT_H
 

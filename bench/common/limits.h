@@ -9,13 +9,14 @@
 enum { BENCH_MAX_THREADS = 8 };
 
 /* ---- Threads ----
- * Runs part(arg, k, threads, times) on each of `threads` threads and waits for all. The threads are started for the call:
- * give them enough repetitions. */
+ * Runs part(arg, k, threads, times) on each of `threads` threads and waits for all. The threads are started for the
+ * call: give them enough repetitions. */
 void bench_team(int threads, void (*part)(void *arg, int k, int threads, int64_t times), void *arg, int64_t times);
 
 /* ---- Arithmetic ----
  * A case (measure.h) that runs nothing but independent fused multiply-adds in registers, with the widest vectors of an
- * instruction set. One unit of work is BENCH_FMA_FLOPS flops on each thread, whatever the set. plain: multiply, then add. */
+ * instruction set. One unit of work is BENCH_FMA_FLOPS flops on each thread, whatever the set. plain: multiply, then
+ * add. */
 typedef struct bench_fma {
     const char *isa; /* "avx512", "avx2", "plain" */
     int threads;

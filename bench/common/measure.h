@@ -1,5 +1,5 @@
-/* measure.h - timing for the benchmarks: many contestants, measured in turns, so that what disturbs the machine disturbs
- * all of them alike, and ratios of medians that come from the same rounds. */
+/* measure.h - timing for the benchmarks: many contestants, measured in turns, so that what disturbs the machine
+ * disturbs all of them alike, and ratios of medians that come from the same rounds. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -17,8 +17,8 @@ typedef struct bench_plan {
     const char *only, *torch;  /* likewise: one group of operations; the command that starts PyTorch's side */
 } bench_plan;
 
-/* One thing to be timed. run does its work `times` times in a row; so does clocked, which may fail and looks at the clock
- * itself. */
+/* One thing to be timed. run does its work `times` times in a row; so does clocked, which may fail and looks at the
+ * clock itself. */
 typedef struct bench_case {
     void (*run)(void *arg, int64_t times);
     double (*clocked)(void *arg,
@@ -30,7 +30,8 @@ typedef struct bench_case {
     double seconds[BENCH_ROUNDS]; /* of one unit of work, round by round */
 } bench_case;
 
-/* Understands --quick and --rounds N; anything else prints the usage and exits. about: one line on what the program shows. */
+/* Understands --quick and --rounds N; anything else prints the usage and exits. about: one line on what the program
+ * shows. */
 bench_plan bench_options(int argc, char **argv, const char *about);
 
 /* Warms up, finds how often each case fits into a repetition, then measures the cases in turns. Cases with neither run

@@ -1,6 +1,7 @@
 /* plot.h - learning curves as a picture (SVG, for light and dark screens) and as a table (CSV).
  *
- * A plot has one or two panels side by side, over the same x values and with the same curves: loss and accuracy, say. */
+ * A plot has one or two panels side by side, over the same x values and with the same curves: loss and accuracy,
+ * say. */
 #ifndef EXAMPLES_PLOT_H
 #define EXAMPLES_PLOT_H
 
@@ -25,8 +26,8 @@ typedef struct plot {
     plot_panel panels[PLOT_PANELS + 1];  /* without a title after the last */
 } plot;
 
-/* Writes folder/name.svg and folder/name.csv, making the folder (one level) if it does not exist, and prints their names.
- * Returns 0, or 1 after saying on stderr what went wrong. */
+/* Writes folder/name.svg and folder/name.csv, making the folder (one level) if it does not exist, and prints their
+ * names. Returns 0, or 1 after saying on stderr what went wrong. */
 int plot_save(const plot *p, const char *folder, const char *name);
 
 #endif

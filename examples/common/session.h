@@ -4,8 +4,8 @@
 
 #include <weft/weft.h>
 
-/* A context on the device ("cpu", "cuda", "cuda:1") with as many threads as cores, which prints errors and warnings on stderr.
- * Exits after saying why: with 2 if there is no device of that name, with 1 if it does not work. */
+/* A context on the device ("cpu", "cuda", "cuda:1") with as many threads as cores, which prints errors and warnings on
+ * stderr. Exits after saying why: with 2 if there is no device of that name, with 1 if it does not work. */
 weft_ctx *session_open(const char *device, uint64_t seed);
 
 /* Makes the two parameters of a layer, p[0] of the given shape and p[1] with one value for each of its results, as

@@ -27,9 +27,8 @@ typedef struct weft__attrs {
  *  its gradient         in a|NULL, b|NULL, y|NULL, g any   out da|NULL, db|NULL, both of the full (broadcast) shape
  * TERNARY               in c (bool), a, b any        out y
  *  its gradient         in c, g any                  out da|NULL, db|NULL
- * REDUCE                in x any, any dtype (FLT: floats)   out y     i[RED_MASK] bit d set: dim d is reduced; integers
- * add up
- *                       and multiply to i64, bool has no largest
+ * REDUCE                in x any, any dtype (FLT: floats)   out y
+ *                       i[RED_MASK] bit d set: dim d is reduced; integers add up and multiply to i64; max, min: no bool
  *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
  * CAST, COPY            in x any, any dtype          out y any (same shape), any dtype: converts
  * FILL                  out y any, any dtype         f[0] value, converted as CAST does (number.h)
@@ -39,31 +38,37 @@ typedef struct weft__attrs {
  * RANDINT               out y, any dtype             i[RNG_SEED], i[RNG_CALL], i[2] lo, i[3] hi (exclusive)
  * BERNOULLI             out y, any dtype             i[RNG_SEED], i[RNG_CALL]; f[0] p
  * COUNT_NONFINITE       in x any, f32 or f64         out y i64 []
- * MATMUL                in a [..., M, K] any, b [..., K, N] any (batch dims already broadcast by stride 0)  out [...,
- * M, N] LINEAR                in x [..., K], w [N, K] any, b [N] or NULL          out [..., N]
+ * MATMUL                in a [..., M, K] any, b [..., K, N] any (batch dims already broadcast by stride 0)
+ *                       out [..., M, N]
+ * LINEAR                in x [..., K], w [N, K] any, b [N] or NULL          out [..., N]
  * LINEAR_ACT            in x [..., K], w [N, K] any, b [N] or NULL          out y [..., N], pre [..., N] | NULL
- *                       i[0] weft_activation;   y = act(pre), pre = x w^T + b, which is kept for the gradient of GELU_TANH alone
- * LINEAR_GRAD           in g [M, N], x [M, K]        out dw [N, K], db [N] | NULL    dw = g^T x, db the sums of g's
- * columns CONCAT                n inputs any, any dtype      out y            i[0] dim
- * PAD                   in x any, any dtype          out y            i[d] before, i[8 + d] after, f[0] value,
- * converted as CAST does FLIP                  in x any, any dtype          out y            i[0] mask of dims
+ *                       i[0] weft_activation;   y = act(pre), pre = x w^T + b, which is kept for the gradient of
+ *                       GELU_TANH alone
+ * LINEAR_GRAD           in g [M, N], x [M, K]        out dw [N, K], db [N] | NULL
+ *                       dw = g^T x, db the sums of g's columns
+ * CONCAT                n inputs any, any dtype      out y            i[0] dim
+ * PAD                   in x any, any dtype          out y
+ *                       i[d] before, i[8 + d] after, f[0] value, converted as CAST does
+ * FLIP                  in x any, any dtype          out y            i[0] mask of dims
  * GATHER                in x, index  (any dtype x)   out y (index's shape)   i[0] dim
  * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   i[0] dim
  * INDEX_SELECT          in x, index [n] (any dtype x)    out y        i[0] dim
  * INDEX_ADD             in x, index [n], src (f32 f64 i64)   out y    i[0] dim
  * EMBEDDING             in weight [V, D], index (any dtype weight)   out y
  * SOFTMAX, LOG_SOFTMAX  in x                         out y            i[0] dim
- * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;   dx = y (g - sum(g y)), also where a y
- * has rounded to 1 LOG_SOFTMAX_GRAD      in y, g                      out dx           i[0] dim;   dx = g - e^y sum(g)
+ * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;
+ *                       dx = y (g - sum(g y)), also where a y has rounded to 1
+ * LOG_SOFTMAX_GRAD      in y, g                      out dx           i[0] dim;   dx = g - e^y sum(g)
  * CROSS_ENTROPY_WITH    in x [..., C], target [...]  out loss ([] or [...] for reduction none), lse [...]
  *                                                    i[CE_REDUCTION] weft_reduction, i[CE_IGNORE], f[0] label smoothing
  * CROSS_ENTROPY_GRAD    in x, target, lse, g (loss's shape)   out dx     attributes as above
- * ATTENTION             in q [.., T, D], k [.., S, D], v [.., S, E]   out y [.., T, E], lse [.., T]   i[0] causal, f[0]
- * scale (not 0)
- *                       lse: log of the sum of e^(scale q k) over the keys that the query sees, -inf where there are none
+ * ATTENTION             in q [.., T, D], k [.., S, D], v [.., S, E]   out y [.., T, E], lse [.., T]
+ *                       i[0] causal, f[0] scale (not 0)
+ *                       lse: log of the sum of e^(scale q k) over the keys that the query sees; -inf without any
  * ATTENTION_GRAD        in q, k, v, y, lse, g (y's shape)     out dq|NULL, dk|NULL, dv|NULL      attributes as above
- * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]      i[0] N (elements normalised),
- * f[0] eps LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL  i[0] N
+ * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]
+ *                       i[0] N (elements normalised), f[0] eps
+ * LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL  i[0] N
  * RMS_NORM              in x, w|NULL                       out y, rstd [M]                i[0] N, f[0] eps
  * RMS_NORM_GRAD         in g, x, w|NULL, rstd              out dx|NULL, dw|NULL           i[0] N
  * BATCH_NORM            in x [N, C, S..], w|NULL, b|NULL   out y, mean [C], rstd [C], var [C] (biased)   f[0] eps
@@ -72,9 +77,10 @@ typedef struct weft__attrs {
  * DROPOUT               in x                         out y, mask (bool)      i[RNG_SEED], i[RNG_CALL], f[0] p
  * DROPOUT_GRAD          in g, mask                   out dx                  f[0] p
  * CONV2D                in x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL   out y [N, K, H', W']    i[CONV_*]
- * CONV2D_TRANSPOSE      in x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL   out y [N, K, H', W'] (size given by
- * out) CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                 
- * i[CONV_*] MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    i[POOL_*]
+ * CONV2D_TRANSPOSE      in x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL
+ *                       out y [N, K, H', W'] (size given by out)
+ * CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                  i[CONV_*]
+ * MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    i[POOL_*]
  * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]     i[POOL_*]
  * AVG_POOL2D            in x                         out y                   i[POOL_*]
  * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     i[POOL_*]
@@ -82,11 +88,11 @@ typedef struct weft__attrs {
  *                       i[1] nesterov, i[2] first step (velocity is unset), f: SGD_*
  * ADAM_STEP             in params[n], grads[n], m[n], v[n], master[n]   changed in place, but for grads   i[0] n,
  *                       i[1] decoupled, i[2] step, f: ADAM_*
- *                       (both: every tensor by itself, contiguous. grads NULL: left alone. velocity all NULL: no momentum.
- *                       Beside a half parameter state is f32, and master, f32 or NULL, is what is stepped; the parameter is
- *                       that rounded, and where it was not so before, master is set to the parameter first. Master beside a
- *                       parameter of its own dtype: likewise, without that look. On the CPU kernels know f32 and f64 and
- *                       no master; half types and master are the driver's business)
+ *                       (both: every tensor by itself, contiguous. grads NULL: left alone. velocity all NULL: no
+ *                       momentum. Beside a half parameter state is f32, and master, f32 or NULL, is what is stepped;
+ *                       the parameter is that rounded, and where it was not so before, master is set to the parameter
+ *                       first. Master beside a parameter of its own dtype: likewise, without that look. On the CPU
+ *                       kernels know f32 and f64 and no master; half types and master are the driver's business)
  *
  * An index outside its dim, or a class outside [0, C), is reported by exec->host->fail with WEFT_E_INVALID naming the
  * position and the value. In-place rows (add_ ...) run the out-of-place kernel with out = in[0]. */

@@ -222,7 +222,7 @@ const char *cublasLtGetStatusString(cublasStatus_t status)
     return cublasLtGetStatusName(status);
 }
 
-/* --- matmul descriptor ---------------------------------------------------------------------------------------------- */
+/* --- matmul descriptor -------------------------------------------------------------------------------------------- */
 
 cublasStatus_t cublasLtMatmulDescInit_internal(cublasLtMatmulDesc_t handle, size_t bytes, cublasComputeType_t compute,
                                                cudaDataType_t scale)
@@ -259,7 +259,7 @@ cublasStatus_t cublasLtMatmulDescGetAttribute(cublasLtMatmulDesc_t handle, cubla
     return get_attribute(handle, operation_fields, attribute, value, bytes, written);
 }
 
-/* --- matrix layout -------------------------------------------------------------------------------------------------- */
+/* --- matrix layout ------------------------------------------------------------------------------------------------ */
 
 cublasStatus_t cublasLtMatrixLayoutInit_internal(cublasLtMatrixLayout_t handle, size_t bytes, cudaDataType type,
                                                  uint64_t rows, uint64_t cols, int64_t ld)
@@ -299,7 +299,7 @@ cublasStatus_t cublasLtMatrixLayoutGetAttribute(cublasLtMatrixLayout_t handle,
     return get_attribute(handle, layout_fields, attribute, value, bytes, written);
 }
 
-/* --- preference and heuristic --------------------------------------------------------------------------------------- */
+/* --- preference and heuristic ------------------------------------------------------------------------------------- */
 
 cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmulPreference_t handle, size_t bytes)
 {

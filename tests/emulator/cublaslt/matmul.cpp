@@ -235,7 +235,7 @@ void multiply_batch(const Product &p, int batch)
         store_sums(p, bias, row_sums);
 }
 
-/* --- checks --------------------------------------------------------------------------------------------------------- */
+/* --- checks ------------------------------------------------------------------------------------------------------- */
 
 bool known_type(int type)
 {
@@ -356,7 +356,8 @@ void carry_out(const Product &p)
         multiply_batch(p, batch);
 }
 
-/* What an algorithm asks for, given p's matrices: its workspace; p is told its manner. False: it is none of ours, or they do not suit it. */
+/* What an algorithm asks for, given p's matrices: its workspace; p is told its manner. False: it is none of ours, or
+ * they do not suit it. */
 bool workspace_need(const cublasLtMatmulAlgo_t *handle, Product &p, uint64_t *bytes)
 {
     *bytes = 0;

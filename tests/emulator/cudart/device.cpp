@@ -234,7 +234,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
     return call.result();
 }
 
-/* --- the default memory pool: it keeps nothing, so there is nothing to tune or trim -------------------------------- */
+/* --- the default memory pool: it keeps nothing, so there is nothing to tune or trim ------------------------------- */
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t *pool, int device)
 {

@@ -1,7 +1,7 @@
 /* memory.cpp - device and pinned memory, copies and fills.
  *
- * A copy from pageable memory reads its source at the call, one from pinned memory when it runs; a copy to pageable memory
- * is complete when the call returns. Direction and range are checked at the call. */
+ * A copy from pageable memory reads its source at the call, one from pinned memory when it runs; a copy to pageable
+ * memory is complete when the call returns. Direction and range are checked at the call. */
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -241,7 +241,7 @@ void simt_mark_uninitialised(void *device_memory, size_t bytes, cudaStream_t han
     });
 }
 
-/* --- allocation ---------------------------------------------------------------------------------------------------- */
+/* --- allocation --------------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
@@ -374,7 +374,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes *attributes, const vo
     return call.result();
 }
 
-/* --- copies and fills ----------------------------------------------------------------------------------------------- */
+/* --- copies and fills --------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {

@@ -192,7 +192,7 @@ using namespace cudart;
 
 extern "C" {
 
-/* --- streams ------------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t *handle, unsigned flags, int priority)
 {
@@ -318,7 +318,7 @@ cudaError_t cudaDeviceSynchronize(void)
     return call.result();
 }
 
-/* --- events -------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *handle, unsigned flags)
 {
@@ -417,7 +417,7 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
     return call.result();
 }
 
-/* --- stream capture: not offered ------------------------------------------------------------------------------------ */
+/* --- stream capture: not offered ---------------------------------------------------------------------------------- */
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode)
 {

@@ -177,8 +177,8 @@ TEST_F(CudnnAttention, FailsOnce)
     EXPECT_EQ(runs(), 0);
 }
 
-/* The gradients keep a matrix of scores, rounded up to 128 x 128 a head, for which the work space is limited: a few heads, or
- * items of the batch, at a time. */
+/* The gradients keep a matrix of scores, rounded up to 128 x 128 a head, for which the work space is limited: a few
+ * heads, or items of the batch, at a time. */
 TEST_F(CudnnAttention, CutsLargeGradients)
 {
     for (const Sizes &s : {Sizes{90, 96, 2, 2, 8}, Sizes{1, 8192, 2, 2, 8}}) {

@@ -1,4 +1,5 @@
-/* test_custom.cpp - operations of the user's own on the device's stream, and tensors shared between contexts of two devices. */
+/* test_custom.cpp - operations of the user's own on the device's stream, and tensors shared between contexts of two
+ * devices. */
 #include "host_test.h"
 
 namespace

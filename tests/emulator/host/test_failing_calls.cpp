@@ -1,5 +1,5 @@
-/* test_failing_calls.cpp - every CUDA call fails once: the error is clean, nothing is lost, the context goes on. And errors
- * that kernels find. */
+/* test_failing_calls.cpp - every CUDA call fails once: the error is clean, nothing is lost, the context goes on. And
+ * errors that kernels find. */
 #include "host_test.h"
 
 namespace
@@ -10,7 +10,8 @@ class FailingCalls : public Streams
 };
 FOR_ALL_STREAMS(FailingCalls);
 
-/* Uploads large and small, kernels, scratch memory, downloads. The sum of what it read, or -1 with the error recorded. */
+/* Uploads large and small, kernels, scratch memory, downloads. The sum of what it read, or -1 with the error
+ * recorded. */
 long work(weft_ctx *ctx)
 {
     const int mark = weft_scope_push(ctx);

@@ -1,5 +1,5 @@
-/* test_linear.cpp - linear layers with an activation, and their gradients, by cuBLASLt (the stand-in): which epilogue each
- * gets, what is done where there is none, and failing calls. */
+/* test_linear.cpp - linear layers with an activation, and their gradients, by cuBLASLt (the stand-in): which epilogue
+ * each gets, what is done where there is none, and failing calls. */
 #include <cmath>
 #include <cstdio>
 #include <unistd.h>
@@ -96,7 +96,8 @@ TEST_P(Linear, ActivationsNeedNoKernel)
                         << weft_dtype_name(dtype) << " " << act << biased << learns;
 }
 
-/* Double precision has no GELU, and 25 elements are no multiple of 8: the sums are kept by a product, a kernel follows. */
+/* Double precision has no GELU, and 25 elements are no multiple of 8: the sums are kept by a product, a kernel
+ * follows. */
 TEST_P(Linear, WhatTheLibraryLacksTakesOneKernel)
 {
     Context c("cuda");

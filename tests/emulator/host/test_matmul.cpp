@@ -1,5 +1,5 @@
-/* test_matmul.cpp - matrix products by cuBLASLt (the stand-in): which of them it gets, its plans, failing calls, and the
- * file of choices. */
+/* test_matmul.cpp - matrix products by cuBLASLt (the stand-in): which of them it gets, its plans, failing calls, and
+ * the file of choices. */
 #include "products.h"
 #include <cmath>
 #include <cstdio>

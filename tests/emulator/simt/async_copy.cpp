@@ -1,5 +1,5 @@
-/* async_copy.cpp - asynchronous copies to shared memory: they wait with their thread, which carries them out when it waits
- * for them, not before. Instrumented as kernels are, so that a copy out of bounds is seen. */
+/* async_copy.cpp - asynchronous copies to shared memory: they wait with their thread, which carries them out when it
+ * waits for them, not before. Instrumented as kernels are, so that a copy out of bounds is seen. */
 #include <cstring>
 #include <vector>
 #include "block.h"

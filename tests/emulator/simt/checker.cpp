@@ -1,9 +1,10 @@
 /* checker.cpp - the rules of the access checker.
  *
- * Every byte has a state. Every word, or every byte of a word that is used in parts, has its last writer and its last two
- * readers, each as (block, thread, barriers passed). Two accesses of one launch conflict when one of them writes, not both are atomic, they come from different threads, and no barrier
- * of both threads lies between them. That does not depend on the order in which the threads happened to run. Blocks of a
- * launch are never ordered; launches always are. */
+ * Every byte has a state. Every word, or every byte of a word that is used in parts, has its last writer and its last
+ * two readers, each as (block, thread, barriers passed). Two accesses of one launch conflict when one of them writes,
+ * not both are atomic, they come from different threads, and no barrier of both threads lies between them. That does
+ * not depend on the order in which the threads happened to run. Blocks of a launch are never ordered; launches always
+ * are. */
 #include "checker.h"
 
 #include <link.h>
@@ -141,7 +142,7 @@ void set_states(void *start, size_t bytes, State state)
         memset(region->states + offset_in(*region, start), state, bytes);
 }
 
-/* --- memory that is neither device nor shared nor local ------------------------------------------------------------ */
+/* --- memory that is neither device nor shared nor local ----------------------------------------------------------- */
 
 int add_read_only_parts(dl_phdr_info *object, size_t, void *list)
 {
@@ -189,7 +190,7 @@ void check_other_memory(const void *address, size_t bytes, Access access, const 
            bytes, address, first_report(SIMT_HOST_POINTER) ? place.text().c_str() : "");
 }
 
-/* --- device and shared memory -------------------------------------------------------------------------------------- */
+/* --- device and shared memory ------------------------------------------------------------------------------------- */
 
 void report_state(const Region &region, State state, const void *address, size_t bytes, Access access,
                   const Place &place)
@@ -231,8 +232,8 @@ void start_launch(History &history)
     history.launch = block.launch_number & 0x7fffffff;
 }
 
-/* The history of the byte at offset. The first access to a part of a word splits it: until the end of the launch each of
- * its bytes has a history, which begins as a copy of the word's. */
+/* The history of the byte at offset. The first access to a part of a word splits it: until the end of the launch each
+ * of its bytes has a history, which begins as a copy of the word's. */
 History &history_of_byte(const Region &region, size_t offset)
 {
     History &word = region.words[offset / 4];

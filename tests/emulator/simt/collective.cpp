@@ -28,7 +28,8 @@ void open_barrier()
     block.barrier_epoch++;
 }
 
-/* The lane whose value a shuffle gives to lane: its own where the source is outside the segment, as the hardware does. */
+/* The lane whose value a shuffle gives to lane: its own where the source is outside the segment, as the hardware
+ * does. */
 unsigned shuffle_source(const WarpRequest &request, unsigned lane)
 {
     const unsigned width = request.width, first = lane & ~(width - 1), end = first + width;

@@ -131,8 +131,8 @@ std::map<char *, Allocation>::iterator at_or_before(const void *address)
     return next == allocations().begin() ? allocations().end() : std::prev(next);
 }
 
-/* Gives the pages of an allocation that has gone back to the system, but for those that live ones share; the addresses stay
- * unused. What is opened and closed for each piece of work is then only what lives. */
+/* Gives the pages of an allocation that has gone back to the system, but for those that live ones share; the addresses
+ * stay unused. What is opened and closed for each piece of work is then only what lives. */
 void drop_pages(char *start, size_t bytes)
 {
     const auto next = live_starts().lower_bound(start);

@@ -1,5 +1,6 @@
 /* hooks.cpp - the functions that code compiled with -fsanitize=thread calls at each load and store. NVIDIA's and the C
- * library's code is not compiled that way; host functions that are come here too and are ignored while no kernel runs. */
+ * library's code is not compiled that way; host functions that are come here too and are ignored while no kernel
+ * runs. */
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

@@ -61,8 +61,8 @@ char *carve(const void *key, size_t bytes, size_t alignment)
     return array;
 }
 
-/* A GPU knows a kernel's static arrays beforehand and refuses the launch, or the grant, with cudaErrorInvalidValue; here
- * they show one by one. */
+/* A GPU knows a kernel's static arrays beforehand and refuses the launch, or the grant, with cudaErrorInvalidValue;
+ * here they show one by one. */
 void check_limits()
 {
     if (static_bytes > static_limit)

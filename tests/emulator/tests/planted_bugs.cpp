@@ -13,7 +13,7 @@ namespace
 using samples::Bug;
 using samples::Type;
 
-/* --- in the sample kernels ------------------------------------------------------------------------------------------ */
+/* --- in the sample kernels ---------------------------------------------------------------------------------------- */
 
 template <Bug BUG> bool silu_is_right()
 {
@@ -76,7 +76,7 @@ template <Bug BUG> bool staged_scale_is_right()
     return device_y.download() == x;
 }
 
-/* --- misuse --------------------------------------------------------------------------------------------------------- */
+/* --- misuse ------------------------------------------------------------------------------------------------------- */
 
 bool ran_well(cudaError_t launched)
 {
@@ -153,7 +153,7 @@ bool byte_race()
     return ran_well(misuse::bytes(y.data(), true, nullptr)) && y.download()[32] == 31;
 }
 
-/* --- host code ------------------------------------------------------------------------------------------------------ */
+/* --- host code ---------------------------------------------------------------------------------------------------- */
 
 /* A miniature backend: one stream copies, one computes; pinned staging memory between them and the host. */
 struct Backend {

@@ -17,7 +17,7 @@ unsigned blocks_for(size_t items, size_t per_block, unsigned limit)
     return blocks < 1 ? 1 : blocks > limit ? limit : static_cast<unsigned>(blocks);
 }
 
-/* --- elementwise, 16 bytes at a time ------------------------------------------------------------------------------- */
+/* --- elementwise, 16 bytes at a time ------------------------------------------------------------------------------ */
 
 __device__ __forceinline__ float to_float(float x)
 {
@@ -80,7 +80,7 @@ template <Bug BUG, class T> cudaError_t run_silu(const void *x, void *y, size_t 
                        static_cast<T *>(y), n);
 }
 
-/* --- block reduction by shuffles ------------------------------------------------------------------------------------ */
+/* --- block reduction by shuffles ---------------------------------------------------------------------------------- */
 
 __device__ __forceinline__ float warp_sum(float value)
 {
@@ -128,7 +128,7 @@ template <Bug BUG> cudaError_t run_sum(const float *x, float *sum, size_t n, cud
     return weft_launch(k_sum<BUG>, blocks_for(n, 1024, 4), 256, 0, stream, x, sum, n);
 }
 
-/* --- online softmax of a row ---------------------------------------------------------------------------------------- */
+/* --- online softmax of a row -------------------------------------------------------------------------------------- */
 
 /* The maximum of a set and the sum of e^(x - maximum) over it. */
 struct Online {
@@ -199,7 +199,7 @@ template <Bug BUG> cudaError_t run_softmax(const float *x, float *y, int rows, i
     return weft_launch(k_softmax<BUG>, static_cast<unsigned>(rows), 128, 0, stream, x, y, cols);
 }
 
-/* --- column sums through dynamic shared memory and atomics ---------------------------------------------------------- */
+/* --- column sums through dynamic shared memory and atomics -------------------------------------------------------- */
 
 /* x [rows, cols], sums [cols]; blockDim = (32, warps), one row a warp at a time */
 template <Bug BUG> __global__ void k_column_sums(const float *__restrict__ x, float *sums, int rows, int cols)
@@ -230,7 +230,7 @@ template <Bug BUG> cudaError_t run_column_sums(const float *x, float *sums, int 
                        static_cast<size_t>(cols) * sizeof(float), stream, x, sums, rows, cols);
 }
 
-/* --- transpose through a padded tile -------------------------------------------------------------------------------- */
+/* --- transpose through a padded tile ------------------------------------------------------------------------------ */
 
 /* x [rows, cols], y [cols, rows]; 32x8 threads for a tile of 32x32 */
 template <Bug BUG>
@@ -257,7 +257,7 @@ template <Bug BUG> cudaError_t run_transpose(const float *x, float *y, int rows,
     return weft_launch(k_transpose<BUG>, grid, dim3(32, 8), 0, stream, x, y, rows, cols);
 }
 
-/* --- tiled matrix product with two buffers -------------------------------------------------------------------------- */
+/* --- tiled matrix product with two buffers ------------------------------------------------------------------------ */
 
 constexpr int tile_m = 32, tile_n = 32, tile_k = 8;
 
@@ -316,7 +316,7 @@ cudaError_t run_sgemm(const float *a, const float *b, float *c, int m, int n, in
     return weft_launch(k_sgemm<BUG>, grid, 128, 0, stream, a, b, c, m, n, k);
 }
 
-/* --- two tiles filled by asynchronous copies ------------------------------------------------------------------------ */
+/* --- two tiles filled by asynchronous copies ---------------------------------------------------------------------- */
 
 /* x, y [n]; one block of 32 threads, 128 values a tile */
 template <Bug BUG>

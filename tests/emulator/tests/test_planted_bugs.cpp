@@ -1,5 +1,5 @@
-/* test_planted_bugs.cpp - runs every planted bug in its own process, in every mode, and checks that what should catch it
- * does. With WEFT_SIMT_TABLE set it prints what each mode saw, which is the table in docs/testing-cuda.md. */
+/* test_planted_bugs.cpp - runs every planted bug in its own process, in every mode, and checks that what should catch
+ * it does. With WEFT_SIMT_TABLE set it prints what each mode saw, which is the table in docs/testing-cuda.md. */
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>

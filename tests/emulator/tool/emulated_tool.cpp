@@ -1,6 +1,6 @@
-/* emulated_tool.cpp - the `weft` command with the CUDA backend on the emulator linked in, where it would open the module.
- * WEFT_TEST_PLANT="linear:no_third" plants a bug into a kernel of the device. Whatever the emulator reports makes the
- * process fail. */
+/* emulated_tool.cpp - the `weft` command with the CUDA backend on the emulator linked in, where it would open the
+ * module. WEFT_TEST_PLANT="linear:no_third" plants a bug into a kernel of the device. Whatever the emulator reports
+ * makes the process fail. */
 #include <cstdio>
 #include <cstdlib>
 #include <cuda_runtime_api.h>
