@@ -1,5 +1,5 @@
-/* test_sized.c - structs that grow: a caller's struct_size says which fields it has; the others are defaults, and what no
- * release can have made is refused with a sentence. */
+/* test_sized.c - structs that grow: a caller's struct_size says which fields it has; the others are defaults, and what
+ * no release can have made is refused with a sentence. */
 #include <math.h>
 #include <string.h>
 #include <weft/extend.h>

@@ -10,13 +10,7 @@
 #ifndef WEFT_AUTOGRAD_SUM_H
 #define WEFT_AUTOGRAD_SUM_H
 
-#include "core/core.h"
-
-/* Where the gradient of a slice belongs: dim d, elements from, from + step ... of it. */
-typedef struct weft__place {
-    int dim;
-    int64_t from, step;
-} weft__place;
+#include "vjp.h"
 
 /* Begins the gathering for t, which the calls below are given again. walk: the pass. */
 static inline void weft__sum_begin(weft__sum *s, const weft_tensor *t, const void *walk)

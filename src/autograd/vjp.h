@@ -3,7 +3,12 @@
 #define WEFT_AUTOGRAD_VJP_H
 
 #include "core/core.h"
-#include "sum.h"
+
+/* Where the gradient of a slice belongs: dim d, elements from, from + step ... of it. */
+typedef struct weft__place {
+    int dim;
+    int64_t from, step;
+} weft__place;
 
 /* A rule that takes several steps gets f16 and bf16 tensors as f32 (derive.c). */
 typedef struct weft__vjp {

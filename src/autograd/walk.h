@@ -2,7 +2,7 @@
 #ifndef WEFT_AUTOGRAD_WALK_H
 #define WEFT_AUTOGRAD_WALK_H
 
-#include "vjp.h"
+#include "sum.h"
 
 typedef struct weft__displaced weft__displaced;
 

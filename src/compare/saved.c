@@ -4,7 +4,8 @@
  *   op, name      u8: texts      file  u8: the source file of the call
  *   ints, reals   the attributes
  *   in_K, out_K   inputs, and results of the reference, in row-major order; absent ones are missing
- *   in_K_strides  i64: how input K lay in memory; out_K_strides likewise; last entry: the input whose memory it is, or -1
+ *   in_K_strides  i64: how input K lay in memory; out_K_strides likewise; last entry: the input whose memory it is,
+ *                 or -1
  *   other_K       results of the other context: for reading, not needed for a rerun */
 #include <stdio.h>
 #include <string.h>
@@ -136,10 +137,11 @@ static void read_text(const loader *l, const char *name, char *text, size_t size
     text[n] = '\0';
 }
 
-static int find_op(const char *name)
+/* The context is on the CPU, which has every kernel there is. */
+static int find_op(const weft_ctx *ctx, const char *name)
 {
     for (int op = 0; op < WEFT_OP_COUNT; op++)
-        if (strcmp(weft__ops[op].name, name) == 0 && (weft__cpu_backend()->run[op] || weft__cpu_backend()->grad[op]))
+        if (strcmp(weft__ops[op].name, name) == 0 && (ctx->backend->run[op] || ctx->backend->grad[op]))
             return op;
     return -1;
 }
@@ -198,11 +200,11 @@ static weft_status load_launch(loader *l, weft__frozen *f)
     read_text(l, "op", op, sizeof op);
     read_text(l, "name", l->name, sizeof l->name);
     read_text(l, "file", l->file, sizeof l->file);
-    f->op = find_op(op);
+    f->op = find_op(l->ctx, op);
     if (f->op < 0 || h[3] < 0 || h[3] > MOST_ENTRIES || h[4] < 0 || h[4] > MOST_ENTRIES || h[2] < 0 || h[2] > 2)
         return unfit(l, "it names no operation");
     f->grad = h[1] != 0;
-    if (!(f->grad ? weft__cpu_backend()->grad : weft__cpu_backend()->run)[f->op])
+    if (!(f->grad ? l->ctx->backend->grad : l->ctx->backend->run)[f->op])
         return unfit(l, "the operation has no such kernel");
     f->phase = (weft__phase)h[2];
     f->n_in = (int)h[3];

@@ -103,8 +103,26 @@ static weft_status check_bytes(weft_ctx *ctx, const char *name, const weft_tenso
     return WEFT_OK;
 }
 
-static weft_status read_dense(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes)
+weft_tensor *weft__from_host(weft_ctx *ctx, const char *function, weft_dtype dtype, const int64_t *shape, int ndim,
+                             const void *data)
 {
+    weft_tensor *t = weft__new(ctx, -1, dtype, shape, ndim);
+    if (!t)
+        return NULL;
+    const size_t bytes = weft__array_bytes(&t->a);
+    weft_status status = WEFT_OK;
+    if (bytes && !data)
+        status = weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
+    else if (bytes && (status = ctx->backend->from_host(ctx->device, t->a.data, data, bytes)) != WEFT_OK)
+        weft__fail_device(ctx, function, status, "the copy to the device failed");
+    else if (dtype == WEFT_BOOL && weft__first_untruth(data, bytes) >= 0)
+        status = weft__make_truths(ctx, &t->a);
+    return status == WEFT_OK ? t : NULL;
+}
+
+weft_status weft__to_host(weft_ctx *ctx, const char *function, weft_tensor *t, void *out)
+{
+    const size_t bytes = weft__array_bytes(&t->a);
     if (bytes == 0)
         return WEFT_OK;
     weft_tensor *dense = weft__dense(ctx, t);
@@ -113,7 +131,7 @@ static weft_status read_dense(weft_ctx *ctx, weft_tensor *t, void *out, size_t b
     weft_status status = ctx->backend->to_host(ctx->device, out, dense->a.data, bytes);
     if (dense != t)
         weft__scope_remove(dense);
-    return status == WEFT_OK ? WEFT_OK : weft__fail_device(ctx, "read", status, "the copy from the device failed");
+    return status == WEFT_OK ? WEFT_OK : weft__fail_device(ctx, function, status, "the copy from the device failed");
 }
 
 weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes)
@@ -124,8 +142,20 @@ weft_status weft_read(weft_ctx *ctx, weft_tensor *t, void *out, size_t bytes)
         return ctx->status;
     weft_status status = check_bytes(ctx, "read", t, out, bytes);
     if (status == WEFT_OK)
-        status = read_dense(ctx, t, out, bytes);
+        status = weft__to_host(ctx, "read", t, out);
     weft__leave_with(ctx, NULL);
+    return status;
+}
+
+/* By way of a copy on the device: t may be strided, and what fails on the way leaves it as it was. */
+static weft_status overwrite(weft_ctx *ctx, weft_tensor *t, const void *data)
+{
+    weft_tensor *source = weft__from_host(ctx, "write", (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, data);
+    if (!source)
+        return ctx->status;
+    const weft_status status = weft__copy_array(ctx, &source->a, &t->a);
+    weft__storage_written(ctx, t->storage);
+    weft__scope_remove(source);
     return status;
 }
 
@@ -137,11 +167,7 @@ weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t b
         return ctx->status;
     weft_status status = check_bytes(ctx, "write", t, data, bytes);
     if (status == WEFT_OK && bytes) {
-        weft_tensor *source = weft_from_data(ctx, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, data);
-        weft_copy_(t, source);
-        if (source)
-            weft__scope_remove(source);
-        status = ctx->status;
+        status = weft__writable(ctx, WEFT_OP_COPY_, t) ? overwrite(ctx, t, data) : ctx->status;
     }
     weft__leave_with(ctx, NULL);
     return status;
@@ -177,7 +203,7 @@ static bool one_element(weft_ctx *ctx, const char *name, weft_tensor *t, void *o
                          weft__describe(t).s, (long long)t->a.count);
         return false;
     }
-    return read_dense(ctx, t, out, weft_dtype_size((weft_dtype)t->a.dtype)) == WEFT_OK;
+    return weft__to_host(ctx, name, t, out) == WEFT_OK;
 }
 
 double weft_item(weft_ctx *ctx, weft_tensor *t)

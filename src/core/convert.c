@@ -7,19 +7,10 @@ weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype)
     if (!ctx)
         return NULL;
     weft_tensor *y = NULL;
-    if ((unsigned)dtype >= WEFT_DTYPE_COUNT) {
+    if ((unsigned)dtype >= WEFT_DTYPE_COUNT)
         weft__fail(ctx, WEFT_OP_CAST, WEFT_E_DTYPE, "%d is not a dtype", (int)dtype);
-    } else if ((weft_dtype)x->a.dtype == dtype) {
-        y = x;
-    } else if ((y = weft__new(ctx, WEFT_OP_CAST, dtype, x->a.shape, x->a.ndim))) {
-        weft__attrs attrs;
-        attrs.ni = 1;
-        attrs.nf = 0;
-        attrs.i[0] = dtype;
-        weft__call call = {
-            .op = WEFT_OP_CAST, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
-        y = weft__run(&call);
-    }
+    else
+        y = weft__cast(x, dtype);
     return weft__leave_with(ctx, y);
 }
 

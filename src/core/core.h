@@ -428,10 +428,11 @@ weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__sto
 weft_tensor *weft__alias(weft_ctx *ctx, int op, weft_tensor *t);
 void weft__ref(weft_tensor *t);
 void weft__unref(weft_tensor *t);
-void weft__shared_unref(weft_tensor *t);         /* share.c */
-void weft__adopt(weft_ctx *ctx, weft_tensor *t); /* hands the caller's reference to the innermost scope */
-void weft__scope_remove(weft_tensor *t);         /* takes the scope's reference away */
-weft__leaf *weft__leaf_of(weft_tensor *t);       /* made on demand; NULL: out of memory, recorded */
+void weft__shared_unref(weft_tensor *t);                  /* share.c */
+weft_tensor *weft__borrow(weft_ctx *ctx, weft_tensor *t); /* weft_borrow inside of a call, t is shared (share.c) */
+void weft__adopt(weft_ctx *ctx, weft_tensor *t);          /* hands the caller's reference to the innermost scope */
+void weft__scope_remove(weft_tensor *t);                  /* takes the scope's reference away */
+weft__leaf *weft__leaf_of(weft_tensor *t);                /* made on demand; NULL: out of memory, recorded */
 void weft__node_unref(weft_ctx *ctx, weft__node *node);
 void weft__node_free_blocks(weft_ctx *ctx, weft__node *node); /* record.c */
 static inline bool weft__requires(const weft_tensor *t)
@@ -454,9 +455,15 @@ void weft__each_tensor(const weft_ctx *ctx, void (*visit)(weft_tensor *t, void *
 int64_t weft__each_owned(const weft_ctx *ctx, void (*visit)(void *user, const weft_leak *leak), void *user);
 void weft__end_owned(weft_ctx *ctx); /* all of them, latest first, when ctx is closed */
 
-/* ---- Profiling on request of the environment (profile/profile.c): called when a context has been opened ---- */
+/* ---- What rooms above the engine do for it (src/parts.c, which knows them all) ----
+ * A constant table, so that any thread may use it at any time and nothing has to register first. */
 
-void weft__profile_opened(weft_ctx *ctx);
+typedef struct weft__parts {
+    const weft__backend *(*cpu)(void); /* the backend that is always there */
+    void (*opened)(weft_ctx *ctx);     /* by weft_ctx_open, on its thread, before the program gets the context */
+} weft__parts;
+
+extern const weft__parts weft__parts_of_library;
 
 /* ---- Running (dispatch.c) ---- */
 
@@ -488,7 +495,8 @@ int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a);
 int weft__first_nonfinite(weft_ctx *ctx, weft_tensor *const *in, int n);
 /* Fails with WEFT_E_NOT_FINITE if out has such elements and no operand has; true if all is well. */
 bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, const weft_tensor *out);
-/* The same for the gradients that node's derivative made of those of its results, which may be NULL; says where an operand's elements came from. */
+/* The same for the gradients that node's derivative made of those of its results, which may be NULL; says where an
+ * operand's elements came from. */
 void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *const *gs, weft_tensor *const *out);
 
 weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q);
@@ -500,6 +508,8 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dim
 
 /* ---- Helpers of front ends (front.c) ---- */
 
+/* x in another dtype, recorded, inside of a call that has been entered: x has a context. NULL gives NULL. */
+weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype);
 /* x in the dtype that an operation of this class computes on: FLT turns integers into f32, NUM turns bool into i64. */
 weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls);
 /* Composites on half types compute in f32, so that only the result is rounded: x in f32 if it is a half type, and the
@@ -512,10 +522,20 @@ bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n);
 bool weft__need_float(weft_ctx *ctx, int op, const char *what, const weft_tensor *t);
 bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor *t);
 bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor *t, int lo, int hi);
+/* May x be written? False: error recorded. */
+bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
 /* Contiguous data of t: t itself or a copy outside the tape; NULL: error recorded. */
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t);
 weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to);
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value);
+
+/* ---- Between the host and the device (access.c): inside of a call, function is its name for messages ---- */
+
+/* A tensor with a copy of data, which is NULL only if there is nothing to copy. NULL: error recorded. */
+weft_tensor *weft__from_host(weft_ctx *ctx, const char *function, weft_dtype dtype, const int64_t *shape, int ndim,
+                             const void *data);
+/* All elements of t, one after the other. */
+weft_status weft__to_host(weft_ctx *ctx, const char *function, weft_tensor *t, void *out);
 
 /* ---- Values that a dtype cannot hold (value.c) ---- */
 
@@ -527,9 +547,6 @@ weft_status weft__make_truths(weft_ctx *ctx, weft__array *a);
 bool weft__scalar_fits(weft_ctx *ctx, int op, const char *what, double value, const weft_tensor *x);
 /* The same for the parameters of a UNARY_P row. */
 bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_tensor *x);
-
-/* May x be written (inplace.c)? False: error recorded. */
-bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
 
 /* ---- Recording (record.c) ---- */
 

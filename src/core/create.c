@@ -32,19 +32,13 @@ static weft_tensor *blank(weft_ctx *ctx, const char *name, weft_dtype dtype, con
 
 weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data)
 {
-    weft_tensor *t = blank(ctx, "from_data", dtype, shape, ndim);
-    if (!t)
+    if (!weft__enter_named("from_data", ctx, NULL, 0, 0))
         return NULL;
-    size_t bytes = weft__array_bytes(&t->a);
-    weft_status status = WEFT_OK;
-    if (bytes && !data)
-        status = weft__fail_named(ctx, "from_data", WEFT_E_NULL_ARGUMENT, "data is NULL for %s", weft__describe(t).s);
-    else if (bytes && (status = ctx->backend->from_host(ctx->device, t->a.data, data, bytes)) != WEFT_OK)
-        weft__fail_device(ctx, "from_data", status, "the copy to the device failed");
-    else if (dtype == WEFT_BOOL && weft__first_untruth(data, bytes) >= 0)
-        status = weft__make_truths(ctx, &t->a);
+    weft_tensor *t = NULL;
+    if (check_shape(ctx, "from_data", dtype, shape, ndim))
+        t = weft__from_host(ctx, "from_data", dtype, shape, ndim, data);
     weft__leave(ctx);
-    return status == WEFT_OK ? t : NULL;
+    return t;
 }
 
 static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data)

@@ -130,7 +130,7 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
         o.free(o.alloc_user, ctx, sizeof *ctx);
         return status;
     }
-    weft__profile_opened(ctx);
+    weft__parts_of_library.opened(ctx);
     *out = ctx;
     return WEFT_OK;
 }

@@ -184,9 +184,9 @@ static bool promote(int op, weft_tensor **a, weft_tensor **b, bool keep_bool)
     if (dtype == WEFT_BOOL && !keep_bool)
         dtype = WEFT_I64;
     if ((weft_dtype)(*a)->a.dtype != dtype)
-        *a = weft_cast(*a, dtype);
+        *a = weft__cast(*a, dtype);
     if ((weft_dtype)(*b)->a.dtype != dtype)
-        *b = weft_cast(*b, dtype);
+        *b = weft__cast(*b, dtype);
     return *a && *b;
 }
 
@@ -266,7 +266,7 @@ weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *
                    weft__describe(c).s, weft__describe(a).s, weft__describe(b).s);
     } else {
         if (c->a.dtype != WEFT_BOOL) {
-            in[0] = weft_cast(in[0], WEFT_BOOL);
+            in[0] = weft__cast(in[0], WEFT_BOOL);
         }
         if (in[0] && promote(op, &in[1], &in[2], true))
             y = run_broadcast(ctx, op, (weft_dtype)in[1]->a.dtype, in, 3, shape, ndim);
@@ -300,7 +300,7 @@ static weft_tensor *reduce_truths(weft_ctx *ctx, int op, weft_tensor *x, const i
     const weft__array *arrays[] = {&bytes};
     weft__call call = {
         .op = op, .ctx = ctx, .in = &x, .n_in = 1, .arrays = arrays, .out = {y}, .n_out = 1, .attrs = attrs};
-    return y && weft__run(&call) ? weft_cast(y, WEFT_I64) : NULL;
+    return y && weft__run(&call) ? weft__cast(y, WEFT_I64) : NULL;
 }
 
 static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask, bool keepdim)

@@ -1,30 +1,46 @@
 /* front.c - small checks and conversions that the front ends of operations share. */
 #include "core.h"
 
+weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
+{
+    if (!x || (weft_dtype)x->a.dtype == dtype)
+        return x;
+    weft_ctx *ctx = x->ctx;
+    weft_tensor *y = ctx->status == WEFT_OK ? weft__new(ctx, WEFT_OP_CAST, dtype, x->a.shape, x->a.ndim) : NULL;
+    if (!y)
+        return NULL;
+    weft__attrs attrs;
+    attrs.ni = 1;
+    attrs.nf = 0;
+    attrs.i[0] = dtype;
+    weft__call call = {.op = WEFT_OP_CAST, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
+    return weft__run(&call);
+}
+
 weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls)
 {
     weft_dtype dtype = (weft_dtype)x->a.dtype;
     if (weft_dtype_is_float(dtype))
         return x;
     if (cls == WEFT__FLT)
-        return weft_cast(x, WEFT_F32);
-    return dtype == WEFT_BOOL ? weft_cast(x, WEFT_I64) : x;
+        return weft__cast(x, WEFT_F32);
+    return dtype == WEFT_BOOL ? weft__cast(x, WEFT_I64) : x;
 }
 
 weft_tensor *weft__widened(weft_tensor *x)
 {
-    return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft_cast(x, WEFT_F32) : x;
+    return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft__cast(x, WEFT_F32) : x;
 }
 
 weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype)
 {
-    return y && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft_cast(y, dtype) : y;
+    return y && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft__cast(y, dtype) : y;
 }
 
 bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n)
 {
     for (int k = 0; k < n; k++)
-        if (in[k] && (in[k]->flags & WEFT__IS_SHARED) && !(in[k] = weft_borrow(ctx, in[k])))
+        if (in[k] && (in[k]->flags & WEFT__IS_SHARED) && !(in[k] = weft__borrow(ctx, in[k])))
             return false;
     return true;
 }
@@ -56,6 +72,33 @@ bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor 
     else
         weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d to %d dims", what, weft__describe(t).s, lo, hi);
     return false;
+}
+
+/* Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
+ * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
+bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x)
+{
+    if (x->flags & WEFT__IS_SHARED || x->storage->frozen) {
+        weft__fail(ctx, op, WEFT_E_STATE, "%s is shared memory and never written; use a weft_clone",
+                   weft__describe(x).s);
+        return false;
+    }
+    bool overwrites_leaf = !x->node && (op == WEFT_OP_COPY_ || op == WEFT_OP_FILL_);
+    if (ctx->grad_enabled && (x->flags & WEFT__REQUIRES_GRAD) && !overwrites_leaf) {
+        weft__fail(ctx, op, WEFT_E_STATE,
+                   "%s requires a gradient, so changing it in place would falsify the graph; use the operation without "
+                   "the underscore, or switch recording off with weft_set_grad_enabled",
+                   weft__describe(x).s);
+        return false;
+    }
+    for (int d = 0; d < x->a.ndim; d++) {
+        if (x->a.strides[d] == 0 && x->a.shape[d] > 1) {
+            weft__fail(ctx, op, WEFT_E_STATE, "%s is expanded: several elements share memory; use a weft_clone",
+                       weft__describe(x).s);
+            return false;
+        }
+    }
+    return true;
 }
 
 weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to)

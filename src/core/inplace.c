@@ -3,33 +3,6 @@
 #include <string.h>
 #include "core.h"
 
-/* Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
- * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
-bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x)
-{
-    if (x->flags & WEFT__IS_SHARED || x->storage->frozen) {
-        weft__fail(ctx, op, WEFT_E_STATE, "%s is shared memory and never written; use a weft_clone",
-                   weft__describe(x).s);
-        return false;
-    }
-    bool overwrites_leaf = !x->node && (op == WEFT_OP_COPY_ || op == WEFT_OP_FILL_);
-    if (ctx->grad_enabled && (x->flags & WEFT__REQUIRES_GRAD) && !overwrites_leaf) {
-        weft__fail(ctx, op, WEFT_E_STATE,
-                   "%s requires a gradient, so changing it in place would falsify the graph; use the operation without "
-                   "the underscore, or switch recording off with weft_set_grad_enabled",
-                   weft__describe(x).s);
-        return false;
-    }
-    for (int d = 0; d < x->a.ndim; d++) {
-        if (x->a.strides[d] == 0 && x->a.shape[d] > 1) {
-            weft__fail(ctx, op, WEFT_E_STATE, "%s is expanded: several elements share memory; use a weft_clone",
-                       weft__describe(x).s);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool fits(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
 {
     int64_t shape[WEFT__MAX_DIMS];

@@ -123,7 +123,7 @@ static const weft__backend *find_cuda(char *why, size_t size)
 const weft__backend *weft__backend_find(const char *kind, char *why, size_t size)
 {
     if (strcmp(kind, "cpu") == 0)
-        return weft__cpu_backend();
+        return weft__parts_of_library.cpu();
     if (strcmp(kind, "cuda") == 0)
         return find_cuda(why, size);
     snprintf(why, size, "\"%.32s\" is no kind of device; \"cpu\" and \"cuda\" are", kind);

@@ -177,10 +177,11 @@ static weft_tensor *apply_batch(weft_ctx *ctx, weft_tensor **in, double momentum
         call.out[k] = weft__new(ctx, OP, statistics_dtype(x), &channels, 1);
     weft_tensor *y = ctx->status == WEFT_OK ? weft__run(&call) : NULL;
     if (y && n > 0 && (running[0] || running[1])) {
-        bool was = weft_set_grad_enabled(ctx, false);
+        const bool was = ctx->grad_enabled;
+        ctx->grad_enabled = false;
         move_toward(running[0], call.out[1], momentum);
         move_toward(running[1], weft_mul_scalar(call.out[3], n > 1 ? (double)n / (double)(n - 1) : 1), momentum);
-        weft_set_grad_enabled(ctx, was);
+        ctx->grad_enabled = was;
     }
     return ctx->status == WEFT_OK ? y : NULL;
 }

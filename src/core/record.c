@@ -2,7 +2,8 @@
 #include <string.h>
 #include "core.h"
 
-/* What a derivative reads: operands and differentiable results as bits, of which bit 63 stands for all from there on. */
+/* What a derivative reads: operands and differentiable results as bits, of which bit 63 stands for all from there
+ * on. */
 typedef struct needs {
     uint64_t inputs;
     uint64_t results;

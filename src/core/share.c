@@ -29,7 +29,7 @@ static shared *freeze(weft_ctx *ctx, weft_tensor *t)
     s->t.a = t->a;
     s->t.a.data = (char *)s + DATA_OFFSET;
     weft__set_contiguous(&s->t.a);
-    if (weft_read(ctx, t, s->t.a.data, data) != WEFT_OK) {
+    if (weft__to_host(ctx, "share", t, s->t.a.data) != WEFT_OK) {
         s->free(s->user, s, bytes);
         return NULL;
     }
@@ -92,19 +92,23 @@ static weft_tensor *view_of(weft_ctx *ctx, weft_tensor *t)
     return view;
 }
 
+weft_tensor *weft__borrow(weft_ctx *ctx, weft_tensor *t)
+{
+    if (ctx->backend->host_memory)
+        return view_of(ctx, t);
+    return weft__from_host(ctx, "borrow", (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, t->a.data);
+}
+
 weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *t)
 {
     if (!ctx || !weft__enter_named("borrow", ctx, &t, 1, 0))
         return NULL;
     weft_tensor *view = NULL;
-    if (!(t->flags & WEFT__IS_SHARED)) {
+    if (t->flags & WEFT__IS_SHARED)
+        view = weft__borrow(ctx, t);
+    else
         weft__fail_named(ctx, "borrow", WEFT_E_STATE, "%s is not shared; make it so with weft_share",
                          weft__describe(t).s);
-    } else if (ctx->backend->host_memory) {
-        view = view_of(ctx, t);
-    } else {
-        view = weft_from_data(ctx, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, t->a.data);
-    }
     weft__leave(ctx);
     return view;
 }

@@ -317,7 +317,7 @@ int weft_profile_ops(weft_profile *handle, weft_profile_op *rows, int room)
     return p ? weft__profile_ops(p, rows, room) : 0;
 }
 
-/* ---- The environment variable (see weft__profile_opened in core.h) ---- */
+/* ---- The environment variable WEFT_PROFILE ---- */
 
 static void write_at_close(weft_ctx *ctx, void *state)
 {

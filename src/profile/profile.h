@@ -69,6 +69,9 @@ typedef struct weft__profile {
 
 extern const weft_object_kind weft__profile_kind;
 
+/* Begins the profile that the environment variable WEFT_PROFILE asks for, when a context has been opened. */
+void weft__profile_opened(weft_ctx *ctx);
+
 /* As the public ones. */
 weft_profile_total weft__profile_totals(weft__profile *p);
 int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room);
