@@ -68,7 +68,7 @@ int main(int argc, char **argv)
         printf("%-24s %-16s %s %s %s%%\n", names[jobs[k].kind], jobs[k].backward ? "with gradients" : "forward",
                bench_number(1e3 * bench_median(&cases[k]), 8, 1),
                bench_number(flops / bench_median(&cases[k]) * 1e-9, 10, 1),
-               bench_number(100 * bench_speed_ratio(&cases[k], flops, &cases[CASES], BENCH_FMA_FLOPS), 10, 0));
+               bench_number(100 * bench_speed_ratio(&cases[k], flops, &cases[CASES], WEFT_BENCH_FMA_FLOPS), 10, 0));
     }
     weft_ctx_close(ctx);
 }

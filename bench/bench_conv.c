@@ -95,12 +95,12 @@ static void measure_shape(const shape *s, weft_ctx *const ctx[2], bench_fma *pea
     const double flops = flops_of(s);
     for (int k = 0; k < PARTS; k++) {
         const bench_case *one = &cases[2 * k], *two = one + 1;
-        const double best = bench_best_ratio(one, flops, &cases[PEAK], BENCH_FMA_FLOPS);
+        const double best = bench_best_ratio(one, flops, &cases[PEAK], WEFT_BENCH_FMA_FLOPS);
         printf("%-22s %-16s %s %s %s%% %s%% %s%%", k == 0 ? s->name : "", part_names[k],
                bench_number(flops / bench_median(one) * 1e-9, 7, 1),
                bench_number(flops / bench_median(two) * 1e-9, 7, 1),
-               bench_number(100 * bench_speed_ratio(one, flops, &cases[PEAK], BENCH_FMA_FLOPS), 6, 0),
-               bench_number(50 * bench_speed_ratio(two, flops, &cases[PEAK], BENCH_FMA_FLOPS), 6, 0),
+               bench_number(100 * bench_speed_ratio(one, flops, &cases[PEAK], WEFT_BENCH_FMA_FLOPS), 6, 0),
+               bench_number(50 * bench_speed_ratio(two, flops, &cases[PEAK], WEFT_BENCH_FMA_FLOPS), 6, 0),
                bench_number(100 * best, 6, 0));
         if (s->target > 0)
             printf("   %s %.0f %%", best >= s->target ? "reaches" : "MISSES", 100 * s->target);

@@ -82,13 +82,13 @@ enum { WEFT_1, WEFT_2, BLAS_1, BLAS_2, PEAK, CASES };
 static void print_row(const shape *s, const bench_case *c)
 {
     const double flops = 2.0 * (double)(s->batch * s->m * s->n * s->k);
-    const double best = bench_best_ratio(&c[WEFT_1], flops, &c[PEAK], BENCH_FMA_FLOPS);
+    const double best = bench_best_ratio(&c[WEFT_1], flops, &c[PEAK], WEFT_BENCH_FMA_FLOPS);
     printf("%-20s", s->name);
     for (int k = WEFT_1; k <= BLAS_2; k++)
         printf(" %s", bench_number(flops / bench_median(&c[k]) * 1e-9, 7, 1));
     printf(" %s%% %s%% %s%% ",
-           bench_number(100 * bench_speed_ratio(&c[WEFT_1], flops, &c[PEAK], BENCH_FMA_FLOPS), 6, 0),
-           bench_number(50 * bench_speed_ratio(&c[WEFT_2], flops, &c[PEAK], BENCH_FMA_FLOPS), 6, 0),
+           bench_number(100 * bench_speed_ratio(&c[WEFT_1], flops, &c[PEAK], WEFT_BENCH_FMA_FLOPS), 6, 0),
+           bench_number(50 * bench_speed_ratio(&c[WEFT_2], flops, &c[PEAK], WEFT_BENCH_FMA_FLOPS), 6, 0),
            bench_number(100 * best, 6, 0));
     printf(" %s %s", bench_number(bench_speed_ratio(&c[WEFT_1], 1, &c[BLAS_1], 1), 7, 2),
            bench_number(bench_speed_ratio(&c[WEFT_2], 1, &c[BLAS_2], 1), 7, 2));

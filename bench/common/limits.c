@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <weft/bench.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -45,70 +46,17 @@ void bench_team(int threads, void (*part)(void *arg, int k, int threads, int64_t
         pthread_join(started[k], NULL);
 }
 
-/* ---- Arithmetic ----
- * Enough accumulators to hide the latency of two units. The empty asm pins each one in a register, so that the compiler
- * can neither drop nor merge them. */
-
-#define PIN(v) __asm__ volatile("" : "+" VECTOR_REGISTER(v))
-
-#if defined(__x86_64__)
-#define VECTOR_REGISTER "v"
-#elif defined(__aarch64__)
-#define VECTOR_REGISTER "w"
-#else
-#define VECTOR_REGISTER "m"
-#endif
-
-#define DEFINE_FMA(name, attributes, type, CHAINS, lanes, SPLAT, FMA)                                                  \
-    attributes static void name(int64_t times)                                                                         \
-    {                                                                                                                  \
-        const int64_t rounds = times * (int64_t)BENCH_FMA_FLOPS / (2 * (lanes) * (CHAINS));                            \
-        type sums[CHAINS], x = SPLAT(0.5f), y = SPLAT(1e-9f);                                                          \
-        PIN(x);                                                                                                        \
-        PIN(y);                                                                                                        \
-        _Pragma("GCC unroll 32") for (int k = 0; k < (CHAINS); k++) sums[k] = y;                                       \
-        for (int64_t round = 0; round < rounds; round++) {                                                             \
-            _Pragma("GCC unroll 32") for (int k = 0; k < (CHAINS); k++)                                                \
-            {                                                                                                          \
-                sums[k] = FMA(sums[k], x, y);                                                                          \
-                PIN(sums[k]);                                                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-
-typedef float four __attribute__((vector_size(16)));
-#define SPLAT_FOUR(x) ((four){x, x, x, x})
-#define FMA_FOUR(a, b, c) ((a) * (b) + (c))
-DEFINE_FMA(fma_plain, , four, 12, 4, SPLAT_FOUR, FMA_FOUR)
-
-#if defined(__x86_64__)
-DEFINE_FMA(fma_avx2, TARGET("avx2,fma"), __m256, 12, 8, _mm256_set1_ps, _mm256_fmadd_ps)
-DEFINE_FMA(fma_avx512, TARGET("avx512f"), __m512, 24, 16, _mm512_set1_ps, _mm512_fmadd_ps)
-#endif
+/* ---- Arithmetic ---- */
 
 bool bench_has_isa(const char *isa)
 {
-#if defined(__x86_64__)
-    if (strcmp(isa, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f");
-    if (strcmp(isa, "avx2") == 0)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-    return strcmp(isa, "plain") == 0;
+    return weft_bench_fma(isa, WEFT_F32, 0) == WEFT_OK;
 }
 
 static void fma_part(void *arg, int k, int threads, int64_t times)
 {
-    const bench_fma *fma = arg;
     (void)k, (void)threads;
-#if defined(__x86_64__)
-    if (strcmp(fma->isa, "avx512") == 0)
-        fma_avx512(times);
-    else if (strcmp(fma->isa, "avx2") == 0)
-        fma_avx2(times);
-    else
-#endif
-        fma_plain(times);
+    (void)weft_bench_fma(((const bench_fma *)arg)->isa, WEFT_F32, times);
 }
 
 void bench_run_fma(void *fma, int64_t times)

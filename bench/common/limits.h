@@ -14,15 +14,11 @@ enum { BENCH_MAX_THREADS = 8 };
 void bench_team(int threads, void (*part)(void *arg, int k, int threads, int64_t times), void *arg, int64_t times);
 
 /* ---- Arithmetic ----
- * A case (measure.h) that runs nothing but independent fused multiply-adds in registers, with the widest vectors of an
- * instruction set. One unit of work is BENCH_FMA_FLOPS flops on each thread, whatever the set. plain: multiply, then
- * add. */
+ * A case (measure.h) of weft_bench_fma in f32. One unit of work is WEFT_BENCH_FMA_FLOPS flops on each thread. */
 typedef struct bench_fma {
     const char *isa; /* "avx512", "avx2", "plain" */
     int threads;
 } bench_fma;
-
-#define BENCH_FMA_FLOPS (768.0 * 1024)
 
 bool bench_has_isa(const char *isa);
 void bench_run_fma(void *fma, int64_t times);

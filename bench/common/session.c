@@ -30,7 +30,7 @@ void bench_print_peaks(const bench_plan *plan)
                                {.run = bench_run_fma, .arg = &fma[1]}};
         bench_measure(cases, 2, plan);
         const double one = bench_median(&cases[0]), two = bench_median(&cases[1]);
-        printf("  %s %.1f, %.1f", isas[k], BENCH_FMA_FLOPS / one * 1e-9, 2 * BENCH_FMA_FLOPS / two * 1e-9);
+        printf("  %s %.1f, %.1f", isas[k], WEFT_BENCH_FMA_FLOPS / one * 1e-9, 2 * WEFT_BENCH_FMA_FLOPS / two * 1e-9);
         both = both > 2 * one / two ? both : 2 * one / two;
     }
     printf("\n");

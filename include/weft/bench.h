@@ -87,6 +87,15 @@ typedef struct weft_bench_ceiling {
 WEFT_API weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
                                          weft_bench_ceiling *out, int *n, char *message, size_t size);
 
+/* Multiply-adds in registers that do not wait for each other, on the calling thread: `times` units of
+ * WEFT_BENCH_FMA_FLOPS operations in dtype, which is f32 or f64, with the vectors of an instruction set: "avx512",
+ * "avx2" or "plain" (128 bits, multiplied, then added); NULL: the widest that the processor has. It is what
+ * weft_bench_ceilings measures, for who measures it beside work of their own. Touches no memory and no context.
+ * WEFT_E_UNSUPPORTED if the processor lacks the set, also for times 0; WEFT_E_DTYPE for another dtype; WEFT_E_INVALID
+ * for another set, times below 0 or so many that their operations are no int64_t. */
+#define WEFT_BENCH_FMA_FLOPS (768.0 * 1024)
+WEFT_API weft_status weft_bench_fma(const char *isa, weft_dtype dtype, int64_t times);
+
 /* The least seconds that `bytes` to and from memory and `flops` in dtype can take under n ceilings: the roofline.
  * *memory_bound (may be NULL) tells which of the two it is. NAN if the ceilings lack what is needed. Memory counts as
  * fast as the copy of the largest size: work that reads more than it writes, or that finds its data in a cache, can

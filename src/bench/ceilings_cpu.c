@@ -174,74 +174,30 @@ static void add_memory(weft__gather *g, int threads)
     free(block);
 }
 
-/* ---- Arithmetic ----
- * Enough accumulators to hide the latency of two units. The empty asm pins each in a register, so that the compiler can
- * neither drop nor merge them. One unit of work is FMA_FLOPS on each thread, whatever the vectors' length. */
-#define FMA_FLOPS (384.0 * 2048)
+/* ---- Arithmetic ---- */
 
-#if defined(__x86_64__)
-#define PIN(v) __asm__ volatile("" : "+v"(v))
-#elif defined(__aarch64__)
-#define PIN(v) __asm__ volatile("" : "+w"(v))
-#else
-#define PIN(v) __asm__ volatile("" : "+m"(v))
-#endif
+static void fma_part_f32(const load *l, int k, int64_t times)
+{
+    (void)l, (void)k;
+    (void)weft_bench_fma(NULL, WEFT_F32, times); /* every processor has a widest set */
+}
 
-#define DEFINE_FMA(name, attributes, type, CHAINS, LANES, SPLAT, FMA)                                                  \
-    attributes static void name(const load *l, int thread, int64_t times)                                              \
-    {                                                                                                                  \
-        (void)l, (void)thread;                                                                                         \
-        const int64_t rounds = times * (int64_t)FMA_FLOPS / (2 * (LANES) * (CHAINS));                                  \
-        type sums[CHAINS], x = SPLAT(0.5f), y = SPLAT(1e-9f);                                                          \
-        PIN(x);                                                                                                        \
-        PIN(y);                                                                                                        \
-        _Pragma("GCC unroll 32") for (int k = 0; k < (CHAINS); k++) sums[k] = y;                                       \
-        for (int64_t round = 0; round < rounds; round++) {                                                             \
-            _Pragma("GCC unroll 32") for (int k = 0; k < (CHAINS); k++)                                                \
-            {                                                                                                          \
-                sums[k] = FMA(sums[k], x, y);                                                                          \
-                PIN(sums[k]);                                                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-
-typedef float four __attribute__((vector_size(16)));
-typedef double two __attribute__((vector_size(16)));
-#define SPLAT_FOUR(x) ((four){x, x, x, x})
-#define SPLAT_TWO(x) ((two){(double)(x), (double)(x)})
-#define SEPARATELY(a, b, c) ((a) * (b) + (c))
-DEFINE_FMA(fma_f32_plain, , four, 12, 4, SPLAT_FOUR, SEPARATELY)
-DEFINE_FMA(fma_f64_plain, , two, 12, 2, SPLAT_TWO, SEPARATELY)
-
-#if defined(__x86_64__)
-#define SPLAT_PD(x) _mm256_set1_pd((double)(x))
-#define SPLAT_PD512(x) _mm512_set1_pd((double)(x))
-DEFINE_FMA(fma_f32_avx2, TARGET("avx2,fma"), __m256, 12, 8, _mm256_set1_ps, _mm256_fmadd_ps)
-DEFINE_FMA(fma_f64_avx2, TARGET("avx2,fma"), __m256d, 12, 4, SPLAT_PD, _mm256_fmadd_pd)
-DEFINE_FMA(fma_f32_avx512, TARGET("avx512f"), __m512, 24, 16, _mm512_set1_ps, _mm512_fmadd_ps)
-DEFINE_FMA(fma_f64_avx512, TARGET("avx512f"), __m512d, 24, 8, SPLAT_PD512, _mm512_fmadd_pd)
-#endif
+static void fma_part_f64(const load *l, int k, int64_t times)
+{
+    (void)l, (void)k;
+    (void)weft_bench_fma(NULL, WEFT_F64, times);
+}
 
 static void add_arithmetic(weft__gather *g, int threads)
 {
-    load f32 = {.part = fma_f32_plain, .threads = threads}, f64 = {.part = fma_f64_plain, .threads = threads};
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) {
-        f32.part = fma_f32_avx512;
-        f64.part = fma_f64_avx512;
-    } else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        f32.part = fma_f32_avx2;
-        f64.part = fma_f64_avx2;
-    }
-#endif
     weft_bench_ceiling what = {.name = "fma",
                                .dtype = WEFT_F32,
                                .unit = WEFT_BENCH_UNIT_FLOPS,
-                               .work = FMA_FLOPS * (double)threads,
+                               .work = WEFT_BENCH_FMA_FLOPS * (double)threads,
                                .source = "a loop in registers"};
-    weft__gather_add(g, what, team_work, &f32);
+    weft__gather_add(g, what, team_work, &(load){.part = fma_part_f32, .threads = threads});
     what.dtype = WEFT_F64;
-    weft__gather_add(g, what, team_work, &f64);
+    weft__gather_add(g, what, team_work, &(load){.part = fma_part_f64, .threads = threads});
 }
 
 void weft__gather_cpu(weft__gather *g, int threads)

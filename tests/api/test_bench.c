@@ -167,6 +167,27 @@ WEFT_TEST(Bench, CeilingsOfTheCpu)
     WEFT_CHECK_EQ_INT(n, 0);
 }
 
+WEFT_TEST(Bench, MultiplyAddsInRegisters)
+{
+    WEFT_CHECK_EQ_INT(weft_bench_fma("plain", WEFT_F32, 1), WEFT_OK);
+    WEFT_CHECK_EQ_INT(weft_bench_fma("plain", WEFT_F64, 0), WEFT_OK);
+    WEFT_CHECK_EQ_INT(weft_bench_fma(NULL, WEFT_F32, 1), WEFT_OK);
+    WEFT_CHECK_EQ_INT(weft_bench_fma(NULL, WEFT_F64, 1), WEFT_OK);
+    weft_device_info info = {0};
+    WEFT_CHECK_OK(weft_device_info_get("cpu", 0, &info)); /* kernels of a set that is used can be measured */
+    WEFT_CHECK_EQ_INT(weft_bench_fma(info.isa, WEFT_F32, 1), WEFT_OK);
+    static const char *const sets[] = {"avx2", "avx512"};
+    for (int k = 0; k < 2; k++) {
+        const weft_status there = weft_bench_fma(sets[k], WEFT_F32, 0);
+        WEFT_CHECK(there == WEFT_OK || there == WEFT_E_UNSUPPORTED);
+        WEFT_CHECK_EQ_INT(weft_bench_fma(sets[k], WEFT_F64, 1), there);
+    }
+    WEFT_CHECK_EQ_INT(weft_bench_fma("mmx", WEFT_F32, 1), WEFT_E_INVALID);
+    WEFT_CHECK_EQ_INT(weft_bench_fma("plain", WEFT_F16, 1), WEFT_E_DTYPE);
+    WEFT_CHECK_EQ_INT(weft_bench_fma("plain", WEFT_F32, -1), WEFT_E_INVALID);
+    WEFT_CHECK_EQ_INT(weft_bench_fma("plain", WEFT_F32, INT64_MAX), WEFT_E_INVALID);
+}
+
 WEFT_TEST(Bench, Roofline)
 {
     const weft_bench_ceiling all[] = {
