@@ -31,7 +31,7 @@ static void run_job(void *arg, int64_t times)
         const int mark = weft_scope_push(j->ctx);
         weft_tensor *y = attend(j), *in[] = {j->q, j->k, j->v}, *grads[3], *g = j->g;
         if (j->backward)
-            weft_grad(j->ctx, &y, &g, 1, in, grads, 3, 0);
+            weft_grad(j->ctx, &y, &g, 1, in, 3, 0, grads);
         bench_pop(j->ctx, mark);
     }
 }

@@ -31,7 +31,7 @@ static void run_backward(void *arg, int64_t times)
     for (int64_t k = 0; k < times; k++) {
         weft_tensor *x = s->x, *gradient;
         const int mark = weft_scope_push(s->ctx);
-        weft_grad(s->ctx, s->parts, s->cotangents, STEPS, &x, &gradient, 1, s->flags);
+        weft_grad(s->ctx, s->parts, s->cotangents, STEPS, &x, 1, s->flags, &gradient);
         bench_pop(s->ctx, mark);
     }
 }

@@ -39,10 +39,10 @@ static void use_libraries(weft_ctx *c)
                             &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})};
         for (int i = 0; i < 4; i++) {
             weft_tensor *g = weft_full_like(y[i], 1), *dx;
-            weft_grad(c, &y[i], &g, 1, &x, &dx, 1, 0);
+            weft_grad(c, &y[i], &g, 1, &x, 1, 0, &dx);
         }
     }
-    weft_synchronize(c);
+    weft_synchronise(c);
     if (weft_scope_pop(c, mark) != WEFT_OK)
         return; /* the error sticks: the caller sees it */
 }
@@ -194,7 +194,7 @@ static void run_gradient(const job *j)
     for (int k = 0; k < j->s->n; k++)
         if (j->way->wrt >> k & 1)
             inputs[n++] = j->in[k];
-    weft_grad(j->ctx, &out, &g, 1, inputs, gradients, n, 0);
+    weft_grad(j->ctx, &out, &g, 1, inputs, n, 0, gradients);
 }
 
 static void run_once(const job *j)
@@ -219,7 +219,7 @@ static double run_job(void *arg, int64_t times)
         if (weft_scope_pop(j->ctx, mark) != WEFT_OK)
             break;
     }
-    weft_synchronize(j->ctx);
+    weft_synchronise(j->ctx);
     const double seconds = bench_now() - start;
     return has_failed(j) ? (double)NAN : seconds;
 }

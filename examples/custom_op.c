@@ -62,8 +62,8 @@ static weft_status check(weft_ctx *c)
 {
     int mark = weft_scope_push(c);
     weft_tensor *x = weft_set_requires_grad(weft_randn(c, WEFT_F64, WEFT_DIMS(4, 5), 0, 2), true);
-    weft_gradcheck(c, snake_of_first, NULL, &x, 1, NULL);
-    weft_gradgradcheck(c, snake_of_first, NULL, &x, 1, NULL);
+    weft_gradcheck(c, &x, 1, snake_of_first, NULL, NULL);
+    weft_gradgradcheck(c, &x, 1, snake_of_first, NULL, NULL);
     return weft_scope_pop(c, mark);
 }
 

@@ -98,9 +98,9 @@ WEFT_TEST(Grad, ThreeOrdersOfACube)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 2), *y = weft_mul(weft_square(x), x), *d1, *d2, *d3;
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_GRAD_CREATE_GRAPH));
-    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, WEFT_GRAD_CREATE_GRAPH));
-    WEFT_CHECK_OK(weft_grad(c, &d2, NULL, 1, &x, &d3, 1, WEFT_GRAD_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &d1));
+    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &d2));
+    WEFT_CHECK_OK(weft_grad(c, &d2, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &d3));
     WEFT_CHECK_NEAR(weft_item(c, d1), 12, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d2), 12, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d3), 6, 1e-12);
@@ -116,8 +116,8 @@ WEFT_TEST(Grad, SavedResultsCarryTheirHistory)
     int mark = weft_scope_push(c);
     weft_tensor *y = weft_escape(weft_add_scalar(weft_tanh(x), 0)); /* tanh's own header dies here */
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, &d1, 1, WEFT_GRAD_CREATE_GRAPH));
-    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, &d2, 1, 0));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &d1));
+    WEFT_CHECK_OK(weft_grad(c, &d1, NULL, 1, &x, 1, 0, &d2));
     double t = tanh(0.5);
     WEFT_CHECK_NEAR(weft_item(c, d1), 1 - t * t, 1e-12);
     WEFT_CHECK_NEAR(weft_item(c, d2), -2 * t * (1 - t * t), 1e-12);
@@ -130,10 +130,10 @@ WEFT_TEST(Grad, OfIntermediatesAndUnused)
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = leaf(c, 3), *unused = leaf(c, 1), *h = weft_square(x), *y = weft_mul_scalar(h, 7);
     weft_tensor *inputs[] = {h, unused}, *g[2];
-    WEFT_CHECK_STATUS(weft_grad(c, &y, NULL, 1, inputs, g, 2, 0), WEFT_E_NO_GRADIENT);
+    WEFT_CHECK_STATUS(weft_grad(c, &y, NULL, 1, inputs, 2, 0, g), WEFT_E_NO_GRADIENT);
     WEFT_CHECK(g[0] == NULL && g[1] == NULL);
     weft_ctx_clear(c);
-    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, inputs, g, 2, WEFT_GRAD_ALLOW_UNUSED));
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, inputs, 2, WEFT_GRAD_ALLOW_UNUSED, g));
     WEFT_CHECK_NEAR(weft_item(c, g[0]), 7, 0);
     WEFT_CHECK(g[1] == NULL);
     fault_ctx_close(c, &m);
@@ -460,11 +460,11 @@ WEFT_TEST(Gradcheck, FindsASignAndAFactor)
                              .backward = scaled_backward,
                              .user = &factor};
         int mark = weft_scope_push(c);
-        WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), k ? WEFT_E_MISMATCH : WEFT_OK);
+        WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), k ? WEFT_E_MISMATCH : WEFT_OK);
         if (k)
             WEFT_CHECK_STR_HAS(weft_ctx_message(c), "element 0");
         weft_ctx_clear(c);
-        WEFT_CHECK_STATUS(weft_gradgradcheck(c, apply_custom, &op, &x, 1, NULL), WEFT_OK); /* consistent with itself */
+        WEFT_CHECK_STATUS(weft_gradgradcheck(c, &x, 1, apply_custom, &op, NULL), WEFT_OK); /* consistent with itself */
         weft_ctx_clear(c);
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
     }
@@ -478,13 +478,13 @@ WEFT_TEST(Gradcheck, RefusesWhatItCannotCheck)
     double one = 1;
     weft_custom_op op = {.struct_size = sizeof op, .name = "my_square", .forward = wrong_forward, .user = &one};
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
-    WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), WEFT_E_DTYPE);
+    WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), WEFT_E_DTYPE);
     weft_ctx_clear(c);
     x = weft_ones(c, WEFT_F64, WEFT_DIMS(2));
-    WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), WEFT_E_NO_GRADIENT);
+    WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), WEFT_E_NO_GRADIENT);
     weft_ctx_clear(c);
     x = weft_set_requires_grad(x, true);
-    WEFT_CHECK_STATUS(weft_gradcheck(c, apply_custom, &op, &x, 1, NULL), WEFT_E_MISMATCH); /* it has no backward */
+    WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), WEFT_E_MISMATCH); /* it has no backward */
     weft_ctx_clear(c);
     fault_ctx_close(c, &m);
 }
@@ -575,8 +575,8 @@ WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
                          .backward = outer_backward};
     weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
                          weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1), true)};
-    WEFT_CHECK_OK(weft_gradcheck(c, apply_custom, &op, in, 2, NULL));
-    WEFT_CHECK_OK(weft_gradgradcheck(c, apply_custom, &op, in, 2, NULL));
+    WEFT_CHECK_OK(weft_gradcheck(c, in, 2, apply_custom, &op, NULL));
+    WEFT_CHECK_OK(weft_gradgradcheck(c, in, 2, apply_custom, &op, NULL));
     weft_tensor *strided = weft_slice(weft_rand(c, WEFT_F64, WEFT_DIMS(6), 0, 1), 0, 0, 6, 2);
     WEFT_CHECK_EQ_INT(weft_size(weft_custom(&op, (weft_tensor *[]){strided, strided}, 2), 1), 3);
     WEFT_CHECK(weft_custom(&op, (weft_tensor *[]){weft_scalar(c, WEFT_F64, 1), strided}, 2) == NULL);

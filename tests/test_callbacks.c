@@ -357,7 +357,7 @@ static weft_tensor *cubes(weft_ctx *c, weft_tensor *const *in, int n, void *user
     return weft_mul(in[0], weft_mul(in[0], in[0]));
 }
 
-typedef weft_status (*checker)(weft_ctx *, weft_function, void *, weft_tensor *const *, int,
+typedef weft_status (*checker)(weft_ctx *, weft_tensor *const *, int, weft_function, void *,
                                const weft_gradcheck_options *);
 
 static weft_tensor *input(weft_ctx *c)
@@ -369,7 +369,7 @@ static void check_jump(checker check, escapade *e)
 {
     weft_tensor *x = input(e->c);
     if (!setjmp(e->back)) {
-        (void)check(e->c, jumps_at_once, e, &x, 1, NULL);
+        (void)check(e->c, &x, 1, jumps_at_once, e, NULL);
         WEFT_FAIL("it came back");
     }
     WEFT_CHECK_OK(weft_scope_pop(e->c, e->outer));
@@ -382,14 +382,14 @@ static void check_evasion(checker check, int call)
     escapade e = {.c = open_faulty(&m), .most = call};
     e.outer = weft_scope_push(e.c);
     weft_tensor *x = input(e.c);
-    WEFT_CHECK_STATUS(check(e.c, evades, &e, &x, 1, NULL), WEFT_E_STATE);
+    WEFT_CHECK_STATUS(check(e.c, &x, 1, evades, &e, NULL), WEFT_E_STATE);
     refused(e.c, WEFT_E_STATE, "a callback closed a scope that was open before");
     e.outer = weft_scope_push(e.c);
     e.depth = 0;
     check_jump(check, &e);
     x = input(e.c);
-    WEFT_CHECK_OK(check(e.c, cubes, NULL, &x, 1, NULL));
-    WEFT_CHECK_STATUS(check(e.c, no_tensor, NULL, &x, 1, NULL), WEFT_E_CALLBACK);
+    WEFT_CHECK_OK(check(e.c, &x, 1, cubes, NULL, NULL));
+    WEFT_CHECK_STATUS(check(e.c, &x, 1, no_tensor, NULL, NULL), WEFT_E_CALLBACK);
     refused(e.c, WEFT_E_CALLBACK, "the function returned NULL");
     check_whole(e.c, &m);
 }

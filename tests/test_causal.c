@@ -69,7 +69,7 @@ static bool compute(weft_ctx *ctx, const hidden_case *c, bool troubled, weft_ten
     for (int k = 0; k < 3; k++)
         weft_set_requires_grad(in[k], true);
     weft_tensor *y = weft_attention(in[Q], in[K], in[V], 0, true);
-    if (weft_grad(ctx, &y, &in[G], 1, in, gradients, 3, c->composed ? WEFT_GRAD_CREATE_GRAPH : 0) != WEFT_OK)
+    if (weft_grad(ctx, &y, &in[G], 1, in, 3, c->composed ? WEFT_GRAD_CREATE_GRAPH : 0, gradients) != WEFT_OK)
         return false;
     out[0] = weft_cast(weft_detach(y), WEFT_F64);
     for (int k = 0; k < 3; k++)
@@ -157,10 +157,10 @@ WEFT_TEST(Causal, SecondDerivativesHideItToo)
         for (int k = 0; k < OPERANDS; k++)
             in[k] = weft_set_requires_grad(operand(ctx, &c, k, troubled), true);
         weft_tensor *y = weft_attention(in[Q], in[K], in[V], 0, true);
-        WEFT_CHECK_OK(weft_grad(ctx, &y, &in[G], 1, in, first, 3, WEFT_GRAD_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(ctx, &y, &in[G], 1, in, 3, WEFT_GRAD_CREATE_GRAPH, first));
         weft_tensor *early = weft_slice(first[0], 0, 0, 3, 1); /* queries that do not see key 3 */
         weft_tensor *loss = weft_sum(weft_mul(early, early), WEFT_ALL, false);
-        WEFT_CHECK_OK(weft_grad(ctx, &loss, NULL, 1, in, second, 3, 0));
+        WEFT_CHECK_OK(weft_grad(ctx, &loss, NULL, 1, in, 3, 0, second));
         sums[troubled] = 0;
         for (int k = 0; k < 3; k++)
             sums[troubled] += weft_item(ctx, weft_sum(weft_abs(weft_slice(second[k], 0, 0, 3, 1)), WEFT_ALL, false));

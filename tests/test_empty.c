@@ -78,7 +78,7 @@ static bool gradients(const variant *v, weft_case *c, int flags, weft_tensor **i
     }
     if (*n == 0)
         return true;
-    return weft_grad(v->ctx, c->out, ones, n_out, inputs, found, *n, flags | WEFT_GRAD_ALLOW_UNUSED) == WEFT_OK;
+    return weft_grad(v->ctx, c->out, ones, n_out, inputs, *n, flags | WEFT_GRAD_ALLOW_UNUSED, found) == WEFT_OK;
 }
 
 static void compare_ways(variant *v)
@@ -121,7 +121,7 @@ static void run_variant(variant *v)
     weft_case c;
     int mark = weft_scope_push(v->ctx);
     bool ran = run_once(v, &c, false);
-    weft_status status = weft_synchronize(v->ctx);
+    weft_status status = weft_synchronise(v->ctx);
     if (status != WEFT_OK && weft_ctx_message(v->ctx)[0] == '\0')
         report(v, "refused without a sentence");
     else if (status == WEFT_OK && !ran)
@@ -137,7 +137,7 @@ static void run_variant(variant *v)
         }
         if (v->row->differentiable && weft_dtype_is_float(v->dtype))
             compare_ways(v);
-        if (weft_synchronize(v->ctx) != WEFT_OK)
+        if (weft_synchronise(v->ctx) != WEFT_OK)
             report(v, "passes forward and fails backward");
     }
     weft_ctx_clear(v->ctx);

@@ -47,7 +47,7 @@ static weft_status second_order(weft_ctx *c)
 {
     weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3, 4), 0.5, 1), true), *g = NULL;
     weft_tensor *y = weft_sum(weft_mul(weft_tanh(x), weft_log_softmax(x, 1)), WEFT_ALL, false);
-    weft_grad(c, &y, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH);
+    weft_grad(c, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &g);
     weft_backward(c, weft_sum(weft_square(g), WEFT_ALL, false));
     return weft_ctx_status(c);
 }
@@ -59,7 +59,7 @@ static weft_status shapes(weft_ctx *c)
     weft_tensor *parts[] = {weft_contiguous(t), weft_flip(t, WEFT_AXES(1)),
                             weft_slice(weft_concat(&t, 1, 0), 0, 0, 4, 1)};
     weft_tensor *index = weft_from_data(c, WEFT_I64, WEFT_DIMS(2), (const int64_t[]){1, 0});
-    t = weft_index_select(weft_stack(parts, 3, 0), 1, index);
+    t = weft_index_select(weft_stack(parts, 3, 0), index, 1);
     weft_tensor *halves[2];
     weft_split(t, 1, (const int64_t[]){1, 1}, 2, halves);
     return weft_backward(c, weft_sum(weft_mul(halves[0], halves[1]), WEFT_ALL, false));
@@ -96,8 +96,8 @@ static weft_tensor *cubed(weft_ctx *c, weft_tensor *const *in, int n, void *user
 static weft_status checked(weft_ctx *c)
 {
     weft_tensor *x = weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(2), 0.5, 1), true);
-    weft_gradcheck(c, cubed, NULL, &x, 1, NULL);
-    return weft_gradgradcheck(c, cubed, NULL, &x, 1, NULL);
+    weft_gradcheck(c, &x, 1, cubed, NULL, NULL);
+    return weft_gradgradcheck(c, &x, 1, cubed, NULL, NULL);
 }
 
 static const struct {

@@ -169,7 +169,7 @@ static void report(const gold_record *record, const char *what, const char *why)
 
 /* ---- Against differences ---- */
 
-typedef weft_status (*checker)(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+typedef weft_status (*checker)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                const weft_gradcheck_options *options);
 
 static int check_row(weft_ctx *ctx, const case_row *row, checker check, int64_t most)
@@ -185,7 +185,7 @@ static int check_row(weft_ctx *ctx, const case_row *row, checker check, int64_t 
         smooth s;
         layout how = ran % 2 && layout_applies(record, LAYOUT_TRANSPOSED) ? LAYOUT_TRANSPOSED : LAYOUT_CONTIGUOUS;
         if (!prepare(&s, ctx, row, record, WEFT_F64, how, &(change){.factor = 1, .shift = shift}) ||
-            check(ctx, evaluate, &s, s.inputs, s.n, NULL) != WEFT_OK)
+            check(ctx, s.inputs, s.n, evaluate, &s, NULL) != WEFT_OK)
             report(record, "differences", weft_ctx_message(ctx));
         weft_ctx_clear(ctx);
         WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
@@ -237,7 +237,7 @@ static double *gradients(weft_ctx *ctx, const smooth *s, int flags)
     if (!y)
         return NULL;
     weft_tensor *g = cotangent_of(ctx, y);
-    if (weft_grad(ctx, &y, &g, 1, s->inputs, grads, s->n, flags | WEFT_GRAD_ALLOW_UNUSED) != WEFT_OK)
+    if (weft_grad(ctx, &y, &g, 1, s->inputs, s->n, flags | WEFT_GRAD_ALLOW_UNUSED, grads) != WEFT_OK)
         return NULL;
     double *all = calloc((size_t)elements(s->record) + 1, sizeof *all);
     int64_t at = 0;
@@ -447,7 +447,7 @@ WEFT_TEST(GradientOf, CastGoesBackToTheInputsDtype)
         for (int b = 0; b < 4; b++) {
             weft_tensor *x = weft_set_requires_grad(weft_full(ctx, dtypes[a], WEFT_DIMS(2, 3), 1.5), true), *dx = NULL;
             weft_tensor *y = weft_cast(x, dtypes[b]), *g = weft_full(ctx, dtypes[b], WEFT_DIMS(2, 3), -0.25);
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, 0));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, 1, 0, &dx));
             WEFT_CHECK_EQ_INT(weft_dtype_of(dx), dtypes[a]);
             WEFT_CHECK(weft_item(ctx, weft_all(weft_eq(dx, weft_scalar(ctx, WEFT_F32, -0.25)), WEFT_ALL, false)) == 1);
         }
@@ -463,7 +463,7 @@ WEFT_TEST(GradientOf, DetachStopsIt)
     weft_tensor *x = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(3), 2), true), *dx = NULL;
     WEFT_CHECK(!weft_requires_grad(weft_detach(x)));
     weft_tensor *y = weft_sum(weft_mul(x, weft_detach(x)), WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_NEAR(weft_item(ctx, weft_sum(dx, WEFT_ALL, false)), 6,
                     0); /* 2 each: once through x, not through the copy */
     test_ctx_close(ctx, &memory);
@@ -479,7 +479,7 @@ WEFT_TEST(GradientOf, DropoutUsesTheMaskOfTheResult)
         int mark = weft_scope_push(ctx);
         weft_tensor *x = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(50, 40), 3), true), *dx = NULL;
         weft_tensor *y = weft_dropout(x, p, true), *g = weft_full(ctx, WEFT_F64, WEFT_DIMS(50, 40), 3);
-        WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, 0));
+        WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, 1, 0, &dx));
         WEFT_CHECK(weft_item(ctx, weft_all(weft_eq(dx, y), WEFT_ALL, false)) == 1);
         weft_tensor *kept = weft_mean(weft_ne(y, weft_scalar(ctx, WEFT_F64, 0)), WEFT_ALL, false);
         WEFT_CHECK_NEAR(weft_item(ctx, kept), 1 - p, 5 * sqrt(p * (1 - p) / 2000));
@@ -500,15 +500,15 @@ WEFT_TEST(GradientOf, TiesAreAsDocumented)
                 *dx = NULL;
     double got[4] = {0};
     weft_tensor *y = weft_max_over(x, WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
     WEFT_CHECK(got[0] == 0 && got[1] == 0.5 && got[2] == 0.5 && got[3] == 0);
     y = weft_max_pool2d(x, &(weft_pool2d_params){.kernel = {2, 2}});
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
     WEFT_CHECK(got[0] == 0 && got[1] == 1 && got[2] == 0 && got[3] == 0);
     y = weft_sum(weft_max(x, weft_detach(x)), WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
     WEFT_CHECK(got[0] == 0.5 && got[3] == 0.5);
     test_ctx_close(ctx, &memory);

@@ -24,9 +24,9 @@ static void second_along_ones(weft_ctx *ctx, of_one f, const double *at, const d
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n), at), true), *g, *h;
     weft_tensor *y = f(x);
     double got[8] = {0};
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &g));
     weft_tensor *sum = weft_sum(g, WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(ctx, &sum, NULL, 1, &x, &h, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &sum, NULL, 1, &x, 1, 0, &h));
     WEFT_CHECK_OK(weft_read(ctx, h, got, sizeof *got * (size_t)n));
     for (int k = 0; k < n; k++)
         WEFT_CHECK_NEAR(got[k], want[k], 1e-14);
@@ -58,7 +58,7 @@ WEFT_TEST(GradientAt, ProductsNeedNoDivision)
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 4), at), true), *dx;
     for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
         weft_tensor *y = weft_sum(weft_prod(x, WEFT_AXES(1), false), WEFT_ALL, false);
-        WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, flags));
+        WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, flags, &dx));
         WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
         for (int k = 0; k < 12; k++)
             WEFT_CHECK_NEAR(got[k], over[k], 1e-12 * fabs(over[k]));
@@ -67,7 +67,7 @@ WEFT_TEST(GradientAt, ProductsNeedNoDivision)
     float narrow[3];
     x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(3), large), true);
     weft_tensor *y = product(x);
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, narrow, sizeof narrow));
     WEFT_CHECK_NEAR((double)narrow[0], 6e30, 1e24);
     WEFT_CHECK_NEAR((double)narrow[1], 2e30, 1e24);
@@ -103,7 +103,7 @@ WEFT_TEST(GradientAt, TiesAreCountedBeyondTheTypesRange)
             weft_tensor *x = weft_set_requires_grad(weft_zeros(ctx, dtypes[d], WEFT_DIMS(MANY)), true), *dx;
             weft_tensor *y[2] = {weft_max_over(x, WEFT_ALL, false), weft_min_over(x, WEFT_ALL, false)};
             for (int k = 0; k < 2; k++) {
-                WEFT_CHECK_OK(weft_grad(ctx, &y[k], NULL, 1, &x, &dx, 1, flags));
+                WEFT_CHECK_OK(weft_grad(ctx, &y[k], NULL, 1, &x, 1, flags, &dx));
                 weft_tensor *most = weft_cast(weft_max_over(dx, WEFT_ALL, false), WEFT_F64);
                 WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(most)), 1.0 / MANY, 1e-7);
                 weft_tensor *total = weft_sum(weft_cast(weft_detach(dx), WEFT_F64), WEFT_ALL, false);
@@ -137,7 +137,7 @@ WEFT_TEST(GradientAt, IgnoredRowsMayHoldAnything)
                 g = weft_cast(
                     weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3), (const double[]){(double)NAN, 1, (double)INFINITY}),
                     dtypes[d]);
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0, &dx));
             double *got = read_doubles(ctx, dx);
             for (int e = 0; got && e < 9; e++) {
                 const double third = how / 2 == 3 ? 0 : 1.0 / 3, own = e / 3 == 1 ? third - (e == 4) : 0;
@@ -162,7 +162,7 @@ WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
             weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(2, 1), at), dtypes[d]), *dx;
             x = weft_set_requires_grad(weft_detach(x), true);
             weft_tensor *y = how / 2 ? weft_norm(x, WEFT_ALL, false) : weft_logsumexp(x, WEFT_ALL, false);
-            WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, flags));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, flags, &dx));
             double *got = read_doubles(ctx, dx);
             WEFT_CHECK_NEAR(got[0], how / 2 ? sqrt(0.5) : 1 / (1 + exp(0.5)), 3e-3);
             WEFT_CHECK_NEAR(got[1], how / 2 ? sqrt(0.5) : 1 / (1 + exp(-0.5)), 3e-3);
@@ -174,7 +174,7 @@ WEFT_TEST(GradientAt, ReductionsDoNotReadWhatRoundedAway)
     float near[2];
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F32, WEFT_DIMS(2), tiny), true), *dx;
     weft_tensor *y = weft_norm(x, WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, &dx, 1, 0));
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, near, sizeof near));
     WEFT_CHECK_NEAR((double)near[0], 0.6, 1e-3);
     WEFT_CHECK_NEAR((double)near[1], 0.8, 1e-3);
@@ -208,7 +208,7 @@ WEFT_TEST(GradientAt, SoftmaxThatRoundedToOneHasASlope)
             weft_tensor *y = how / 2 == 1 ? weft_softmax(x, 0) : weft_softmax(weft_reshape(x, WEFT_DIMS(1, n)), 1);
             if (how / 2 != 1)
                 g = weft_reshape(g, WEFT_DIMS(1, n));
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, &dx, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &g, 1, &x, 1, how % 2 ? WEFT_GRAD_CREATE_GRAPH : 0, &dx));
             double *got = read_doubles(ctx, dx), trace = exp(-tops[d]), sum = 1 + (n - 1) * trace, want = 0;
             for (int k = 0; k < n; k++)
                 want += k == n / 2 ? 0 : (3 - cotangent[k]) * trace / (sum * sum);
@@ -243,7 +243,7 @@ WEFT_TEST(GradientAt, RightLogitsStillHaveALossAndASlope)
                 const double loss = target[k] * log1p(exp(-at[k])) + (1 - target[k]) * log1p(exp(at[k]));
                 const double slope = (1 - target[k]) / (1 + exp(-at[k])) - target[k] / (1 + exp(at[k]));
                 WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(y)), loss, 1e-6 * loss);
-                WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, in, dx, 2, flags));
+                WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, in, 2, flags, dx));
                 WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(dx[0])), slope, 1e-6 * fabs(slope));
                 WEFT_CHECK_NEAR(weft_item(ctx, weft_detach(dx[1])), -at[k], 0);
             }
@@ -270,7 +270,7 @@ WEFT_TEST(GradientAt, LosersGetNothingOfAnInfiniteGradient)
         float got[3];
         for (int k = 0; k < 2; k++) {
             weft_tensor *g = weft_scalar(ctx, WEFT_F32, (double)INFINITY);
-            WEFT_CHECK_OK(weft_grad(ctx, &y[k], &g, 1, (weft_tensor *[]){x, b}, dx, k + 1, flags));
+            WEFT_CHECK_OK(weft_grad(ctx, &y[k], &g, 1, (weft_tensor *[]){x, b}, k + 1, flags, dx));
             WEFT_CHECK_OK(weft_read(ctx, dx[0], got, sizeof got));
             for (int e = 0; e < 3; e++)
                 WEFT_CHECK(at[e] == 3 ? isinf(got[e]) : got[e] == 0);
@@ -314,11 +314,11 @@ WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
                              : k == 2 ? weft_huber(x, none, 1)
                                       : weft_bce_with_logits(x, none);
             WEFT_CHECK(isnan(weft_item(ctx, weft_detach(y))));
-            WEFT_CHECK_OK(weft_grad(ctx, &y, &s, 1, &p, &dp, 1, flags));
+            WEFT_CHECK_OK(weft_grad(ctx, &y, &s, 1, &p, 1, flags, &dp));
             WEFT_CHECK(weft_item(ctx, weft_detach(dp)) == 0);
             if (!flags)
                 continue;
-            WEFT_CHECK_OK(weft_grad(ctx, &dp, NULL, 1, &s, &ds, 1, WEFT_GRAD_ALLOW_UNUSED));
+            WEFT_CHECK_OK(weft_grad(ctx, &dp, NULL, 1, &s, 1, WEFT_GRAD_ALLOW_UNUSED, &ds));
             WEFT_CHECK(!ds || weft_item(ctx, ds) == 0);
         }
     test_ctx_close(ctx, &memory);

@@ -58,7 +58,7 @@ static double *gradients(weft_ctx *ctx, const edges *e, weft_dtype dtype, const 
     if (!case_run(e->row, &c))
         return NULL;
     weft_tensor *g = weft_full_like(c.out[0], -0.75);
-    if (weft_grad(ctx, c.out, &g, 1, in, dx, c.n_in, flags) != WEFT_OK)
+    if (weft_grad(ctx, c.out, &g, 1, in, c.n_in, flags, dx) != WEFT_OK)
         return NULL;
     all = calloc((size_t)(2 * n), sizeof *all);
     for (int k = 0; k < c.n_in; k++) {

@@ -81,7 +81,7 @@ WEFT_TEST(Handed, Cotangents)
                {b.wide, WEFT_E_SHAPE, "cotangent 0 is f32 [5]"}};
     for (int k = 0; k < 3; k++) {
         refused(&b, weft_backward_with(b.c, &y, &bad[k].t, 1), bad[k].status, bad[k].part);
-        refused(&b, weft_grad(b.c, &y, &bad[k].t, 1, &b.x, &g, 1, 0), bad[k].status, bad[k].part);
+        refused(&b, weft_grad(b.c, &y, &bad[k].t, 1, &b.x, 1, 0, &g), bad[k].status, bad[k].part);
         WEFT_CHECK(g == NULL);
     }
     WEFT_CHECK_OK(weft_backward_with(b.c, &y, &b.shared, 1));
@@ -292,12 +292,12 @@ WEFT_TEST(Handed, FunctionsUnderGradcheck)
     bench b;
     set_up(&b);
     weft_tensor *gift = b.dead, *in = weft_set_requires_grad(weft_ones(b.c, WEFT_F64, WEFT_DIMS(2)), true);
-    refused(&b, weft_gradcheck(b.c, result, &gift, &in, 1, NULL), WEFT_E_DEAD_TENSOR,
+    refused(&b, weft_gradcheck(b.c, &in, 1, result, &gift, NULL), WEFT_E_DEAD_TENSOR,
             "the function's result was freed");
     gift = b.foreign;
-    refused(&b, weft_gradcheck(b.c, result, &gift, &in, 1, NULL), WEFT_E_MIXED_CONTEXTS, "the function's result (f32");
+    refused(&b, weft_gradcheck(b.c, &in, 1, result, &gift, NULL), WEFT_E_MIXED_CONTEXTS, "the function's result (f32");
     weft_tensor *inputs[] = {in, b.dead};
-    refused(&b, weft_gradcheck(b.c, result, &gift, inputs, 2, NULL), WEFT_E_DEAD_TENSOR, "input 1 was freed");
+    refused(&b, weft_gradcheck(b.c, inputs, 2, result, &gift, NULL), WEFT_E_DEAD_TENSOR, "input 1 was freed");
     tear_down(&b);
 }
 

@@ -96,11 +96,11 @@ static weft_tensor *grad_once(void *user, weft_tensor *t, weft_tensor *g)
     weft_tensor *inner = NULL, *second = NULL;
     if (s->calls++ > 0)
         return NULL;
-    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &s->x, &inner, 1, 0));
+    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &s->x, 1, 0, &inner));
     s->seen[0] = first(s->c, inner);
-    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &t, &inner, 1, WEFT_GRAD_CREATE_GRAPH));
+    WEFT_CHECK_OK(weft_grad(s->c, &s->loss, NULL, 1, &t, 1, WEFT_GRAD_CREATE_GRAPH, &inner));
     s->seen[1] = first(s->c, inner);
-    WEFT_CHECK_OK(weft_grad(s->c, &inner, &g, 1, &s->x, &second, 1, 0)); /* of exp(x), along exp(x) */
+    WEFT_CHECK_OK(weft_grad(s->c, &inner, &g, 1, &s->x, 1, 0, &second)); /* of exp(x), along exp(x) */
     s->seen[2] = first(s->c, second);
     return NULL;
 }
@@ -162,7 +162,7 @@ static weft_status layer_again(weft_ctx *c, weft_tensor *const *in, int n, weft_
     weft_tensor *x = weft_set_requires_grad(weft_detach(in[1]), true);
     weft_tensor *again = weft_tanh(weft_mul(w, x)), *both[] = {w, x};
     weft_set_grad_enabled(c, was);
-    return weft_grad(c, &again, &g, 1, both, out, 2, 0);
+    return weft_grad(c, &again, &g, 1, both, 2, 0, out);
 }
 
 WEFT_TEST(Reentry, CheckpointedLayersHaveTheGradientsOfPlainOnes)
@@ -177,8 +177,8 @@ WEFT_TEST(Reentry, CheckpointedLayersHaveTheGradientsOfPlainOnes)
         layered = weft_custom(&op, (weft_tensor *[]){s.x, layered}, 2);
     }
     weft_tensor *a = weft_sum(plain, WEFT_ALL, false), *b = weft_sum(layered, WEFT_ALL, false), *ga = NULL, *gb = NULL;
-    WEFT_CHECK_OK(weft_grad(c, &a, NULL, 1, &s.x, &ga, 1, 0));
-    WEFT_CHECK_OK(weft_grad(c, &b, NULL, 1, &s.x, &gb, 1, 0));
+    WEFT_CHECK_OK(weft_grad(c, &a, NULL, 1, &s.x, 1, 0, &ga));
+    WEFT_CHECK_OK(weft_grad(c, &b, NULL, 1, &s.x, 1, 0, &gb));
     WEFT_CHECK_NEAR(first(c, gb), first(c, ga), 1e-14);
     WEFT_CHECK(fabs(first(c, ga)) > 0.01);
     tear_down(&s);
@@ -330,7 +330,7 @@ static void jump_out(scene *s, int how)
     if (how == 0)
         (void)!weft_backward(s->c, s->loss);
     else
-        (void)!weft_grad(s->c, &s->loss, NULL, 1, &s->x, &g, 1, how == 2 ? WEFT_GRAD_CREATE_GRAPH : 0);
+        (void)!weft_grad(s->c, &s->loss, NULL, 1, &s->x, 1, how == 2 ? WEFT_GRAD_CREATE_GRAPH : 0, &g);
     WEFT_FAIL("it came back");
 }
 

@@ -103,7 +103,7 @@ WEFT_TEST(Limits, WorkSpaceForAVastViewDoesNotWrap)
     check_error(c, WEFT_E_NOMEM, "weft_cross_entropy_with", "[1152921504606846976]");
     weft_tensor *leaf = weft_expand(weft_ones(c, WEFT_F64, WEFT_DIMS(1)), WEFT_DIMS((1ll << 60) - 1));
     weft_set_requires_grad(leaf, true);
-    WEFT_CHECK_STATUS(weft_gradcheck(c, doubled, NULL, &leaf, 1, NULL), WEFT_E_NOMEM);
+    WEFT_CHECK_STATUS(weft_gradcheck(c, &leaf, 1, doubled, NULL, NULL), WEFT_E_NOMEM);
     check_error(c, WEFT_E_NOMEM, "weft_gradcheck", "bytes");
     weft_ctx_close(c);
 }

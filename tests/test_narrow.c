@@ -7,7 +7,7 @@ enum { ROWS = 300, COLUMNS = 701 }; /* beyond the buffers, and no multiple of an
 
 typedef struct reduction {
     const char *name;
-    weft_tensor *(*run)(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+    weft_tensor *(*run)(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 } reduction;
 
 static const reduction reductions[] = {

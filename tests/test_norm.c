@@ -61,8 +61,8 @@ static void check_kind(weft_ctx *c, kind k, weft_dtype half, int flags)
     const int n = k == RMS ? 2 : 3;
     weft_tensor *g = weft_cast(weft_rand(c, WEFT_F32, WEFT_DIMS(ROWS, COLUMNS), -1, 1), half),
                 *g64 = weft_cast(g, WEFT_F64);
-    WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, o.t, got, n, flags));
-    WEFT_CHECK_OK(weft_grad(c, &want, &g64, 1, reference.t, wanted, n, flags));
+    WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, o.t, n, flags, got));
+    WEFT_CHECK_OK(weft_grad(c, &want, &g64, 1, reference.t, n, flags, wanted));
     if (weft_ctx_status(c) != WEFT_OK)
         return;
     WEFT_CHECK_EQ_INT(weft_dtype_of(y), half);

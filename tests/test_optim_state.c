@@ -336,17 +336,19 @@ WEFT_TEST(OptimList, StepsAndRateStayInTheirDomain)
     WEFT_CHECK_OK(weft_adam_open(c, &p, 1, NULL, &opt));
     static const int64_t bad[] = {-1, INT64_MIN, INT64_MAX, ((int64_t)1 << 53) + 1};
     for (int k = 0; k < 4; k++) {
-        weft_optim_set_steps(opt, bad[k]);
+        WEFT_CHECK_STATUS(weft_optim_set_steps(opt, bad[k]), WEFT_E_INVALID);
         WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_optim_set_steps: the number of steps is");
         WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_INVALID);
     }
     WEFT_CHECK_EQ_INT(weft_optim_steps(opt), 0);
-    weft_optim_set_lr(opt, INFINITY);
+    WEFT_CHECK_STATUS(weft_optim_set_lr(opt, INFINITY), WEFT_E_INVALID);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_INVALID);
-    weft_optim_set_lr(opt, NAN);
+    WEFT_CHECK_STATUS(weft_optim_set_lr(opt, NAN), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_optim_set_lr(NULL, 1), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_optim_set_steps(NULL, 1), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_INVALID);
     WEFT_CHECK_NEAR(weft_optim_lr(opt), 1e-3, 0);
-    weft_optim_set_steps(opt, (int64_t)1 << 53);
+    WEFT_CHECK_OK(weft_optim_set_steps(opt, (int64_t)1 << 53));
     push(c, p, opt, 1, 1);
     WEFT_CHECK(isfinite(largest_of(c, p)));
     weft_optim_close(opt);
@@ -377,8 +379,8 @@ static void use_dead(weft_ctx *c, weft_optim *opt)
     WEFT_CHECK(isnan(weft_optim_lr(opt)));
     WEFT_CHECK_EQ_INT(weft_optim_steps(opt), 0);
     WEFT_CHECK_EQ_INT(weft_optim_state(opt, &state, 1), 0);
-    weft_optim_set_lr(opt, 1);
-    weft_optim_set_steps(opt, 1);
+    WEFT_CHECK_STATUS(weft_optim_set_lr(opt, 1), WEFT_E_STATE);
+    WEFT_CHECK_STATUS(weft_optim_set_steps(opt, 1), WEFT_E_STATE);
     weft_optim_close(opt);
     weft_optim_close(opt);
 }
@@ -439,7 +441,7 @@ WEFT_TEST(OptimOwner, AClosedHandleIsNamedAndNeverTheNextOne)
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_optim_step: the optimiser that weft_adam_open made at ");
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "was closed before");
     weft_ctx_clear(c);
-    weft_optim_set_lr(old, 1);
+    WEFT_CHECK_STATUS(weft_optim_set_lr(old, 1), WEFT_E_STATE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_optim_set_lr: the optimiser");
     weft_ctx_clear(c);
     for (int k = 0; k < 3; k++) {

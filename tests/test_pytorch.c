@@ -49,7 +49,7 @@ static void check_refused(weft_ctx *c, const void *result, weft_status status, c
 static weft_tensor *gradient(weft_ctx *c, weft_tensor *y, weft_tensor *x)
 {
     weft_tensor *total = weft_sum(y, WEFT_ALL, false), *g = NULL;
-    WEFT_CHECK_OK(weft_grad(c, &total, NULL, 1, &x, &g, 1, 0));
+    WEFT_CHECK_OK(weft_grad(c, &total, NULL, 1, &x, 1, 0, &g));
     return g;
 }
 
@@ -173,7 +173,7 @@ DIFFERENCE(DropoutOfEverything)
         CHECK_VALUES(c, y, 0, 0, 0, 0);
         CHECK_VALUES(c, gradient(c, y, x), 0, 0, 0, 0);
         weft_tensor *g = weft_cast(VALUES(c, NAN, 1, 2, INFINITY), dtypes[d]), *dx = NULL;
-        WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, &x, &dx, 1, WEFT_GRAD_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &dx));
         CHECK_VALUES(c, dx, 0, 0, 0, 0);
     }
 }

@@ -123,7 +123,7 @@ WEFT_TEST(Refused, AFailedGradLeavesNoGradientsBehind)
     weft_ctx *c = open_ctx();
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(2)), *found[2] = {x, x};
     weft_ctx_fail(c, WEFT_E_IO, "an earlier error");
-    WEFT_CHECK_STATUS(weft_grad(c, &x, NULL, 1, (weft_tensor *[]){x, x}, found, 2, 0), WEFT_E_IO);
+    WEFT_CHECK_STATUS(weft_grad(c, &x, NULL, 1, (weft_tensor *[]){x, x}, 2, 0, found), WEFT_E_IO);
     WEFT_CHECK(!found[0] && !found[1]);
     weft_ctx_close(c);
 }
@@ -144,9 +144,9 @@ WEFT_TEST(Refused, ChecksOfAFunctionThatReturnsNull)
     for (int k = 0; k < 2; k++) {
         int calls = 0;
         weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F64, &sizes[k], 1), true);
-        check_refused(c, weft_gradcheck(c, nothing, &calls, &x, 1, NULL), WEFT_E_CALLBACK, "weft_gradcheck",
+        check_refused(c, weft_gradcheck(c, &x, 1, nothing, &calls, NULL), WEFT_E_CALLBACK, "weft_gradcheck",
                       "the function returned NULL");
-        check_refused(c, weft_gradgradcheck(c, nothing, &calls, &x, 1, NULL), WEFT_E_CALLBACK, "weft_gradcheck",
+        check_refused(c, weft_gradgradcheck(c, &x, 1, nothing, &calls, NULL), WEFT_E_CALLBACK, "weft_gradcheck",
                       "the function returned NULL");
         WEFT_CHECK_EQ_INT(calls, 2);
     }

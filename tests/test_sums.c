@@ -28,10 +28,10 @@ WEFT_TEST(Sums, ManyUsesDoNotStopInHalfTypes)
         WEFT_CHECK_OK(weft_backward(c, many_uses(w, 3072))); /* of a leaf */
         WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(w)), 3072, 0);
         weft_tensor *u = weft_neg(w), *loss = many_uses(u, 3072); /* of a result */
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &u, &g, 1, 0));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &u, 1, 0, &g));
         WEFT_CHECK_NEAR(weft_item(c, g), 3072, 0);
         WEFT_CHECK_EQ_INT(weft_dtype_of(g), dtype);
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &w, &g, 1, WEFT_GRAD_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &w, 1, WEFT_GRAD_CREATE_GRAPH, &g));
         WEFT_CHECK_NEAR(weft_item(c, g), -3072, 0);
         WEFT_CHECK_EQ_INT(weft_dtype_of(g), dtype);
         fault_ctx_close(c, &m);
@@ -233,13 +233,13 @@ WEFT_TEST(Sums, SlicesOfEveryKindMeetInOneGradient)
         check_gradient(c, weft_grad_of(x), want, 1, "leaf", trial);
         weft_tensor *between = weft_mul_scalar(x, 1); /* not a leaf, and with a result of its own layout */
         loss = loss_of(between, kinds, n, true);
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &between, &g, 1, 0));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &between, 1, 0, &g));
         check_gradient(c, g, want, 2 * (trial % 4 + 1), "squares", trial);
-        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH));
+        WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &g));
         check_gradient(c, g, want, 2 * (trial % 4 + 1), "recorded", trial);
         loss = weft_sum(g, WEFT_ALL, false);
         if (weft_requires_grad(loss)) {
-            WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, &second, 1, 0));
+            WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, 1, 0, &second));
             check_gradient(c, second, want, 2, "second", trial);
         }
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
@@ -273,7 +273,7 @@ WEFT_TEST(Sums, AViewThatIsAskedForGetsItsGradient)
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), true), *g[2];
     weft_tensor *turned = weft_transpose(x, 0, 1), *back = weft_transpose(turned, 0, 1);
     weft_tensor *loss = weft_sum(weft_add(weft_select(turned, 0, 1), weft_select(back, 1, 1)), WEFT_ALL, false);
-    WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, (weft_tensor *[]){turned, x}, g, 2, 0));
+    WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, (weft_tensor *[]){turned, x}, 2, 0, g));
     WEFT_CHECK_NEAR(weft_item(c, weft_sum(g[0], WEFT_ALL, false)), 4, 0);
     WEFT_CHECK_NEAR(weft_item(c, weft_sum(g[1], WEFT_ALL, false)), 4, 0);
     WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(g[0], 0, 1), 0, 0)), 2, 0);
@@ -293,7 +293,7 @@ static double traffic(weft_ctx *c, weft_tensor *x, weft_tensor *loss, int flags)
     weft_tensor *g = NULL;
     double bytes = 0;
     WEFT_CHECK_OK(weft_profile_begin(c, &p));
-    WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, &g, 1, flags));
+    WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, 1, flags, &g));
     weft_profile_end(p);
     const int n = weft_profile_ops(p, rows, 64);
     for (int k = 0; k < n && k < 64; k++)

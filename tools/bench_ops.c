@@ -43,7 +43,7 @@ static weft_status derive_in_turns(void *user, int64_t times)
         turn_set *set = &r->sets[r->turn++ % r->n];
         weft_tensor *gradients[MOST_OPERANDS] = {NULL};
         const int mark = weft_scope_push(r->ctx);
-        weft_grad(r->ctx, &set->y, &set->cotangent, 1, set->leaves, gradients, set->n_leaves, 0);
+        weft_grad(r->ctx, &set->y, &set->cotangent, 1, set->leaves, set->n_leaves, 0, gradients);
         for (int g = 0; g < set->n_leaves; g++)
             weft_keep(gradients[g]);
         const weft_status status = weft_scope_pop(r->ctx, mark);

@@ -40,7 +40,7 @@ static weft_tensor *evaluate(weft_ctx *ctx, weft_tensor *const *inputs, int n, v
     return sample_run(f->s, ctx, in);
 }
 
-typedef weft_status (*checker)(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+typedef weft_status (*checker)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                const weft_gradcheck_options *options);
 
 static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char *message, size_t size)
@@ -56,7 +56,7 @@ static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char
             inputs[n++] = weft_set_requires_grad(f.all.in[k], true);
         }
     if (made)
-        (void)check(ctx, evaluate, &f, inputs, n, NULL);
+        (void)check(ctx, inputs, n, evaluate, &f, NULL);
     weft_status status = weft_ctx_status(ctx);
     if (status != WEFT_OK)
         weft_text(message, size, "%s", weft_ctx_message(ctx));

@@ -223,25 +223,25 @@ RUN(flip)
 RUN(gather)
 {
     UNUSED;
-    return weft_gather(in[0], 1, in[1]);
+    return weft_gather(in[0], in[1], 1);
 }
 
 RUN(scatter_add)
 {
     UNUSED;
-    return weft_scatter_add(in[0], 1, in[2], in[1]);
+    return weft_scatter_add(in[0], in[2], in[1], 1);
 }
 
 RUN(index_select)
 {
     UNUSED;
-    return weft_index_select(in[0], 0, in[1]);
+    return weft_index_select(in[0], in[1], 0);
 }
 
 RUN(index_add)
 {
     UNUSED;
-    return weft_index_add(in[0], 0, in[2], in[1]);
+    return weft_index_add(in[0], in[2], in[1], 0);
 }
 
 RUN(embedding)

@@ -216,7 +216,7 @@ static double time_candidate(bench_lt_plan *plan, int k, int times)
         if (weft_scope_pop(ctx, mark) != WEFT_OK)
             break;
     }
-    weft_synchronize(ctx);
+    weft_synchronise(ctx);
     const double seconds = (bench_now() - start) / times;
     return weft_ctx_clear(ctx) == WEFT_OK ? seconds : (double)INFINITY;
 }

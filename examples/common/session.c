@@ -59,7 +59,7 @@ weft_tensor *session_shuffled(weft_tensor *x, uint64_t seed)
         order[i] = order[j];
         order[j] = i;
     }
-    weft_tensor *rows = weft_index_select(x, 0, weft_from_data(ctx, WEFT_I64, WEFT_DIMS(n), order));
+    weft_tensor *rows = weft_index_select(x, weft_from_data(ctx, WEFT_I64, WEFT_DIMS(n), order), 0);
     weft_ctx_free(ctx, order, bytes);
     return rows;
 }

@@ -62,8 +62,8 @@ typedef enum weft_grad_flags {
  * untouched. inputs may be leaves or intermediate results. cotangents as above. The gradients belong to the innermost
  * scope. */
 WEFT_API weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
-                               int n_results, weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs,
-                               int flags);
+                               int n_results, weft_tensor *const *inputs, int n_inputs, int flags,
+                               weft_tensor **gradients);
 
 /* The leaves that the last weft_backward did not reach although they had been used since the backward before, and those
  * whose gradient came through step functions alone and is 0 therefore: calls report (may be NULL) for each with a
@@ -94,11 +94,11 @@ typedef struct weft_gradcheck_options {
 
 /* Compares the gradients of f with central differences, every element of every input that requires a gradient, all of
  * which must be f64. WEFT_E_MISMATCH names input, element and both values. options may be NULL. */
-WEFT_API weft_status weft_gradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+WEFT_API weft_status weft_gradcheck(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                     const weft_gradcheck_options *options);
 
 /* The same for second derivatives: checks the gradient of (the gradient of f along a random cotangent). */
-WEFT_API weft_status weft_gradgradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+WEFT_API weft_status weft_gradgradcheck(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                         const weft_gradcheck_options *options);
 
 /* ---- Operations of your own ----

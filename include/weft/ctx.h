@@ -250,7 +250,7 @@ WEFT_API int64_t weft_live_tensors(weft_ctx *ctx, void (*report)(void *user, con
  * the operation where it can; WEFT_SYNC=1 in the environment (read when a context is opened) waits after each one. */
 
 /* Waits until everything queued has run. The context's first error, also of the queued work, or WEFT_OK. */
-WEFT_API weft_status weft_synchronize(weft_ctx *ctx);
+WEFT_API weft_status weft_synchronise(weft_ctx *ctx);
 
 /* ---- Random stream ----
  * Philox4x32-10, keyed by the seed; each random call of the context draws from a stream of its own, numbered from 0. */

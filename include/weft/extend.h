@@ -12,7 +12,7 @@
  *     ...
  *     sampler *s = weft_owned(&kind, handle);
  *     if (!s)
- *         return weft_owned_fail(&kind, handle, ctx, "sampler_next");
+ *         return weft_owned_fail(ctx, "sampler_next", &kind, handle);
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_EXTEND_H
@@ -42,8 +42,8 @@ WEFT_API void *weft_owned(const weft_object_kind *kind, const void *handle);
 
 /* Why weft_owned gave NULL, recorded on behalf of function: in ctx, or if that is NULL in the context that the object
  * had. Neither is touched unless it is known to live. Returns WEFT_E_NULL_ARGUMENT for NULL, else WEFT_E_STATE. */
-WEFT_API weft_status weft_owned_fail(const weft_object_kind *kind, const void *handle, weft_ctx *ctx,
-                                     const char *function);
+WEFT_API weft_status weft_owned_fail(weft_ctx *ctx, const char *function, const weft_object_kind *kind,
+                                     const void *handle);
 
 /* Ends the object: its handle is dead, then kind->end is called. Nothing happens for NULL or a handle that is dead. */
 WEFT_API void weft_owned_end(const weft_object_kind *kind, const void *handle);

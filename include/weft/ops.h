@@ -198,40 +198,40 @@ WEFT_API weft_tensor *weft_logical_xor(weft_tensor *a, weft_tensor *b);
 WEFT_API weft_tensor *weft_where(weft_tensor *c, weft_tensor *a, weft_tensor *b);
 
 /* ---- Reductions ----
- * Over the n_dims dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1. */
+ * Over the ndim dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1. */
 
 /* sum; bool and integers add up in i64. */
-WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* arithmetic mean; NaN over no elements. */
-WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* product; 1 over no elements. */
-WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* largest element; NaN wins; ties share the gradient; no elements is an error. */
-WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* smallest element; NaN wins; ties share the gradient; no elements is an error. */
-WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* log of the sum of e^x, without overflow; -inf over no elements or all -inf. */
-WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* Euclidean norm, sqrt of the sum of squares; derivative 0 at 0. */
-WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* index of the first largest element, counted row-major over the reduced dims; NaN wins; i64. */
-WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* index of the first smallest element, counted row-major over the reduced dims; NaN wins; i64. */
-WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* true if an element is nonzero (NaN counts as nonzero); false over no elements. */
-WEFT_API weft_tensor *weft_any(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_any(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* true if every element is nonzero; true over no elements. */
-WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* ---- Views ----
  * The result shares x's storage; no data moves. */
@@ -240,7 +240,7 @@ WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int n_dims, 
 WEFT_API weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim);
 
 /* swaps two dims; negative dims count from the end. */
-WEFT_API weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1);
+WEFT_API weft_tensor *weft_transpose(weft_tensor *x, int64_t dim0, int64_t dim1);
 
 /* reorders dims: result dim i is x's dim dims[i]. */
 WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim);
@@ -248,17 +248,17 @@ WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim
 /* broadcasts dims of size 1 (and new leading dims) to shape without copying; -1 keeps a size. */
 WEFT_API weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim);
 
-/* drops the named dims, which must have size 1; n_dims 0: every dim of size 1. */
-WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims);
+/* drops the named dims, which must have size 1; ndim 0: every dim of size 1. */
+WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim);
 
 /* inserts a dim of size 1 before dim; -1 appends. */
-WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int dim);
+WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim);
 
 /* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped; step >= 1. */
-WEFT_API weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, int64_t step);
+WEFT_API weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step);
 
 /* the slice at index along dim, with that dim dropped; a negative index counts from the end. */
-WEFT_API weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index);
+WEFT_API weft_tensor *weft_select(weft_tensor *x, int64_t dim, int64_t index);
 
 /* the same data, cut from the graph: no gradient flows through. */
 WEFT_API weft_tensor *weft_detach(weft_tensor *x);
@@ -267,19 +267,19 @@ WEFT_API weft_tensor *weft_detach(weft_tensor *x);
  * Derivatives of every order and all devices come with the parts. */
 
 /* joins dims first_dim to last_dim into one. */
-WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim);
+WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim);
 
 /* joins tensors of one shape along a new dim; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
-WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim);
+WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim);
 
 /* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
-WEFT_API weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out);
+WEFT_API weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out);
 
 /* cuts x along dim into its n slices, views with that dim dropped; n must be the size of dim; fills out[0..n) (NULLs after an error). The gradients of all of them cost one tensor of x's size. */
-WEFT_API weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out);
+WEFT_API weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out);
 
 /* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
-WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction);
+WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction);
 
 /* mean of (prediction - target)^2; one may broadcast to the other, but not both to a third shape: [8, 1] and [8] are an error. */
 WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
@@ -317,34 +317,34 @@ WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b
 WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act);
 
 /* joins tensors along dim; other dims must agree; dtypes are promoted; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
-WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim);
+WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim);
 
 /* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i. */
 WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value);
 
 /* reverses the order along the named dims. */
-WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims);
+WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim);
 
 /* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other dims. */
-WEFT_API weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index);
+WEFT_API weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim);
 
 /* a copy of x with src[i, j, k] added at [i, index[i, j, k], k] for dim 1 and likewise; index and src of one shape. */
-WEFT_API weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src);
+WEFT_API weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
 /* the slices of x along dim named by the 1-d index. */
-WEFT_API weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index);
+WEFT_API weft_tensor *weft_index_select(weft_tensor *x, weft_tensor *index, int64_t dim);
 
 /* a copy of x with slice j of src added to slice index[j], along dim; index 1-d. */
-WEFT_API weft_tensor *weft_index_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src);
+WEFT_API weft_tensor *weft_index_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
 /* rows of weight [V, D] named by index [...]: result [..., D]. */
 WEFT_API weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index);
 
 /* e^x / sum of e^x along dim; a slice of all -inf gives zeros. */
-WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int dim);
+WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int64_t dim);
 
 /* x - logsumexp(x) along dim; a slice of all -inf gives -inf. */
-WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int dim);
+WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim);
 
 /* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);

@@ -69,16 +69,17 @@ WEFT_API weft_status weft_optim_step(weft_ctx *ctx, weft_optim *optim);
 WEFT_API weft_status weft_optim_zero_grad(weft_ctx *ctx, weft_optim *optim);
 
 WEFT_API double weft_optim_lr(const weft_optim *optim); /* NAN where there is no optimiser */
-WEFT_API void weft_optim_set_lr(weft_optim *optim,
-                                double lr);                 /* finite, lr >= 0, 0 too; else an error of the context */
-WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far */
+/* lr finite, >= 0, 0 too. WEFT_E_INVALID is recorded; WEFT_E_NULL_ARGUMENT for NULL. */
+WEFT_API weft_status weft_optim_set_lr(weft_optim *optim, double lr);
+WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far; 0 where there is no optimiser */
 
 /* State for checkpoints: velocity, or first and then second moments, one for each parameter in their order; then, with
  * master_weights, the copies of the half parameters in the order of these. Of the parameter's shape; f32 for half
  * parameters, else of the parameter's dtype. Returns their number and fills state[0..min(number, room)); the tensors
  * belong to the optimiser and may be written to (weft_write). With them go the parameters and weft_optim_steps. */
 WEFT_API int weft_optim_state(weft_optim *optim, weft_tensor **state, int room);
-WEFT_API void weft_optim_set_steps(weft_optim *optim, int64_t steps); /* 0 to 2^53; else an error of the context */
+/* steps 0 to 2^53; errors as of weft_optim_set_lr. */
+WEFT_API weft_status weft_optim_set_steps(weft_optim *optim, int64_t steps);
 
 /* Scales the gradients of n leaves in place so that their joint Euclidean norm is at most max_norm (> 0), and returns
  * the norm from before, added up in f32 (f64 for f64) whatever the gradients' type. A leaf that is listed twice counts

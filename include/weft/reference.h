@@ -52,7 +52,7 @@ typedef struct weft_op_description {
         weft_tensor *(*unary_2)(weft_tensor *x, double p, double q);
         weft_tensor *(*binary)(weft_tensor *a, weft_tensor *b); /* BINARY, COMPARE */
         weft_tensor *(*ternary)(weft_tensor *c, weft_tensor *a, weft_tensor *b);
-        weft_tensor *(*reduce)(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+        weft_tensor *(*reduce)(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
     } call;
     int numbers; /* UNARY_P: 1 or 2, which member of call it is */
 } weft_op_description;

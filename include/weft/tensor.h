@@ -93,7 +93,7 @@ WEFT_API int weft_ndim(const weft_tensor *t);
 WEFT_API const int64_t *weft_shape(const weft_tensor *t);   /* ndim sizes; valid as long as t */
 WEFT_API const int64_t *weft_strides(const weft_tensor *t); /* ndim strides in elements */
 WEFT_API int64_t weft_size(const weft_tensor *t,
-                           int dim); /* one size; negative dims count from the end; -1 if there is no such dim */
+                           int64_t dim); /* one size; negative dims count from the end; -1 if there is no such dim */
 WEFT_API int64_t weft_count(const weft_tensor *t); /* number of elements */
 WEFT_API size_t weft_bytes(const weft_tensor *t);  /* weft_count * weft_dtype_size: what weft_read fills; never wraps */
 WEFT_API weft_dtype weft_dtype_of(const weft_tensor *t);
@@ -136,7 +136,7 @@ WEFT_API void *weft_data(weft_tensor *t);
 WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size);
 
 /* The same to a stream, with a final newline. */
-WEFT_API weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t);
+WEFT_API weft_status weft_print(weft_ctx *ctx, weft_tensor *t, FILE *stream);
 
 /* ---- Sharing between threads ----
  * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as

@@ -31,6 +31,14 @@
  * aborts (one exception: profile.h's WEFT_PROFILE, where there is nobody else to tell). Environment: WEFT_TRAP=1 raises
  * SIGTRAP at the first error, for a debugger; WEFT_ISA=avx512, avx2 or plain chooses the CPU's instruction set.
  *
+ * Arguments come in one order everywhere: the context, the tensors that a function works on (each list with its
+ * length), what else it takes, and last where results go. Sizes, strides and positions of dims are int64_t, the
+ * numbers of them and of other things in a list are int; a list is a pointer and its length, `const int64_t *dims, int
+ * ndim`. Who has a context inside brings it: operations (weft_relu(x)), questions and settings (weft_count(t),
+ * weft_optim_set_lr(opt, lr)) take no other. Terminals do, as their first argument: where numbers leave the tensors or
+ * parameters change (weft_item, weft_read, weft_print, weft_backward, weft_grad, weft_optim_step, weft_sgd_step), a
+ * NULL that an earlier failure left must be recorded as an error, and a NULL tensor has no context.
+ *
  * Threads: one thread uses a context at a time; contexts are independent. weft_share makes read-only tensors for all.
  *
  * Repeatability: the same seed, device and build give the same bits, for any number of threads. */

@@ -2,6 +2,8 @@
 # api.sh PROJECT: what the public headers promise by their form (docs/design.md, "The public API").
 #   - An enum has a name, and its constants begin with it: weft_reduction has WEFT_REDUCTION_MEAN. Flags of a function
 #     have the function's name: weft_grad_flags has WEFT_GRAD_CREATE_GRAPH. Dtypes and statuses are WEFT_F32 and WEFT_OK.
+#   - A function's context is its first parameter. Tensors come before other parameters, but for results, which come last
+#     (weft_tensor **). A dim is an int64_t, the length of a list of sizes or dims is ndim.
 # tests/scripts/api.sh plants such places and looks whether they are seen.
 set -u
 cd "${1:-.}" || exit 2
@@ -67,14 +69,69 @@ function scan(    rest, at, head, body, name, close_at) {
         enum(name, body)
         enums++
     }
+    prototypes()
+}
+
+# What is wrong with one parameter; number counts from 0.
+function parameter(name, text, number,    last) {
+    last = text
+    sub(/.*[ *]/, "", last)
+    if (text ~ /\(\*/) return
+    if (text ~ /weft_ctx \*[^*]/ && number > 0 && name != "weft_lockstep" && name != "weft_compare_ops")
+        complain(name ": the context is parameter " number ", not the first")
+    if (text ~ /weft_tensor ?\*/ && text !~ /weft_tensor \*\*/ && others != "")
+        complain(name ": " last " comes after " others "; tensors come first, results (weft_tensor **) last")
+    if (text !~ /weft_tensor ?\*/ && text !~ /weft_ctx \*/ && last != "n" && last !~ /^n_/) {
+        if (text !~ /(char \*|weft_custom_op \*)/) others = last
+    }
+    if (last ~ /^n_?(dims|axes)$/ || last == "n_shape")
+        complain(name ": " last " is called ndim elsewhere")
+    if (last ~ /(^|_)(dim|axis)[0-9]?$/ && text !~ /^(const )?int64_t /)
+        complain(name ": " last " is a dim and therefore an int64_t")
+}
+
+# One prototype: its parameters, split at the commas that stand in no parentheses.
+function prototype(text,    name, k, c, depth, number, part) {
+    name = text
+    sub(/\(.*/, "", name)
+    sub(/.*[ *]/, "", name)
+    text = substr(text, index(text, "(") + 1)
+    depth = 0; number = 0; part = ""; others = ""
+    functions++
+    for (k = 1; k <= length(text); k++) {
+        c = substr(text, k, 1)
+        if (c == ")" && depth == 0) break
+        if (c == "(") depth++
+        if (c == ")") depth--
+        if (c == "," && depth == 0) {
+            parameter(name, part, number++)
+            part = ""
+        } else if (!(part == "" && c == " "))
+            part = part c
+    }
+    parameter(name, part, number)
+}
+
+function prototypes(    rest, at, text) {
+    rest = whole
+    at = 0
+    while (match(rest, /WEFT_API [^;]*;/)) {
+        text = substr(rest, RSTART, RLENGTH)
+        line = line_of(at + RSTART)
+        at += RSTART + RLENGTH - 1
+        rest = substr(rest, RSTART + RLENGTH)
+        sub(/[)][ \n]*(__attribute__|WEFT_PRINTF).*/, ")", text)
+        gsub(/[ \n\t]+/, " ", text)
+        if (text ~ /\(/) prototype(text)
+    }
 }
 
 FNR == 1 { if (file != "") scan(); file = FILENAME; text = "" }
 { text = text $0 "\n" }
 END {
     scan()
-    if (!enums) { print "  no enum found: the check reads nothing"; bad = 1 }
-    if (!bad) print "api: fine, " enums " enums"
+    if (!enums + !functions) { print "  no enum or no function found: the check reads nothing"; bad = 1 }
+    if (!bad) print "api: fine, " enums " enums, " functions " functions"
     exit bad
 }
 ' "$@"

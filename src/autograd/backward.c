@@ -327,7 +327,7 @@ static bool grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const 
 }
 
 weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
-                      weft_tensor *const *inputs, weft_tensor **gradients, int n_inputs, int flags)
+                      weft_tensor *const *inputs, int n_inputs, int flags, weft_tensor **gradients)
 {
     if (gradients && n_inputs > 0)
         memset(gradients, 0, sizeof *gradients * (size_t)n_inputs);

@@ -156,7 +156,7 @@ static weft_status check_values(check *c, int k, const char *order, double *data
     weft_tensor *y = scalar(c), *g = NULL;
     if (c->given_up)
         return ctx->status;
-    weft_status status = y ? weft_grad(ctx, &y, NULL, 1, &t, &g, 1, WEFT_GRAD_ALLOW_UNUSED) : ctx->status;
+    weft_status status = y ? weft_grad(ctx, &y, NULL, 1, &t, 1, WEFT_GRAD_ALLOW_UNUSED, &g) : ctx->status;
     memset(analytic, 0, bytes);
     if (status == WEFT_OK && g)
         status = weft_read(ctx, g, analytic, bytes);
@@ -195,7 +195,7 @@ static weft_status check_all(check *c, const char *order)
     return status;
 }
 
-weft_status weft_gradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+weft_status weft_gradcheck(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                            const weft_gradcheck_options *options)
 {
     check c;
@@ -215,7 +215,7 @@ static weft_tensor *gradient_of(weft_ctx *ctx, weft_tensor *const *inputs, int n
         weft_tensor *g = NULL;
         if (!weft__requires(inputs[k]))
             continue;
-        if (weft_grad(ctx, &y, NULL, 1, &inputs[k], &g, 1, WEFT_GRAD_CREATE_GRAPH | WEFT_GRAD_ALLOW_UNUSED) != WEFT_OK)
+        if (weft_grad(ctx, &y, NULL, 1, &inputs[k], 1, WEFT_GRAD_CREATE_GRAPH | WEFT_GRAD_ALLOW_UNUSED, &g) != WEFT_OK)
             break;
         if (!g)
             continue;
@@ -227,7 +227,7 @@ static weft_tensor *gradient_of(weft_ctx *ctx, weft_tensor *const *inputs, int n
     return total || ctx->status != WEFT_OK ? total : weft_scalar(ctx, WEFT_F64, 0);
 }
 
-weft_status weft_gradgradcheck(weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
+weft_status weft_gradgradcheck(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                const weft_gradcheck_options *options)
 {
     check inner, outer;

@@ -136,7 +136,7 @@ static weft_tensor *stretched(weft_tensor *g, const weft__place *place)
     shape[place->dim] = span;
     weft_tensor *index = weft_arange(g->ctx, WEFT_I64, 0, (double)span, (double)place->step);
     weft_tensor *zeros = weft_zeros(g->ctx, (weft_dtype)g->a.dtype, shape, g->a.ndim);
-    return weft_index_add(zeros, place->dim, index, g);
+    return weft_index_add(zeros, index, g, place->dim);
 }
 
 void weft__sum_note_part(weft__sum *s, const weft_tensor *t, const weft__place *place, weft_tensor *g)

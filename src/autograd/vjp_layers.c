@@ -195,7 +195,7 @@ void weft__vjp_max_pool2d(weft__vjp *v)
     weft_tensor *zeros =
         weft_zeros(v->ctx, (weft_dtype)g->dtype, (const int64_t[]){planes, x->shape[2] * x->shape[3]}, 2);
     weft_tensor *index = weft_reshape(v->extra[0], pooled, 2);
-    v->out[0] = weft_reshape(weft_scatter_add(zeros, 1, index, weft_reshape(v->g, pooled, 2)), x->shape, 4);
+    v->out[0] = weft_reshape(weft_scatter_add(zeros, index, weft_reshape(v->g, pooled, 2), 1), x->shape, 4);
 }
 
 void weft__vjp_avg_pool2d(weft__vjp *v)
@@ -268,8 +268,8 @@ static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *tar
     weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->i[WEFT__CE_IGNORE]));
     weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
     weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
-    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), -1, chosen,
-                                      weft_mul_scalar(ones, 1 - smoothing));
+    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), chosen,
+                                      weft_mul_scalar(ones, 1 - smoothing), -1);
     weft_tensor *weight = weft_where(counts, v->g, zero);
     if (v->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_MEAN)
         weight = weft_div(weight, weft_clamp(weft_sum(weft_cast(counts, dtype), WEFT_ALL, false), 1, 9e15));

@@ -33,7 +33,7 @@ static int64_t reduced_count(const weft__vjp *v)
     return count;
 }
 
-typedef weft_tensor *(*reduction)(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+typedef weft_tensor *(*reduction)(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* The reduction of t (of x's shape) over the same dims, which stay with size 1. */
 static weft_tensor *reduced_again(const weft__vjp *v, weft_tensor *t, reduction reduce)
@@ -266,31 +266,31 @@ static weft_tensor *zeros_for(const weft__vjp *v, int k)
 
 void weft__vjp_gather(weft__vjp *v)
 {
-    v->out[0] = weft_scatter_add(zeros_for(v, 0), (int)v->i[0], v->in[1], v->g);
+    v->out[0] = weft_scatter_add(zeros_for(v, 0), v->in[1], v->g, (int)v->i[0]);
 }
 
 void weft__vjp_scatter_add(weft__vjp *v)
 {
     v->out[0] = v->g;
     if (weft__wants(v, 2))
-        v->out[2] = weft_gather(v->g, (int)v->i[0], v->in[1]);
+        v->out[2] = weft_gather(v->g, v->in[1], (int)v->i[0]);
 }
 
 void weft__vjp_index_select(weft__vjp *v)
 {
-    v->out[0] = weft_index_add(zeros_for(v, 0), (int)v->i[0], v->in[1], v->g);
+    v->out[0] = weft_index_add(zeros_for(v, 0), v->in[1], v->g, (int)v->i[0]);
 }
 
 void weft__vjp_index_add(weft__vjp *v)
 {
     v->out[0] = v->g;
     if (weft__wants(v, 2))
-        v->out[2] = weft_index_select(v->g, (int)v->i[0], v->in[1]);
+        v->out[2] = weft_index_select(v->g, v->in[1], (int)v->i[0]);
 }
 
 void weft__vjp_embedding(weft__vjp *v)
 {
     weft_tensor *index = weft_reshape(v->in[1], (const int64_t[]){v->in[1]->a.count}, 1);
     weft_tensor *rows = weft_reshape(v->g, (const int64_t[]){v->in[1]->a.count, v->in[0]->a.shape[1]}, 2);
-    v->out[0] = weft_index_add(zeros_for(v, 0), 0, index, rows);
+    v->out[0] = weft_index_add(zeros_for(v, 0), index, rows, 0);
 }

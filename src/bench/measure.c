@@ -66,7 +66,7 @@ static weft_status run(const job *j, int64_t times, double *seconds)
     if (call && !weft_callback_end(j->ctx, "bench_measure", call))
         return WEFT_E_STATE;
     if (status == WEFT_OK && j->ctx)
-        status = weft_synchronize(j->ctx);
+        status = weft_synchronise(j->ctx);
     *seconds = now() - start;
     return status;
 }

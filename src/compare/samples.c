@@ -253,13 +253,13 @@ static weft_tensor *run_moving(weft__sampler *s, int op)
     case WEFT_OP_FLIP:
         return weft_flip(X(ROWS, COLUMNS), WEFT_AXES(1));
     case WEFT_OP_GATHER:
-        return weft_gather(X(ROWS, COLUMNS), 1, I(COLUMNS, ROWS, 5));
+        return weft_gather(X(ROWS, COLUMNS), I(COLUMNS, ROWS, 5), 1);
     case WEFT_OP_SCATTER_ADD:
-        return weft_scatter_add(X(ROWS, 5), 1, I(5, ROWS, COLUMNS), X(ROWS, COLUMNS));
+        return weft_scatter_add(X(ROWS, 5), I(5, ROWS, COLUMNS), X(ROWS, COLUMNS), 1);
     case WEFT_OP_INDEX_SELECT:
-        return weft_index_select(X(ROWS, COLUMNS), 0, I(ROWS, 20));
+        return weft_index_select(X(ROWS, COLUMNS), I(ROWS, 20), 0);
     case WEFT_OP_INDEX_ADD:
-        return weft_index_add(X(ROWS, COLUMNS), 0, I(ROWS, 20), X(20, COLUMNS));
+        return weft_index_add(X(ROWS, COLUMNS), I(ROWS, 20), X(20, COLUMNS), 0);
     case WEFT_OP_EMBEDDING:
         return weft_embedding(X(ROWS, COLUMNS), I(ROWS, 4, 5));
     default:

@@ -25,7 +25,7 @@ const int64_t *weft_strides(const weft_tensor *t)
     return seen(t, "strides") ? t->a.strides : NULL;
 }
 
-int64_t weft_size(const weft_tensor *t, int dim)
+int64_t weft_size(const weft_tensor *t, int64_t dim)
 {
     if (!seen(t, "size"))
         return 0;

@@ -8,7 +8,7 @@
     if (!weft__localise(ctx, tensors, n))                                                                              \
     return weft__leave_with(ctx, NULL)
 
-weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
+weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim)
 {
     ENTER(FLATTEN, &x, 1);
     if (x->a.ndim == 0)
@@ -16,7 +16,9 @@ weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
     int first = weft__dim(ctx, WEFT_OP_FLATTEN, x, first_dim);
     int last = first < 0 ? -1 : weft__dim(ctx, WEFT_OP_FLATTEN, x, last_dim);
     if (first >= 0 && last >= 0 && first > last)
-        last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %d comes after dim %d", first_dim, last_dim), -1);
+        last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %lld comes after dim %lld", (long long)first_dim,
+                           (long long)last_dim),
+                -1);
     if (last < 0)
         return weft__leave_with(ctx, NULL);
     int64_t shape[WEFT__MAX_DIMS];
@@ -30,7 +32,7 @@ weft_tensor *weft_flatten(weft_tensor *x, int first_dim, int last_dim)
     return weft__leave_with(ctx, weft_reshape(x, shape, ndim));
 }
 
-weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int dim)
+weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim)
 {
     enum { FEW = 64 };
     if (!tensors || n < 1)
@@ -76,7 +78,7 @@ static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes
     return total == x->a.shape[d];
 }
 
-weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, weft_tensor **out)
+weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out)
 {
     for (int k = 0; out && k < n; k++)
         out[k] = NULL;
@@ -100,7 +102,7 @@ weft_status weft_split(weft_tensor *x, int dim, const int64_t *sizes, int n, wef
     return status;
 }
 
-weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out)
+weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
 {
     for (int k = 0; out && k < n; k++)
         out[k] = NULL;
@@ -122,11 +124,11 @@ weft_status weft_unbind(weft_tensor *x, int dim, int n, weft_tensor **out)
     return status;
 }
 
-weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim, double correction)
+weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
 {
     ENTER(VAR, &x, 1);
     x = weft__as_class(x, WEFT__FLT);
-    int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, n_dims) : -1;
+    int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, ndim) : -1;
     if (mask < 0)
         return weft__leave_with(ctx, NULL);
     int64_t n = 1;
@@ -134,8 +136,8 @@ weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int n_dims, bool keep
         n *= mask >> d & 1 ? x->a.shape[d] : 1;
     weft_dtype dtype = (weft_dtype)x->a.dtype;
     x = weft__widened(x);
-    weft_tensor *centred = weft_sub(x, weft_mean(x, dims, n_dims, true));
-    weft_tensor *sum = weft_sum(weft_square(centred), dims, n_dims, keepdim);
+    weft_tensor *centred = weft_sub(x, weft_mean(x, dims, ndim, true));
+    weft_tensor *sum = weft_sum(weft_square(centred), dims, ndim, keepdim);
     double divisor = (double)n - correction;
     return weft__leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
 }
@@ -248,7 +250,7 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
         return weft__leave_with(ctx, NULL);
     weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
     weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
-    weft_tensor *picked = weft_squeeze(weft_gather(in[0], -1, weft_unsqueeze(chosen, -1)), WEFT_AXES(-1));
+    weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_AXES(-1));
     weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
     weft_tensor *n = weft_cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
     return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));

@@ -504,7 +504,7 @@ weft_tensor *weft__predicate(int op, weft_tensor *x);
 weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__compare(int op, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *b);
-weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* ---- Helpers of front ends (front.c) ---- */
 

@@ -5,15 +5,15 @@
 #include "core.h"
 #include "module.h"
 
-weft_status weft_synchronize(weft_ctx *ctx)
+weft_status weft_synchronise(weft_ctx *ctx)
 {
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
-    if (!weft__enter_named("synchronize", ctx, NULL, 0, 0))
+    if (!weft__enter_named("synchronise", ctx, NULL, 0, 0))
         return ctx->status;
     weft_status status = ctx->backend->synchronize(ctx->device);
     if (status != WEFT_OK)
-        weft__fail_device(ctx, "synchronize", status, "the device failed");
+        weft__fail_device(ctx, "synchronise", status, "the device failed");
     weft__leave(ctx);
     return ctx->status;
 }

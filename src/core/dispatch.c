@@ -332,13 +332,13 @@ static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask,
     return weft__run(&call);
 }
 
-weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim)
+weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)
 {
     weft_ctx *ctx = weft__enter(op, &x, 1, 0);
     if (!ctx)
         return NULL;
     weft_tensor *y = NULL;
-    int mask = weft__dim_mask(ctx, op, x, dims, n_dims);
+    int mask = weft__dim_mask(ctx, op, x, dims, ndim);
     if (mask >= 0 && weft__ops[op].cls == WEFT__FLT)
         x = weft__as_class(x, WEFT__FLT);
     if (mask >= 0 && x)

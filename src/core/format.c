@@ -383,7 +383,7 @@ int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t size)
     return ok ? s.length : -1;
 }
 
-weft_status weft_print(weft_ctx *ctx, FILE *stream, weft_tensor *t)
+weft_status weft_print(weft_ctx *ctx, weft_tensor *t, FILE *stream)
 {
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;

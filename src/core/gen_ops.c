@@ -24,7 +24,7 @@ static const row rows[] = {
 #define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
     {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM"},
 #define WEFT_REDUCE(ID, name, cls, result, grad, doc)                                                                  \
-    {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim)", doc, NULL,            \
+    {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", doc, NULL,              \
      NULL,  NULL,     #cls},
 #define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, ""},
 #define WEFT_COMPOSITE(ID, name, result, params, doc) {#name, "composite", #result, #params, doc, NULL, NULL, NULL, ""},
@@ -49,7 +49,7 @@ static const struct {
      "Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne."},
     {"ternary", "Choice", "All three shapes broadcast."},
     {"reduce", "Reductions",
-     "Over the n_dims dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1."},
+     "Over the ndim dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1."},
     {"view", "Views", "The result shares x's storage; no data moves."},
     {"composite", "Made of other operations", "Derivatives of every order and all devices come with the parts."},
     {"custom", "Everything else", ""},

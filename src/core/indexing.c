@@ -40,13 +40,13 @@ static bool index_fits(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *index
     return fits;
 }
 
-static bool prepare(weft_ctx *ctx, int op, weft_tensor **in, int n, int dim, int *d)
+static bool prepare(weft_ctx *ctx, int op, weft_tensor **in, int n, int64_t dim, int *d)
 {
     return weft__localise(ctx, in, n) && weft__need_rank(ctx, op, "x", in[0], 1, WEFT__MAX_DIMS) &&
            (*d = weft__dim(ctx, op, in[0], dim)) >= 0 && weft__need_index(ctx, op, "index", in[1]);
 }
 
-weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index)
+weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim)
 {
     weft_tensor *in[] = {x, index}, *y = NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_GATHER, in, 2, 0);
@@ -58,7 +58,7 @@ weft_tensor *weft_gather(weft_tensor *x, int dim, weft_tensor *index)
     return weft__leave_with(ctx, y);
 }
 
-weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src)
+weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
 {
     enum { OP = WEFT_OP_SCATTER_ADD };
     weft_tensor *in[] = {x, index, src}, *y = NULL;
@@ -76,7 +76,7 @@ weft_tensor *weft_scatter_add(weft_tensor *x, int dim, weft_tensor *index, weft_
     return weft__leave_with(ctx, y);
 }
 
-weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index)
+weft_tensor *weft_index_select(weft_tensor *x, weft_tensor *index, int64_t dim)
 {
     enum { OP = WEFT_OP_INDEX_SELECT };
     weft_tensor *in[] = {x, index}, *y = NULL;
@@ -93,7 +93,7 @@ weft_tensor *weft_index_select(weft_tensor *x, int dim, weft_tensor *index)
     return weft__leave_with(ctx, y);
 }
 
-weft_tensor *weft_index_add(weft_tensor *x, int dim, weft_tensor *index, weft_tensor *src)
+weft_tensor *weft_index_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
 {
     enum { OP = WEFT_OP_INDEX_ADD };
     weft_tensor *in[] = {x, index, src}, *y = NULL;

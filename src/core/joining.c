@@ -20,7 +20,7 @@ static bool concat_shape(weft_ctx *ctx, weft_tensor *const *in, int n, int d, in
     return true;
 }
 
-static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int dim)
+static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int64_t dim)
 {
     enum { OP = WEFT_OP_CONCAT };
     if (!weft__localise(ctx, in, n) || !weft__need_rank(ctx, OP, "operand 0", in[0], 1, WEFT__MAX_DIMS))
@@ -46,7 +46,7 @@ static weft_tensor *concat(weft_ctx *ctx, weft_tensor **in, int n, int dim)
     return weft__run(&call);
 }
 
-weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int dim)
+weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
 {
     if (!tensors || n < 1)
         return weft__note_lost("concat", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
@@ -108,14 +108,14 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
     return weft__leave_with(ctx, y);
 }
 
-weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int n_dims)
+weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim)
 {
     enum { OP = WEFT_OP_FLIP };
     weft_ctx *ctx = weft__enter(OP, &x, 1, 0);
     if (!ctx)
         return NULL;
     weft_tensor *y = NULL;
-    int mask = weft__dim_mask(ctx, OP, x, dims, n_dims);
+    int mask = weft__dim_mask(ctx, OP, x, dims, ndim);
     if (mask >= 0 && (y = weft__new(ctx, OP, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim))) {
         weft__attrs attrs;
         attrs.ni = 1;

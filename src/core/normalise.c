@@ -2,7 +2,7 @@
 #include <math.h>
 #include "core.h"
 
-static weft_tensor *softmax(int op, weft_tensor *x, int dim)
+static weft_tensor *softmax(int op, weft_tensor *x, int64_t dim)
 {
     weft_ctx *ctx = weft__enter(op, &x, 1, 0);
     if (!ctx)
@@ -19,12 +19,12 @@ static weft_tensor *softmax(int op, weft_tensor *x, int dim)
     return weft__leave_with(ctx, y);
 }
 
-weft_tensor *weft_softmax(weft_tensor *x, int dim)
+weft_tensor *weft_softmax(weft_tensor *x, int64_t dim)
 {
     return softmax(WEFT_OP_SOFTMAX, x, dim);
 }
 
-weft_tensor *weft_log_softmax(weft_tensor *x, int dim)
+weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim)
 {
     return softmax(WEFT_OP_LOG_SOFTMAX, x, dim);
 }

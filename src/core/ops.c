@@ -167,8 +167,8 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
         return weft__ternary(WEFT_OP_##ID, c, a, b);                                                                   \
     }
 #define WEFT_REDUCE(ID, name, ...)                                                                                     \
-    weft_tensor *weft_##name(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim)                            \
+    weft_tensor *weft_##name(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)                              \
     {                                                                                                                  \
-        return weft__reduce(WEFT_OP_##ID, x, dims, n_dims, keepdim);                                                   \
+        return weft__reduce(WEFT_OP_##ID, x, dims, ndim, keepdim);                                                     \
     }
 #include "ops.def"

@@ -95,7 +95,7 @@ static bool known_to_live(weft_ctx *ctx)
     return false;
 }
 
-weft_status weft_owned_fail(const weft_object_kind *kind, const void *handle, weft_ctx *ctx, const char *function)
+weft_status weft_owned_fail(weft_ctx *ctx, const char *function, const weft_object_kind *kind, const void *handle)
 {
     if (!handle)
         return weft__fail_named(ctx, function, WEFT_E_NULL_ARGUMENT, "the %s is NULL", kind->name);

@@ -111,7 +111,7 @@ weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim)
     return weft__leave_with(ctx, finish(ctx, WEFT_OP_RESHAPE, x, &a, &attrs));
 }
 
-weft_tensor *weft_transpose(weft_tensor *x, int dim0, int dim1)
+weft_tensor *weft_transpose(weft_tensor *x, int64_t dim0, int64_t dim1)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_TRANSPOSE, &x, 1, 0);
     if (!ctx)
@@ -188,12 +188,12 @@ weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim)
     return weft__leave_with(ctx, finish(ctx, WEFT_OP_EXPAND, x, &a, &attrs));
 }
 
-weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
+weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_SQUEEZE, &x, 1, 0);
     if (!ctx)
         return NULL;
-    int mask = weft__dim_mask(ctx, WEFT_OP_SQUEEZE, x, dims, n_dims);
+    int mask = weft__dim_mask(ctx, WEFT_OP_SQUEEZE, x, dims, ndim);
     if (mask < 0)
         return weft__leave_with(ctx, NULL);
     weft__array a = x->a;
@@ -201,7 +201,7 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
     attrs.ni = attrs.nf = a.ndim = 0;
     for (int d = 0; d < x->a.ndim; d++) {
         bool drop = (mask >> d & 1) && x->a.shape[d] == 1;
-        if ((mask >> d & 1) && !drop && n_dims > 0) {
+        if ((mask >> d & 1) && !drop && ndim > 0) {
             weft__fail(ctx, WEFT_OP_SQUEEZE, WEFT_E_SHAPE, "dim %d of %s has size %lld, not 1", d, weft__describe(x).s,
                        (long long)x->a.shape[d]);
             return weft__leave_with(ctx, NULL);
@@ -214,16 +214,17 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int n_dims)
     return weft__leave_with(ctx, finish(ctx, WEFT_OP_SQUEEZE, x, &a, &attrs));
 }
 
-weft_tensor *weft_unsqueeze(weft_tensor *x, int dim)
+weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_UNSQUEEZE, &x, 1, 0);
     if (!ctx)
         return NULL;
-    int n = x->a.ndim, at = dim < 0 ? dim + n + 1 : dim;
+    const int n = x->a.ndim;
+    const int64_t at = dim < 0 ? dim + n + 1 : dim;
     if (at < 0 || at > n || n == WEFT__MAX_DIMS) {
         weft__fail(ctx, WEFT_OP_UNSQUEEZE, n == WEFT__MAX_DIMS ? WEFT_E_SHAPE : WEFT_E_INVALID,
-                   "cannot insert dim %d into %s; %d to %d are possible, and at most %d dims", dim, weft__describe(x).s,
-                   -n - 1, n, WEFT__MAX_DIMS);
+                   "cannot insert dim %lld into %s; %d to %d are possible, and at most %d dims", (long long)dim,
+                   weft__describe(x).s, -n - 1, n, WEFT__MAX_DIMS);
         return weft__leave_with(ctx, NULL);
     }
     weft__array a = x->a;
@@ -255,7 +256,7 @@ static int64_t clip(int64_t at, int64_t size)
     return at < 0 ? 0 : at > size ? size : at;
 }
 
-weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, int64_t step)
+weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_SLICE, &x, 1, 0);
     if (!ctx)
@@ -286,7 +287,7 @@ weft_tensor *weft_slice(weft_tensor *x, int dim, int64_t start, int64_t stop, in
     return weft__leave_with(ctx, finish(ctx, WEFT_OP_SLICE, x, &a, &attrs));
 }
 
-weft_tensor *weft_select(weft_tensor *x, int dim, int64_t index)
+weft_tensor *weft_select(weft_tensor *x, int64_t dim, int64_t index)
 {
     weft_ctx *ctx = weft__enter(WEFT_OP_SELECT, &x, 1, 0);
     if (!ctx)

@@ -38,7 +38,7 @@ static weft_status find(weft_ctx *ctx, const weft_optim *handle, const char *fun
 {
     optim *o = *out = look(handle);
     if (!o)
-        return weft_owned_fail(&weft__optim_kind, handle, ctx, function);
+        return weft_owned_fail(ctx, function, &weft__optim_kind, handle);
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
     if (weft_ctx_status(ctx) == WEFT_OK && o->ctx != ctx)
@@ -83,20 +83,17 @@ double weft_optim_lr(const weft_optim *handle)
     return o->rule == OPTIM_SGD ? o->sgd.lr : o->adam.lr;
 }
 
-void weft_optim_set_lr(weft_optim *handle, double lr)
+weft_status weft_optim_set_lr(weft_optim *handle, double lr)
 {
     optim *o = look(handle);
-    if (!o) {
-        weft_owned_fail(&weft__optim_kind, handle, NULL, "optim_set_lr");
-        return;
-    }
-    if (!(lr >= 0 && isfinite(lr))) {
-        weft_ctx_fail(o->ctx, WEFT_E_INVALID,
-                      "weft_optim_set_lr: the learning rate is %g; it must be finite and at least 0", lr);
-        return;
-    }
+    if (!o)
+        return weft_owned_fail(NULL, "optim_set_lr", &weft__optim_kind, handle);
+    if (!(lr >= 0 && isfinite(lr)))
+        return weft_ctx_fail(o->ctx, WEFT_E_INVALID,
+                             "weft_optim_set_lr: the learning rate is %g; it must be finite and at least 0", lr);
     o->sgd.lr = lr;
     o->adam.lr = lr;
+    return WEFT_OK;
 }
 
 int64_t weft_optim_steps(const weft_optim *handle)
@@ -105,17 +102,18 @@ int64_t weft_optim_steps(const weft_optim *handle)
     return o ? o->steps : 0;
 }
 
-void weft_optim_set_steps(weft_optim *handle, int64_t steps)
+weft_status weft_optim_set_steps(weft_optim *handle, int64_t steps)
 {
     const int64_t most = (int64_t)1 << 53; /* beyond, the bias corrections could not tell one step from the next */
     optim *o = look(handle);
     if (!o)
-        weft_owned_fail(&weft__optim_kind, handle, NULL, "optim_set_steps");
-    else if (steps < 0 || steps > most)
-        weft_ctx_fail(o->ctx, WEFT_E_INVALID, "weft_optim_set_steps: the number of steps is %lld; it must be 0 to 2^53",
-                      (long long)steps);
-    else
-        o->steps = steps;
+        return weft_owned_fail(NULL, "optim_set_steps", &weft__optim_kind, handle);
+    if (steps < 0 || steps > most)
+        return weft_ctx_fail(o->ctx, WEFT_E_INVALID,
+                             "weft_optim_set_steps: the number of steps is %lld; it must be 0 to 2^53",
+                             (long long)steps);
+    o->steps = steps;
+    return WEFT_OK;
 }
 
 int weft_optim_state(weft_optim *handle, weft_tensor **state, int room)

@@ -186,7 +186,7 @@ weft_status weft_profile_trace(weft_profile *handle, const char *path)
     weft__replace r;
     weft__profile *p = weft_owned(&weft__profile_kind, handle);
     if (!p)
-        return weft_owned_fail(&weft__profile_kind, handle, NULL, "profile_trace");
+        return weft_owned_fail(NULL, "profile_trace", &weft__profile_kind, handle);
     if (!path)
         return weft__fail_named(p->ctx, "profile_trace", WEFT_E_NULL_ARGUMENT, "the path is NULL");
     const weft_status status = write_trace(p, path, &r);

@@ -44,7 +44,7 @@ static weft_tensor *backward(weft_ctx *ctx, void *user)
     weft_tensor *operands[3], *y = run(ctx, c, operands), *gradient = NULL;
     const int64_t shape[] = {c->batch, c->queries, c->columns};
     weft_tensor *g = both_input(ctx, c->dtype, shape, 3, -1, 1, 4);
-    return weft_grad(ctx, &y, &g, 1, &operands[c->of], &gradient, 1, 0) == WEFT_OK ? gradient : NULL;
+    return weft_grad(ctx, &y, &g, 1, &operands[c->of], 1, 0, &gradient) == WEFT_OK ? gradient : NULL;
 }
 
 static double tolerance_of(weft_dtype dtype)
@@ -119,7 +119,7 @@ static weft_tensor *packed_backward(weft_ctx *ctx, void *user)
     weft_tensor *y = run_packed(c, rows);
     const int64_t shape[] = {c->batch, c->queries, c->heads, c->width};
     weft_tensor *g = both_input(ctx, c->dtype, shape, 4, -1, 1, 6);
-    return weft_grad(ctx, &y, &g, 1, &rows, &gradient, 1, 0) == WEFT_OK ? gradient : NULL;
+    return weft_grad(ctx, &y, &g, 1, &rows, 1, 0, &gradient) == WEFT_OK ? gradient : NULL;
 }
 
 WEFT_TEST(DeviceAttention, PackedHeads)

@@ -164,7 +164,7 @@ static weft_tensor *run_gradient(weft_ctx *ctx, void *user)
         y = c->op == EXP ? weft_exp(in[0]) : weft_div(in[0], in[1]);
     weft_tensor *const *of = c->wanted & 1 ? in : in + 1;
     const int n = c->wanted == 3 ? 2 : 1;
-    if (weft_grad(ctx, &y, &g, 1, of, d, n, 0) != WEFT_OK)
+    if (weft_grad(ctx, &y, &g, 1, of, n, 0, d) != WEFT_OK)
         return NULL;
     return d[n == 2 ? c->returned : 0];
 }

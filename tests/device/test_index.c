@@ -27,7 +27,7 @@ static weft_tensor *selected(weft_ctx *ctx, void *user)
 {
     const picking *p = user;
     weft_tensor *x = source(ctx, p);
-    return weft_index_select(x, p->dim, both_input(ctx, WEFT_I64, WEFT_DIMS(p->n), 0, (double)weft_size(x, p->dim), 4));
+    return weft_index_select(x, both_input(ctx, WEFT_I64, WEFT_DIMS(p->n), 0, (double)weft_size(x, p->dim), 4), p->dim);
 }
 
 WEFT_TEST(DeviceIndex, SelectsRowsOfEveryUnit)
@@ -64,7 +64,7 @@ static weft_tensor *gathered(weft_ctx *ctx, void *user)
     weft_tensor *x = source(ctx, p);
     int64_t shape[3] = {2, p->rows - 1, p->width - 1};
     shape[p->dim] = p->n;
-    return weft_gather(x, p->dim, both_input(ctx, WEFT_I64, shape, 3, 0, (double)weft_size(x, p->dim), 7));
+    return weft_gather(x, both_input(ctx, WEFT_I64, shape, 3, 0, (double)weft_size(x, p->dim), 7), p->dim);
 }
 
 WEFT_TEST(DeviceIndex, GathersAlongEveryDim)
@@ -110,16 +110,16 @@ static void check_report(int64_t value, const char *text)
     weft_tensor *rows = weft_zeros(ctx, WEFT_F64, WEFT_DIMS(INDICES, 2));
     weft_tensor *values = weft_zeros(ctx, WEFT_F64, WEFT_DIMS(INDICES)), *index = bad_index(ctx, value);
     check_refused(ctx, weft_embedding(x, index), text);
-    check_refused(ctx, weft_index_select(column, 0, index), text);
-    check_refused(ctx, weft_gather(column, 0, index), text);
-    check_refused(ctx, weft_index_add(x, 0, index, rows), text);
-    check_refused(ctx, weft_scatter_add(column, 0, index, values), text);
+    check_refused(ctx, weft_index_select(column, index, 0), text);
+    check_refused(ctx, weft_gather(column, index, 0), text);
+    check_refused(ctx, weft_index_add(x, index, rows, 0), text);
+    check_refused(ctx, weft_scatter_add(column, index, values, 0), text);
     check_refused(ctx,
-                  weft_scatter_add(column, 0, weft_slice(index, 0, BAD, BAD + 1, 1), weft_slice(values, 0, 0, 1, 1)),
+                  weft_scatter_add(column, weft_slice(index, 0, BAD, BAD + 1, 1), weft_slice(values, 0, 0, 1, 1), 0),
                   strchr(text, '='));
     double after = 1;
     WEFT_CHECK_OK(
-        weft_read(ctx, weft_slice(weft_gather(column, 0, weft_slice(index, 0, 0, 1, 1)), 0, 0, 1, 1), &after, 8));
+        weft_read(ctx, weft_slice(weft_gather(column, weft_slice(index, 0, 0, 1, 1), 0), 0, 0, 1, 1), &after, 8));
     WEFT_CHECK_NEAR(after, 0, 0);
     test_ctx_close(ctx, &memory);
 }

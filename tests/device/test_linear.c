@@ -51,7 +51,7 @@ static weft_tensor *run_layer(weft_ctx *ctx, void *user)
         return y;
     weft_tensor *g = eighths(ctx, c, WEFT_DIMS(c->l.m, c->l.n), 4);
     const int n = b ? 3 : 2;
-    if (weft_grad(ctx, &y, &g, 1, in, out, n, 0) != WEFT_OK)
+    if (weft_grad(ctx, &y, &g, 1, in, n, 0, out) != WEFT_OK)
         return NULL;
     parts[0] = flat(y);
     for (int k = 0; k < n; k++)

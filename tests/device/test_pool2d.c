@@ -58,7 +58,7 @@ static weft_tensor *gradient(weft_ctx *ctx, const pool_case *c, bool max)
         return NULL;
     const int64_t shape[4] = {3, 4, weft_size(y, 2), weft_size(y, 3)};
     weft_tensor *g = both_input(ctx, c->dtype, shape, 4, 0, 1, 3);
-    return weft_grad(ctx, &y, &g, 1, &x, &dx, 1, 0) == WEFT_OK ? dx : NULL;
+    return weft_grad(ctx, &y, &g, 1, &x, 1, 0, &dx) == WEFT_OK ? dx : NULL;
 }
 
 static weft_tensor *gradient_of_largest(weft_ctx *ctx, void *user)

@@ -89,7 +89,7 @@ static weft_tensor *dropped(weft_ctx *ctx, void *user)
         return weft_dropout(x, d->p, true);
     weft_tensor *leaf = weft_param(x, "x"), *g = both_input(ctx, d->dtype, WEFT_DIMS(weft_count(leaf)), -2, 2, 6);
     weft_tensor *dx = NULL, *y = weft_dropout(leaf, d->p, true);
-    weft_grad(ctx, &y, &g, 1, &leaf, &dx, 1, 0);
+    weft_grad(ctx, &y, &g, 1, &leaf, 1, 0, &dx);
     weft_release(leaf);
     return dx;
 }

@@ -8,7 +8,7 @@
 
 #include "harness/weft_test.h"
 
-typedef weft_tensor *reduce_fn(weft_tensor *x, const int64_t *dims, int n_dims, bool keepdim);
+typedef weft_tensor *reduce_fn(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* Which view of a fresh tensor is reduced. */
 typedef enum view { DENSE, TRANSPOSED, SLICED, REPEATED } view;

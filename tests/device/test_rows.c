@@ -85,7 +85,7 @@ static weft_tensor *run_one(weft_ctx *ctx, void *user)
             weft_set_requires_grad(in[k], true);
     weft_tensor *y = apply(ctx, c, in);
     weft_tensor *g = y ? both_input(ctx, c->dtype, weft_shape(y), weft_ndim(y), -1, 1, 10) : NULL;
-    weft_grad(ctx, &y, &g, 1, &in[c->wanted], &gradient, 1, 0);
+    weft_grad(ctx, &y, &g, 1, &in[c->wanted], 1, 0, &gradient);
     return gradient;
 }
 

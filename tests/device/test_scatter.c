@@ -37,7 +37,7 @@ static weft_tensor *rows_added(weft_ctx *ctx, void *user)
     weft_tensor *x = both_input(ctx, a->dtype, shape, 3, 0, 3, 1);
     shape[a->dim] = a->n;
     weft_tensor *src = both_input(ctx, a->dtype, shape, 3, 0, 3, 2);
-    return weft_index_add(x, a->dim, both_input(ctx, WEFT_I64, WEFT_DIMS(a->n), 0, (double)a->kinds, 3), src);
+    return weft_index_add(x, both_input(ctx, WEFT_I64, WEFT_DIMS(a->n), 0, (double)a->kinds, 3), src, a->dim);
 }
 
 static weft_tensor *scattered(weft_ctx *ctx, void *user)
@@ -49,7 +49,7 @@ static weft_tensor *scattered(weft_ctx *ctx, void *user)
         shape[d] -= shape[d] > 1;
     shape[a->dim] = a->n;
     weft_tensor *src = both_input(ctx, a->dtype, shape, 3, 0, 3, 2);
-    return weft_scatter_add(x, a->dim, both_input(ctx, WEFT_I64, shape, 3, 0, (double)a->kinds, 3), src);
+    return weft_scatter_add(x, both_input(ctx, WEFT_I64, shape, 3, 0, (double)a->kinds, 3), src, a->dim);
 }
 
 static void check_all(both_fn *make, adding *cases, int n)

@@ -124,7 +124,7 @@ WEFT_TEST(Gpu, AnIndexOutOfRangeIsNamedAtTheNextWait)
     weft_ctx *c = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(c);
     weft_tensor *x = weft_arange(c, WEFT_F32, 0, 5, 1);
-    weft_tensor *y = weft_index_select(x, 0, weft_from_data(c, WEFT_I64, WEFT_DIMS(3), (int64_t[]){1, 7, 2}));
+    weft_tensor *y = weft_index_select(x, weft_from_data(c, WEFT_I64, WEFT_DIMS(3), (int64_t[]){1, 7, 2}), 0);
     float out[3];
     WEFT_CHECK_STATUS(weft_read(c, y, out, sizeof out), WEFT_E_INVALID);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "index[1] = 7 is outside [0, 5)");

@@ -145,7 +145,7 @@ WEFT_TEST(GpuMemory, FilledToTheEnd)
     WEFT_CHECK_NEAR(weft_item(c, weft_sum(kept, WEFT_ALL, false)), 499500, 0);
     drop_last(&h, h.n);
     weft_memory_trim(c);
-    WEFT_CHECK_OK(weft_synchronize(c));
+    WEFT_CHECK_OK(weft_synchronise(c));
     WEFT_CHECK((double)describe().free_memory > 0.9 * (double)before.free_memory);
     fill(c, &h, block_size(before.free_memory) * 2);
     expect_out_of_memory(c);

@@ -137,25 +137,25 @@ CASE(flip)
 /* x, index; i: dim */
 CASE(gather)
 {
-    c->out[0] = weft_gather(c->in[0], (int)c->i[0], c->in[1]);
+    c->out[0] = weft_gather(c->in[0], c->in[1], (int)c->i[0]);
 }
 
 /* x, src, index; i: dim */
 CASE(scatter_add)
 {
-    c->out[0] = weft_scatter_add(c->in[0], (int)c->i[0], c->in[2], c->in[1]);
+    c->out[0] = weft_scatter_add(c->in[0], c->in[2], c->in[1], (int)c->i[0]);
 }
 
 /* x, index; i: dim */
 CASE(index_select)
 {
-    c->out[0] = weft_index_select(c->in[0], (int)c->i[0], c->in[1]);
+    c->out[0] = weft_index_select(c->in[0], c->in[1], (int)c->i[0]);
 }
 
 /* x, src, index; i: dim */
 CASE(index_add)
 {
-    c->out[0] = weft_index_add(c->in[0], (int)c->i[0], c->in[2], c->in[1]);
+    c->out[0] = weft_index_add(c->in[0], c->in[2], c->in[1], (int)c->i[0]);
 }
 
 /* weight, index */

@@ -25,8 +25,8 @@ static void print_all(void)
 {
     char text[4096], *end;
     const weft_drift drift[] = {{1, 1, 1e-7, 2e-7}, {1, 1, 3e-7, 1e-6}};
-    weft_print(ctx, stdout, weft_add(numbers(), weft_scalar(ctx, WEFT_F64, 0)));
-    weft_print(ctx, stdout, weft_scalar(ctx, WEFT_F32, 0.5));
+    weft_print(ctx, weft_add(numbers(), weft_scalar(ctx, WEFT_F64, 0)), stdout);
+    weft_print(ctx, weft_scalar(ctx, WEFT_F32, 0.5), stdout);
     weft_drift_svg(drift, 2, text, sizeof text);
     puts(text);
     weft_drift_plot(drift, 2, text, sizeof text);

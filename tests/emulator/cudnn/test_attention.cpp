@@ -45,7 +45,7 @@ struct Attention {
     std::vector<float> gradient(int of)
     {
         weft_tensor *g = weft_detach(y), *d = nullptr;
-        EXPECT_EQ(weft_grad(ctx, &y, &g, 1, &operands[of], &d, 1, 0), WEFT_OK);
+        EXPECT_EQ(weft_grad(ctx, &y, &g, 1, &operands[of], 1, 0, &d), WEFT_OK);
         return read(d);
     }
 };

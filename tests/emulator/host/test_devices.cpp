@@ -111,7 +111,7 @@ TEST_P(TwoDevices, TheProgramsOwnChoiceIsPutBack)
         Context c("cuda:0");
         ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
         EXPECT_FALSE(std::isnan(work(c, 300))) << c.message();
-        EXPECT_EQ(weft_synchronize(c), WEFT_OK);
+        EXPECT_EQ(weft_synchronise(c), WEFT_OK);
         weft_memory_trim(c);
         int device = -1;
         EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
@@ -130,10 +130,10 @@ TEST_P(TwoDevices, AFailureToSwitchIsAnError)
     Context c("cuda:1");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(1000));
-    ASSERT_EQ(weft_synchronize(c), WEFT_OK);
+    ASSERT_EQ(weft_synchronise(c), WEFT_OK);
     for (long nth : {1, 2}) {
         simt_fail_call(nth, 0, cudaErrorUnknown);
-        EXPECT_EQ(weft_synchronize(c), WEFT_E_DEVICE);
+        EXPECT_EQ(weft_synchronise(c), WEFT_E_DEVICE);
         EXPECT_STREQ(simt_failed_call(), nth == 1 ? "cudaGetDevice" : "cudaSetDevice");
         simt_fail_call(0, 0, cudaSuccess);
         weft_ctx_clear(c);

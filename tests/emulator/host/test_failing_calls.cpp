@@ -112,7 +112,7 @@ weft_tensor *bad_gather(weft_ctx *ctx)
 {
     const int64_t index[] = {0, 1, 2, 7, 1, -1};
     weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(5, 3));
-    return weft_index_select(x, 0, weft_from_data(ctx, WEFT_I64, WEFT_DIMS(6), index));
+    return weft_index_select(x, weft_from_data(ctx, WEFT_I64, WEFT_DIMS(6), index), 0);
 }
 
 TEST_P(FailingCalls, AnIndexOutOfRangeIsReportedAtTheNextWait)
@@ -121,14 +121,14 @@ TEST_P(FailingCalls, AnIndexOutOfRangeIsReportedAtTheNextWait)
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     weft_tensor *y = bad_gather(c);
     EXPECT_NE(y, nullptr) << "the kernel is only queued: " << c.message();
-    EXPECT_EQ(weft_synchronize(c), WEFT_E_INVALID);
+    EXPECT_EQ(weft_synchronise(c), WEFT_E_INVALID);
     const std::string message = c.message();
     EXPECT_NE(message.find("weft_index_select"), std::string::npos) << message;
     EXPECT_TRUE(message.find("index[3] = 7 is outside [0, 5)") != std::string::npos ||
                 message.find("index[5] = -1 is outside [0, 5)") != std::string::npos)
         << message;
     weft_ctx_clear(c);
-    EXPECT_EQ(weft_synchronize(c), WEFT_OK) << "the record is cleared: " << c.message();
+    EXPECT_EQ(weft_synchronise(c), WEFT_OK) << "the record is cleared: " << c.message();
     EXPECT_EQ(work(c), right);
 }
 

@@ -65,7 +65,7 @@ std::vector<double> run_layer(weft_ctx *ctx, const layer &l, weft_activation act
         return all;
     g = numbers(ctx, {weft_size(y, 0), weft_size(y, 1)}, 4, weft_dtype_of(y));
     const int n = l.b ? 3 : 2;
-    if (weft_grad(ctx, &y, &g, 1, in, out, n, 0) != WEFT_OK)
+    if (weft_grad(ctx, &y, &g, 1, in, n, 0, out) != WEFT_OK)
         ADD_FAILURE() << weft_ctx_message(ctx);
     for (int k = 0; k < n; k++) {
         const std::vector<double> one = values_of(ctx, out[k]);
@@ -145,7 +145,7 @@ TEST_P(Linear, GradientsOfWeightAndBiasAreOneCall)
     weft_tensor *g = numbers(c, {8, 24}, 4), *in[] = {l.w, l.b}, *out[2] = {};
     weft_tensor *y = weft_linear(l.x, l.w, l.b);
     const long before = simt_launches();
-    ASSERT_EQ(weft_grad(c, &y, &g, 1, in, out, 2, 0), WEFT_OK) << c.message();
+    ASSERT_EQ(weft_grad(c, &y, &g, 1, in, 2, 0, out), WEFT_OK) << c.message();
     EXPECT_EQ(simt_launches() - before, 0);
 }
 
@@ -255,7 +255,7 @@ std::vector<double> work(weft_ctx *ctx, const Layers &layers)
         const layer l = make_layer(ctx, 4, 8, n, WEFT_F32, n == 8, true);
         weft_tensor *y = weft_linear_act(weft_detach(l.x), l.w, l.b, act), *in[] = {l.w, l.b}, *out[2] = {};
         weft_tensor *g = y ? weft_full_like(weft_detach(y), 1) : nullptr;
-        if (!y || !g || weft_grad(ctx, &y, &g, 1, in, out, l.b ? 2 : 1, 0) != WEFT_OK)
+        if (!y || !g || weft_grad(ctx, &y, &g, 1, in, l.b ? 2 : 1, 0, out) != WEFT_OK)
             break;
         for (weft_tensor *t : {y, out[0], out[1]}) {
             std::vector<float> values(t ? static_cast<size_t>(weft_count(t)) : 0);

@@ -39,7 +39,7 @@ TEST_P(DeviceMemory, TrimGivesTheCacheBack)
     zeros(c, 5);
     EXPECT_EQ(weft_scope_pop(c, mark), WEFT_OK);
     weft_memory_trim(c);
-    EXPECT_EQ(weft_synchronize(c), WEFT_OK);
+    EXPECT_EQ(weft_synchronise(c), WEFT_OK);
     EXPECT_EQ(weft_memory(c).cached_bytes, 0u);
     EXPECT_LT(simt_device_bytes(), static_cast<size_t>(mebibyte));
 }
@@ -89,11 +89,11 @@ TEST_P(DeviceMemory, WorkSpaceRunsOutInsideAnOperation)
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     weft_tensor *x = weft_zeros(c, WEFT_F32, WEFT_DIMS(512, 1024)); /* 2 MiB */
     weft_tensor *index = weft_zeros(c, WEFT_I32, WEFT_DIMS(300, 1024));
-    EXPECT_EQ(weft_gather(x, 0, index), nullptr) << "the i64 form of index takes 2.4 MiB more";
+    EXPECT_EQ(weft_gather(x, index, 0), nullptr) << "the i64 form of index takes 2.4 MiB more";
     EXPECT_EQ(weft_ctx_status(c), WEFT_E_NOMEM);
     EXPECT_NE(c.message().find("weft_gather"), std::string::npos) << c.message();
     weft_ctx_clear(c);
-    EXPECT_EQ(weft_synchronize(c), WEFT_OK) << c.message();
+    EXPECT_EQ(weft_synchronise(c), WEFT_OK) << c.message();
 }
 
 TEST_P(DeviceMemory, TwoContextsAreIndependent)

@@ -85,9 +85,9 @@ TEST_P(Transfers, SynchronizeRunsEverything)
     Context c("cuda");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     weft_tensor *t = upload(c, some_bytes(1000));
-    EXPECT_EQ(weft_synchronize(c), WEFT_OK);
+    EXPECT_EQ(weft_synchronise(c), WEFT_OK);
     EXPECT_EQ(bytes_of(c, t), some_bytes(1000));
-    EXPECT_EQ(weft_synchronize(nullptr), WEFT_E_NULL_ARGUMENT);
+    EXPECT_EQ(weft_synchronise(nullptr), WEFT_E_NULL_ARGUMENT);
 }
 
 /* Without pinned memory copies still work. */

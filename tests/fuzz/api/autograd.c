@@ -79,8 +79,8 @@ static void gradient(fuzz *f)
     int n = operands(f, results), m = operands(f, inputs);
     cotangents_for(f, results, cotangents, n);
     memset(found, 0xFF, sizeof found);
-    weft_status status = weft_grad(f->ctx, results, fuzz_chance(f, 5) ? NULL : cotangents, n, inputs, found, m,
-                                   fuzz_below(f, 6) ? fuzz_below(f, 4) : (int)fuzz_int(f));
+    weft_status status = weft_grad(f->ctx, results, fuzz_chance(f, 5) ? NULL : cotangents, n, inputs, m,
+                                   fuzz_below(f, 6) ? fuzz_below(f, 4) : (int)fuzz_int(f), found);
     for (int k = 0; k < m && status == WEFT_OK; k++)
         fuzz_take(f, found[k]);
 }
@@ -95,7 +95,7 @@ static void higher(fuzz *f)
     for (int order = 0; order < 3 && y; order++) {
         weft_tensor *sum = weft_sum(y, WEFT_ALL, false);
         g = NULL;
-        if (weft_grad(f->ctx, &sum, NULL, 1, &x, &g, 1, WEFT_GRAD_CREATE_GRAPH | WEFT_GRAD_ALLOW_UNUSED) != WEFT_OK)
+        if (weft_grad(f->ctx, &sum, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH | WEFT_GRAD_ALLOW_UNUSED, &g) != WEFT_OK)
             return;
         if (!fuzz_take(f, g))
             return;

@@ -203,8 +203,8 @@ static void check(fuzz *f)
     int n = fuzz_chance(f, 20) ? (int)fuzz_int(f) % 3 : 1 + fuzz_below(f, 2);
     if (fuzz_chance(f, 20))
         in[0] = fuzz_operand(f);
-    weft_status status = fuzz_chance(f, 2) ? weft_gradcheck(f->ctx, some_function, &seed, in, n, NULL)
-                                           : weft_gradgradcheck(f->ctx, some_function, &seed, in, n, NULL);
+    weft_status status = fuzz_chance(f, 2) ? weft_gradcheck(f->ctx, in, n, some_function, &seed, NULL)
+                                           : weft_gradgradcheck(f->ctx, in, n, some_function, &seed, NULL);
     if (status != WEFT_OK && weft_ctx_status(f->ctx) == WEFT_OK && n > 0)
         fuzz_broken(f, "a check of gradients returned %s without an error", weft_status_name(status));
 }

@@ -70,7 +70,7 @@ static void null_arguments(fuzz *f)
         REFUSED(weft_load_safetensors(c, NULL, &list, &n));
         break;
     case 12:
-        REFUSED(weft_grad(c, NULL, NULL, 1, &t, &out, 1, 0));
+        REFUSED(weft_grad(c, NULL, NULL, 1, &t, 1, 0, &out));
         break;
     case 13:
         REFUSED(weft_backward_with(c, NULL, NULL, -1));
@@ -79,10 +79,10 @@ static void null_arguments(fuzz *f)
         REFUSED(weft_zero_grad(c, NULL, 3));
         break;
     case 15:
-        REFUSED(weft_gradcheck(c, NULL, NULL, &t, 1, NULL));
+        REFUSED(weft_gradcheck(c, &t, 1, NULL, NULL, NULL));
         break;
     case 16:
-        REFUSED(weft_print(c, NULL, t));
+        REFUSED(weft_print(c, t, NULL));
         break;
     case 17:
         REFUSED(weft_optim_step(c, NULL));
@@ -181,7 +181,7 @@ static void context(fuzz *f)
         break;
     }
     case 7:
-        weft_synchronize(c);
+        weft_synchronise(c);
         break;
     case 8:
         weft_scope_pop(c, FUZZ_MARKS + 60 + fuzz_below(f, 9)) == WEFT_OK
