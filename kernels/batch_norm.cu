@@ -79,7 +79,7 @@ template <class T> struct product_of {
     }
 };
 
-/* Item: a piece of a channel's N planes, which are walked through in units of a pack, or of one element where planes
+/* Item: a piece of a channel's N planes, which are gone through in units of a pack, or of one element where planes
  * are not made of packs.
  * x, g [N, C, S], out [pieces, C] */
 template <int WIDTH, class What>

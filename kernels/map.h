@@ -2,7 +2,7 @@
  *
  * There is one kernel. It takes packs of WIDTH elements along the innermost dim: 16 bytes of each operand where all lie
  * dense there and aligned, an operand that is repeated along it (a scalar, a column) being read once; else WIDTH is 1.
- * Offsets come from weft_space, so that a row [N] over [M, N], a transposed pair or a view walk the same path, and
+ * Offsets come from weft_space, so that a row [N] over [M, N], a transposed pair or a view take the same path, and
  * plain contiguous arrays are a space of one dim. Indices are 32 bits wide: the host cuts what is larger into parts. */
 #ifndef WEFT_KERNELS_MAP_H
 #define WEFT_KERNELS_MAP_H

@@ -256,7 +256,7 @@ __device__ __forceinline__ void write_tile(const product<T> &p, T *y, int64_t ro
 
 /* ---- The kernel ---- */
 
-/* Which tile of y number t is: bands of BAND rows of tiles, walked down and then along, so that blocks that run at the
+/* Which tile of y number t is: bands of BAND rows of tiles, down and then along, so that blocks that run at the
  * same time share what they read. */
 __device__ __forceinline__ void find_tile(int64_t t, int64_t down, int64_t along, int64_t &row, int64_t &column)
 {

@@ -1,7 +1,7 @@
 /* reduce_plan.h - how a reduction is cut into work: which dims threads run along, and how many pieces there are.
  *
  * The dims of x fall into kept and reduced ones; neighbours that lie on one line in memory are joined. One reduced dim,
- * the rows, is walked by the threads that share an output; the other reduced dims number its segments. Two ways:
+ * the rows, is gone through by the threads that share an output; the other reduced dims number its segments. Two ways:
  *
  *   by rows      a group of 1 to 256 threads makes one output; where the rows are dense it loads 16 bytes at a time
  *   by columns   a block makes a tile of outputs that lie side by side along one kept dim, the columns; it is cut into

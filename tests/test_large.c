@@ -225,7 +225,7 @@ static weft_tensor *make_convolution(weft_ctx *ctx, const void *user)
     return weft_conv2d_transpose(ty, tw, NULL, &params);
 }
 
-/* One walk over all (x, w, y) triples serves the three ways. */
+/* One loop over all (x, w, y) triples serves the three ways. */
 static void reference_convolution(const convolution *v, double *out, double *scale)
 {
     int64_t sx[4], sw[4], sy[4];

@@ -4,7 +4,7 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-/* Walks down (x - 3)^2 + 10 (y + 1)^2 and returns the distance left. */
+/* Descends (x - 3)^2 + 10 (y + 1)^2 and returns the distance left. */
 static double descend(weft_ctx *c, weft_tensor *const *xy, weft_optim *opt, int steps)
 {
     for (int k = 0; k < steps; k++) {

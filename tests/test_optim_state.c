@@ -78,7 +78,7 @@ static weft_status adamw(weft_ctx *c, weft_tensor *const *p, int n, bool master,
 static const opener openers[] = {plain_sgd, nesterov, adam, adamw};
 
 /* Where 1000 steps of about 1e-3 end; the last state tensor, the master weights if there are any, in *last. */
-static double walk(opener open, weft_dtype dtype, bool master, double *last)
+static double descend(opener open, weft_dtype dtype, bool master, double *last)
 {
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
@@ -95,18 +95,18 @@ static double walk(opener open, weft_dtype dtype, bool master, double *last)
     return end;
 }
 
-/* The same walk as of an f32 parameter; without master weights bf16 sticks where a step is less than half its spacing.
- * */
+/* The same descent as of an f32 parameter; without master weights bf16 sticks where a step is less than half its
+ * spacing. */
 WEFT_TEST(OptimHalf, MasterWeightsReachWhatF32Reaches)
 {
     for (size_t k = 0; k < sizeof openers / sizeof openers[0]; k++) {
-        double last, in_f32 = walk(openers[k], WEFT_F32, true, &last);
+        double last, in_f32 = descend(openers[k], WEFT_F32, true, &last);
         WEFT_CHECK_NEAR(in_f32, -1, 0.05);
-        WEFT_CHECK_NEAR(walk(openers[k], WEFT_F16, true, &last), in_f32, 0x1p-12);
+        WEFT_CHECK_NEAR(descend(openers[k], WEFT_F16, true, &last), in_f32, 0x1p-12);
         WEFT_CHECK_NEAR(last, in_f32, 0);
-        WEFT_CHECK_NEAR(walk(openers[k], WEFT_BF16, true, &last), in_f32, 0x1p-9);
+        WEFT_CHECK_NEAR(descend(openers[k], WEFT_BF16, true, &last), in_f32, 0x1p-9);
         WEFT_CHECK_NEAR(last, in_f32, 0);
-        WEFT_CHECK(walk(openers[k], WEFT_BF16, false, &last) > -0.6);
+        WEFT_CHECK(descend(openers[k], WEFT_BF16, false, &last) > -0.6);
     }
 }
 

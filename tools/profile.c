@@ -22,7 +22,7 @@ static const usage profile_usage = {
     "weft profile", "[options] -- PROGRAM [ARGUMENT...]",
     "Runs a program that is linked with Weft and shows where the time of its operations goes. The trace, a slice for\n"
     "each kernel and the tensor memory over time, opens in ui.perfetto.dev or chrome://tracing; that of a second\n"
-    "context is in FILE.2, and so on. On a GPU it has the host's launches and the stream as two lanes.\n"
+    "context is in FILE.2, and so on. On a GPU it has the host's launches and the stream as two tracks.\n"
     "FILE is replaced when the program has ended and left a trace. A device or a pipe is written to as it is.\n"
     "The exit code is the program's. With --json what it prints goes to standard error.",
     "  weft profile -- ./train --epochs 1             a table of kernels\n"

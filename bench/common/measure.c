@@ -79,7 +79,7 @@ static double timed(const bench_case *c, int64_t times)
     return now(clock) - start;
 }
 
-/* The repetitions that take about as long as the plan wants, from a doubling number of trials; 0: the case fails. */
+/* The repetitions that take about as long as the plan wants, from a doubling number of them; 0: the case fails. */
 static int64_t calibrate(const bench_case *c, double seconds)
 {
     for (int64_t times = 1;; times *= 2) {

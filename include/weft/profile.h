@@ -17,7 +17,7 @@
  * On the CPU a launch is timed by the clock around its kernel. On CUDA it lies between two events in the stream, which
  * are read some hundred launches later, so that the host runs ahead of the device as it does without a profile. The
  * time between them is the device's; where it waits for the host, the host's time for the launch is in it. The trace
- * has a lane for the host's launches and one for the stream, each by its own clock, aligned when the profile begins.
+ * has a track for the host's launches and one for the stream, each by its own clock, aligned when the profile begins.
  * Each launch is also an NVTX range, if a tool such as Nsight Systems is there to see it.
  *
  * Operations of weft_custom have rows under their names. Their backward callbacks are counted without the operations

@@ -139,8 +139,8 @@ WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t
 WEFT_API weft_status weft_print(weft_ctx *ctx, weft_tensor *t, FILE *stream);
 
 /* ---- Sharing between threads ----
- * weft_share makes a frozen copy of t that belongs to no context: any number of contexts, on any threads, may use it as
- * an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context
+ * weft_share makes a read-only copy of t that belongs to no context: any number of contexts, on any threads, may use it
+ * as an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context
  * from its other inputs; where there is none (weft_lost_error in ctx.h), weft_borrow gives a view that belongs to ctx.
  * The copy is in host memory: on a GPU borrow once and keep that, a copy on the device, since each use of the shared
  * tensor copies anew. The caller owns the result: weft_release frees it once the last context that uses it has let go.

@@ -10,7 +10,7 @@ typedef struct check {
     weft_tensor *const *inputs;
     int n;
     weft_gradcheck_options o;
-    weft__entry entry;
+    weft__savepoint savepoint;
     bool given_up; /* f has closed scopes that were open before: all that the check held is gone */
     uint64_t call; /* random stream of the cotangent, and of f: the same at every evaluation */
 } check;
@@ -28,7 +28,7 @@ static weft_status prepare(check *c, weft_ctx *ctx, weft_function f, void *user,
         return WEFT_E_NULL_ARGUMENT;
     if ((ctx->n_callbacks && !weft__may_enter(ctx, "gradcheck")) || ctx->status != WEFT_OK)
         return ctx->status;
-    c->entry = weft__entry_now(ctx);
+    c->savepoint = weft__savepoint_now(ctx);
     if (!f || !inputs || n < 1)
         return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "needs a function and at least one input");
     bool any = false;
@@ -54,7 +54,7 @@ static weft_tensor *scalar(check *c)
 {
     weft_ctx *ctx = c->ctx;
     ctx->random_call = c->call + 1;
-    const weft__call_id call = weft__call_begins_from(ctx, "a function under weft_gradcheck", &c->entry);
+    const weft__call_id call = weft__call_begins_from(ctx, "a function under weft_gradcheck", &c->savepoint);
     weft_tensor *y = call ? c->f(ctx, c->inputs, c->n, c->user) : NULL;
     c->given_up = call && !weft__call_ends(ctx, "gradcheck", call);
     if (c->given_up)

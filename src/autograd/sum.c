@@ -20,7 +20,7 @@ bool weft__is_own(const weft_tensor *t)
 {
     const weft__storage *s = t->storage;
     return t->refs == 1 && !t->in_scope && !(t->flags & WEFT__IS_SHARED) && !t->node && t->a.contiguous &&
-           t->a.count > 0 && s->refs == 1 && s->size_class >= 0 && !s->frozen;
+           t->a.count > 0 && s->refs == 1 && s->size_class >= 0 && !s->read_only;
 }
 
 /* Puts t into the slot, which holds a reference. */

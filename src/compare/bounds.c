@@ -187,8 +187,8 @@ int64_t weft__terms_of(const weft__frozen *f, int result)
  * to it. Short sums: what a product, a bias and an activation add. Long ones: every kernel adds in blocks. */
 static double summed(int64_t terms)
 {
-    const double walk = 0x1p-24 * sqrt((double)terms);
-    return walk < 6e-7 ? 6e-7 : walk > 2e-5 ? 2e-5 : walk;
+    const double typical = 0x1p-24 * sqrt((double)terms);
+    return typical < 6e-7 ? 6e-7 : typical > 2e-5 ? 2e-5 : typical;
 }
 
 typedef struct column {

@@ -125,7 +125,7 @@ static int step_at(int column, int n)
 
 int weft_drift_plot(const weft_drift *drift, int n, char *buffer, size_t size)
 {
-    weft__sheet s = {buffer, size, 0};
+    weft__text_buffer s = {buffer, size, 0};
     if (!drift || n < 1)
         return 0;
     int top = LOWEST, bottom = HIGHEST;
@@ -154,7 +154,7 @@ int weft_drift_plot(const weft_drift *drift, int n, char *buffer, size_t size)
     return s.used;
 }
 
-static void curve(weft__sheet *s, const weft_drift *drift, int n, bool loss, const char *colour)
+static void curve(weft__text_buffer *s, const weft_drift *drift, int n, bool loss, const char *colour)
 {
     weft__put(s, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"", colour);
     for (int k = 0; k < n; k++) {
@@ -166,7 +166,7 @@ static void curve(weft__sheet *s, const weft_drift *drift, int n, bool loss, con
 
 int weft_drift_svg(const weft_drift *drift, int n, char *buffer, size_t size)
 {
-    weft__sheet s = {buffer, size, 0};
+    weft__text_buffer s = {buffer, size, 0};
     if (!drift || n < 1)
         return 0;
     weft__put(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 400\" font-family=\"sans-serif\" "

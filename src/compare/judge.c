@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* What one output is judged by. */
-typedef struct trial {
+typedef struct comparison {
     const weft__frozen *f;
     const weft__held *want_held, *got_held;
     int result;
@@ -16,7 +16,7 @@ typedef struct trial {
     double *want, *got; /* row-major */
     double *room;       /* what each element may be off by beside the quick bounds; NULL: not asked yet */
     double largest;     /* |want|, of the finite ones */
-} trial;
+} comparison;
 
 static double largest_of(const double *x, int64_t n)
 {
@@ -27,7 +27,7 @@ static double largest_of(const double *x, int64_t n)
     return most;
 }
 
-static double allowed(const trial *t, int64_t k)
+static double allowed(const comparison *t, int64_t k)
 {
     const double want = fabs(t->want[k]);
     double scale = t->largest;
@@ -71,14 +71,14 @@ static bool in_window(const weft__frozen *f, const weft__array *y, int64_t k, in
 }
 
 /* The element of contiguous images x that index names in the plane of element k of the result. */
-static double pooled(const weft__held *x, int64_t k, const trial *t, int64_t index)
+static double pooled(const weft__held *x, int64_t k, const comparison *t, int64_t index)
 {
     const weft__array *y = &t->want_held->a;
     const int64_t plane = k / (y->shape[2] * y->shape[3]);
     return weft__element_get(x->block, x->a.dtype, plane * x->a.shape[2] * x->a.shape[3] + index);
 }
 
-static bool is_tie(const trial *t, int64_t k)
+static bool is_tie(const comparison *t, int64_t k)
 {
     const weft__frozen *f = t->f;
     const weft__held *x = f->n_in > 0 ? &f->in[0] : NULL;
@@ -99,7 +99,7 @@ static bool is_tie(const trial *t, int64_t k)
 
 /* ---- Measuring ---- */
 
-static void blame(weft__verdict *v, const trial *t, const char *what, int64_t k, double error, double bound)
+static void blame(weft__verdict *v, const comparison *t, const char *what, int64_t k, double error, double bound)
 {
     if (v->agrees) {
         v->what = what;
@@ -112,7 +112,7 @@ static void blame(weft__verdict *v, const trial *t, const char *what, int64_t k,
     v->agrees = false;
 }
 
-static void check_element(weft__verdict *v, const trial *t, int64_t k)
+static void check_element(weft__verdict *v, const comparison *t, int64_t k)
 {
     const double want = t->want[k], got = t->got[k];
     if (want == got || (isnan(want) && isnan(got)))
@@ -133,7 +133,7 @@ static void check_element(weft__verdict *v, const trial *t, int64_t k)
  * are independent: the norm of many is close to its expectation, the typical error's norm, and beyond it by a few times
  * that of the largest element at most (the norm is Lipschitz). So a bias of all elements shows that no element shows by
  * itself. */
-static double allowed_norm(const trial *t, double size, double room, double largest_room)
+static double allowed_norm(const comparison *t, double size, double room, double largest_room)
 {
     if (t->how != WEFT__SUMMED || t->bounds.magnitude <= 0)
         return t->bounds.norm * size + room;
@@ -141,7 +141,7 @@ static double allowed_norm(const trial *t, double size, double room, double larg
     return t->bounds.norm * size + typical * (room + (WEFT__FEW - 1) * largest_room);
 }
 
-static void measure(weft__verdict *v, const trial *t)
+static void measure(weft__verdict *v, const comparison *t)
 {
     const int64_t n = t->want_held->a.count;
     double off = 0, size = 0, room = 0, bias = 0, largest_room = 0;
@@ -166,7 +166,7 @@ static void measure(weft__verdict *v, const trial *t)
 
 /* ---- Second look ---- */
 
-static double *rerun_values(const trial *t, weft_ctx *arbiter, weft__rerun_kind kind)
+static double *rerun_values(const comparison *t, weft_ctx *arbiter, weft__rerun_kind kind)
 {
     weft__held *results = weft__rerun(arbiter, t->f, kind);
     double *values = results && results[t->result].block ? weft__values(t->f->owner, &results[t->result]) : NULL;
@@ -175,14 +175,14 @@ static double *rerun_values(const trial *t, weft_ctx *arbiter, weft__rerun_kind 
     return values;
 }
 
-static void drop_values(const trial *t, double *values)
+static void drop_values(const comparison *t, double *values)
 {
     if (values)
         weft__host_free(t->f->owner, values, sizeof *values * (size_t)(t->want_held->a.count + 1));
 }
 
 /* Sums of products: the table's share of the sum of |a b|, of both results. */
-static bool ask_magnitude(trial *t, weft_ctx *arbiter)
+static bool ask_magnitude(comparison *t, weft_ctx *arbiter)
 {
     t->room = rerun_values(t, arbiter, WEFT__ABSOLUTE);
     for (int64_t k = 0; t->room && k < t->want_held->a.count; k++)
@@ -191,7 +191,7 @@ static bool ask_magnitude(trial *t, weft_ctx *arbiter)
 }
 
 /* Others: a few times what a rounding of the inputs does to the element, and on average to all. */
-static bool ask_conditioning(trial *t, weft_ctx *arbiter)
+static bool ask_conditioning(comparison *t, weft_ctx *arbiter)
 {
     enum { TIMES = 4 };
     double *still = rerun_values(t, arbiter, WEFT__WIDENED);
@@ -211,7 +211,7 @@ static bool ask_conditioning(trial *t, weft_ctx *arbiter)
     return fine;
 }
 
-static bool judge_one(trial *t, weft_ctx *arbiter, weft__verdict *v)
+static bool judge_one(comparison *t, weft_ctx *arbiter, weft__verdict *v)
 {
     measure(v, t);
     const bool final = v->agrees || t->how == WEFT__EXACT || t->f->custom || strcmp(v->what, "NaN") == 0;
@@ -230,7 +230,7 @@ bool weft__judge(const weft__frozen *f, const weft__held *got, weft_ctx *arbiter
     for (int k = 0; k < f->n_out && v->agrees; k++) {
         if (!f->out[k].block)
             continue;
-        trial t = {.f = f, .want_held = &f->out[k], .got_held = &got[k], .result = k};
+        comparison t = {.f = f, .want_held = &f->out[k], .got_held = &got[k], .result = k};
         t.how = weft__agreement_of(f, k);
         t.bounds = weft__bounds_of(t.how, (weft_dtype)f->out[k].a.dtype, weft__terms_of(f, k));
         t.want = weft__values(f->owner, t.want_held);

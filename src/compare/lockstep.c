@@ -8,7 +8,7 @@
 typedef struct lockstep {
     weft__observer observer; /* first: the callbacks get its address */
     weft__undo undo;         /* in memory of reference, for a step that is left by longjmp */
-    weft__entry reference_entry, other_entry;
+    weft__savepoint reference_before, other_before;
     weft_ctx *reference, *other, *arbiter;
     weft_lockstep_options options;
     weft_lockstep_report *report;
@@ -133,10 +133,10 @@ static weft_status run_step(lockstep *s, weft_ctx *ctx, void *model, weft_step s
 {
     static const char name[] = "a step of weft_lockstep";
     weft_ctx *reference = s->reference, *other = s->other;
-    const weft__call_id first = weft__call_begins_from(reference, name, &s->reference_entry);
+    const weft__call_id first = weft__call_begins_from(reference, name, &s->reference_before);
     if (!first)
         return reference->status;
-    const weft__call_id second = weft__call_begins_from(other, name, &s->other_entry);
+    const weft__call_id second = weft__call_begins_from(other, name, &s->other_before);
     weft_status status = second ? step(ctx, model, s->step, loss) : other->status;
     if (second && !weft__call_ends(other, "lockstep", second))
         status = WEFT_E_STATE;
@@ -213,8 +213,8 @@ weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *
         return weft__fail_named(reference ? reference : other, "lockstep", WEFT_E_NULL_ARGUMENT,
                                 "needs two contexts, a step and a report");
     lockstep first = {.observer = {.begin = begin, .end = end, .cut = cut},
-                      .reference_entry = weft__entry_now(reference),
-                      .other_entry = weft__entry_now(other),
+                      .reference_before = weft__savepoint_now(reference),
+                      .other_before = weft__savepoint_now(other),
                       .reference = reference,
                       .other = other,
                       .report = report};

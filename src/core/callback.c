@@ -33,13 +33,13 @@ static void abandon(weft_ctx *ctx, int k)
     ctx->in_backward = outer && outer->in_backward;
     ctx->deriving = outer ? outer->deriving : NULL;
     ctx->tearing_down = false;
-    while (ctx->undo != left.entry.undo) {
+    while (ctx->undo != left.savepoint.undo) {
         weft__undo *newest = ctx->undo;
         ctx->undo = newest->older;
         newest->run(ctx, newest);
     }
-    weft__pop_to(ctx, left.entry.n_scopes);
-    ctx->grad_enabled = left.entry.grad_enabled; /* at last: the scopes restore what was within */
+    weft__pop_to(ctx, left.savepoint.n_scopes);
+    ctx->grad_enabled = left.savepoint.grad_enabled; /* at last: the scopes restore what was within */
 }
 
 void weft__settle(weft_ctx *ctx)
@@ -76,7 +76,8 @@ bool weft__may_enter(weft_ctx *ctx, const char *function)
     return false;
 }
 
-static weft__call_id begin(weft_ctx *ctx, const char *name, bool only_look, const weft__entry *entry, uintptr_t frame)
+static weft__call_id begin(weft_ctx *ctx, const char *name, bool only_look, const weft__savepoint *savepoint,
+                           uintptr_t frame)
 {
     if (ctx->n_callbacks >= WEFT__MOST_CALLBACKS + (only_look ? WEFT__MORE_CALLBACKS : 0)) {
         weft__fail_named(ctx, ctx->outer_name ? ctx->outer_name : "callback", WEFT_E_STATE,
@@ -95,20 +96,20 @@ static weft__call_id begin(weft_ctx *ctx, const char *name, bool only_look, cons
                                                         .n_scopes = ctx->n_scopes,
                                                         .launches = ctx->launches,
                                                         .deriving = ctx->deriving,
-                                                        .entry = *entry};
+                                                        .savepoint = *savepoint};
     reset_to(ctx, ctx->n_callbacks + 1);
     return ctx->last_call;
 }
 
 weft__call_id weft__call_begins(weft_ctx *ctx, const char *name, bool only_look)
 {
-    const weft__entry entry = ctx->depth > ctx->base_depth ? ctx->entry : weft__entry_now(ctx);
-    return begin(ctx, name, only_look, &entry, (uintptr_t)__builtin_frame_address(0));
+    const weft__savepoint savepoint = ctx->depth > ctx->base_depth ? ctx->savepoint : weft__savepoint_now(ctx);
+    return begin(ctx, name, only_look, &savepoint, (uintptr_t)__builtin_frame_address(0));
 }
 
-weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft__entry *entry)
+weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft__savepoint *savepoint)
 {
-    return begin(ctx, name, false, entry, (uintptr_t)__builtin_frame_address(0));
+    return begin(ctx, name, false, savepoint, (uintptr_t)__builtin_frame_address(0));
 }
 
 bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id)
@@ -125,7 +126,7 @@ bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id)
     if (k + 1 < ctx->n_callbacks)
         abandon(ctx, k + 1); /* it left others by longjmp, and came back itself */
     const weft__callback *ended = &ctx->callbacks[k];
-    ctx->entry = ended->entry;
+    ctx->savepoint = ended->savepoint;
     ctx->depth = ended->depth;
     reset_to(ctx, k);
     if (ctx->depth > ctx->base_depth) { /* it was called in the midst of a function, which relies on this */

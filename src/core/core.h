@@ -61,7 +61,7 @@ struct weft__storage {
     int32_t refs;
     uint32_t version;                        /* counts in-place changes */
     int32_t size_class;                      /* -1: wrapped, not ours to free */
-    bool frozen;                             /* shared memory: never written */
+    bool read_only;                          /* shared memory: never written */
     void (*release)(void *user, void *data); /* wrapped memory */
     void *release_user;
 };
@@ -200,11 +200,11 @@ typedef struct weft__scope {
 
 /* How things were when the public function in progress was called, to go back to if it never ends. */
 typedef struct weft__undo weft__undo;
-typedef struct weft__entry {
+typedef struct weft__savepoint {
     bool grad_enabled;
     int n_scopes;
     weft__undo *undo;
-} weft__entry;
+} weft__savepoint;
 
 /* A call into the program's own code that has not returned. */
 typedef uint64_t weft__call_id; /* 0: none */
@@ -216,7 +216,7 @@ typedef struct weft__callback {
     bool grad_enabled, in_backward;
     int depth, n_scopes, launches;
     const weft__node *deriving;
-    weft__entry entry;
+    weft__savepoint savepoint;
 } weft__callback;
 
 struct weft_ctx {
@@ -241,7 +241,7 @@ struct weft_ctx {
     int base_depth; /* of the callback in progress, 0 outside of any: calls at this depth are the program's */
     int n_callbacks;
     bool only_look; /* of the innermost callback */
-    weft__entry entry;
+    weft__savepoint savepoint;
     weft__undo *undo; /* newest first */
     weft__call_id last_call;
     weft__callback callbacks[WEFT__MOST_CALLBACKS + WEFT__MORE_CALLBACKS];
@@ -346,7 +346,7 @@ bool weft__alive(const weft_tensor *t, const char *function);
 /* 0: callbacks nest too deep, error recorded; do not call. */
 weft__call_id weft__call_begins(weft_ctx *ctx, const char *name, bool only_look);
 /* The same for a function that does not enter the context, with how things were when it began. */
-weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft__entry *entry);
+weft__call_id weft__call_begins_from(weft_ctx *ctx, const char *name, const weft__savepoint *savepoint);
 /* False: the function in progress was undone and the error recorded; touch nothing that it made, and return. */
 bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id);
 
@@ -359,9 +359,9 @@ struct weft__undo {
 void weft__undo_push(weft_ctx *ctx, weft__undo *undo, void (*run)(weft_ctx *ctx, weft__undo *self));
 void weft__undo_pop(weft_ctx *ctx, weft__undo *undo); /* the newest one: the function has come to its end */
 
-static inline weft__entry weft__entry_now(const weft_ctx *ctx)
+static inline weft__savepoint weft__savepoint_now(const weft_ctx *ctx)
 {
-    return (weft__entry){.grad_enabled = ctx->grad_enabled, .n_scopes = ctx->n_scopes, .undo = ctx->undo};
+    return (weft__savepoint){.grad_enabled = ctx->grad_enabled, .n_scopes = ctx->n_scopes, .undo = ctx->undo};
 }
 
 /* Undoes what was in progress in callbacks that have been left; the second: that began above this scope. */

@@ -39,7 +39,7 @@ static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
         return NULL;
     weft__site site = weft__take_site(name, ctx->depth == 0);
     if (ctx->depth == ctx->base_depth)
-        ctx->entry = weft__entry_now(ctx);
+        ctx->savepoint = weft__savepoint_now(ctx);
     if (ctx->depth++ == 0) {
         ctx->outer_op = op;
         ctx->outer_name = name;

@@ -78,7 +78,7 @@ bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor 
  * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
 bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x)
 {
-    if (x->flags & WEFT__IS_SHARED || x->storage->frozen) {
+    if (x->flags & WEFT__IS_SHARED || x->storage->read_only) {
         weft__fail(ctx, op, WEFT_E_STATE, "%s is shared memory and never written; use a weft_clone",
                    weft__describe(x).s);
         return false;

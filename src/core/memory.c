@@ -268,7 +268,7 @@ weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes)
         s->bytes = class_bytes(size_class);
         s->size_class = size_class;
         s->release = NULL;
-        s->frozen = false;
+        s->read_only = false;
         s->data = block_alloc(ctx, s->bytes);
         if (!s->data) {
             weft__slab_put(&ctx->storages, s);

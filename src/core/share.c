@@ -1,4 +1,4 @@
-/* share.c - frozen tensors that belong to no context and may be read by many threads. */
+/* share.c - read-only tensors that belong to no context and may be read by many threads. */
 #include <string.h>
 #include "core.h"
 
@@ -46,7 +46,7 @@ weft_tensor *weft_share(weft_tensor *t)
     shared *s = freeze(ctx, t);
     if (s) {
         s->storage = (weft__storage){
-            .data = s->t.a.data, .bytes = s->bytes - DATA_OFFSET, .refs = 1, .size_class = -1, .frozen = true};
+            .data = s->t.a.data, .bytes = s->bytes - DATA_OFFSET, .refs = 1, .size_class = -1, .read_only = true};
         s->t.magic = WEFT__LIVE;
         s->t.op = t->op;
         s->t.flags = WEFT__IS_SHARED;
@@ -86,7 +86,7 @@ static weft_tensor *view_of(weft_ctx *ctx, weft_tensor *t)
     weft__ref(t);
     storage->release = let_go;
     storage->release_user = t;
-    storage->frozen = true;
+    storage->read_only = true;
     weft_tensor *view = weft__new_on(ctx, -1, &t->a, storage);
     weft__storage_release(ctx, storage);
     return view;

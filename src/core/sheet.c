@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <weft/text.h>
 
-void weft__put(weft__sheet *s, const char *format, ...)
+void weft__put(weft__text_buffer *s, const char *format, ...)
 {
     va_list args;
     const bool room = s->buffer && (size_t)s->used < s->size;

@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-typedef struct weft__sheet {
+typedef struct weft__text_buffer {
     char *buffer;
     size_t size;
     int used; /* of the whole text, what did not fit included */
-} weft__sheet;
+} weft__text_buffer;
 
-void weft__put(weft__sheet *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void weft__put(weft__text_buffer *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The "C" locale for this thread alone, until leave. */
+/* The "C" locale for this thread alone, until go_back. */
 typedef struct stay {
     locale_t c, was;
 } stay;
 
-static stay enter(void)
+static stay use_c(void)
 {
     stay s = {newlocale(LC_ALL_MASK, "C", (locale_t)0), (locale_t)0};
     if (s.c)
@@ -20,7 +20,7 @@ static stay enter(void)
     return s;
 }
 
-static void leave(stay s)
+static void go_back(stay s)
 {
     if (!s.c)
         return;
@@ -65,9 +65,9 @@ static void drop_part(char *text, size_t length)
 
 int weft_text_list(char *buffer, size_t size, const char *format, va_list list)
 {
-    const stay s = enter();
+    const stay s = use_c();
     const int length = vsnprintf(buffer, size, format ? format : "", list);
-    leave(s);
+    go_back(s);
     if (length > 0 && size > 0 && (size_t)length >= size)
         drop_part(buffer, size - 1);
     return length;
@@ -84,8 +84,8 @@ int weft_text(char *buffer, size_t size, const char *format, ...)
 
 double weft_number(const char *text, char **end)
 {
-    const stay s = enter();
+    const stay s = use_c();
     const double number = strtod(text, end);
-    leave(s);
+    go_back(s);
     return number;
 }

@@ -217,7 +217,7 @@ static void copy_same(const weft__exec *e, const weft__array *x, weft__array *y)
                    cols * TILE < GRAIN ? GRAIN / (cols * TILE) : 1, transpose_range, &j);
 }
 
-/* ---- Another dtype: lanes are converted ---- */
+/* ---- Another dtype: elements are converted ---- */
 
 #define DEFINE_CONVERT(name, S, D, expression)                                                                         \
     static void name(int64_t n, const void *const *in, void *out, const void *param)                                   \
@@ -249,29 +249,29 @@ DEFINE_CONVERT(i64_to_half, int64_t, float, weft__f64_to_f32_odd((double)x[i]))
 DEFINE_CONVERT(i64_to_f64, int64_t, double, (double)x[i])
 DEFINE_CONVERT(i64_same, int64_t, int64_t, x[i])
 
-/* From lane `from` to a dtype's lane, with what the dtype asks for. */
-static weft__loop conversion(weft__lane from, int32_t dtype)
+/* From compute type `from` to that of a dtype, with what the dtype asks for. */
+static weft__loop conversion(weft__compute_type from, int32_t dtype)
 {
     const bool half = dtype == WEFT_F16 || dtype == WEFT_BF16;
     const bool wide = dtype == WEFT_I64;
-    switch (weft__lane_of(dtype)) {
-    case WEFT__LANE_F32:
-        if (from == WEFT__LANE_F64) {
+    switch (weft__compute_type_of(dtype)) {
+    case WEFT__COMPUTE_F32:
+        if (from == WEFT__COMPUTE_F64) {
             return half ? f64_to_half : f64_to_f32;
         }
-        return from == WEFT__LANE_F32 ? f32_same : half ? i64_to_half : i64_to_f32;
-    case WEFT__LANE_F64:
-        return from == WEFT__LANE_F32 ? f32_to_f64 : i64_to_f64; /* f64 to f64 is no conversion */
+        return from == WEFT__COMPUTE_F32 ? f32_same : half ? i64_to_half : i64_to_f32;
+    case WEFT__COMPUTE_F64:
+        return from == WEFT__COMPUTE_F32 ? f32_to_f64 : i64_to_f64; /* f64 to f64 is no conversion */
     default:
         break;
     }
-    if (from == WEFT__LANE_I64) {
+    if (from == WEFT__COMPUTE_I64) {
         return i64_same;
     }
     if (dtype == WEFT_BOOL) {
-        return from == WEFT__LANE_F32 ? f32_nonzero : f64_nonzero;
+        return from == WEFT__COMPUTE_F32 ? f32_nonzero : f64_nonzero;
     }
-    if (from == WEFT__LANE_F32) {
+    if (from == WEFT__COMPUTE_F32) {
         return wide ? f32_to_i64 : f32_to_narrow;
     }
     return wide ? f64_to_i64 : f64_to_narrow;
@@ -285,14 +285,14 @@ static weft_status convert(const weft__exec *e, const weft__array *x, weft__arra
         copy_same(e, x, y);
         return WEFT_OK;
     }
-    const weft__lane from = weft__lane_of(x->dtype);
+    const weft__compute_type from = weft__compute_type_of(x->dtype);
     const weft__bounds b = weft__bounds_of(y->dtype);
     weft__map m;
     m.n_in = m.n_out = 1;
     m.in[0] = x;
-    m.in_lane[0] = from;
+    m.in_type[0] = from;
     m.out[0] = y;
-    m.out_lane[0] = weft__lane_of(y->dtype);
+    m.out_type[0] = weft__compute_type_of(y->dtype);
     m.loop[0] = conversion(from, y->dtype);
     m.param = &b;
     m.grain = GRAIN;

@@ -98,7 +98,7 @@ weft_status WEFT__CPU(fill_)(const weft__exec *e)
 typedef struct arange_job {
     const weft__array *y;
     const weft__attrs *attrs;
-    weft__lane lane;
+    weft__compute_type type;
 } arange_job;
 
 /* Element k: start + k step in f64, or in i64, wrapping; the last one as given if i[0] says so. */
@@ -114,9 +114,9 @@ static void arange_block(const arange_job *j, int64_t begin, int64_t n, void *bl
     double *f64 = block;
     int64_t *i64 = block;
     for (int64_t k = 0; k < n; k++) {
-        if (j->lane == WEFT__LANE_I64) {
+        if (j->type == WEFT__COMPUTE_I64) {
             i64[k] = j->attrs->i[1] + (begin + k) * j->attrs->i[2];
-        } else if (j->lane == WEFT__LANE_F64) {
+        } else if (j->type == WEFT__COMPUTE_F64) {
             f64[k] = real_at(j, begin + k);
         } else if (j->y->dtype == WEFT_F32) {
             f32[k] = (float)real_at(j, begin + k);
@@ -143,7 +143,7 @@ static void arange_range(void *arg, int64_t begin, int64_t end, int worker)
 /* y [n], any dtype. f: start, step, last; i: whether last counts, start and step for integer dtypes. */
 weft_status WEFT__CPU(arange)(const weft__exec *e)
 {
-    arange_job j = {e->out[0], e->attrs, weft__lane_of(e->out[0]->dtype)};
+    arange_job j = {e->out[0], e->attrs, weft__compute_type_of(e->out[0]->dtype)};
     weft__pool_for(weft__exec_pool(e), j.y->count, GRAIN, arange_range, &j);
     return WEFT_OK;
 }
@@ -181,15 +181,15 @@ weft_status WEFT__CPU(count_nonfinite)(const weft__exec *e)
 {
     _Atomic int64_t total = 0;
     _Atomic int64_t *where = &total;
-    const weft__lane lane = weft__lane_of(e->in[0]->dtype);
+    const weft__compute_type type = weft__compute_type_of(e->in[0]->dtype);
     weft_status status = WEFT_OK;
-    if (lane != WEFT__LANE_I64) {
+    if (type != WEFT__COMPUTE_I64) {
         weft__map m;
         m.n_in = 1;
         m.n_out = 0;
         m.in[0] = e->in[0];
-        m.in_lane[0] = lane;
-        m.loop[0] = lane == WEFT__LANE_F32 ? count_f32 : count_f64;
+        m.in_type[0] = type;
+        m.loop[0] = type == WEFT__COMPUTE_F32 ? count_f32 : count_f64;
         m.param = &where;
         m.grain = GRAIN;
         status = WEFT__CPU(map)(e, &m);

@@ -1,14 +1,15 @@
-/* elementwise.c - UNARY, PREDICATE, BINARY, COMPARE and TERNARY rows, and the in-place rows that are binary ones.
+/* elementwise.c - UNARY, PREDICATE, BINARY, COMPARE and TERNARY operations, and those in place that are binary ones.
  *
- * Per row and lane, ops.def generates one loop over dense runs; loop.c finds the runs. Derivatives: elementwise_grad.c.
- * */
+ * ops.def generates one loop over dense runs for each operation and compute type; loop.c finds the runs. Derivatives:
+ * elementwise_grad.c. */
 #include "core/number.h"
 #include "core/scalar.h"
 #include "loop.h"
 
 /* ---- Loops ---- */
 
-/* p, q of a UNARY_P row as the lane's type; the core lets integers have only what they hold, or what lies beyond. */
+/* p, q of a UNARY_P operation as the compute type; the core lets integers have only what they hold, or what lies
+ * beyond. */
 static inline float param_f32(double p)
 {
     return (float)p;
@@ -118,38 +119,38 @@ static inline int64_t param_i64(double p)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
 
-/* ---- Rows ---- */
+/* ---- Operations ---- */
 
-#define ROW(ID, name, cls)                                                                                             \
+#define LOOPS(ID, name, cls)                                                                                           \
     [WEFT_OP_##ID] = {{name##_f32, name##_f64, WEFT__I64_OF_##cls(name##_i64)}, WEFT__CHEAP_##cls},
 
-static const weft__row rows[WEFT_OP_COUNT] = {
-#define WEFT_UNARY(ID, name, cls, ...) ROW(ID, name, cls)
-#define WEFT_UNARY_P(ID, name, cls, ...) ROW(ID, name, cls)
-#define WEFT_BINARY(ID, name, cls, ...) ROW(ID, name, cls)
-#define WEFT_PREDICATE(ID, name, ...) ROW(ID, name, NUM)
-#define WEFT_COMPARE(ID, name, ...) ROW(ID, name, NUM)
-#define WEFT_TERNARY(ID, name, ...) ROW(ID, name, NUM)
+static const weft__loops loops_of[WEFT_OP_COUNT] = {
+#define WEFT_UNARY(ID, name, cls, ...) LOOPS(ID, name, cls)
+#define WEFT_UNARY_P(ID, name, cls, ...) LOOPS(ID, name, cls)
+#define WEFT_BINARY(ID, name, cls, ...) LOOPS(ID, name, cls)
+#define WEFT_PREDICATE(ID, name, ...) LOOPS(ID, name, NUM)
+#define WEFT_COMPARE(ID, name, ...) LOOPS(ID, name, NUM)
+#define WEFT_TERNARY(ID, name, ...) LOOPS(ID, name, NUM)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
 };
 
-/* Runs row op over n_in inputs of which the first `bytes` are truth values, like the output if `truth`. */
-static weft_status run_row(const weft__exec *e, weft_op op, int n_in, int bytes, bool truth)
+/* Runs op over n_in inputs of which the first `bytes` are truth values, like the output if `truth`. */
+static weft_status run_loops(const weft__exec *e, weft_op op, int n_in, int bytes, bool truth)
 {
-    const weft__row *row = &rows[op];
-    const weft__lane lane = weft__lane_of(e->in[n_in - 1]->dtype);
+    const weft__loops *loops = &loops_of[op];
+    const weft__compute_type type = weft__compute_type_of(e->in[n_in - 1]->dtype);
     weft__map m;
     m.n_in = n_in;
     m.n_out = 1;
     m.out[0] = e->out[0];
-    m.out_lane[0] = truth ? WEFT__LANE_BYTE : lane;
-    m.loop[0] = row->loop[lane];
+    m.out_type[0] = truth ? WEFT__COMPUTE_BYTE : type;
+    m.loop[0] = loops->loop[type];
     m.param = e->attrs ? e->attrs->f : NULL;
-    m.grain = weft__row_grain(row, lane);
+    m.grain = weft__loops_grain(loops, type);
     for (int k = 0; k < n_in; k++) {
         m.in[k] = e->in[k];
-        m.in_lane[k] = k < bytes ? WEFT__LANE_BYTE : lane;
+        m.in_type[k] = k < bytes ? WEFT__COMPUTE_BYTE : type;
     }
     if (!m.loop[0]) {
         return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
@@ -160,50 +161,50 @@ static weft_status run_row(const weft__exec *e, weft_op op, int n_in, int bytes,
 /* y = f(x), f(x; p, q): x any strides, y of its shape. */
 weft_status WEFT__CPU(unary)(const weft__exec *e)
 {
-    return run_row(e, e->op, 1, 0, false);
+    return run_loops(e, e->op, 1, 0, false);
 }
 
 /* y = f(x), y bool. */
 weft_status WEFT__CPU(predicate)(const weft__exec *e)
 {
-    return run_row(e, e->op, 1, 0, true);
+    return run_loops(e, e->op, 1, 0, true);
 }
 
 /* y = f(a, b), a and b broadcast to y's shape by stride 0. */
 weft_status WEFT__CPU(binary)(const weft__exec *e)
 {
-    return run_row(e, e->op, 2, 0, false);
+    return run_loops(e, e->op, 2, 0, false);
 }
 
 /* y = f(a, b), y bool. */
 weft_status WEFT__CPU(compare)(const weft__exec *e)
 {
-    return run_row(e, e->op, 2, 0, true);
+    return run_loops(e, e->op, 2, 0, true);
 }
 
 /* y = f(c, a, b), c bool, all broadcast to y's shape by stride 0. */
 weft_status WEFT__CPU(ternary)(const weft__exec *e)
 {
-    return run_row(e, e->op, 3, 1, false);
+    return run_loops(e, e->op, 3, 1, false);
 }
 
 /* x = f(x, y) in place: in = {x, y}, out = {x}, y broadcast to x's shape by stride 0. */
 weft_status WEFT__CPU(add_)(const weft__exec *e)
 {
-    return run_row(e, WEFT_OP_ADD, 2, 0, false);
+    return run_loops(e, WEFT_OP_ADD, 2, 0, false);
 }
 
 weft_status WEFT__CPU(sub_)(const weft__exec *e)
 {
-    return run_row(e, WEFT_OP_SUB, 2, 0, false);
+    return run_loops(e, WEFT_OP_SUB, 2, 0, false);
 }
 
 weft_status WEFT__CPU(mul_)(const weft__exec *e)
 {
-    return run_row(e, WEFT_OP_MUL, 2, 0, false);
+    return run_loops(e, WEFT_OP_MUL, 2, 0, false);
 }
 
 weft_status WEFT__CPU(div_)(const weft__exec *e)
 {
-    return run_row(e, WEFT_OP_DIV, 2, 0, false);
+    return run_loops(e, WEFT_OP_DIV, 2, 0, false);
 }

@@ -1,5 +1,5 @@
-/* elementwise_grad.c - fused first-order gradients of UNARY, BINARY and TERNARY rows: the derivative column of ops.def,
- * one loop per row, output and floating lane. */
+/* elementwise_grad.c - fused first-order gradients of UNARY, BINARY and TERNARY operations: the derivative column of
+ * ops.def, one loop per operation, output and floating compute type. */
 #include "core/scalar.h"
 #include "loop.h"
 
@@ -79,10 +79,10 @@
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
 
-/* Of each row the loops of its outputs: dx, or da and db. */
+/* Of each operation the loops of its outputs: dx, or da and db. */
 #define ROW(ID, stem, name, cls) [WEFT_OP_##ID] = {{stem##_##name##_f32, stem##_##name##_f64, NULL}, WEFT__CHEAP_##cls},
 
-static const weft__row rows[WEFT__MAP_MAX_OUT][WEFT_OP_COUNT] = {
+static const weft__loops loops_of[WEFT__MAP_MAX_OUT][WEFT_OP_COUNT] = {
     {
 #define WEFT_UNARY(ID, name, cls, ...) ROW(ID, d, name, cls)
 #define WEFT_UNARY_P(ID, name, cls, ...) ROW(ID, d, name, cls)
@@ -99,44 +99,44 @@ static const weft__row rows[WEFT__MAP_MAX_OUT][WEFT_OP_COUNT] = {
     },
 };
 
-/* The row's gradients from n_in inputs, the last of them g, of which the first `bytes` are truth values. */
-static weft_status run_row(const weft__exec *e, int n_in, int bytes, int n_out)
+/* The operation's gradients from n_in inputs, the last of them g, of which the first `bytes` are truth values. */
+static weft_status run_loops(const weft__exec *e, int n_in, int bytes, int n_out)
 {
-    const weft__lane lane = weft__lane_of(e->in[n_in - 1]->dtype);
+    const weft__compute_type type = weft__compute_type_of(e->in[n_in - 1]->dtype);
     weft__map m;
-    if (lane == WEFT__LANE_I64) {
+    if (type == WEFT__COMPUTE_I64) {
         return e->host->fail(e, WEFT_E_DTYPE, "the gradient needs a floating dtype");
     }
     m.n_in = n_in;
     m.n_out = n_out;
     m.param = e->attrs ? e->attrs->f : NULL;
-    m.grain = weft__row_grain(&rows[0][e->op], lane);
+    m.grain = weft__loops_grain(&loops_of[0][e->op], type);
     for (int k = 0; k < n_in; k++) {
         m.in[k] = e->in[k];
-        m.in_lane[k] = k < bytes ? WEFT__LANE_BYTE : lane;
+        m.in_type[k] = k < bytes ? WEFT__COMPUTE_BYTE : type;
     }
     for (int k = 0; k < n_out; k++) {
         m.out[k] = e->out[k];
-        m.out_lane[k] = lane;
-        m.loop[k] = rows[k][e->op].loop[lane];
+        m.out_type[k] = type;
+        m.loop[k] = loops_of[k][e->op].loop[type];
     }
     return weft__run_map(e, &m);
 }
 
-/* dx from x, y (NULL where the row does not save them) and g, all of one shape. */
+/* dx from x, y (NULL where the operation does not save them) and g, all of one shape. */
 weft_status WEFT__CPU(unary_grad)(const weft__exec *e)
 {
-    return run_row(e, 3, 0, 1);
+    return run_loops(e, 3, 0, 1);
 }
 
 /* da and db (NULL where not wanted), of the broadcast shape, from a, b, y (NULL where not saved) and g. */
 weft_status WEFT__CPU(binary_grad)(const weft__exec *e)
 {
-    return run_row(e, 4, 0, 2);
+    return run_loops(e, 4, 0, 2);
 }
 
 /* da and db (NULL where not wanted), of the broadcast shape, from c (bool) and g. */
 weft_status WEFT__CPU(ternary_grad)(const weft__exec *e)
 {
-    return run_row(e, 2, 1, 2);
+    return run_loops(e, 2, 1, 2);
 }

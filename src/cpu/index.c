@@ -72,7 +72,7 @@ static void pick(char *dst, const char *src, const int64_t *index, int64_t n, in
 /* ---- gather ---- */
 
 typedef struct gathering {
-    weft__walk walk; /* rows of index; strides [0]: of x, without the dim gathered along */
+    weft__counter counter; /* rows of index; strides [0]: of x, without the dim gathered along */
     const char *x;
     const int64_t *index;
     char *y;
@@ -84,10 +84,10 @@ static void gather_rows(void *arg, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     const gathering *t = arg;
-    weft__walk w = t->walk;
-    weft__walk_seek(&w, begin);
-    for (int64_t r = begin; r < end; r++, weft__walk_next(&w))
-        pick(t->y + r * t->row * t->size, t->x + w.offset[0] * t->size, t->index + r * t->row, t->row, t->stride,
+    weft__counter at = t->counter;
+    weft__counter_seek(&at, begin);
+    for (int64_t r = begin; r < end; r++, weft__counter_next(&at))
+        pick(t->y + r * t->row * t->size, t->x + at.offset[0] * t->size, t->index + r * t->row, t->row, t->stride,
              t->step, t->size);
 }
 
@@ -103,11 +103,11 @@ weft_status WEFT__CPU(gather)(const weft__exec *e)
     row_major_strides(x, strides);
     gathering t = {.x = x->data, .index = index->data, .y = e->out[0]->data, .size = size_of(x), .row = 1};
     for (int d = 0; d < last; d++) {
-        t.walk.shape[d] = index->shape[d];
-        t.walk.strides[0][d] = d == dim ? 0 : strides[d];
+        t.counter.shape[d] = index->shape[d];
+        t.counter.strides[0][d] = d == dim ? 0 : strides[d];
     }
     if (last >= 0) {
-        t.walk.n = last;
+        t.counter.n = last;
         t.row = index->shape[last];
         t.stride = strides[dim];
         t.step = dim == last ? 0 : 1;
@@ -178,7 +178,7 @@ weft_status WEFT__CPU(embedding)(const weft__exec *e)
 /* ---- scatter_add, index_add: a copy of x, then the additions ---- */
 
 typedef struct addition {
-    weft__walk walk; /* what lies outside of the dim and of the row; strides [0]: of y, [1]: of index and src */
+    weft__counter counter; /* what lies outside of the dim and of the row; strides [0]: of y, [1]: of index and src */
     const void *src;
     const int64_t *index;
     void *y;
@@ -250,10 +250,10 @@ weft_status WEFT__CPU(scatter_add)(const weft__exec *e)
     for (int d = 0; d <= last; d++) {
         if (d == dim || d == last)
             continue;
-        const int k = t.walk.n++;
-        t.walk.shape[k] = index->shape[d];
-        t.walk.strides[0][k] = to[d];
-        t.walk.strides[1][k] = from[d];
+        const int k = t.counter.n++;
+        t.counter.shape[k] = index->shape[d];
+        t.counter.strides[0][k] = to[d];
+        t.counter.strides[1][k] = from[d];
         outside *= index->shape[d];
     }
     if (last >= 0) {
@@ -281,10 +281,10 @@ weft_status WEFT__CPU(index_add)(const weft__exec *e)
     addition t = {.src = src->data, .index = index->data, .y = e->out[0]->data, .n = index->count};
     const int64_t outer = sizes(x, 0, dim);
     t.row = sizes(x, dim + 1, x->ndim);
-    t.walk.n = 1;
-    t.walk.shape[0] = outer;
-    t.walk.strides[0][0] = limit * t.row;
-    t.walk.strides[1][0] = t.n * t.row;
+    t.counter.n = 1;
+    t.counter.shape[0] = outer;
+    t.counter.strides[0][0] = limit * t.row;
+    t.counter.strides[1][0] = t.n * t.row;
     t.stride = t.source_stride = t.row;
     t.index_stride = 1;
     run_addition(e, &t, outer, false);

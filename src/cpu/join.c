@@ -7,7 +7,7 @@ enum { PIECE = 32768 }; /* elements of a row moved at a time */
 
 /* One strided copy: dims outside, a row of n elements inside; rows are cut into pieces. */
 typedef struct move {
-    weft__walk walk; /* strides: [0] destination, [1] source */
+    weft__counter counter; /* strides: [0] destination, [1] source */
     char *dst;
     const char *src;
     int64_t n, pieces;
@@ -62,33 +62,33 @@ static void move_items(void *arg, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     const move *m = arg;
-    weft__walk w = m->walk;
-    weft__walk_seek(&w, begin / m->pieces);
+    weft__counter c = m->counter;
+    weft__counter_seek(&c, begin / m->pieces);
     int64_t piece = begin % m->pieces;
     for (int64_t item = begin; item < end; item++) {
         const int64_t first = piece * PIECE, n = weft__least(PIECE, m->n - first);
-        char *dst = m->dst + (w.offset[0] + first * m->step[0]) * m->size;
-        const char *src = m->src + (w.offset[1] + first * m->step[1]) * m->size;
+        char *dst = m->dst + (c.offset[0] + first * m->step[0]) * m->size;
+        const char *src = m->src + (c.offset[1] + first * m->step[1]) * m->size;
         move_row(dst, src, n, m->step[0], m->step[1], m->size);
         if (++piece == m->pieces) {
             piece = 0;
-            weft__walk_next(&w);
+            weft__counter_next(&c);
         }
     }
 }
 
 /* Adds a dim inside those so far; one that continues the dim before it on both sides is joined to that. */
-static void add_dim(weft__walk *w, int64_t n, int64_t to, int64_t from)
+static void add_dim(weft__counter *c, int64_t n, int64_t to, int64_t from)
 {
     if (n == 1)
         return;
-    int last = w->n - 1;
-    if (last >= 0 && w->strides[0][last] == n * to && w->strides[1][last] == n * from)
-        w->shape[last] *= n;
+    int last = c->n - 1;
+    if (last >= 0 && c->strides[0][last] == n * to && c->strides[1][last] == n * from)
+        c->shape[last] *= n;
     else
-        w->shape[last = w->n++] = n;
-    w->strides[0][last] = to;
-    w->strides[1][last] = from;
+        c->shape[last = c->n++] = n;
+    c->strides[0][last] = to;
+    c->strides[1][last] = from;
 }
 
 /* dst[...] = src[...] over shape, with the strides given. */
@@ -98,16 +98,16 @@ static void run_move(const weft__exec *e, char *dst, const int64_t *to, const ch
     move m = {.dst = dst, .src = src, .n = 1, .size = size, .step = {1, 1}};
     int64_t count = 1;
     for (int d = 0; d < ndim; d++) {
-        add_dim(&m.walk, shape[d], to[d], from[d]);
+        add_dim(&m.counter, shape[d], to[d], from[d]);
         count *= shape[d];
     }
     if (count == 0)
         return;
-    if (m.walk.n > 0) {
-        const int last = --m.walk.n;
-        m.n = m.walk.shape[last];
-        m.step[0] = m.walk.strides[0][last];
-        m.step[1] = m.walk.strides[1][last];
+    if (m.counter.n > 0) {
+        const int last = --m.counter.n;
+        m.n = m.counter.shape[last];
+        m.step[0] = m.counter.strides[0][last];
+        m.step[1] = m.counter.strides[1][last];
     }
     m.pieces = weft__ceil_div(m.n, PIECE);
     weft__pool_for(weft__exec_pool(e), count / m.n * m.pieces, weft__grain(weft__least(m.n, PIECE)), move_items, &m);
@@ -156,7 +156,7 @@ weft_status WEFT__CPU(flip)(const weft__exec *e)
 /* ---- pad ---- */
 
 typedef struct pad {
-    weft__walk walk;                                        /* rows of the output; strides [1]: of x */
+    weft__counter counter;                                  /* rows of the output; strides [1]: of x */
     int64_t before[WEFT__MAX_DIMS], inside[WEFT__MAX_DIMS]; /* of the outer dims: where x lies */
     int64_t row_before, row_inside, row;                    /* of the innermost dim */
     const char *x;
@@ -178,10 +178,10 @@ static void fill_row(char *dst, int64_t n, const pad *p)
         memcpy(dst + done, dst, (size_t)weft__least(done, bytes - done));
 }
 
-static bool row_is_inside(const pad *p, const weft__walk *w)
+static bool row_is_inside(const pad *p, const weft__counter *c)
 {
-    for (int d = 0; d < w->n; d++)
-        if (w->at[d] < p->before[d] || w->at[d] >= p->before[d] + p->inside[d])
+    for (int d = 0; d < c->n; d++)
+        if (c->at[d] < p->before[d] || c->at[d] >= p->before[d] + p->inside[d])
             return false;
     return p->row_inside > 0;
 }
@@ -190,18 +190,18 @@ static void pad_rows(void *arg, int64_t begin, int64_t end, int worker)
 {
     (void)worker;
     const pad *p = arg;
-    weft__walk w = p->walk;
-    weft__walk_seek(&w, begin);
-    for (int64_t r = begin; r < end; r++, weft__walk_next(&w)) {
+    weft__counter c = p->counter;
+    weft__counter_seek(&c, begin);
+    for (int64_t r = begin; r < end; r++, weft__counter_next(&c)) {
         char *y = p->y + r * p->row * p->size;
-        if (!row_is_inside(p, &w)) {
+        if (!row_is_inside(p, &c)) {
             fill_row(y, p->row, p);
             continue;
         }
         const int64_t after = p->row - p->row_before - p->row_inside;
         fill_row(y, p->row_before, p);
         y += p->row_before * p->size;
-        move_row(y, p->x + (p->origin + w.offset[1]) * p->size, p->row_inside, 1, p->step, p->size);
+        move_row(y, p->x + (p->origin + c.offset[1]) * p->size, p->row_inside, 1, p->step, p->size);
         fill_row(y + p->row_inside * p->size, after, p);
     }
 }
@@ -216,13 +216,13 @@ weft_status WEFT__CPU(pad)(const weft__exec *e)
     pad p = {.row = 1, .row_inside = 1, .step = 1, .y = y->data, .x = x->data, .size = size_of(x)};
     weft__encode(x->dtype, e->attrs->f[0], p.value);
     for (int d = 0; d < last; d++) {
-        p.walk.shape[d] = y->shape[d];
-        p.walk.strides[1][d] = x->strides[d];
+        p.counter.shape[d] = y->shape[d];
+        p.counter.strides[1][d] = x->strides[d];
         p.before[d] = e->attrs->i[d];
         p.origin -= p.before[d] * x->strides[d];
         p.inside[d] = x->shape[d];
     }
-    p.walk.n = last < 0 ? 0 : last;
+    p.counter.n = last < 0 ? 0 : last;
     if (last >= 0) {
         p.row = y->shape[last];
         p.row_before = e->attrs->i[last];

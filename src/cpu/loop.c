@@ -1,4 +1,4 @@
-/* loop.c - the walk over elementwise operands; see loop.h. */
+/* loop.c - runs a loop over operands of any strides and dtypes; see loop.h. */
 #include "loop.h"
 #include <string.h>
 
@@ -19,7 +19,7 @@ static int64_t magnitude(int64_t x)
     return x < 0 ? -x : x;
 }
 
-/* Dim d of the first operand is walked in smaller steps than dim d + 1, so they had better change places. */
+/* Dim d of the first operand has smaller steps than dim d + 1, so they had better change places. */
 static bool out_of_order(const weft__space *s, int d)
 {
     return magnitude(s->stride[0][d]) < magnitude(s->stride[0][d + 1]);
@@ -110,9 +110,9 @@ enum { SHORT_RUN = 64, SMALL = 4096 };
 typedef struct operand {
     char *data;
     int32_t dtype;
-    weft__lane lane;
+    weft__compute_type type;
     int64_t bytes; /* of an element */
-    bool native;   /* stored as the lane has it */
+    bool native;   /* stored as the type has it */
     bool dense;    /* native, and its elements lie in the order of the space */
     bool repeated; /* see is_repeated */
 } operand;
@@ -156,14 +156,14 @@ static bool is_repeated(const weft__space *s, int k)
     return true;
 }
 
-static void add_operand(plan *p, const weft__array **arrays, int k, const weft__array *a, weft__lane lane)
+static void add_operand(plan *p, const weft__array **arrays, int k, const weft__array *a, weft__compute_type type)
 {
     arrays[k] = a;
     p->op[k] = (operand){.data = a->data,
                          .dtype = a->dtype,
-                         .lane = lane,
+                         .type = type,
                          .bytes = weft__dtype_bytes(a->dtype),
-                         .native = weft__is_native(a->dtype, lane)};
+                         .native = weft__is_native(a->dtype, type)};
 }
 
 /* False if nothing is to be done. */
@@ -175,7 +175,7 @@ static bool make_plan(plan *p, const weft__map *m)
     for (int k = 0; k < m->n_out; k++) {
         if (m->out[k]) {
             p->out_loop[n] = k;
-            add_operand(p, arrays, n, m->out[k], m->out_lane[k]);
+            add_operand(p, arrays, n, m->out[k], m->out_type[k]);
             n++;
         }
     }
@@ -183,7 +183,7 @@ static bool make_plan(plan *p, const weft__map *m)
     for (int k = 0; k < m->n_in; k++) {
         if (m->in[k]) {
             p->in_op[k] = n;
-            add_operand(p, arrays, n, m->in[k], m->in_lane[k]);
+            add_operand(p, arrays, n, m->in[k], m->in_type[k]);
             n++;
         }
     }
@@ -210,12 +210,12 @@ static void gather(const plan *p, int k, const int64_t *index, int64_t n, char *
     const weft__space *s = &p->space;
     int last = s->ndim - 1;
     int64_t at[WEFT__MAX_DIMS];
-    int64_t lane_bytes = o->lane == WEFT__LANE_BYTE ? 1 : o->lane == WEFT__LANE_F32 ? 4 : 8;
+    int64_t lane_bytes = o->type == WEFT__COMPUTE_BYTE ? 1 : o->type == WEFT__COMPUTE_F32 ? 4 : 8;
     memcpy(at, index, sizeof at[0] * (size_t)s->ndim);
     while (n > 0) {
         int64_t run = s->shape[last] - at[last] < n ? s->shape[last] - at[last] : n;
         const char *src = o->data + weft__space_offset(s, k, at);
-        if (o->lane == WEFT__LANE_BYTE) {
+        if (o->type == WEFT__COMPUTE_BYTE) {
             copy_bytes(run, src, s->stride[k][last], block, 1);
         } else {
             WEFT__CPU(load)(run, o->dtype, src, s->stride[k][last], block);
@@ -233,12 +233,12 @@ static void scatter(const plan *p, int k, const int64_t *index, int64_t n, const
     const weft__space *s = &p->space;
     int last = s->ndim - 1;
     int64_t at[WEFT__MAX_DIMS];
-    int64_t lane_bytes = o->lane == WEFT__LANE_BYTE ? 1 : o->lane == WEFT__LANE_F32 ? 4 : 8;
+    int64_t lane_bytes = o->type == WEFT__COMPUTE_BYTE ? 1 : o->type == WEFT__COMPUTE_F32 ? 4 : 8;
     memcpy(at, index, sizeof at[0] * (size_t)s->ndim);
     while (n > 0) {
         int64_t run = s->shape[last] - at[last] < n ? s->shape[last] - at[last] : n;
         char *dst = o->data + weft__space_offset(s, k, at);
-        if (o->lane == WEFT__LANE_BYTE) {
+        if (o->type == WEFT__COMPUTE_BYTE) {
             copy_bytes(run, block, 1, dst, s->stride[k][last]);
         } else {
             WEFT__CPU(store)(run, o->dtype, block, dst, s->stride[k][last]);

@@ -1,8 +1,8 @@
-/* loop.h - how elementwise kernels walk their operands: any strides, any dtype, one compiled loop per formula and type.
+/* loop.h - how elementwise kernels get at operands of any strides and dtype: one compiled loop per formula and type.
  *
- * A loop works on dense runs of a compute type ("lane"): f32 for f32, f16 and bf16; f64; i64 for integers and bool;
+ * A loop works on dense runs of a compute type: f32 for f32, f16 and bf16; f64; i64 for integers and bool;
  * bytes for truth values. The map finds such runs: it merges and reorders dims over all operands, hands out pointers
- * into operands that are dense and of the lane's own type, and stages the others (strided, broadcast, converted)
+ * into operands that are dense and of that type, and stages the others (strided, broadcast, converted)
  * through blocks of WEFT__BLOCK elements in the L1 cache. So every element meets the same code whatever its layout. */
 #ifndef WEFT_CPU_LOOP_H
 #define WEFT_CPU_LOOP_H
@@ -21,9 +21,14 @@
 
 enum { WEFT__BLOCK = 512, WEFT__MAP_MAX_IN = 4, WEFT__MAP_MAX_OUT = 2 };
 
-typedef enum weft__lane { WEFT__LANE_F32, WEFT__LANE_F64, WEFT__LANE_I64, WEFT__LANE_BYTE } weft__lane;
+typedef enum weft__compute_type {
+    WEFT__COMPUTE_F32,
+    WEFT__COMPUTE_F64,
+    WEFT__COMPUTE_I64,
+    WEFT__COMPUTE_BYTE
+} weft__compute_type;
 
-/* n elements; in[k] and out are dense and of their lanes' types; out may equal in[k]. */
+/* n elements; in[k] and out are dense and of the types given; out may equal in[k]. */
 typedef void (*weft__loop)(int64_t n, const void *const *in, void *out, const void *param);
 
 /* One elementwise operation. All arrays have one shape (broadcast by stride 0). An input but the last may be NULL if
@@ -33,57 +38,57 @@ typedef struct weft__map {
     int n_in, n_out;
     const weft__array *in[WEFT__MAP_MAX_IN];
     const weft__array *out[WEFT__MAP_MAX_OUT];
-    weft__lane in_lane[WEFT__MAP_MAX_IN];
-    weft__lane out_lane[WEFT__MAP_MAX_OUT];
+    weft__compute_type in_type[WEFT__MAP_MAX_IN];
+    weft__compute_type out_type[WEFT__MAP_MAX_OUT];
     weft__loop loop[WEFT__MAP_MAX_OUT];
     const void *param;
     int64_t grain; /* elements per chunk of parallel work; up to this many run in the caller */
 } weft__map;
 
-/* The loops of a row of ops.def, one per lane that has it. */
-typedef struct weft__row {
-    weft__loop loop[3]; /* indexed by WEFT__LANE_F32, _F64, _I64 */
+/* The loops of an elementwise operation, one per compute type that has it. */
+typedef struct weft__loops {
+    weft__loop loop[3]; /* indexed by WEFT__COMPUTE_F32, _F64, _I64 */
     bool cheap;         /* a handful of instructions: memory decides */
-} weft__row;
+} weft__loops;
 
-/* The row's grain: enough work to pay for a second thread, a few microseconds. */
-static inline int64_t weft__row_grain(const weft__row *row, weft__lane lane)
+/* Its grain: enough work to pay for a second thread, a few microseconds. */
+static inline int64_t weft__loops_grain(const weft__loops *loops, weft__compute_type type)
 {
-    if (row->cheap) {
+    if (loops->cheap) {
         return 16384;
     }
-    return lane == WEFT__LANE_F32 ? 4096 : 1024; /* f64 functions are calls of the C library */
+    return type == WEFT__COMPUTE_F32 ? 4096 : 1024; /* f64 functions are calls of the C library */
 }
 
-/* For tables of rows: the i64 loop of a row of class NUM; rows of class FLT have none. NUM rows are the cheap ones. */
+/* For tables of loops: the i64 loop of an operation of class NUM, which are the cheap ones; class FLT has none. */
 #define WEFT__I64_OF_NUM(loop) loop
 #define WEFT__I64_OF_FLT(loop) NULL
 #define WEFT__CHEAP_NUM true
 #define WEFT__CHEAP_FLT false
 
-static inline weft__lane weft__lane_of(int32_t dtype)
+static inline weft__compute_type weft__compute_type_of(int32_t dtype)
 {
     switch (dtype) {
     case WEFT_F32:
     case WEFT_F16:
     case WEFT_BF16:
-        return WEFT__LANE_F32;
+        return WEFT__COMPUTE_F32;
     case WEFT_F64:
-        return WEFT__LANE_F64;
+        return WEFT__COMPUTE_F64;
     default:
-        return WEFT__LANE_I64;
+        return WEFT__COMPUTE_I64;
     }
 }
 
-/* An array's elements are stored as the lane has them. */
-static inline bool weft__is_native(int32_t dtype, weft__lane lane)
+/* An array's elements are stored as the compute type has them. */
+static inline bool weft__is_native(int32_t dtype, weft__compute_type type)
 {
-    switch (lane) {
-    case WEFT__LANE_F32:
+    switch (type) {
+    case WEFT__COMPUTE_F32:
         return dtype == WEFT_F32;
-    case WEFT__LANE_F64:
+    case WEFT__COMPUTE_F64:
         return dtype == WEFT_F64;
-    case WEFT__LANE_I64:
+    case WEFT__COMPUTE_I64:
         return dtype == WEFT_I64;
     default:
         return true;
@@ -107,8 +112,8 @@ static inline int64_t weft__dtype_bytes(int32_t dtype)
     }
 }
 
-/* Several operands' common iteration space, dims merged and ordered so that the first operand is walked through memory
- * as densely as it allows. Strides in bytes. */
+/* Several operands' common iteration space, dims merged and ordered so that the first operand is gone through
+ * as densely as its memory allows. Strides in bytes. */
 enum { WEFT__SPACE_MAX = WEFT__MAP_MAX_IN + WEFT__MAP_MAX_OUT };
 
 typedef struct weft__space {
@@ -158,11 +163,11 @@ weft_status WEFT__CPU(map)(const weft__exec *e, const weft__map *m);
 static inline bool weft__map_is_small_and_plain(const weft__map *m)
 {
     if (m->n_out != 1 || !m->out[0]->contiguous || m->out[0]->count > m->grain ||
-        !weft__is_native(m->out[0]->dtype, m->out_lane[0])) {
+        !weft__is_native(m->out[0]->dtype, m->out_type[0])) {
         return false;
     }
     for (int k = 0; k < m->n_in; k++) {
-        if (m->in[k] && !(m->in[k]->contiguous && weft__is_native(m->in[k]->dtype, m->in_lane[k]))) {
+        if (m->in[k] && !(m->in[k]->contiguous && weft__is_native(m->in[k]->dtype, m->in_type[k]))) {
             return false;
         }
     }
@@ -186,10 +191,10 @@ static inline weft_status weft__run_map(const weft__exec *e, const weft__map *m)
 /* Sets up *s for n >= 1 arrays of one shape that is not empty; ndim becomes at least 1. */
 void WEFT__CPU(space)(weft__space *s, int n, const weft__array *const *arrays);
 
-/* n elements of a dtype, stride bytes apart, into a dense block of their lane. */
-void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, int64_t stride, void *lane);
+/* n elements of a dtype, stride bytes apart, into a dense block of their compute type. */
+void WEFT__CPU(load)(int64_t n, int32_t dtype, const void *src, int64_t stride, void *block);
 
 /* And back. Floats round to nearest even, integers wrap, bool is nonzero. */
-void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *lane, void *dst, int64_t stride);
+void WEFT__CPU(store)(int64_t n, int32_t dtype, const void *block, void *dst, int64_t stride);
 
 #endif

@@ -151,7 +151,7 @@ static void take_chunks(weft__pool *pool, int index)
 
 /* ---- Workers ---- */
 
-static bool enter(weft__pool *pool)
+static bool pass_gate(weft__pool *pool)
 {
     unsigned gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
     while (gate & GATE_OPEN)
@@ -161,7 +161,7 @@ static bool enter(weft__pool *pool)
     return false;
 }
 
-static void leave(weft__pool *pool)
+static void leave_gate(weft__pool *pool)
 {
     if (atomic_fetch_sub(&pool->gate, 1) == 1 && atomic_load(&pool->caller_sleeps))
         weft__unpark(&pool->parking, &pool->gate, 1);
@@ -187,10 +187,10 @@ static void *worker_main(void *arg)
         unsigned seen = atomic_load(&pool->posted); /* before the gate, so that no job is slept through */
         if (atomic_load(&pool->quit))
             return NULL;
-        if (enter(pool)) {
+        if (pass_gate(pool)) {
             set_fp_mode(pool->job.fp_mode);
             take_chunks(pool, w->index);
-            leave(pool);
+            leave_gate(pool);
         }
         wait_for_job(pool, seen);
     }

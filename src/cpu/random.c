@@ -36,7 +36,7 @@ static void two_words_each(const weft__attrs *attrs, int64_t begin, int64_t n, u
 
 /* ---- Fresh tensors ---- */
 
-/* Fills a lane block with elements [begin, begin + n), n at most WEFT__BLOCK. */
+/* Fills a block of the compute type with elements [begin, begin + n), n at most WEFT__BLOCK. */
 typedef void (*draw_fn)(const weft__attrs *attrs, int32_t dtype, int64_t begin, int64_t n, void *block);
 
 typedef struct draw_job {
@@ -157,11 +157,11 @@ static void put_integers(int32_t dtype, int64_t n, const int64_t *v, void *block
     double *f64 = block;
     int64_t *i64 = block;
     for (int64_t k = 0; k < n; k++) {
-        switch (weft__lane_of(dtype)) {
-        case WEFT__LANE_F32:
+        switch (weft__compute_type_of(dtype)) {
+        case WEFT__COMPUTE_F32:
             f32[k] = dtype == WEFT_F32 ? (float)v[k] : weft__f64_to_f32_odd((double)v[k]);
             break;
-        case WEFT__LANE_F64:
+        case WEFT__COMPUTE_F64:
             f64[k] = (double)v[k];
             break;
         default:
@@ -297,17 +297,17 @@ weft_status WEFT__CPU(dropout)(const weft__exec *e)
 /* dx = mask ? g / (1 - p) : 0; all of one shape. f[0] p. */
 weft_status WEFT__CPU(dropout_grad)(const weft__exec *e)
 {
-    const weft__lane lane = weft__lane_of(e->in[0]->dtype);
+    const weft__compute_type type = weft__compute_type_of(e->in[0]->dtype);
     weft__map m;
     m.n_in = 2;
     m.n_out = 1;
     m.in[0] = e->in[1];
-    m.in_lane[0] = WEFT__LANE_BYTE;
+    m.in_type[0] = WEFT__COMPUTE_BYTE;
     m.in[1] = e->in[0];
-    m.in_lane[1] = lane;
+    m.in_type[1] = type;
     m.out[0] = e->out[0];
-    m.out_lane[0] = lane;
-    m.loop[0] = lane == WEFT__LANE_F64 ? drop_f64 : drop_f32;
+    m.out_type[0] = type;
+    m.loop[0] = type == WEFT__COMPUTE_F64 ? drop_f64 : drop_f32;
     m.param = e->attrs->f;
     m.grain = 4 * GRAIN;
     return weft__run_map(e, &m);

@@ -340,16 +340,16 @@ static void take_short_runs(const plan *p, void *acc, const char *x, int64_t beg
 {
     alignas(64) char buffer[BUFFER * 8];
     const int64_t n = p->rows.n, batch = BUFFER / n;
-    weft__walk w = {.n = p->reduced.n};
-    for (int d = 0; d < w.n; d++) {
-        w.shape[d] = p->reduced.axis[d].n;
-        w.strides[0][d] = p->reduced.axis[d].stride;
+    weft__counter c = {.n = p->reduced.n};
+    for (int d = 0; d < c.n; d++) {
+        c.shape[d] = p->reduced.axis[d].n;
+        c.strides[0][d] = p->reduced.axis[d].stride;
     }
-    weft__walk_seek(&w, begin);
+    weft__counter_seek(&c, begin);
     for (int64_t u = begin; u < end; u += batch) {
         const int64_t runs = weft__least(batch, end - u);
-        for (int64_t k = 0; k < runs; k++, weft__walk_next(&w))
-            gather(p, buffer + k * n * (int64_t)p->taken, x + w.offset[0] * (int64_t)p->size, n, 1);
+        for (int64_t k = 0; k < runs; k++, weft__counter_next(&c))
+            gather(p, buffer + k * n * (int64_t)p->taken, x + c.offset[0] * (int64_t)p->size, n, 1);
         p->fold->take(acc, buffer, &(span){.rows = runs * n, .step = 1, .cols = 1, .base = u * n, .weight = 1});
     }
 }
@@ -456,14 +456,14 @@ static weft_status reduce(const weft__exec *e, const fold *fold)
     const weft__array *x = e->in[0];
     if (e->out[0]->count == 0)
         return WEFT_OK;
-    const weft__lane lane = weft__lane_of(x->dtype);
+    const weft__compute_type type = weft__compute_type_of(x->dtype);
     plan p = {.fold = fold,
               .x = x->data,
               .out = e->out[0]->data,
               .dtype = x->dtype,
               .size = weft_dtype_size((weft_dtype)x->dtype),
-              .taken = lane == WEFT__LANE_F32 ? 4 : 8,
-              .native = weft__is_native(x->dtype, lane)};
+              .taken = type == WEFT__COMPUTE_F32 ? 4 : 8,
+              .native = weft__is_native(x->dtype, type)};
     plan_dims(&p, x, e->attrs->i[WEFT__RED_MASK]);
     plan_cuts(&p);
     if (p.chunks > 1)
@@ -481,7 +481,7 @@ static weft_status reduce_float(const weft__exec *e, const fold *f32, const fold
 
 static weft_status reduce_number(const weft__exec *e, const fold *f32, const fold *f64, const fold *i64)
 {
-    return weft__lane_of(e->in[0]->dtype) == WEFT__LANE_I64 ? reduce(e, i64) : reduce_float(e, f32, f64);
+    return weft__compute_type_of(e->in[0]->dtype) == WEFT__COMPUTE_I64 ? reduce(e, i64) : reduce_float(e, f32, f64);
 }
 
 weft_status WEFT__CPU(sum)(const weft__exec *e)

@@ -18,7 +18,7 @@ static double rate(double amount, double seconds)
 int weft_profile_table(weft_profile *p, char *buffer, size_t size)
 {
     enum { MOST = 64 };
-    weft__sheet s = {buffer, size, 0};
+    weft__text_buffer s = {buffer, size, 0};
     weft_profile_op rows[MOST];
     const weft_profile_total total = weft_profile_totals(p);
     const int n = weft_profile_ops(p, rows, MOST);
@@ -43,7 +43,7 @@ int weft_profile_table(weft_profile *p, char *buffer, size_t size)
 
 /* ---- Trace: the format is Chrome's, "Trace Event Format", which Perfetto reads ---- */
 
-enum { HOST_LANE = 1, DEVICE_LANE = 2 };
+enum { HOST_TRACK = 1, DEVICE_TRACK = 2 };
 
 static void write_shape(FILE *out, const weft__event *e)
 {
@@ -55,9 +55,10 @@ static void write_shape(FILE *out, const weft__event *e)
     weft__json_put(out, "%s]\"", e->ndim > WEFT__EVENT_DIMS ? ", ..." : "");
 }
 
-static void begin_slice(FILE *out, const weft__event *e, int lane, double start, double seconds, const char *category)
+static void begin_slice(FILE *out, const weft__event *e, int track, double start, double seconds, const char *category)
 {
-    weft__json_put(out, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":", lane,
+    weft__json_put(out,
+                   ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"dur\":%.3f,\"cat\":\"%s\",\"name\":", track,
                    1e6 * start, 1e6 * seconds, category);
     weft__json_string(out, e->name);
     weft__json_put(out, ",\"args\":{");
@@ -74,12 +75,12 @@ static void write_place(FILE *out, const weft__event *e)
 }
 
 /* The work of a launch. own: microseconds of it that are not of launches within. */
-static void write_work(FILE *out, const weft__event *e, int lane)
+static void write_work(FILE *out, const weft__event *e, int track)
 {
     const char *phase = weft__phase_name((weft__phase)e->phase);
     char kernel[64];
     weft_text(kernel, sizeof kernel, "%s%s", e->kernel, e->grad ? " (gradient)" : "");
-    begin_slice(out, e, lane, e->start, e->seconds, phase);
+    begin_slice(out, e, track, e->start, e->seconds, phase);
     weft__json_put(out, "\"kernel\":");
     weft__json_string(out, kernel);
     weft__json_put(out, ",\"phase\":\"%s\"", phase);
@@ -91,7 +92,7 @@ static void write_work(FILE *out, const weft__event *e, int lane)
 /* The host's call that queued it, and an arrow from there to the work. */
 static void write_call(FILE *out, const weft__event *e, long long number)
 {
-    begin_slice(out, e, HOST_LANE, e->issued, e->issuing, "launch");
+    begin_slice(out, e, HOST_TRACK, e->issued, e->issuing, "launch");
     weft__json_put(out, "\"launches\":");
     weft__json_string(out, e->kernel);
     write_place(out, e);
@@ -101,8 +102,8 @@ static void write_call(FILE *out, const weft__event *e, long long number)
     const char *const format =
         ",\n{\"ph\":\"%s\",\"id\":%lld,\"pid\":1,\"tid\":%d,\"ts\":%.3f,\"cat\":\"launch\",\"name\":"
         "\"queued\"%s}";
-    weft__json_put(out, format, "s", number, HOST_LANE, 1e6 * e->issued, "");
-    weft__json_put(out, format, "f", number, DEVICE_LANE, 1e6 * e->start, ",\"bp\":\"e\"");
+    weft__json_put(out, format, "s", number, HOST_TRACK, 1e6 * e->issued, "");
+    weft__json_put(out, format, "f", number, DEVICE_TRACK, 1e6 * e->start, ",\"bp\":\"e\"");
 }
 
 static void write_event(FILE *out, const weft__event *e, bool device, long long number)
@@ -110,7 +111,7 @@ static void write_event(FILE *out, const weft__event *e, bool device, long long 
     if (device)
         write_call(out, e, number);
     if (e->seconds >= 0)
-        write_work(out, e, device ? DEVICE_LANE : HOST_LANE);
+        write_work(out, e, device ? DEVICE_TRACK : HOST_TRACK);
     weft__json_put(out, ",\n{\"ph\":\"C\",\"pid\":1,\"ts\":%.3f,\"name\":\"tensor memory\",\"args\":{\"bytes\":%zu}}",
                    1e6 * e->issued, e->live);
 }
@@ -156,11 +157,11 @@ static bool write_head(FILE *out, weft__profile *p, const weft_profile_total *to
     weft__json_put(out, "]},\n\"traceEvents\":[\n");
     weft__json_put(out, "{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"Weft\"}}");
     const bool device = !p->ctx->backend->host_memory;
-    const char *const lane =
+    const char *const track =
         ",\n{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}";
-    weft__json_put(out, lane, HOST_LANE, device ? "CPU: launches" : "CPU: kernels");
+    weft__json_put(out, track, HOST_TRACK, device ? "CPU: launches" : "CPU: kernels");
     if (device)
-        weft__json_put(out, lane, DEVICE_LANE, "GPU: stream");
+        weft__json_put(out, track, DEVICE_TRACK, "GPU: stream");
     return whole;
 }
 
