@@ -4,54 +4,13 @@
  * than the result has, or overflow on the way; so such rules see their operands, the result and the gradient in f32,
  * and only what they return is rounded: as in the fused kernels. Every rule is called here, so that none has to think
  * of it. */
+#include "core/op_def.h"
 #include "vjp.h"
 
-/* Rules that move elements, or make each element by one product or sum, are rounded once as they are. */
-static bool rounds_once(int op)
+/* Where a kernel serves the first order, it does that in one step. */
+static bool takes_steps(const weft__vjp *v, const weft__op_def *def)
 {
-    const weft__op_info *info = &weft__ops[op];
-    switch (info->family) {
-    case WEFT__UNARY:
-    case WEFT__UNARY_P:
-    case WEFT__BINARY:
-        return info->saves == WEFT__SAVES_NIL; /* linear in the operands */
-    case WEFT__TERNARY:
-    case WEFT__VIEW:
-        return true;
-    default:
-        break;
-    }
-    switch (op) {
-    case WEFT_OP_SUM:
-    case WEFT_OP_MEAN:
-    case WEFT_OP_CAST:
-    case WEFT_OP_MATMUL:
-    case WEFT_OP_LINEAR:
-    case WEFT_OP_CONCAT:
-    case WEFT_OP_PAD:
-    case WEFT_OP_FLIP:
-    case WEFT_OP_GATHER:
-    case WEFT_OP_SCATTER_ADD:
-    case WEFT_OP_INDEX_SELECT:
-    case WEFT_OP_INDEX_ADD:
-    case WEFT_OP_EMBEDDING:
-    case WEFT_OP_CONV2D:
-    case WEFT_OP_CONV2D_TRANSPOSE:
-    case WEFT_OP_CONV2D_WEIGHT:
-    case WEFT_OP_MAX_POOL2D:
-    case WEFT_OP_AVG_POOL2D:
-    case WEFT_OP_AVG_UNPOOL2D:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Kernels serve the first order of all rows but the reductions. */
-static bool takes_steps(const weft__vjp *v)
-{
-    const int op = v->node->op;
-    return (v->create_graph || weft__ops[op].family == WEFT__REDUCE) && !rounds_once(op);
+    return (v->create_graph || def->fused < 0) && !def->rounds_once;
 }
 
 /* Operands, results and gradients of a rule in f32, in a row of its own that the rule's view of them points to. */
@@ -78,7 +37,7 @@ static void derive_wide(const weft__vjp *v, weft_tensor **row)
     wide.g = wide.gs[0];
     if (v->ctx->status != WEFT_OK)
         return;
-    weft__vjps[node->op](&wide);
+    weft__defs[node->op]->vjp(&wide);
     for (int k = 0; k < node->n_in; k++)
         if (v->out[k])
             v->out[k] = weft__narrowed(v->out[k], (weft_dtype)v->in[k]->a.dtype);
@@ -88,8 +47,9 @@ void weft__derive(weft__vjp *v)
 {
     enum { FEW = 16 };
     const weft__node *node = v->node;
-    if (!takes_steps(v)) {
-        weft__vjps[node->op](v);
+    const weft__op_def *def = weft__defs[node->op];
+    if (!takes_steps(v, def)) {
+        def->vjp(v);
         return;
     }
     weft_tensor *few[FEW], **row = few;

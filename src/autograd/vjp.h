@@ -28,9 +28,7 @@ typedef struct weft__vjp {
     weft__place place; /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
 } weft__vjp;
 
-typedef void (*weft__vjp_fn)(weft__vjp *v);
-
-/* One rule for each differentiable row, by name; a missing one does not link. */
+/* One rule for each differentiable row, by name; the row's record (core/op_def.h) refers to it. */
 #define VJP_YES(name) void weft__vjp_##name(weft__vjp *v);
 #define VJP_NONE(name)
 #define VJP_NO(why) VJP_NONE
@@ -38,17 +36,15 @@ typedef void (*weft__vjp_fn)(weft__vjp *v);
 #define WEFT_UNARY_P(ID, name, ...) VJP_YES(name)
 #define WEFT_BINARY(ID, name, ...) VJP_YES(name)
 #define WEFT_TERNARY(ID, name, ...) VJP_YES(name)
-#define WEFT_REDUCE(ID, name, cls, result, grad, doc) VJP_##grad(name)
-#define WEFT_VIEW(ID, name, ...) VJP_YES(name)
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc) VJP_##grad(name)
+#define WEFT_VIEW(ID, name, ...) VJP_YES(name) /* that of detach is never written nor referred to */
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) VJP_##grad(name)
 #include "core/ops.def"
 #undef VJP_YES
 #undef VJP_NONE
 #undef VJP_NO
 
-extern const weft__vjp_fn weft__vjps[WEFT_OP_COUNT];
-
-/* Fills v->out by the rule of v->node's row. */
+/* Fills v->out by the rule in the record of v->node's row. */
 void weft__derive(weft__vjp *v);
 
 /* Does operand k want a gradient? Of v->in[k], widened without a record, one would not know. */

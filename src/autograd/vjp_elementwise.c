@@ -3,20 +3,6 @@
 #include <math.h>
 #include "vjp.h"
 
-const weft__vjp_fn weft__vjps[WEFT_OP_COUNT] = {
-#define VJP_YES(ID, name) [WEFT_OP_##ID] = weft__vjp_##name,
-#define VJP_NONE(ID, name)
-#define VJP_NO(why) VJP_NONE
-#define WEFT_UNARY(ID, name, ...) VJP_YES(ID, name)
-#define WEFT_UNARY_P(ID, name, ...) VJP_YES(ID, name)
-#define WEFT_BINARY(ID, name, ...) VJP_YES(ID, name)
-#define WEFT_TERNARY(ID, name, ...) VJP_YES(ID, name)
-#define WEFT_REDUCE(ID, name, cls, result, grad, doc) VJP_##grad(ID, name)
-#define WEFT_VIEW(ID, name, ...) VJP_YES(ID, name)
-#define WEFT_CUSTOM(ID, name, result, params, grad, doc) VJP_##grad(ID, name)
-#include "core/ops.def"
-};
-
 /* ---- One operand: the gradient from x, y, g (and p, q) ---- */
 
 #define RULE(name, expression)                                                                                         \

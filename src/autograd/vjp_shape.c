@@ -201,11 +201,6 @@ void weft__vjp_expand(weft__vjp *v)
     v->out[0] = v->g; /* summed to the operand's shape by the caller */
 }
 
-void weft__vjp_detach(weft__vjp *v)
-{
-    v->out[0] = NULL; /* never recorded */
-}
-
 void weft__vjp_slice(weft__vjp *v)
 {
     v->place = (weft__place){.dim = (int)v->i[0], .from = v->i[1], .step = v->i[3]};

@@ -144,16 +144,8 @@ void weft__describe_difference(const weft__frozen *f, const weft__verdict *v, co
 
 weft__rerun_kind weft__rerun_kind_for(int op, bool widen)
 {
-    switch (op) {
-    case WEFT_OP_RAND:
-    case WEFT_OP_RANDN:
-    case WEFT_OP_RANDINT:
-    case WEFT_OP_BERNOULLI:
-    case WEFT_OP_DROPOUT:
-        return WEFT__AS_IT_WAS;
-    default:
-        return widen ? WEFT__WIDENED : WEFT__AS_IT_WAS;
-    }
+    const bool draws = op < WEFT_OP_COUNT && weft__defs[op]->effect == WEFT__DRAWS; /* else a callback */
+    return widen && !draws ? WEFT__WIDENED : WEFT__AS_IT_WAS;
 }
 
 weft_ctx *weft__open_arbiter(weft_ctx *ctx)

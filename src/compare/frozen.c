@@ -1,6 +1,7 @@
 /* frozen.c - see frozen.h. A held block covers the elements from the lowest to the highest that the strides reach, so
  * that a rerun sees the same layout; gaps between them are copied too. */
 #include "frozen.h"
+#include "core/op_def.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -116,9 +117,10 @@ void weft__frozen_drop(weft__frozen *f)
     f->owner = NULL;
 }
 
-static bool is_step(int op)
+/* Whether the launch has no outputs, but changes inputs. */
+static bool is_step(const weft__frozen *f)
 {
-    return op == WEFT_OP_SGD_STEP || op == WEFT_OP_ADAM_STEP;
+    return !f->custom && weft__defs[f->op]->effect == WEFT__STEPS;
 }
 
 /* Which input an output is: the same memory seen the same way. */
@@ -131,11 +133,21 @@ static int shared_with(const weft__launch *l, const weft__array *out)
     return -1;
 }
 
-/* The inputs that an optimiser step changes: all lists but the gradients. */
+/* Which input becomes output k: the k-th of those that an optimiser step changes. */
 static int changed_input(const weft__frozen *f, int k)
 {
-    const int n = f->has_attrs && f->attrs.i[0] > 0 ? (int)f->attrs.i[0] : 1;
-    return k < n ? k : k + n;
+    for (int i = 0; i < f->n_in; i++)
+        if (weft__operand(weft__defs[f->op], i, f->n_in) & WEFT__CHANGED && k-- == 0)
+            return i;
+    return -1;
+}
+
+static int count_changed(const weft__frozen *f)
+{
+    int n = 0;
+    for (int i = 0; i < f->n_in; i++)
+        n += (weft__operand(weft__defs[f->op], i, f->n_in) & WEFT__CHANGED) != 0;
+    return n;
 }
 
 bool weft__frozen_lists(weft__frozen *f)
@@ -160,8 +172,8 @@ bool weft__freeze_inputs(weft__frozen *f, weft_ctx *owner, const weft__launch *l
     weft_text(f->name, sizeof f->name, "%s", l->name);
     if (l->attrs)
         f->attrs = *l->attrs;
-    if (is_step(l->op))
-        f->n_out = l->n_in - (int)f->attrs.i[0];
+    if (is_step(f))
+        f->n_out = count_changed(f);
     if (!weft__frozen_lists(f))
         return false;
     for (int k = 0; k < f->n_in; k++)
@@ -173,7 +185,7 @@ bool weft__freeze_inputs(weft__frozen *f, weft_ctx *owner, const weft__launch *l
 bool weft__freeze_outputs(weft__frozen *f, const weft__launch *l)
 {
     for (int k = 0; k < f->n_out; k++) {
-        const int from = is_step(f->op) ? changed_input(f, k) : -1;
+        const int from = is_step(f) ? changed_input(f, k) : -1;
         if (!hold(f->owner, l->ctx, from >= 0 ? l->in[from] : l->out[k], &f->out[k]))
             return false;
         f->out[k].shares = from >= 0 ? from : shared_with(l, l->out[k]);
@@ -324,7 +336,7 @@ weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind k
     weft__held *results = make_list(f->owner, f->n_out);
     weft_status status = WEFT_E_NOMEM;
     if (results && make_arrays(&r)) {
-        const int n_out = is_step(f->op) ? 0 : f->n_out;
+        const int n_out = is_step(f) ? 0 : f->n_out;
         const weft__attrs *attrs = f->has_attrs ? &f->attrs : NULL;
         status = f->custom ? f->run(ctx, f->custom, r.in, f->n_in, r.out[0])
                  : f->grad ? weft__run_grad(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs)

@@ -2,18 +2,10 @@
 #ifndef WEFT_COMPARE_JUDGE_H
 #define WEFT_COMPARE_JUDGE_H
 
+#include "core/op_def.h"
 #include "frozen.h"
 
-/* How results of an operation may differ. */
-typedef enum weft__agreement {
-    WEFT__EXACT,       /* data only moves, or is a whole number or a truth value */
-    WEFT__ELEMENTWISE, /* one rounding after the other on each element */
-    WEFT__SUMMED,      /* sums of products: the error is measured against the sum of |a b| */
-    WEFT__POSITIVE,    /* of sums of what is never negative: that sum is the result itself */
-    WEFT__ROWWISE,     /* whole rows matter: softmax, norms */
-    WEFT__DERIVED      /* first derivatives, optimiser steps */
-} weft__agreement;
-
+/* How a result may differ, by the record of its operation. */
 weft__agreement weft__agreement_of(const weft__frozen *f, int result);
 
 /* Terms that are added for one element of that result. */

@@ -1,5 +1,6 @@
 /* observe.c - see observe.h. */
 #include "observe.h"
+#include "op_def.h"
 
 void weft__observe(weft_ctx *ctx, weft__observer *observer)
 {
@@ -19,7 +20,7 @@ void weft__unobserve(weft_ctx *ctx, weft__observer *observer)
 
 static weft__phase phase_of(const weft__launch *l)
 {
-    if (l->op == WEFT_OP_SGD_STEP || l->op == WEFT_OP_ADAM_STEP)
+    if (!l->custom && weft__defs[l->op]->effect == WEFT__STEPS)
         return WEFT__OPTIMISER;
     return l->ctx->in_backward ? WEFT__BACKWARD : WEFT__FORWARD;
 }

@@ -1,66 +1,12 @@
 /* record.c - appends operations to the tape: which inputs and outputs a derivative needs, and where a path was cut. */
 #include <string.h>
 #include "core.h"
+#include "op_def.h"
 
-/* What a derivative reads: operands and differentiable results as bits, of which bit 63 stands for all from there
- * on. */
-typedef struct needs {
-    uint64_t inputs;
-    uint64_t results;
-} needs;
-
+/* Bit 63 of a set stands for all from there on. */
 static bool is_in(uint64_t set, int k)
 {
     return set >> (k < 63 ? k : 63) & 1u;
-}
-
-static needs what_is_read(int op, const weft__attrs *attrs)
-{
-    const weft__op_info *info = &weft__ops[op];
-    switch (info->family) {
-    case WEFT__UNARY:
-    case WEFT__UNARY_P:
-    case WEFT__BINARY:
-        return (needs){(unsigned)info->saves & 3u, (info->saves & WEFT__SAVES_Y) != 0};
-    case WEFT__TERNARY:
-        return (needs){1, 0};
-    default:
-        break;
-    }
-    switch (op) {
-    case WEFT_OP_PROD:
-    case WEFT_OP_LOGSUMEXP:
-        return (needs){1, 0};
-    case WEFT_OP_MAX_OVER:
-    case WEFT_OP_MIN_OVER:
-    case WEFT_OP_NORM:
-        return (needs){1, 1};
-    case WEFT_OP_SOFTMAX:
-    case WEFT_OP_LOG_SOFTMAX:
-        return (needs){0, 1};
-    case WEFT_OP_ATTENTION:
-        return (needs){7, 1};
-    case WEFT_OP_LINEAR_ACT: /* gradients of GELU's gradient make its sums again, with the bias */
-        return (needs){attrs->i[0] == WEFT_ACTIVATION_GELU_TANH ? 7 : 3, attrs->i[0] == WEFT_ACTIVATION_RELU};
-    case WEFT_OP_MATMUL:
-    case WEFT_OP_LINEAR:
-    case WEFT_OP_CROSS_ENTROPY_WITH:
-    case WEFT_OP_LAYER_NORM:
-    case WEFT_OP_RMS_NORM:
-    case WEFT_OP_BATCH_NORM:
-    case WEFT_OP_CONV2D:
-    case WEFT_OP_CONV2D_TRANSPOSE:
-    case WEFT_OP_CONV2D_WEIGHT:
-        return (needs){3, 0};
-    case WEFT_OP_GATHER:
-    case WEFT_OP_SCATTER_ADD:
-    case WEFT_OP_INDEX_SELECT:
-    case WEFT_OP_INDEX_ADD:
-    case WEFT_OP_EMBEDDING:
-        return (needs){2, 0};
-    default:
-        return (needs){0, 0};
-    }
 }
 
 void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out)
@@ -263,13 +209,6 @@ static inline bool complete(weft_ctx *ctx, weft__node *node, uint64_t read, weft
     return true;
 }
 
-/* How many of the results of an operation are differentiable: the first ones. */
-static int n_differentiable(int op)
-{
-    (void)op;
-    return 1;
-}
-
 static void cut_all(const weft__call *call, int n_out)
 {
     for (int k = 0; k < n_out; k++)
@@ -288,17 +227,18 @@ static bool any_float(weft_tensor *const *out, int n)
 bool weft__record(weft__call *call)
 {
     weft_ctx *ctx = call->ctx;
-    const int n_out = n_differentiable(call->op);
+    const weft__op_def *def = weft__defs[call->op];
+    const int n_out = def->n_differentiable > 0 ? def->n_differentiable : call->n_out; /* what a cut marks */
     bool wanted = any_requires(call->in, call->n_in);
-    if (!wanted || !ctx->grad_enabled || !weft__ops[call->op].differentiable || !any_float(call->out, n_out)) {
+    if (!wanted || !ctx->grad_enabled || !def->vjp || !any_float(call->out, n_out)) {
         if (wanted || (call->n_in && call->in[0] && call->in[0]->cut_op != WEFT_OP_COUNT))
             cut_all(call, n_out);
         return true;
     }
-    const needs read = what_is_read(call->op, call->attrs);
-    weft__node *node =
-        new_node(ctx, call->op, call->in, call->n_in, n_out, call->n_out - n_out, call->attrs, read.inputs);
-    return node ? complete(ctx, node, read.results, call->out) : no_memory(ctx, call->op);
+    const uint64_t read = weft__reads(def, call->attrs);
+    weft__node *node = new_node(ctx, call->op, call->in, call->n_in, n_out, call->n_out - n_out, call->attrs,
+                                weft__operands_read(read));
+    return node ? complete(ctx, node, weft__results_read(read), call->out) : no_memory(ctx, call->op);
 }
 
 bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)

@@ -24,7 +24,7 @@ typedef struct traits {
 
 /* Rows that are not listed take contiguous f32, f64 or i64 only. */
 static const traits traits_of[WEFT_OP_COUNT] = {
-#define WEFT_REDUCE(ID, name, cls, result, grad, doc)                                                                  \
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc)                                                   \
     [WEFT_OP_##ID] = {.strided = 1, .raw_in = 1, .raw_out = RAW_##result},
 #include "core/ops.def"
     [WEFT_OP_COUNT_NONFINITE] = {.strided = 1},

@@ -87,7 +87,7 @@ const case_row case_rows[] = {
     ROW(name, CASE_BINARY, true, lo, hi, KINK_OF_##kink)
 #define WEFT_COMPARE(ID, name, f, doc) PLAIN(name, CASE_COMPARE, false)
 #define WEFT_TERNARY(ID, name, f, da, db, doc) PLAIN(name, CASE_TERNARY, true)
-#define WEFT_REDUCE(ID, name, cls, result, grad, doc) PLAIN(name, CASE_REDUCE, grad)
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc) PLAIN(name, CASE_REDUCE, grad)
 #define WEFT_VIEW(ID, name, params, doc) PLAIN(name, CASE_VIEW, true)
 #define WEFT_COMPOSITE(ID, name, result, params, doc) PLAIN(name, CASE_COMPOSITE, true)
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) PLAIN(name, CASE_CUSTOM, grad)

@@ -1,0 +1,133 @@
+/* op_def.h - the record of an operation: all that is known of it besides its kernels, once.
+ *
+ * Every row of ops.def has one record, a constant named weft__def_NAME, which the table of records refers to, so that a
+ * missing one does not link. Elementwise and reduction rows get theirs from the row (ops/rows.c); the others are
+ * written in src/ops by the macros of ops/define.h, which have no defaults: what is left out does not compile. */
+#ifndef WEFT_CORE_OP_DEF_H
+#define WEFT_CORE_OP_DEF_H
+
+#include <stddef.h>
+#include "array.h"
+#include "attrs.h"
+#include "op_table.h"
+
+/* ---- Operands ---- */
+
+/* What an operand may hold, and in which dtype kernels get it. */
+typedef enum weft__operand_kind {
+    WEFT__NO_OPERAND,
+    WEFT__ANY_DTYPE, /* data that only moves, or is converted: as it is */
+    WEFT__NUMBERS,   /* what is computed with */
+    WEFT__FLOATS,    /* the same, floating dtypes only */
+    WEFT__POSITIONS, /* indices or classes, i64 or i32, each of which is checked: kernels get i64 */
+    WEFT__TRUTHS     /* bool */
+} weft__operand_kind;
+
+enum {
+    WEFT__KIND_MASK = 7,
+    WEFT__OR_NULL = 8,  /* may be missing */
+    WEFT__STRIDED = 16, /* kernels take any strides; all other operands reach them contiguous */
+    WEFT__CHANGED = 32  /* is written in place */
+};
+
+#define WEFT__MAX_DEF_OPERANDS 8
+#define WEFT__MAX_DEF_RESULTS 4
+
+/* How the operands of a call are counted. */
+typedef enum weft__arity {
+    WEFT__FIXED, /* one for each description */
+    WEFT__LIST,  /* any number of the first kind (concat) */
+    WEFT__LISTS  /* as many lists as descriptions, all of one length, one after the other (optimiser steps) */
+} weft__arity;
+
+/* ---- What a derivative reads ---- */
+
+/* Operand k is bit k, result k is bit 48 + k. */
+#define WEFT__READS_OPERAND(k) ((uint64_t)1 << (k))
+#define WEFT__READS_RESULT(k) ((uint64_t)1 << (48 + (k)))
+
+static inline uint64_t weft__operands_read(uint64_t reads)
+{
+    return reads & (((uint64_t)1 << 48) - 1);
+}
+
+static inline uint64_t weft__results_read(uint64_t reads)
+{
+    return reads >> 48;
+}
+
+/* ---- How far two devices may differ ---- */
+
+typedef enum weft__agreement {
+    WEFT__EXACT,       /* data only moves, or is a whole number or a truth value */
+    WEFT__ELEMENTWISE, /* one rounding after the other on each element */
+    WEFT__SUMMED,      /* sums of products: the error is measured against the sum of |a b| */
+    WEFT__POSITIVE,    /* of sums of what is never negative: that sum is the result itself */
+    WEFT__ROWWISE,     /* whole rows matter: softmax, norms */
+    WEFT__DERIVED      /* first derivatives, optimiser steps */
+} weft__agreement;
+
+/* ---- What a call does besides giving its results ---- */
+
+typedef enum weft__effect {
+    WEFT__PURE,     /* nothing: the same operands give the same results */
+    WEFT__DRAWS,    /* random numbers, from the context's seed */
+    WEFT__IN_PLACE, /* changes its first operand */
+    WEFT__STEPS     /* changes the parameters of an optimiser */
+} weft__effect;
+
+/* ---- The record ---- */
+
+/* One run of a kernel, for what depends on sizes. Entries may be NULL. */
+typedef struct weft__work {
+    int op;
+    int n_in, n_out;
+    const weft__array *const *in;
+    const weft__array *const *out;
+    const weft__attrs *attrs; /* NULL: has none */
+} weft__work;
+
+struct weft__vjp;
+typedef void (*weft__vjp_fn)(struct weft__vjp *v);
+
+typedef struct weft__op_def {
+    int op;
+    weft__arity arity;
+    int n_in; /* descriptions in in[] */
+    uint8_t in[WEFT__MAX_DEF_OPERANDS];
+    int n_out;
+    int n_differentiable; /* of the results, the first ones */
+    uint8_t agreement[WEFT__MAX_DEF_RESULTS];
+    weft__effect effect;
+
+    weft__vjp_fn vjp;                               /* the rule of the derivative; NULL: there is none */
+    uint64_t reads;                                 /* what it reads: WEFT__READS_ bits */
+    uint64_t (*reads_by)(const weft__attrs *attrs); /* not NULL: instead, where that depends on attributes */
+    bool rounds_once; /* the rule in public operations rounds each element once: half types need no wider steps */
+    int fused;        /* the row whose kernel gives first-order gradients, itself: the backend's grad[]; -1: none */
+
+    /* Terms that are added up for one element of a result. */
+    int64_t (*terms)(const weft__work *w, int result);
+    double (*flops)(const weft__work *w); /* a multiply-add is two */
+    double (*bytes)(const weft__work *w); /* that must be read and written at least */
+} weft__op_def;
+
+extern const weft__op_def *const weft__defs[WEFT_OP_COUNT];
+
+/* What operand k of a call of n operands may be: a kind and flags. */
+static inline unsigned weft__operand(const weft__op_def *def, int k, int n)
+{
+    if (def->arity == WEFT__LIST)
+        return def->in[0];
+    if (def->arity == WEFT__LISTS)
+        k = n >= def->n_in ? k / (n / def->n_in) : 0;
+    return k < def->n_in ? def->in[k] : WEFT__NO_OPERAND;
+}
+
+/* The bits of what its derivative reads in a call with these attributes. */
+static inline uint64_t weft__reads(const weft__op_def *def, const weft__attrs *attrs)
+{
+    return def->reads_by ? def->reads_by(attrs) : def->reads;
+}
+
+#endif

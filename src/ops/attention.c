@@ -1,0 +1,55 @@
+/* attention.c - records of attention and its kernel. */
+#include "define.h"
+
+/* Sums over the keys, or for dk and dv over the queries, of what are sums over a head's width themselves. */
+static int64_t attention_terms(const weft__work *w, int result)
+{
+    (void)result;
+    return weft__extent(w->in[0], 1) + weft__extent(w->in[1], 2);
+}
+
+static int64_t gradient_terms(const weft__work *w, int result)
+{
+    const weft__array *q = w->in[0], *k = w->in[1], *v = w->in[2];
+    return weft__extent(q, 1) + weft__extent(result > 0 ? q : k, 2) + weft__extent(v, 1);
+}
+
+/* Flops of a product of attention for each column of its factors: two for each pair of a query and a key that it sees.
+ * Causal, a query hides half of the square of the last queries and keys, the diagonal counted by half, as the benches
+ * count. */
+static double pairs_of(const weft__array *q, const weft__array *k, bool causal)
+{
+    const double queries = (double)q->shape[q->ndim - 2], keys = (double)k->shape[k->ndim - 2];
+    const double square = queries < keys ? queries : keys;
+    const double seen = !causal ? queries * keys : queries < keys ? square * (keys - square / 2) : square * square / 2;
+    const double width = (double)q->shape[q->ndim - 1];
+    return queries > 0 && width > 0 ? 2 * seen * weft__count(q) / (queries * width) : 0;
+}
+
+static double pairs_in(const weft__work *w)
+{
+    return pairs_of(w->in[0], w->in[1], w->attrs && w->attrs->i[0] != 0);
+}
+
+/* The scores and what they weigh. */
+static double attention_flops(const weft__work *w)
+{
+    return pairs_in(w) * (double)(weft__extent(w->in[0], 1) + weft__extent(w->in[2], 1));
+}
+
+/* The scores once more, and the products of the gradients that are wanted. */
+static double gradient_flops(const weft__work *w)
+{
+    const double d = (double)weft__extent(w->in[0], 1), e = (double)weft__extent(w->in[2], 1);
+    const bool dq = w->out[0], dk = w->out[1], dv = w->out[2];
+    return pairs_in(w) * (d + (dq || dk ? e : 0) + (dq ? d : 0) + (dk ? d : 0) + (dv ? e : 0));
+}
+
+WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED),
+             RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
+             DERIVATIVE(weft__vjp_attention, IN_STEPS, READS(FIRST | SECOND | THIRD | RESULT), ATTENTION_GRAD),
+             WORK(attention_terms, attention_flops, weft__bytes_once))
+WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
+             OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED),
+             RESULTS(0, DERIVED, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
+             WORK(gradient_terms, gradient_flops, weft__bytes_once))

@@ -1,0 +1,85 @@
+/* define.h - how the record of an operation is written (core/op_def.h says what it means). Included by the files of
+ * records only: its words are short.
+ *
+ * Each family's macro takes a fixed number of parts, in any order, each a word with what belongs to it; one that is
+ * left out is an error of the compiler, and one that is given twice a warning.
+ *
+ *   OPERANDS(kind | flags, ...)       one for each operand: ANY_DTYPE, NUMBERS, FLOATS, POSITIONS or TRUTHS, with
+ *                                     OR_NULL, STRIDED, CHANGED
+ *   LIST_OF(kind | flags)             any number of operands of one kind
+ *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
+ *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
+ *   EFFECT(effect)                    PURE, DRAWS, IN_PLACE or STEPS
+ *   DERIVATIVE(rule, rounding, READS(...), fused)
+ *                                     the rule's function; ROUNDS_ONCE or IN_STEPS; what it reads: NOTHING, or FIRST,
+ *                                     SECOND, THIRD, RESULT joined by |; the ID of the kernel of the first order or
+ *                                     NO_KERNEL
+ *   NO_DERIVATIVE                     with the reason in ops.def
+ *   WORK(terms, flops, bytes)         functions of work.h, or of the file
+ */
+#ifndef WEFT_OPS_DEFINE_H
+#define WEFT_OPS_DEFINE_H
+
+#include "autograd/vjp.h"
+#include "work.h"
+
+enum {
+    ANY_DTYPE = WEFT__ANY_DTYPE,
+    NUMBERS = WEFT__NUMBERS,
+    FLOATS = WEFT__FLOATS,
+    POSITIONS = WEFT__POSITIONS,
+    TRUTHS = WEFT__TRUTHS,
+    OR_NULL = WEFT__OR_NULL,
+    STRIDED = WEFT__STRIDED,
+    CHANGED = WEFT__CHANGED,
+
+    EXACT = WEFT__EXACT,
+    ELEMENTWISE = WEFT__ELEMENTWISE,
+    SUMMED = WEFT__SUMMED,
+    POSITIVE = WEFT__POSITIVE,
+    ROWWISE = WEFT__ROWWISE,
+    DERIVED = WEFT__DERIVED,
+
+    ROUNDS_ONCE = true,
+    IN_STEPS = false
+};
+
+#define WEFT_OP_NO_KERNEL (-1)
+
+#define NOTHING 0u
+#define FIRST WEFT__READS_OPERAND(0)
+#define SECOND WEFT__READS_OPERAND(1)
+#define THIRD WEFT__READS_OPERAND(2)
+#define RESULT WEFT__READS_RESULT(0)
+
+#define COUNT_OF(...) (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+
+#define OPERANDS(...) .arity = WEFT__FIXED, .n_in = COUNT_OF(__VA_ARGS__), .in = {__VA_ARGS__}
+#define NO_OPERANDS .arity = WEFT__FIXED, .n_in = 0, .in = {WEFT__NO_OPERAND}
+#define LIST_OF(kind) .arity = WEFT__LIST, .n_in = 1, .in = {kind}
+#define LISTS(...) .arity = WEFT__LISTS, .n_in = COUNT_OF(__VA_ARGS__), .in = {__VA_ARGS__}
+#define RESULTS(n, ...) .n_differentiable = n, .n_out = COUNT_OF(__VA_ARGS__), .agreement = {__VA_ARGS__}
+#define NO_RESULTS .n_differentiable = 0, .n_out = 0, .agreement = {WEFT__DERIVED}
+#define EFFECT(kind) .effect = WEFT__##kind
+#define READS(what) .reads = what, .reads_by = NULL
+#define READS_BY(function) .reads = 0, .reads_by = function
+#define DERIVATIVE(rule, rounding, reads_what, FUSED)                                                                  \
+    .vjp = rule, .rounds_once = rounding, .fused = WEFT_OP_##FUSED, reads_what
+#define NO_DERIVATIVE .vjp = NULL, .rounds_once = true, .fused = -1, .reads = 0, .reads_by = NULL
+#define WORK(terms_of, flops_of, bytes_of) .terms = terms_of, .flops = flops_of, .bytes = bytes_of
+
+/* A row with a kernel. DERIVATIVE has commas of its own, so that it counts as one part only in parentheses that its
+ * macro takes away: hence the parts are passed on as they are. */
+#define WEFT__DEFINE(ID, NAME, operands, results, effects, derivative, work)                                           \
+    WEFT__DEFINE_(ID, NAME, operands, results, effects, derivative, work)
+#define WEFT__DEFINE_(ID, NAME, ...)                                                                                   \
+    extern const weft__op_def weft__def_##NAME;                                                                        \
+    const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, __VA_ARGS__};
+
+/* A view: no kernel; its derivative is a view, too, and reads nothing. */
+#define WEFT__DEFINE_VIEW(ID, NAME, rule)                                                                              \
+    WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, EXACT), EFFECT(PURE),                            \
+                  DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL),                                            \
+                  WORK(weft__terms_one, weft__flops_none, weft__bytes_none))
+
+#endif

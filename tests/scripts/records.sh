@@ -1,0 +1,62 @@
+#!/bin/sh
+# records.sh COMPILER SOURCE: a record (src/ops) of which a part is left out does not compile, and one that is missing
+# does not link. Each part of one record is taken out in turn.
+set -u
+compiler=$1 source=$2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+bad=0
+
+record='WEFT__DEFINE(SOFTMAX, softmax, OPERANDS(FLOATS), RESULTS(1, ROWWISE), EFFECT(PURE), '\
+'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD), '\
+'WORK(weft__terms_one, weft__flops_each, weft__bytes_once))'
+
+compiles() {
+    printf '#include "ops/define.h"\n%s\n' "$1" >"$work/record.c"
+    "$compiler" -std=c17 -Wall -Wextra -Werror -fsyntax-only -I"$source/include" -I"$source/src" "$work/record.c" \
+        2>"$work/said"
+}
+
+if ! compiles "$record"; then
+    echo "the whole record does not compile:"
+    cat "$work/said"
+    exit 1
+fi
+
+# without WHAT TEXT: the record without TEXT must be refused.
+without() {
+    lacking=$(printf '%s' "$record" | awk -v part="$2" '{ all = all $0 " " }
+        END { at = index(all, part); if (!at) exit 1; print substr(all, 1, at - 1) substr(all, at + length(part)) }') ||
+        { echo "the record has no $1"; bad=1; return; }
+    if compiles "$lacking"; then
+        echo "a record without its $1 compiles"
+        bad=1
+    fi
+}
+
+without operands 'OPERANDS(FLOATS), '
+without results 'RESULTS(1, ROWWISE), '
+without effect 'EFFECT(PURE), '
+without derivative 'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD), '
+without rule 'weft__vjp_softmax, '
+without rounding 'IN_STEPS, '
+without "what the derivative reads" ', READS(RESULT)'
+without "kernel of the gradient" ', SOFTMAX_GRAD'
+without work ', WORK(weft__terms_one, weft__flops_each, weft__bytes_once)'
+without terms 'weft__terms_one, '
+without flops 'weft__flops_each, '
+without bytes ', weft__bytes_once'
+
+# A part that stands there twice is an error, too: nothing is overwritten in silence.
+if compiles "$(printf '%s' "$record" | sed 's/EFFECT(PURE)/RESULTS(1, EXACT)/')"; then
+    echo "a record with two RESULTS compiles"
+    bad=1
+fi
+
+# The table demands every record.
+"$compiler" -std=c17 -c -I"$source/include" -I"$source/src" -o "$work/rows.o" "$source/src/ops/rows.c" || exit 2
+for name in softmax linear_grad transpose; do
+    nm -u "$work/rows.o" | grep -q " weft__def_$name\$" || { echo "nothing demands the record of $name"; bad=1; }
+done
+[ $bad = 0 ] && echo "records: fine"
+exit $bad

@@ -1,0 +1,67 @@
+/* test_records.c - the record of every operation says what its row says, and is whole. */
+#include "core/core.h"
+#include "core/op_def.h"
+#include "harness/weft_test.h"
+
+static bool runs_a_kernel(int op)
+{
+    return weft__ops[op].family != WEFT__COMPOSITE;
+}
+
+WEFT_TEST(Records, AreThoseOfTheirRows)
+{
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        const weft__op_def *def = weft__defs[op];
+        const weft__op_info *row = &weft__ops[op];
+        if (!runs_a_kernel(op)) {
+            if (def)
+                WEFT_FAIL("%s has a record, but runs no kernel", row->name);
+            continue;
+        }
+        if (!def || def->op != op)
+            WEFT_FAIL("%s has the record of %s", row->name, def ? weft__ops[def->op].name : "nobody");
+        else if ((def->n_differentiable > 0) != (row->differentiable || op == WEFT_OP_DETACH))
+            WEFT_FAIL("%s: the record has %d differentiable results, the row says %s", row->name, def->n_differentiable,
+                      row->differentiable ? "yes" : row->no_grad_reason);
+        else if ((def->vjp != NULL) != row->differentiable)
+            WEFT_FAIL("%s: a rule without a derivative, or a derivative without a rule", row->name);
+    }
+}
+
+WEFT_TEST(Records, AreWhole)
+{
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        const weft__op_def *def = weft__defs[op];
+        if (!def)
+            continue;
+        const char *name = weft__ops[op].name;
+        if (!def->terms || !def->flops || !def->bytes)
+            WEFT_FAIL("%s: terms, flops or bytes are missing", name);
+        if (def->n_in > WEFT__MAX_DEF_OPERANDS || def->n_out > WEFT__MAX_DEF_RESULTS)
+            WEFT_FAIL("%s: %d operands, %d results", name, def->n_in, def->n_out);
+        for (int k = 0; k < def->n_in; k++)
+            if ((def->in[k] & WEFT__KIND_MASK) == WEFT__NO_OPERAND || (def->in[k] & WEFT__KIND_MASK) > WEFT__TRUTHS)
+                WEFT_FAIL("%s: operand %d is of no kind", name, k);
+        for (int k = def->n_in; k < 48; k++)
+            if (def->reads & WEFT__READS_OPERAND(k))
+                WEFT_FAIL("%s: the derivative reads operand %d, which it does not have", name, k);
+        if (def->effect == WEFT__IN_PLACE && !(def->in[0] & WEFT__CHANGED))
+            WEFT_FAIL("%s: works in place, but changes nothing", name);
+        if (def->fused >= 0 && def->fused != op && weft__ops[def->fused].family != WEFT__KERNEL)
+            WEFT_FAIL("%s: %s is no kernel of a gradient", name, weft__ops[def->fused].name);
+    }
+}
+
+WEFT_TEST(Records, FindTheOperandOfACall)
+{
+    const weft__op_def *linear = weft__defs[WEFT_OP_LINEAR], *concat = weft__defs[WEFT_OP_CONCAT];
+    const weft__op_def *sgd = weft__defs[WEFT_OP_SGD_STEP];
+    WEFT_CHECK(weft__operand(linear, 2, 3) & WEFT__OR_NULL);
+    WEFT_CHECK(!(weft__operand(linear, 1, 3) & WEFT__OR_NULL));
+    WEFT_CHECK_EQ_INT(weft__operand(linear, 3, 3), WEFT__NO_OPERAND);
+    WEFT_CHECK_EQ_INT(weft__operand(concat, 99, 100) & WEFT__KIND_MASK, WEFT__ANY_DTYPE);
+    /* 4 lists of 3: parameters 0 to 2, gradients 3 to 5 */
+    WEFT_CHECK(weft__operand(sgd, 2, 12) & WEFT__CHANGED);
+    WEFT_CHECK(!(weft__operand(sgd, 3, 12) & WEFT__CHANGED));
+    WEFT_CHECK(weft__operand(sgd, 11, 12) & WEFT__OR_NULL);
+}
