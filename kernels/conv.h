@@ -17,7 +17,7 @@ struct weft_conv_axis {
     int32_t image, taps, grid; /* extents of x, w and y */
     int32_t stride, padding, dilation;
     int32_t phases;     /* 1; transposed: the stride */
-    int32_t tap_every;  /* transposed: a phase meets every so manieth tap, stride / gcd(stride, dilation) */
+    int32_t tap_every;  /* transposed: a phase has one tap in tap_every, which is stride / gcd(stride, dilation) */
     int32_t tap_factor; /* transposed: inverse of dilation / gcd modulo tap_every */
 };
 

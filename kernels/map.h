@@ -18,7 +18,8 @@ enum { WEFT_MAP_THREADS = 256 };
  * A row is a struct that derives from weft_map_row and has, for V = float, double and, if it takes INTEGERS, int64_t
  *     static __device__ void apply(const V *x, V *y, V p, V q)
  * x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
- * TRUTH (y not 0); all else is of the dtype that the row runs for. CHEAP rows leave the memory to decide. */
+ * TRUTH (y not 0); all else is of the dtype that the row runs for. CHEAP: so few instructions that memory bandwidth is
+ * the limit. */
 template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_row {
     static constexpr int IN = IN_COUNT, OUT = OUT_COUNT, COUNT = IN_COUNT + OUT_COUNT, CONDITIONS = 0;
     static constexpr bool INTEGERS = TAKES_INTEGERS, CHEAP = TAKES_INTEGERS, TRUTH = false;

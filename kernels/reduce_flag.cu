@@ -1,5 +1,5 @@
 /* reduce_flag.cu - reductions that look at an element's bits: ANY, ALL and COUNT_NONFINITE. The kernels stand in
- * reduce.h. Elements are unsigned integers of their size, so that a type more costs no kernel more. */
+ * reduce.h. Elements are unsigned integers of their size, so that dtypes of one size share a kernel. */
 #include "cuda/kernels.h"
 #include "reduce.h"
 

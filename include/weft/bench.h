@@ -115,9 +115,9 @@ typedef struct weft_bench_difference {
 
 /* Compares samples (seconds) of the same work. Slower and faster mean that the whole interval, by the bootstrap of the
  * two medians, lies beyond 1 + threshold or 1 / (1 + threshold), the same that it lies between them; threshold 0.05
- * lets 5 % pass as the machine's mood from run to run, which no number of samples of one run shows. The same samples
- * give the same answer. WEFT_E_INVALID without samples (at most WEFT_BENCH_SAMPLES each) or with one that is not
- * positive. */
+ * allows for 5 % of change from one run of a program to the next, which no number of samples of one run shows. The
+ * same samples give the same answer. WEFT_E_INVALID without samples (at most WEFT_BENCH_SAMPLES each) or with one that
+ * is not positive. */
 WEFT_API weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_b, double threshold,
                                         weft_bench_difference *out);
 

@@ -53,7 +53,7 @@ typedef struct weft__device_options {
     void (*free)(void *user, void *block, size_t bytes);
     void *user;
     int index;                    /* which device of the kind, from 0 */
-    bool allow_tf32, time_matmul; /* CUDA: as in weft_options, which see */
+    bool allow_tf32, time_matmul; /* CUDA: as in weft_options (weft/ctx.h) */
     const char *matmul_choices;
 } weft__device_options;
 

@@ -52,9 +52,10 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
             "the underscore, or weft_cast it if that is meant",
             weft__describe(y).s, weft__describe(x).s);
     } else if (dtype == WEFT_BOOL && op != WEFT_OP_COPY_) {
-        weft__fail(ctx, op, WEFT_E_DTYPE,
-                   "%s is bool, which has no arithmetic in place; use weft_logical_or and its kin",
-                   weft__describe(x).s);
+        weft__fail(
+            ctx, op, WEFT_E_DTYPE,
+            "%s is bool, which has no arithmetic in place; use weft_logical_and, weft_logical_or or weft_logical_xor",
+            weft__describe(x).s);
     } else {
         if (op != WEFT_OP_COPY_ && (weft_dtype)in[1]->a.dtype != dtype)
             in[1] = weft_cast(in[1], dtype);

@@ -1,4 +1,4 @@
-/* reference.c - the table as data for programs: weft_op_describe and its kin (reference.h). */
+/* reference.c - the table as data for programs: what reference.h declares. */
 #include <math.h>
 #include <string.h>
 #include <weft/ops.h>

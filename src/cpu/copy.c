@@ -17,7 +17,7 @@ enum { GRAIN = 16384, TILE = 32 }; /* elements per chunk of work; side of a tran
     }
 
 /* rows x cols elements, at most a tile; in dst columns lie side by side, in src rows do. By way of a buffer, so that
- * every cache line of both sides is visited once: lines a power of two apart would drive each other out. */
+ * every cache line of both sides is visited once: lines a power of two apart would evict each other. */
 #define DEFINE_TRANSPOSE(T)                                                                                            \
     static void transpose_##T(int64_t rows, int64_t cols, const char *src, int64_t src_stride, char *dst,              \
                               int64_t dst_stride)                                                                      \

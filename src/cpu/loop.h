@@ -48,7 +48,7 @@ typedef struct weft__map {
 /* The loops of an elementwise operation, one per compute type that has it. */
 typedef struct weft__loops {
     weft__loop loop[3]; /* indexed by WEFT__COMPUTE_F32, _F64, _I64 */
-    bool cheap;         /* a handful of instructions: memory decides */
+    bool cheap;         /* a handful of instructions: memory bandwidth is the limit */
 } weft__loops;
 
 /* Its grain: enough work to pay for a second thread, a few microseconds. */
@@ -174,7 +174,7 @@ static inline bool weft__map_is_small_and_plain(const weft__map *m)
     return true;
 }
 
-/* The same as WEFT__CPU(map), sooner where there is little to do. A single output must be wanted. */
+/* The same as WEFT__CPU(map), with less overhead where there are few elements. A single output must be wanted. */
 static inline weft_status weft__run_map(const weft__exec *e, const weft__map *m)
 {
     const void *in[WEFT__MAP_MAX_IN];

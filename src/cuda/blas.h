@@ -149,8 +149,8 @@ static inline bool weft__blas_activates(const weft__blas_key *key)
     return weft__blas_has(key, CUBLASLT_EPILOGUE_RELU) || weft__blas_has(key, CUBLASLT_EPILOGUE_GELU);
 }
 
-/* A call of cublasLtMatmul says that it does not do such products. Of an epilogue that can be done without, it may also
- * dislike what the heuristic let through. */
+/* A call of cublasLtMatmul says that it does not do such products. With an epilogue that can be done without, it may
+ * also refuse as invalid what its own heuristic proposed. */
 static inline bool weft__blas_refuses(const weft__blas_key *key, cublasStatus_t status)
 {
     const bool dispensable = (key->part[WEFT__KEY_EPILOGUE] & ~(int64_t)CUBLASLT_EPILOGUE_BIAS) > 1;

@@ -1,4 +1,4 @@
-/* clock.c - a clock in the stream: CUDA events, which remember when the device came by. */
+/* clock.c - a clock in the stream: CUDA events, which record when the stream reaches them. */
 #include "host.h"
 
 typedef struct event_clock {

@@ -16,7 +16,7 @@ typedef struct weft__dnn_argument {
 /* cuDNN's version as cudnnGetVersion has it; 0: there is none that can be used. */
 int weft__cuda_dnn_version(const weft__exec *e);
 
-/* WEFT__DNN_DATA_..., or -1 where cuDNN has no business: f64 has kernels that are as good. */
+/* WEFT__DNN_DATA_..., or -1 for a dtype that cuDNN is not used for: f64 has kernels that are as good. */
 int weft__cuda_dnn_data_type(int32_t dtype);
 
 /* Queues the problem. arguments[k]: the tensor with id k + 1. False: nothing has come of it, and own kernels are to do

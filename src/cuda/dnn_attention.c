@@ -13,9 +13,11 @@
 #include "kernels.h"
 #include "launch.h"
 
-/* Of earlier ones some give wrong gradients where keys are no multiple of 128, and know no shifted diagonal. */
+/* Some earlier versions give wrong gradients where the number of keys is no multiple of 128, and have no causal mask
+ * for another number of keys than of queries. */
 enum { OLDEST_CUDNN = 91600 };
-/* The engine for gradients on compute capability 10 has its number and knobs from the one to before the other. */
+/* The versions, from the first to before the last, in which the engine for gradients on compute capability 10 has the
+ * number and the knobs that dnn_graph_attention.c asks for. */
 enum { OLDEST_NUMBERED = 91800, NEWEST_NUMBERED = 92300 };
 enum { UNIT = 8, MOST_COLUMNS = 256, TILE = 128, SLACK = 1 << 20 };
 
