@@ -1,7 +1,8 @@
 /* attrs.h - the attributes of an operation as plain data, and the contract of every kernel that is found by name.
  *
- * An operation's record is (op, attributes, inputs, outputs). Attributes are integers i[] and reals f[]; which is which
- * stands here, once, for the front end, the backends and whoever replays a tape. */
+ * Front ends, kernels and derivatives use the struct of their operation. The tape and saved runs, which know no
+ * operation, see the same as ni integers i[] and nf reals f[]; so every struct is made of whole int64_t and double, its
+ * integers from i[0] on and its reals from f[0] on. */
 #ifndef WEFT_CORE_ATTRS_H
 #define WEFT_CORE_ATTRS_H
 
@@ -10,10 +11,167 @@
 #define WEFT__MAX_INT_ATTRS 24
 #define WEFT__MAX_REAL_ATTRS 8
 
+/* What follows n integers: the reals. */
+#define WEFT__AFTER(n) int64_t unused_[WEFT__MAX_INT_ATTRS - (n)]
+
+/* ---- One struct for each kind of operation ---- */
+
+/* UNARY_P */
+typedef struct weft__scalar_attrs {
+    WEFT__AFTER(0);
+    double p, q;
+} weft__scalar_attrs;
+
+typedef struct weft__reduce_attrs {
+    int64_t dims; /* bit d: dim d is reduced */
+    int64_t keepdim;
+} weft__reduce_attrs;
+
+/* softmax, log_softmax, concat, indexing, unsqueeze */
+typedef struct weft__along_attrs {
+    int64_t dim;
+} weft__along_attrs;
+
+/* reshape, expand: ni sizes; permute: ni dims */
+typedef struct weft__shape_attrs {
+    int64_t sizes[8];
+} weft__shape_attrs;
+
+typedef struct weft__transpose_attrs {
+    int64_t dim0, dim1;
+} weft__transpose_attrs;
+
+typedef struct weft__slice_attrs {
+    int64_t dim, start, stop, step;
+} weft__slice_attrs;
+
+typedef struct weft__select_attrs {
+    int64_t dim, index;
+} weft__select_attrs;
+
+typedef struct weft__flip_attrs {
+    int64_t dims; /* bit d: dim d is reversed */
+} weft__flip_attrs;
+
+typedef struct weft__pad_attrs {
+    int64_t before[8], after[8];
+    WEFT__AFTER(16);
+    double value; /* converted as CAST does */
+} weft__pad_attrs;
+
+typedef struct weft__fill_attrs {
+    WEFT__AFTER(0);
+    double value; /* converted as CAST does (number.h) */
+} weft__fill_attrs;
+
+typedef struct weft__arange_attrs {
+    int64_t ends;                    /* 1: the last element is last exactly */
+    int64_t whole_start, whole_step; /* for integer dtypes */
+    WEFT__AFTER(3);
+    double start, step, last;
+} weft__arange_attrs;
+
+typedef struct weft__rand_attrs {
+    int64_t seed, call;
+    WEFT__AFTER(2);
+    double lo, hi;
+} weft__rand_attrs;
+
+typedef struct weft__randn_attrs {
+    int64_t seed, call;
+    WEFT__AFTER(2);
+    double mean, std;
+} weft__randn_attrs;
+
+typedef struct weft__randint_attrs {
+    int64_t seed, call, lo, hi; /* hi: exclusive */
+} weft__randint_attrs;
+
+/* bernoulli: of a 1; dropout and its gradient: of a 0 */
+typedef struct weft__chance_attrs {
+    int64_t seed, call;
+    WEFT__AFTER(2);
+    double p;
+} weft__chance_attrs;
+
+typedef struct weft__linear_attrs {
+    int64_t activation; /* weft_activation */
+} weft__linear_attrs;
+
+typedef struct weft__cross_entropy_attrs {
+    int64_t reduction; /* weft_reduction */
+    int64_t ignore_index;
+    WEFT__AFTER(2);
+    double label_smoothing;
+} weft__cross_entropy_attrs;
+
+typedef struct weft__attention_attrs {
+    int64_t causal;
+    WEFT__AFTER(1);
+    double scale; /* not 0 */
+} weft__attention_attrs;
+
+/* layer_norm, rms_norm, batch_norm */
+typedef struct weft__norm_attrs {
+    int64_t size; /* elements that are normalised together; batch_norm: unused */
+    WEFT__AFTER(1);
+    double eps;
+} weft__norm_attrs;
+
+/* two entries each: height, width */
+typedef struct weft__conv_attrs {
+    int64_t stride[2], padding[2], dilation[2], groups;
+} weft__conv_attrs;
+
+typedef struct weft__pool_attrs {
+    int64_t kernel[2], stride[2], padding[2];
+} weft__pool_attrs;
+
+typedef struct weft__sgd_attrs {
+    int64_t n; /* parameters */
+    int64_t nesterov, first_step;
+    WEFT__AFTER(3);
+    double lr, momentum, dampening, weight_decay;
+} weft__sgd_attrs;
+
+typedef struct weft__adam_attrs {
+    int64_t n;
+    int64_t decoupled, step;
+    WEFT__AFTER(3);
+    double lr, beta1, beta2, eps, weight_decay;
+} weft__adam_attrs;
+
 typedef struct weft__attrs {
     int32_t ni, nf; /* how many of i and f are set */
-    int64_t i[WEFT__MAX_INT_ATTRS];
-    double f[WEFT__MAX_REAL_ATTRS];
+    union {
+        __extension__ struct { /* as numbers */
+            int64_t i[WEFT__MAX_INT_ATTRS];
+            double f[WEFT__MAX_REAL_ATTRS];
+        };
+        weft__scalar_attrs scalar;
+        weft__reduce_attrs reduce;
+        weft__along_attrs along;
+        weft__shape_attrs shape;
+        weft__transpose_attrs transpose;
+        weft__slice_attrs slice;
+        weft__select_attrs select;
+        weft__flip_attrs flip;
+        weft__pad_attrs pad;
+        weft__fill_attrs fill;
+        weft__arange_attrs arange;
+        weft__rand_attrs rand;
+        weft__randn_attrs randn;
+        weft__randint_attrs randint;
+        weft__chance_attrs chance;
+        weft__linear_attrs linear;
+        weft__cross_entropy_attrs cross_entropy;
+        weft__attention_attrs attention;
+        weft__norm_attrs norm;
+        weft__conv_attrs conv;
+        weft__pool_attrs pool;
+        weft__sgd_attrs sgd;
+        weft__adam_attrs adam;
+    };
 } weft__attrs;
 
 /* Kernel contracts. in[k] may be NULL where "or NULL" is said; out[k] likewise (not wanted). Shapes are already checked
