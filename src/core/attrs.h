@@ -176,7 +176,7 @@ typedef struct weft__attrs {
 
 /* Kernel contracts. in[k] may be NULL where "or NULL" is said; out[k] likewise (not wanted). Shapes are already checked
  * and outputs allocated; outputs hold garbage. "any" = any strides; everything else arrives contiguous. Unless said
- * otherwise data is f32 or f64 (the backend's driver converts half types to f32 before and after) and all floating
+ * otherwise data is f32 or f64 (the driver, drive.c, converts half types to f32 before and after) and all floating
  * arrays of one call share a dtype; index arrays are i64. M, N ... are read off the arrays' shapes.
  *
  * UNARY, PREDICATE      in x any                     out y            f: {p, q} for UNARY_P

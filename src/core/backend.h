@@ -13,6 +13,23 @@
 #include "op_table.h"
 
 typedef struct weft__exec weft__exec;
+typedef weft_status (*weft__kernel)(const weft__exec *e);
+
+/* Where the kernels of a device ask for other operands than the row says (drive.h); bit k stands for in[k]. */
+typedef struct weft__exception {
+    uint8_t any_dtype; /* operands that are computed with, and taken in any dtype all the same */
+    uint8_t dense;     /* operands that must be contiguous, although the row lets them be strided */
+    bool wide;         /* integers must be i64, although small ones are fine elsewhere */
+} weft__exception;
+
+/* What the kernels of a device need beyond what the row says. */
+typedef struct weft__needs {
+    weft__kernel copy;                                             /* of COPY: any dtypes, any strides */
+    weft_status (*step)(const weft__exec *e, weft__kernel kernel); /* optimiser steps; NULL: the kernel alone */
+    bool halves;                                                   /* f16 and bf16 are computed with as they come */
+    bool small_integers;                                           /* i32, i8, u8 and bool likewise */
+    const weft__exception *exceptions;                             /* WEFT_OP_COUNT of them */
+} weft__needs;
 
 /* Services of the core to a running kernel. */
 typedef struct weft__host {
@@ -23,6 +40,10 @@ typedef struct weft__host {
     /* 64-byte aligned memory of the executing device until the kernel returns; NULL (error already recorded) when out
      * of memory: return WEFT_E_NOMEM then. Not to be called from inside a parallel region. */
     void *(*scratch)(const weft__exec *e, size_t bytes);
+    /* Runs kernel for e->op on arrays that its contract allows, converting before and after where needed. */
+    weft_status (*drive)(const weft__exec *e, const weft__needs *needs, weft__kernel kernel);
+    /* Whether the row has operands whose elements may be out of range. */
+    bool (*checks_positions)(weft_op op);
 } weft__host;
 
 /* One operation to run. */
@@ -45,8 +66,6 @@ static inline void *weft__scratch(const weft__exec *e, int64_t count, size_t siz
     return e->host->scratch(e, bytes);
 }
 
-typedef weft_status (*weft__kernel)(const weft__exec *e);
-
 typedef struct weft__device_options {
     int threads;                                                /* CPU: worker threads including the caller; >= 1 */
     void *(*alloc)(void *user, size_t bytes, size_t alignment); /* host memory hooks of the context */
@@ -58,7 +77,7 @@ typedef struct weft__device_options {
 } weft__device_options;
 
 typedef struct weft__backend {
-    const char *name; /* "cpu", "cuda" */
+    const char *name; /* "cpu", "cuda" ... (registry.h) */
     bool host_memory; /* the host may read and write its memory directly */
     /* A context's state on this device; error text goes to message (at most size bytes). */
     weft_status (*open)(const weft__device_options *options, void **device, char *message, size_t size);
@@ -73,6 +92,9 @@ typedef struct weft__backend {
     weft_status (*to_host)(void *device, void *host, const void *block, size_t bytes);
     weft_status (*from_host)(void *device, void *block, const void *host, size_t bytes);
     weft_status (*synchronize)(void *device);
+    /* Copies from the memory of another context's device of the same backend: after the work that is queued there, and
+     * before what is queued there later. NULL: it goes by way of the host. */
+    weft_status (*from_device)(void *device, void *block, void *other, const void *from, size_t bytes);
     /* A sentence on why the last of the calls above failed, valid until the next one; NULL: there are no such texts. */
     const char *(*message)(void *device);
     /* Calls call with the device current and the stream that its work is queued on (a cudaStream_t), for work of
@@ -90,7 +112,10 @@ typedef struct weft__backend {
     int (*count)(char *why, size_t size);
     /* Fills in what is known of a device; kind and index are set. */
     weft_status (*info)(int index, weft_device_info *info);
-    weft__kernel run[WEFT_OP_COUNT];  /* NULL for VIEW and COMPOSITE rows */
+    /* Whether the kernel of a row computes with, or moves, elements of this dtype. NULL: every kernel takes every dtype
+     * that its row does. Such a device must still copy, convert and fill all dtypes. */
+    bool (*supports)(weft_op op, int32_t dtype);
+    weft__kernel run[WEFT_OP_COUNT];  /* NULL: it has none; for VIEW and COMPOSITE rows there is none to have */
     weft__kernel grad[WEFT_OP_COUNT]; /* fused first-order gradients of UNARY(_P), BINARY and TERNARY rows */
 } weft__backend;
 

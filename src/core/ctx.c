@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "core.h"
 #include "host_memory.h"
-#include "module.h"
+#include "registry.h"
 
 const char weft__version_text[] = WEFT_VERSION;
 

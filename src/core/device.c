@@ -3,7 +3,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "core.h"
-#include "module.h"
+#include "registry.h"
 
 weft_status weft_synchronise(weft_ctx *ctx)
 {
@@ -43,7 +43,7 @@ static weft_status fill(weft_device_info *info, const char *kind, int index)
     info->index = index;
     const weft__backend *backend = weft__backend_for(kind, index, info->note, sizeof info->note);
     if (!backend)
-        return weft_device_count(kind) > 0 || strcmp(kind, "cuda") != 0 ? WEFT_E_INVALID : WEFT_E_DEVICE;
+        return weft__backend_known(kind) && weft_device_count(kind) == 0 ? WEFT_E_DEVICE : WEFT_E_INVALID;
     if (backend->host_memory)
         describe_host(info);
     return backend->info(index, info);

@@ -2,6 +2,7 @@
  * families are here whole; other rows have a front end of their own that ends in weft__run. */
 #include <stdarg.h>
 #include <stdio.h>
+#include "drive.h"
 #include "observe.h"
 
 enum { MAX_SCRATCH = 32 };
@@ -42,7 +43,11 @@ static void *host_scratch(const weft__exec *e, size_t bytes)
     return s->data;
 }
 
-static const weft__host host = {.struct_size = sizeof host, .fail = host_fail, .scratch = host_scratch};
+static const weft__host host = {.struct_size = sizeof host,
+                                .fail = host_fail,
+                                .scratch = host_scratch,
+                                .drive = weft__drive,
+                                .checks_positions = weft__checks_positions};
 
 static weft_status launch(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
 {

@@ -1,5 +1,4 @@
-/* module.h - what libweft and a backend module tell each other when the module is opened, and the registry of backends.
- * */
+/* module.h - what libweft and a backend module tell each other when the module is opened. */
 #ifndef WEFT_CORE_MODULE_H
 #define WEFT_CORE_MODULE_H
 
@@ -12,7 +11,7 @@ typedef struct weft__module_host {
     const char *version;
 } weft__module_host;
 
-/* The one symbol that a module exports, weft_cuda_module. NULL with a message (at most size bytes) if it does not fit
+/* The one symbol that a module exports (weft_cuda_module). NULL with a message (at most size bytes) if it does not fit
  * the library. The table lives as long as the process. */
 typedef const weft__backend *weft__module_entry(const weft__module_host *host, char *message, size_t size);
 
@@ -35,7 +34,8 @@ static inline uint64_t weft__interface_hash(void)
     };
     static const size_t sizes[] = {
         sizeof(weft__array),          sizeof(weft__attrs),   sizeof(weft__exec),       sizeof(weft__host),
-        sizeof(weft__device_options), sizeof(weft__backend), sizeof(weft_device_info), WEFT_DTYPE_COUNT,
+        sizeof(weft__device_options), sizeof(weft__backend), sizeof(weft_device_info), sizeof(weft__needs),
+        sizeof(weft__exception),      WEFT_DTYPE_COUNT,
     };
     uint64_t hash = 0xcbf29ce484222325u;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
@@ -46,19 +46,16 @@ static inline uint64_t weft__interface_hash(void)
     return hash;
 }
 
-/* ---- The registry (module.c), the library's only global state; any thread may call ---- */
+/* A module that libweft can open, and where it is looked for. */
+typedef struct weft__module {
+    const char *title;    /* "CUDA", for messages */
+    const char *file;     /* "libweft_cuda.so" */
+    const char *symbol;   /* a weft__module_entry */
+    const char *variable; /* of the environment: the path of the file, if set */
+} weft__module;
 
-/* The backend of a kind, "cpu" or "cuda", opening its module if that has not been tried before. NULL: why tells the
- * reason (at most size bytes). */
-const weft__backend *weft__backend_find(const char *kind, char *why, size_t size);
-
-/* The same, and there is a device of that number. */
-const weft__backend *weft__backend_for(const char *kind, int index, char *why, size_t size);
-
-/* Puts a backend in the place of the module of its name: a program or a test that has it linked. */
-void weft__backend_register(const weft__backend *backend);
-
-/* Takes "cuda:1" apart into its kind (at most size bytes) and index, 0 without one. False: it is not of that form. */
-bool weft__device_parse(const char *text, char *kind, size_t size, int *index);
+/* The backend in a module, which stays open for the life of the process. NULL: why tells the reason (at most size
+ * bytes). */
+const weft__backend *weft__module_open(const weft__module *m, char *why, size_t size);
 
 #endif

@@ -250,7 +250,7 @@ static weft_status run_with(const weft__exec *e, weft__kernel launch)
         (void)cudaGetLastError();
         return e->host->fail(e, WEFT_E_DEVICE, "CUDA: %s (%s)", cudaGetErrorString(error), cudaGetErrorName(error));
     }
-    d->fault_possible |= weft__cuda_may_fault(e->op);
+    d->fault_possible |= e->host->checks_positions(e->op);
     weft_status status = launch(e);
     if (status == WEFT_OK && d->sync)
         status = finish(e);

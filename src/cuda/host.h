@@ -71,11 +71,8 @@ extern const weft__cuda_table weft__cuda_kernels; /* table.c */
 /* Runs e->op's launcher on arrays that its contract allows, converting where needed (driver.c). */
 weft_status weft__cuda_drive(const weft__exec *e);
 
-/* Runs launch on dense arrays, for a launcher that takes some strided ones but not these. */
+/* Runs launch on contiguous arrays: the attention of our own, which takes no strides. */
 weft_status weft__cuda_drive_dense(const weft__exec *e, weft__kernel launch);
-
-/* The launcher may report an index out of range. */
-bool weft__cuda_may_fault(weft_op op);
 
 /* The libraries of weft_device_info (library.c). */
 void weft__cuda_describe_libraries(weft_device_info *info);

@@ -3,7 +3,7 @@
  * They keep the contracts of core/attrs.h with these differences: floating data is f32, f64, f16 or bf16 as it comes
  * (halves compute in f32, and the statistics that a half row keeps - mean, rstd, var, lse - are f32); the elementwise
  * families, reductions, copies and fills take every other dtype as well; all work is queued on the device's stream, and
- * an index out of range is reported by weft__cuda_report. driver.c sees to the rest. */
+ * an index out of range is reported by weft__cuda_report. The driver (core/drive.c) sees to the rest. */
 #ifndef WEFT_CUDA_KERNELS_H
 #define WEFT_CUDA_KERNELS_H
 

@@ -13,7 +13,7 @@
 #include <weft/weft.h>
 
 extern "C" {
-#include "core/module.h"
+#include "core/registry.h"
 extern const weft__backend weft__cuda_backend;
 }
 

@@ -1,0 +1,291 @@
+/* test_backends.c - a third kind of device beside "cpu" and "cuda": it is registered by name, found by every thread,
+ * and runs operations; and what the driver makes of operands that a device's kernels do not take. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/drive.h"
+#include "core/registry.h"
+#include "fake_device.h"
+#include "harness/test_ctx.h"
+#include "harness/weft_test.h"
+
+static weft_ctx *open_on(const char *device, fault_memory *memory)
+{
+    fake_device();
+    weft_options o = fault_options(memory);
+    o.device = device;
+    o.seed = 7;
+    weft_ctx *c = NULL;
+    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
+    return c;
+}
+
+/* ---- The registry ---- */
+
+WEFT_TEST(Backends, AThirdKindIsCountedAndDescribed)
+{
+    fake_device();
+    WEFT_CHECK_EQ_INT(weft_device_count("test"), FAKE_DEVICES);
+    weft_device_info info = {0};
+    WEFT_CHECK_OK(weft_device_info_get("test", 1, &info));
+    WEFT_CHECK_STR_EQ(info.kind, "test");
+    WEFT_CHECK_EQ_INT(info.index, 1);
+    WEFT_CHECK_STR_EQ(info.name, "fake 1");
+    info = (weft_device_info){0};
+    WEFT_CHECK_STATUS(weft_device_info_get("test", 2, &info), WEFT_E_INVALID);
+    WEFT_CHECK_STR_HAS(info.note, "\"test:2\"");
+    info = (weft_device_info){0};
+    WEFT_CHECK_STATUS(weft_device_info_get("tpu", 0, &info), WEFT_E_INVALID);
+    WEFT_CHECK_STR_HAS(info.note, "\"tpu\" is no kind of device; \"cpu\", \"cuda\"");
+    WEFT_CHECK_STR_HAS(info.note, "\"test\"");
+    WEFT_CHECK_EQ_INT(weft_device_count("tpu"), 0);
+}
+
+WEFT_TEST(Backends, NamesThatAreNoneAreRefused)
+{
+    weft__backend other = *weft__cpu_backend();
+    static const char *const names[] = {"", "cpu:0", "a kind", "sixteen_letters_"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        other.name = names[k];
+        WEFT_CHECK(!weft__backend_register(&other));
+        WEFT_CHECK(!weft__backend_known(names[k]));
+    }
+}
+
+WEFT_TEST(Backends, TheLatestOfANameCountsAndOpenContextsKeepTheirs)
+{
+    static weft__backend first, second;
+    first = second = *weft__cpu_backend();
+    first.name = second.name = "replaced";
+    fault_memory memory = {0};
+    char why[512];
+    WEFT_REQUIRE(weft__backend_register(&first));
+    weft_ctx *c = open_on("replaced", &memory);
+    WEFT_REQUIRE(weft__backend_register(&second));
+    WEFT_CHECK(weft__backend_find("replaced", why, sizeof why) == &second);
+    WEFT_CHECK_EQ_INT((int64_t)weft_item(c, weft_sum(weft_ones(c, WEFT_F32, WEFT_DIMS(9)), WEFT_ALL, false)), 9);
+    fault_ctx_close(c, &memory);
+}
+
+enum { THREADS = 8, ROUNDS = 200 };
+
+static void *look_around(void *arg)
+{
+    weft__backend *own = arg;
+    char why[512];
+    for (int k = 0; k < ROUNDS; k++) {
+        if (!weft__backend_register(own) || weft__backend_find(own->name, why, sizeof why) != own ||
+            weft__backend_find("cpu", why, sizeof why) != weft__cpu_backend() ||
+            weft__backend_find("nowhere", why, sizeof why))
+            return arg;
+        (void)weft__backend_find("cuda", why, sizeof why);
+        fake_device();
+        if (weft_device_count("test") != FAKE_DEVICES)
+            return arg;
+    }
+    return NULL;
+}
+
+WEFT_TEST(Backends, ThreadsRegisterAndFindAtTheSameTime)
+{
+    static weft__backend own[THREADS];
+    static char names[THREADS][8];
+    pthread_t threads[THREADS];
+    for (int k = 0; k < THREADS; k++) {
+        snprintf(names[k], sizeof names[k], "own_%d", k);
+        own[k] = *weft__cpu_backend();
+        own[k].name = names[k];
+        WEFT_REQUIRE(pthread_create(&threads[k], NULL, look_around, &own[k]) == 0);
+    }
+    for (int k = 0; k < THREADS; k++) {
+        void *failed = NULL;
+        pthread_join(threads[k], &failed);
+        WEFT_CHECK(!failed);
+    }
+    int kinds = 0;
+    while (weft__backend_name(kinds))
+        kinds++;
+    WEFT_CHECK(kinds >= THREADS + 3);
+}
+
+/* ---- It runs operations ---- */
+
+/* A training step and operations that the driver converts for. */
+static double work(weft_ctx *c)
+{
+    const int mark = weft_scope_push(c);
+    weft_tensor *x = weft_randn(c, WEFT_F32, WEFT_DIMS(6, 5), 0, 1),
+                *w = weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(4, 5), 0, 1), "w"), *half = weft_cast(x, WEFT_BF16),
+                *rows = weft_arange(c, WEFT_I32, 0, 4, 1);
+    weft_tensor *y = weft_softmax(weft_linear(x, w, NULL), 1);
+    weft_backward(c, weft_sum(weft_square(y), WEFT_ALL, false));
+    double sum = weft_item(c, weft_sum(weft_grad_of(w), WEFT_ALL, false));
+    sum += weft_item(c, weft_sum(weft_index_select(weft_transpose(half, 0, 1), rows, 0), WEFT_ALL, false));
+    sum += weft_item(c, weft_sum(weft_attention(half, half, half, 0.5, true), WEFT_ALL, false));
+    sum +=
+        weft_item(c, weft_sum(weft_index_add(weft_zeros(c, WEFT_I8, WEFT_DIMS(4)), rows, weft_cast(rows, WEFT_I8), 0),
+                              WEFT_ALL, false));
+    weft_release(w);
+    WEFT_CHECK_OK(weft_scope_pop(c, mark));
+    return sum;
+}
+
+WEFT_TEST(Backends, AThirdKindRunsOperations)
+{
+    fake_device();
+    fault_memory here = {0}, there = {0};
+    weft_ctx *cpu = open_on("cpu", &here), *test = open_on("test:1", &there);
+    WEFT_CHECK(weft_ctx_on_host(cpu) && !weft_ctx_on_host(test));
+    fake_device_traffic();
+    const double found = work(test);
+    WEFT_CHECK(fake_device_traffic().to_host > 0);
+    WEFT_CHECK(found == work(cpu));
+    fault_ctx_close(cpu, &here);
+    fault_ctx_close(test, &there);
+}
+
+/* ---- The driver ---- */
+
+enum { MOST = 4 };
+
+static struct {
+    weft__array in[MOST], out[MOST];
+    int calls;
+} seen;
+
+static weft_status look(const weft__exec *e)
+{
+    seen.calls++;
+    for (int k = 0; k < e->n_in && k < MOST; k++)
+        if (e->in[k])
+            seen.in[k] = *e->in[k];
+    for (int k = 0; k < e->n_out && k < MOST; k++) {
+        if (!e->out[k])
+            continue;
+        seen.out[k] = *e->out[k];
+        memset(e->out[k]->data, 0, (size_t)e->out[k]->count * weft_dtype_size((weft_dtype)e->out[k]->dtype));
+    }
+    return WEFT_OK;
+}
+
+static weft__exception exceptions[WEFT_OP_COUNT];
+static weft__needs needs;
+
+static weft_status driven(const weft__exec *e)
+{
+    return e->host->drive(e, &needs, look);
+}
+
+/* What a kernel of op gets for make(c), on a device that needs this. */
+static void spy(weft_op op, weft__needs which, weft__exception exception, weft_tensor *(*make)(weft_ctx *c))
+{
+    weft__backend *fake = fake_device();
+    const weft__kernel right = fake->run[op];
+    fault_memory memory = {0};
+    weft_ctx *c = open_on("test", &memory);
+    memset(&seen, 0, sizeof seen);
+    exceptions[op] = exception;
+    needs = which;
+    needs.copy = fake->run[WEFT_OP_COPY];
+    needs.exceptions = exceptions;
+    fake->run[op] = driven;
+    WEFT_CHECK(make(c) != NULL);
+    fake->run[op] = right;
+    exceptions[op] = (weft__exception){0};
+    WEFT_CHECK_EQ_INT(seen.calls, 1);
+    fault_ctx_close(c, &memory);
+}
+
+static const weft__needs plain = {.halves = false}, all_dtypes = {.halves = true, .small_integers = true};
+
+static weft_tensor *product(weft_ctx *c)
+{
+    return weft_matmul(weft_ones(c, WEFT_F16, WEFT_DIMS(2, 3, 5)),
+                       weft_transpose(weft_ones(c, WEFT_F16, WEFT_DIMS(4, 5)), 0, 1));
+}
+
+WEFT_TEST(Driver, ConvertsHalvesWhereTheDeviceDoesNotComputeInThem)
+{
+    spy(WEFT_OP_MATMUL, plain, (weft__exception){0}, product);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_F32);
+    WEFT_CHECK_EQ_INT(seen.in[1].dtype, WEFT_F32);
+    WEFT_CHECK_EQ_INT(seen.in[1].strides[0], 0); /* repeated for each product of the batch, converted once */
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_F32);
+    spy(WEFT_OP_MATMUL, all_dtypes, (weft__exception){0}, product);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_F16);
+    WEFT_CHECK_EQ_INT(seen.in[1].dtype, WEFT_F16);
+    WEFT_CHECK_EQ_INT(seen.in[1].strides[2], 5); /* as it came: transposed */
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_F16);
+}
+
+WEFT_TEST(Driver, MakesContiguousWhatTheDeviceDoesNotTakeStrided)
+{
+    spy(WEFT_OP_MATMUL, all_dtypes, (weft__exception){.dense = 2}, product);
+    WEFT_CHECK(seen.in[1].contiguous);
+    WEFT_CHECK_EQ_INT(seen.in[1].strides[0], 20);
+    WEFT_CHECK_EQ_INT(seen.in[1].dtype, WEFT_F16);
+}
+
+static weft_tensor *added_rows(weft_ctx *c)
+{
+    return weft_index_add(weft_ones(c, WEFT_I8, WEFT_DIMS(4, 2)), weft_arange(c, WEFT_I32, 0, 3, 1),
+                          weft_ones(c, WEFT_I8, WEFT_DIMS(3, 2)), 0);
+}
+
+WEFT_TEST(Driver, GivesIndicesAsI64AndSmallIntegersAsTheDeviceTakesThem)
+{
+    spy(WEFT_OP_INDEX_ADD, all_dtypes, (weft__exception){0}, added_rows);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_I8);
+    WEFT_CHECK_EQ_INT(seen.in[1].dtype, WEFT_I64);
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_I8);
+    spy(WEFT_OP_INDEX_ADD, all_dtypes, (weft__exception){.wide = true}, added_rows);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_I64);
+    WEFT_CHECK_EQ_INT(seen.in[2].dtype, WEFT_I64);
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_I64);
+    spy(WEFT_OP_INDEX_ADD, plain, (weft__exception){0}, added_rows);
+    WEFT_CHECK_EQ_INT(seen.in[2].dtype, WEFT_I64);
+}
+
+static weft_tensor *gathered(weft_ctx *c)
+{
+    return weft_index_select(weft_ones(c, WEFT_BF16, WEFT_DIMS(4, 2)), weft_arange(c, WEFT_I32, 0, 3, 1), 0);
+}
+
+static weft_tensor *counted(weft_ctx *c)
+{
+    return weft_sum(weft_transpose(weft_ones(c, WEFT_F16, WEFT_DIMS(4, 2)), 0, 1), WEFT_DIMS(1), false);
+}
+
+static weft_tensor *added(weft_ctx *c)
+{
+    weft_tensor *x = weft_ones(c, WEFT_F16, WEFT_DIMS(4, 2));
+    return weft_add(weft_transpose(x, 0, 1), weft_ones(c, WEFT_F16, WEFT_DIMS(2, 4)));
+}
+
+WEFT_TEST(Driver, LeavesAloneWhatOnlyMovesAndWhatTheKernelTakes)
+{
+    spy(WEFT_OP_INDEX_SELECT, plain, (weft__exception){0}, gathered);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_BF16);
+    WEFT_CHECK_EQ_INT(seen.in[1].dtype, WEFT_I64);
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_BF16);
+    spy(WEFT_OP_SUM, plain, (weft__exception){.any_dtype = 1}, counted);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_F16);
+    WEFT_CHECK_EQ_INT(seen.in[0].strides[0], 1);
+    WEFT_CHECK_EQ_INT(seen.out[0].dtype, WEFT_F32);
+    spy(WEFT_OP_ADD, plain, (weft__exception){0}, added);
+    WEFT_CHECK_EQ_INT(seen.in[0].dtype, WEFT_F16);
+    WEFT_CHECK_EQ_INT(seen.in[0].strides[0], 1);
+}
+
+/* The results of a kernel that computes in another dtype are those of the operation. */
+WEFT_TEST(Driver, ConvertsResultsBack)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = open_on("test", &memory);
+    weft_tensor *y = added_rows(c), *z = product(c);
+    WEFT_CHECK_EQ_INT(weft_dtype_of(y), WEFT_I8);
+    WEFT_CHECK_EQ_INT((int64_t)weft_item(c, weft_sum(y, WEFT_ALL, false)), 14);
+    WEFT_CHECK_EQ_INT(weft_dtype_of(z), WEFT_F16);
+    WEFT_CHECK_EQ_INT((int64_t)weft_item(c, weft_sum(z, WEFT_ALL, false)), 5 * 24);
+    fault_ctx_close(c, &memory);
+}
