@@ -15,6 +15,7 @@
 #define WEFT_DEVICE_H
 
 #include <stddef.h>
+#include <weft/dtype.h>
 #include <weft/status.h>
 
 #ifdef __cplusplus
@@ -33,7 +34,7 @@ typedef struct weft_device_library {
 
 typedef struct weft_device_info {
     size_t struct_size; /* in: 0, or sizeof(weft_device_info), so that a later library knows which fields you have */
-    char kind[16];      /* "cpu" or "cuda" */
+    char kind[16];      /* "cpu", "cuda" (weft_device_kind) */
     int index;
     char name[128];                   /* of the product; for "cpu" of the architecture */
     size_t total_memory;              /* bytes; 0: not known */
@@ -58,6 +59,22 @@ WEFT_API int weft_device_count(const char *kind);
  * WEFT_E_INVALID for an unknown kind or an index that is not in [0, count): then note says why. For "cuda" this opens
  * the device and its libraries, which takes a moment and some device memory. */
 WEFT_API weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out);
+
+/* The names of the kinds of devices that this library knows, whether there is one of them or not: "cpu" for k = 0,
+ * "cuda" for 1; NULL past the last one. */
+WEFT_API const char *weft_device_kind(int k);
+
+/* Whether an operation ("conv2d" or "weft_conv2d") runs on a device ("cpu", "cuda:1") when it is called with operands
+ * of dtype. That is the dtype of what it computes with or moves, not of conditions, indices or classes (which are i64
+ * here).
+ *   WEFT_OK             yes: a call with operands that fit does not fail with WEFT_E_UNSUPPORTED for want of a kernel
+ *   WEFT_E_UNSUPPORTED  the device has no kernel for it, or none for that dtype
+ *   WEFT_E_DTYPE        it is not defined for that dtype, on no device
+ *   WEFT_E_DEVICE       there is no such device
+ *   WEFT_E_INVALID      there is no such operation or dtype, or the text names no device
+ * why (at most size bytes; may be NULL) gets a sentence that names operation, dtype, device and what helps; "" for
+ * WEFT_OK. The CPU and CUDA have every kernel; others may not. Opens no device but a module that was not opened yet. */
+WEFT_API weft_status weft_device_supports(const char *device, const char *op, weft_dtype dtype, char *why, size_t size);
 
 #ifdef __cplusplus
 }

@@ -25,6 +25,11 @@ int weft_device_count(const char *kind)
     return backend ? backend->count(why, sizeof why) : 0;
 }
 
+const char *weft_device_kind(int k)
+{
+    return weft__backend_name(k);
+}
+
 /* What the operating system knows of the host. */
 static void describe_host(weft_device_info *info)
 {

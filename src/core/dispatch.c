@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "drive.h"
 #include "observe.h"
+#include "supports.h"
 
 enum { MAX_SCRATCH = 32 };
 
@@ -77,11 +78,22 @@ static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft
     return status;
 }
 
+/* The device has no kernel for the row, or not for what it would get. */
+static __attribute__((noinline, cold)) weft_status unsupported(weft_ctx *ctx, int op, int32_t dtype)
+{
+    char why[512];
+    weft__say_unsupported(ctx->backend, op, dtype, why, sizeof why);
+    return weft__fail(ctx, op, WEFT_E_UNSUPPORTED, "%s", why);
+}
+
 static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__array *const *in, int n_in,
                        weft__array *const *out, int n_out, const weft__attrs *attrs)
 {
-    if (!kernel)
-        return weft__fail(ctx, op, WEFT_E_UNSUPPORTED, "the device \"%s\" has no kernel for it", ctx->backend->name);
+    if (__builtin_expect(!kernel || ctx->backend->supports, 0)) {
+        const int32_t dtype = weft__data_dtype(op, in, n_in, out, n_out);
+        if (!kernel || !weft__backend_supports(ctx->backend, op, dtype))
+            return unsupported(ctx, op, dtype);
+    }
     weft__exec e = {.op = (weft_op)op,
                     .n_in = n_in,
                     .n_out = n_out,

@@ -1,0 +1,125 @@
+/* test_supports.c - weft_device_supports says of every operation and dtype what a call then does: on the tested
+ * device, and on one that lacks dtypes and kernels. */
+#include <stdio.h>
+#include <string.h>
+#include "compare/samples.h"
+#include "core/supports.h"
+#include "fake_device.h"
+#include "harness/weft_test.h"
+#include "samples/device.h"
+
+/* What the samples do not do: numbers that integers meet, and results as they come. */
+static bool call_plainly(weft_ctx *c, const weft_op_description *about, int op, weft_dtype dtype)
+{
+    weft_tensor *parts[2], *x = weft_ones(c, dtype, WEFT_DIMS(2, 3));
+    if (about->family == WEFT_OP_FAMILY_UNARY_P && about->numbers == 1)
+        about->call.unary_1(x, 1);
+    else if (about->family == WEFT_OP_FAMILY_UNARY_P)
+        about->call.unary_2(x, 0, 1);
+    else if (op == WEFT_OP_SPLIT)
+        (void)weft_split(x, 0, (const int64_t[]){1, 1}, 2, parts);
+    else if (op == WEFT_OP_UNBIND)
+        (void)weft_unbind(x, 0, 2, parts);
+    else
+        return false;
+    return true;
+}
+
+/* Calls op on a device with operands of dtype, and compares with what was foretold. */
+static void check_one(weft_ctx *c, const char *device, int op, weft_dtype dtype)
+{
+    char why[512] = "unset";
+    const char *name = weft__ops[op].name;
+    weft_op_description about = {0};
+    WEFT_REQUIRE(weft_op_describe(weft_op_find(name), &about) == WEFT_OK);
+    const weft_status foretold = weft_device_supports(device, name, dtype, why, sizeof why);
+    const int mark = weft_scope_push(c);
+    weft__sampler s = {.ctx = c, .dtype = dtype, .lo = about.lo, .hi = about.hi, .state = 5};
+    bool none = false;
+    if (!call_plainly(c, &about, op, dtype))
+        (void)weft__sample_run(&s, op, &none);
+    const weft_status found = weft_ctx_status(c);
+    if (foretold != found)
+        WEFT_FAIL("weft_%s of %s on %s: foretold %s, but the call is %s: %s", name, weft_dtype_name(dtype), device,
+                  weft_status_name(foretold), weft_status_name(found), weft_ctx_message(c));
+    if (foretold == WEFT_OK)
+        WEFT_CHECK_STR_EQ(why, "");
+    else
+        WEFT_CHECK_STR_HAS(why, name);
+    if (foretold == WEFT_E_UNSUPPORTED) {
+        WEFT_CHECK_STR_HAS(why, device);
+        WEFT_CHECK_STR_HAS(weft_ctx_message(c), "has no kernel for it");
+    }
+    weft_ctx_clear(c);
+    weft__sample_drop(&s);
+    WEFT_CHECK_OK(weft_scope_pop(c, mark));
+}
+
+static void check_all(const char *device, weft_dtype first, weft_dtype last)
+{
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.device = device}, &c) == WEFT_OK);
+    for (int op = 0; op < WEFT_OP_COUNT; op++)
+        for (int d = (int)first; weft__ops[op].family != WEFT__KERNEL && d <= (int)last; d++)
+            check_one(c, device, op, (weft_dtype)d);
+    weft_ctx_close(c);
+}
+
+WEFT_TEST(DeviceSupports, EveryOperationInEveryDtype)
+{
+    check_all(test_device(), 0, WEFT_DTYPE_COUNT - 1);
+}
+
+/* ---- A device that lacks something ---- */
+
+static int32_t without_dtype;
+
+static bool has(weft_op op, int32_t dtype)
+{
+    (void)op;
+    return dtype != without_dtype;
+}
+
+WEFT_TEST(DeviceSupports, ADeviceWithoutADtype)
+{
+    weft__backend *fake = fake_device();
+    fake->supports = has;
+    for (without_dtype = 0; without_dtype < WEFT_DTYPE_COUNT; without_dtype++)
+        check_all("test", 0, WEFT_DTYPE_COUNT - 1);
+    fake->supports = NULL;
+}
+
+/* COPY, CAST and FILL every device has. */
+WEFT_TEST(DeviceSupports, ADeviceWithoutAKernel)
+{
+    weft__backend *fake = fake_device();
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        const weft__kernel right = fake->run[op];
+        if (!right || op == WEFT_OP_COPY || op == WEFT_OP_CAST || op == WEFT_OP_FILL)
+            continue;
+        fake->run[op] = NULL;
+        check_all("test", WEFT_F32, WEFT_F32);
+        fake->run[op] = right;
+    }
+}
+
+WEFT_TEST(DeviceSupports, TellsWhatIsWrongWithTheQuestion)
+{
+    fake_device();
+    char why[512];
+    WEFT_CHECK_STATUS(weft_device_supports(NULL, "add", WEFT_F32, why, sizeof why), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_device_supports("test", NULL, WEFT_F32, why, sizeof why), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_device_supports("test", "ad", WEFT_F32, why, sizeof why), WEFT_E_INVALID);
+    WEFT_CHECK_STR_EQ(why, "there is no operation \"ad\"");
+    WEFT_CHECK_STATUS(weft_device_supports("test", "softmax_grad", WEFT_F32, why, sizeof why), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_device_supports("test", "add", (weft_dtype)77, why, sizeof why), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_device_supports("test:", "add", WEFT_F32, why, sizeof why), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_device_supports("test:2", "add", WEFT_F32, why, sizeof why), WEFT_E_DEVICE);
+    WEFT_CHECK_STR_HAS(why, "\"test:2\"");
+    WEFT_CHECK_OK(weft_device_supports("test:1", "weft_add", WEFT_BOOL, NULL, 0));
+    WEFT_CHECK_STATUS(weft_device_supports("test", "conv2d", WEFT_I8, why, sizeof why), WEFT_E_DTYPE);
+    WEFT_CHECK_STR_HAS(why, "weft_conv2d: it is not defined for i8");
+    WEFT_CHECK_STR_EQ(weft_device_kind(0), "cpu");
+    WEFT_CHECK_STR_EQ(weft_device_kind(1), "cuda");
+    WEFT_CHECK(!weft_device_kind(-1) && !weft_device_kind(1000));
+}
