@@ -98,15 +98,17 @@ weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n)
 
 /* Half types: what rounding takes from the sum of several passes stays with the leaf and joins the next one, as long as
  * nobody has changed the gradient in between. Otherwise ones would add up to 256 in bf16 and no further. */
-static void add_to_half(weft__leaf *leaf, weft_tensor *g)
+static void add_to_half(weft_ctx *ctx, weft__leaf *leaf, weft_tensor *g)
 {
-    weft_tensor *grad = leaf->grad, *total = weft_cast(grad, WEFT_F32), *rest = leaf->rest;
-    if (rest && leaf->rest_version == grad->storage->version)
-        weft_add_(total, rest);
-    weft_add_(total, g);
-    if (!weft_copy_(grad, total) || !weft_sub_(total, grad))
+    weft_tensor *grad = leaf->grad, *total = weft__cast(grad, WEFT_F32), *rest = leaf->rest;
+    if (!total)
         return;
-    leaf->rest = weft_where(weft_isfinite(total), total, weft_zeros_like(total));
+    if (rest && leaf->rest_version == grad->storage->version)
+        weft__update(ctx, WEFT_OP_ADD_, total, rest);
+    weft__update(ctx, WEFT_OP_ADD_, total, g);
+    if (!weft__update(ctx, WEFT_OP_COPY_, grad, total) || !weft__update(ctx, WEFT_OP_SUB_, total, grad))
+        return;
+    leaf->rest = weft_where(weft_isfinite(total), total, weft__filled(ctx, WEFT_F32, total->a.shape, total->a.ndim, 0));
     leaf->rest_version = grad->storage->version;
     if (leaf->rest)
         weft__ref(leaf->rest);
@@ -126,11 +128,11 @@ static void accumulate(weft_ctx *ctx, weft__leaf *leaf)
     if (mark < 0)
         grad = NULL;
     else if (!grad)
-        grad = weft__is_own(g) ? g : weft_clone(g);
+        grad = weft__is_own(g) ? g : weft__copied(ctx, g);
     else if (weft_dtype_size((weft_dtype)grad->a.dtype) == 2)
-        add_to_half(leaf, g);
+        add_to_half(ctx, leaf, g);
     else
-        weft_add_(grad, g);
+        weft__update(ctx, WEFT_OP_ADD_, grad, g);
     if (grad && !leaf->grad) {
         weft__ref(grad);
         weft__scope_remove(grad);

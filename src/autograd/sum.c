@@ -57,7 +57,7 @@ static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
         g = weft_sum(g, dims, n, true);
         g = weft_reshape(g, t->a.shape, t->a.ndim);
     }
-    return g && g->a.dtype != t->a.dtype && !is_half(t) ? weft_cast(g, (weft_dtype)t->a.dtype) : g;
+    return g && g->a.dtype != t->a.dtype && !is_half(t) ? weft__cast(g, (weft_dtype)t->a.dtype) : g;
 }
 
 void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool record)
@@ -70,7 +70,7 @@ void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool
         return;
     }
     if (!record && weft__is_own(s->whole) && !is_half(s->whole)) {
-        weft_add_(s->whole, g);
+        weft__update(t->ctx, WEFT_OP_ADD_, s->whole, g);
         return;
     }
     take(&s->whole, weft_add(weft__widened(s->whole), weft__widened(g)));
@@ -113,16 +113,16 @@ bool weft__sum_add_part(weft__sum *s, const weft_tensor *t, weft__node *const *v
     const int64_t end = size > 0 ? place->from + (size - 1) * place->step + 1 : place->from;
     const bool first = !s->whole;
     if (first)
-        take(&s->whole, weft_zeros(t->ctx, (weft_dtype)g->a.dtype, t->a.shape, t->a.ndim));
+        take(&s->whole, weft__filled(t->ctx, (weft_dtype)g->a.dtype, t->a.shape, t->a.ndim, 0));
     else if (is_half(s->whole))
-        take(&s->whole, weft_cast(s->whole, WEFT_F32));
+        take(&s->whole, weft__cast(s->whole, WEFT_F32));
     else if (!weft__is_own(s->whole))
-        take(&s->whole, weft_clone(s->whole));
+        take(&s->whole, weft__copied(t->ctx, s->whole));
     weft_tensor *seen = s->whole ? seen_through(s->whole, views, n, sliced) : NULL;
     if (!seen)
         return false;
     seen = weft_slice(seen, place->dim, place->from, end, place->step);
-    return first ? weft_copy_(seen, g) : weft_add_(seen, g);
+    return weft__update(t->ctx, first ? WEFT_OP_COPY_ : WEFT_OP_ADD_, seen, g);
 }
 
 /* A slice with steps under the shape of all that lies between its ends. */
@@ -135,7 +135,7 @@ static weft_tensor *stretched(weft_tensor *g, const weft__place *place)
     memcpy(shape, g->a.shape, sizeof shape);
     shape[place->dim] = span;
     weft_tensor *index = weft_arange(g->ctx, WEFT_I64, 0, (double)span, (double)place->step);
-    weft_tensor *zeros = weft_zeros(g->ctx, (weft_dtype)g->a.dtype, shape, g->a.ndim);
+    weft_tensor *zeros = weft__filled(g->ctx, (weft_dtype)g->a.dtype, shape, g->a.ndim, 0);
     return weft_index_add(zeros, index, g, place->dim);
 }
 
@@ -178,7 +178,7 @@ static weft_tensor *gap(const weft__part *part, int64_t size)
     int64_t shape[WEFT__MAX_DIMS];
     memcpy(shape, part->g->a.shape, sizeof shape);
     shape[part->dim] = size;
-    return weft_zeros(part->g->ctx, (weft_dtype)part->g->a.dtype, shape, part->g->a.ndim);
+    return weft__filled(part->g->ctx, (weft_dtype)part->g->a.dtype, shape, part->g->a.ndim, 0);
 }
 
 /* Equal slices become one; their sum is the last one's gradient. */
@@ -266,7 +266,7 @@ weft_tensor *weft__sum_finish(weft_ctx *ctx, weft__sum *s)
     if (s->parts)
         drop_parts(ctx, s);
     if (s->whole && s->whole->a.dtype != s->dtype && ctx->status == WEFT_OK)
-        take(&s->whole, weft_cast(s->whole, (weft_dtype)s->dtype));
+        take(&s->whole, weft__cast(s->whole, (weft_dtype)s->dtype));
     if (ctx->status != WEFT_OK) {
         weft__sum_drop(ctx, s);
         return NULL;

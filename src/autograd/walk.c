@@ -407,7 +407,7 @@ static void seed(weft__walk *w, weft_tensor *const *cotangents)
             return;
         }
         if (!g)
-            g = weft_full_like(t, 1);
+            g = weft__filled(w->ctx, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim, 1);
         if (g)
             deliver(w, t, g);
     }

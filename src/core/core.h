@@ -528,6 +528,13 @@ bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t);
 weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to);
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value);
+/* A contiguous copy of t, and a new tensor full of value, outside the tape. NULL: error recorded. */
+weft_tensor *weft__copied(weft_ctx *ctx, weft_tensor *t);
+weft_tensor *weft__filled(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value);
+/* x = x op y in place, op one of ADD_ ... COPY_, for who knows that x may be written, and y broadcasts to x and has no
+ * history that matters. Converts y, or copies it if it overlaps x. Returns x, or NULL with the error recorded; y NULL
+ * gives NULL. */
+weft_tensor *weft__update(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y);
 
 /* ---- Between the host and the device (access.c): inside of a call, function is its name for messages ---- */
 

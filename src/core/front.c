@@ -1,4 +1,5 @@
-/* front.c - small checks and conversions that the front ends of operations share. */
+/* front.c - what is done inside of a call that has been entered: checks, conversions, copies, changes in place. */
+#include <string.h>
 #include "core.h"
 
 weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
@@ -115,12 +116,47 @@ weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
     return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
 }
 
+weft_tensor *weft__copied(weft_ctx *ctx, weft_tensor *t)
+{
+    weft_tensor *copy = weft__new(ctx, WEFT_OP_CONTIGUOUS, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
+    return copy && weft__copy_array(ctx, &t->a, &copy->a) == WEFT_OK ? copy : NULL;
+}
+
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)
 {
-    if (t->a.contiguous)
-        return t;
-    weft_tensor *copy = weft__new(ctx, WEFT_OP_CONTIGUOUS, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
-    if (!copy || weft__copy_array(ctx, &t->a, &copy->a) != WEFT_OK)
+    return t->a.contiguous ? t : weft__copied(ctx, t);
+}
+
+weft_tensor *weft__filled(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value)
+{
+    weft_tensor *t = weft__new(ctx, -1, dtype, shape, ndim);
+    return t && weft__fill_array(ctx, &t->a, value) == WEFT_OK ? t : NULL;
+}
+
+/* Views of the same memory in another order would be read after they are written. */
+static weft_tensor *without_overlap(weft_ctx *ctx, weft_tensor *x, weft_tensor *y)
+{
+    bool same = x->a.data == y->a.data && weft__same_shape(&x->a, &y->a) &&
+                memcmp(x->a.strides, y->a.strides, sizeof x->a.strides[0] * (size_t)x->a.ndim) == 0;
+    return same || !weft__storages_overlap(x->storage, y->storage) ? y : weft__copied(ctx, y);
+}
+
+weft_tensor *weft__update(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
+{
+    if (y && op != WEFT_OP_COPY_) /* whose kernel converts */
+        y = weft__cast(y, (weft_dtype)x->a.dtype);
+    if (y)
+        y = without_overlap(ctx, x, y);
+    if (!y || ctx->status != WEFT_OK)
         return NULL;
-    return copy;
+    weft__array expanded = weft__expanded(&y->a, x->a.shape, x->a.ndim);
+    weft__attrs attrs;
+    attrs.ni = attrs.nf = 0;
+    const bool watched = ctx->options.nan_watch && weft__first_nonfinite(ctx, (weft_tensor *[]){x, y}, 2) < 0;
+    const weft_status status =
+        weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1, &attrs);
+    weft__storage_written(ctx, x->storage);
+    if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
+        return NULL;
+    return x;
 }

@@ -19,14 +19,6 @@ static bool fits(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
     return false;
 }
 
-/* Views of the same memory in another order would be read after they are written. */
-static weft_tensor *without_overlap(weft_tensor *x, weft_tensor *y)
-{
-    bool same = x->a.data == y->a.data && weft__same_shape(&x->a, &y->a) &&
-                memcmp(x->a.strides, y->a.strides, sizeof x->a.strides[0] * (size_t)x->a.ndim) == 0;
-    return same || !weft__storages_overlap(x->storage, y->storage) ? y : weft_clone(y);
-}
-
 static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
 {
     weft_tensor *in[2] = {x, y};
@@ -57,23 +49,7 @@ static weft_tensor *change(int op, weft_tensor *x, weft_tensor *y)
             "%s is bool, which has no arithmetic in place; use weft_logical_and, weft_logical_or or weft_logical_xor",
             weft__describe(x).s);
     } else {
-        if (op != WEFT_OP_COPY_ && (weft_dtype)in[1]->a.dtype != dtype)
-            in[1] = weft_cast(in[1], dtype);
-        if (in[1])
-            in[1] = without_overlap(x, in[1]);
-        if (in[1]) {
-            weft__array expanded = weft__expanded(&in[1]->a, x->a.shape, x->a.ndim);
-            weft__attrs attrs;
-            attrs.ni = attrs.nf = 0;
-            const bool watched =
-                ctx->options.nan_watch && weft__first_nonfinite(ctx, (weft_tensor *[]){x, in[1]}, 2) < 0;
-            if (weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1,
-                                 &attrs) == WEFT_OK)
-                result = x;
-            weft__storage_written(ctx, x->storage);
-            if (result && watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x))
-                result = NULL;
-        }
+        result = weft__update(ctx, op, x, in[1]);
     }
     return weft__leave_with(ctx, result);
 }
