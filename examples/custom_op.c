@@ -3,8 +3,8 @@
  *
  * The operation has two parts: forward, plain C over the elements; and backward, written with Weft's operations, so
  * that it works on every device and can be differentiated again. On a GPU (--device cuda) forward would be a kernel of
- * your own, launched by the callback forward_cuda; this program has none, and composes snake of Weft's operations
- * there. */
+ * your own, launched by a callback in the list .devices = {{"cuda", launch_snake}}; this program has none, and composes
+ * snake of Weft's operations there. */
 #include <math.h>
 #include <string.h>
 #include "common/options.h"

@@ -29,6 +29,12 @@ static weft_status wait_for(void *device)
     return cpu->synchronize(device);
 }
 
+static weft_status with_stream(void *device, weft_status (*call)(void *stream, void *user), void *user)
+{
+    (void)device;
+    return call(FAKE_STREAM, user);
+}
+
 static int count(char *why, size_t size)
 {
     snprintf(why, size, "%s", "");
@@ -50,6 +56,7 @@ static void make(void)
     fake.to_host = to_host;
     fake.from_host = from_host;
     fake.synchronize = wait_for;
+    fake.with_stream = with_stream;
     fake.count = count;
     fake.info = describe;
     weft__backend_register(&fake);

@@ -7,6 +7,8 @@
 
 enum { FAKE_DEVICES = 2 };
 
+#define FAKE_STREAM ((void *)(uintptr_t)0x5eed)
+
 /* Registers it, the first time; two devices. Changes to *fake_device() hold for what runs afterwards: put them back. */
 weft__backend *fake_device(void);
 

@@ -289,3 +289,95 @@ WEFT_TEST(Driver, ConvertsResultsBack)
     WEFT_CHECK_EQ_INT((int64_t)weft_item(c, weft_sum(z, WEFT_ALL, false)), 5 * 24);
     fault_ctx_close(c, &memory);
 }
+
+/* ---- Custom operations ---- */
+
+typedef struct called {
+    int host, device;
+    void *stream;
+    weft_status status;
+} called;
+
+static weft_status double_it(const weft_array *in, weft_array *out)
+{
+    for (int64_t i = 0; i < out->count; i++)
+        ((float *)out->data)[i] = 2 * ((const float *)in[0].data)[i];
+    return WEFT_OK;
+}
+
+static weft_status on_host(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)n;
+    ((called *)user)->host++;
+    return double_it(in, out);
+}
+
+static weft_status on_device(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *stream, void *user)
+{
+    (void)c, (void)n;
+    called *seen_by = user;
+    seen_by->device++;
+    seen_by->stream = stream;
+    (void)double_it(in, out);
+    return seen_by->status;
+}
+
+static double doubled(weft_ctx *c, const weft_custom_op *op)
+{
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
+    return weft_item(c, weft_sum(weft_custom(op, &x, 1), WEFT_ALL, false));
+}
+
+WEFT_TEST(CustomDevices, EachHasItsOwnCallback)
+{
+    fault_memory here = {0}, there = {0};
+    weft_ctx *cpu = open_on("cpu", &here), *test = open_on("test", &there);
+    called by = {.status = WEFT_OK};
+    weft_custom_op op = {
+        .name = "doubled", .forward = on_host, .devices = {{"cuda", NULL}, {"test", on_device}}, .user = &by};
+    WEFT_CHECK(doubled(cpu, &op) == 6);
+    WEFT_CHECK_EQ_INT(by.host, 1);
+    WEFT_CHECK_EQ_INT(by.device, 0);
+    WEFT_CHECK(doubled(test, &op) == 6);
+    WEFT_CHECK_EQ_INT(by.host, 1);
+    WEFT_CHECK_EQ_INT(by.device, 1);
+    WEFT_CHECK(by.stream == FAKE_STREAM);
+    op.devices[0].device = "cpu"; /* it is in the list: forward is not asked */
+    op.devices[0].forward = on_device;
+    WEFT_CHECK(doubled(cpu, &op) == 6);
+    WEFT_CHECK_EQ_INT(by.host, 1);
+    WEFT_CHECK(by.stream == NULL);
+    fault_ctx_close(cpu, &here);
+    fault_ctx_close(test, &there);
+}
+
+WEFT_TEST(CustomDevices, OneThatIsMissingIsNamed)
+{
+    fault_memory here = {0}, there = {0};
+    weft_ctx *cpu = open_on("cpu", &here), *test = open_on("test", &there);
+    called by = {.status = WEFT_OK};
+    weft_custom_op op = {.name = "doubled", .forward = on_host, .devices = {{"cuda", on_device}}, .user = &by};
+    doubled(test, &op);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(test), "weft_doubled: it has no forward callback for the device \"test\"");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(test), "only for the host, \"cuda\"; add {\"test\", callback}");
+    WEFT_CHECK_STATUS(weft_ctx_clear(test), WEFT_E_UNSUPPORTED);
+    op.forward = NULL;
+    doubled(cpu, &op);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(cpu), "for the device \"cpu\", only for \"cuda\"");
+    WEFT_CHECK_STATUS(weft_ctx_clear(cpu), WEFT_E_UNSUPPORTED);
+    op.devices[0].device = NULL;
+    doubled(cpu, &op);
+    WEFT_CHECK_STATUS(weft_ctx_clear(cpu), WEFT_E_INVALID);
+    WEFT_CHECK_EQ_INT(by.host + by.device, 0);
+    for (int k = 0; k < WEFT_CUSTOM_DEVICES; k++) /* no end of the list but its length */
+        op.devices[k] = (weft_custom_device){k < WEFT_CUSTOM_DEVICES - 1 ? "other" : "test", on_device};
+    WEFT_CHECK(doubled(test, &op) == 6);
+    doubled(cpu, &op);
+    WEFT_CHECK_STATUS(weft_ctx_clear(cpu), WEFT_E_UNSUPPORTED);
+    by.status = WEFT_E_IO;
+    doubled(test, &op);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(test), "its forward callback for \"test\" returned");
+    WEFT_CHECK_STATUS(weft_ctx_clear(test), WEFT_E_CALLBACK);
+    fault_ctx_close(cpu, &here);
+    fault_ctx_close(test, &there);
+}

@@ -123,12 +123,6 @@ static weft_status forward_cuda(weft_ctx *ctx, const weft_array *in, int n, weft
     return weft_ctx_fail(ctx, WEFT_E_DEVICE, "cublasLtMatmul of the benchmark gives status %d", (int)status);
 }
 
-static weft_status forward_host(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
-{
-    (void)in, (void)n, (void)out, (void)user;
-    return weft_ctx_fail(ctx, WEFT_E_UNSUPPORTED, "cuBLASLt runs on a GPU only");
-}
-
 static weft_status infer(weft_ctx *ctx, const weft_array *in, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
                          void *user)
 {
@@ -284,8 +278,7 @@ bench_lt_plan *bench_lt_prepare(bench_lt *lt, const bench_product *p, char *mess
     }
     plan->lt = lt;
     plan->p = *p;
-    plan->op = (weft_custom_op){
-        .name = "cublaslt", .infer = infer, .forward = forward_host, .forward_cuda = forward_cuda, .user = plan};
+    plan->op = (weft_custom_op){.name = "cublaslt", .infer = infer, .devices = {{"cuda", forward_cuda}}, .user = plan};
     make_operands(plan);
     if (weft_ctx_status(lt->ctx) != WEFT_OK) {
         snprintf(message, size, "%s", weft_ctx_message(lt->ctx));

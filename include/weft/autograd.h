@@ -113,6 +113,17 @@ typedef struct weft_array {
     int64_t count;
 } weft_array;
 
+/* How a custom operation is computed on one kind of device. forward fills output: data point to that device's memory,
+ * stream is where its work is queued (on "cuda" a cudaStream_t; NULL: the device has no such thing), which the callback
+ * need not wait for. */
+typedef struct weft_custom_device {
+    const char *device; /* its kind, "cuda" (weft_device_kind) */
+    weft_status (*forward)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
+                           void *user);
+} weft_custom_device;
+
+#define WEFT_CUSTOM_DEVICES 8
+
 typedef struct weft_custom_op {
     size_t struct_size; /* 0, or sizeof(weft_custom_op): lets a later library know which fields you have */
     const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
@@ -122,12 +133,14 @@ typedef struct weft_custom_op {
     weft_status (*infer)(weft_ctx *ctx, const weft_array *inputs, int n, weft_dtype *dtype, int64_t *shape, int *ndim,
                          void *user);
 
-    /* Fills output on the CPU. Required. In a bool, 0 is false and every other byte true: it becomes 1. */
+    /* Fills output where the host may touch its memory (weft_ctx_on_host): on the CPU. NULL: not available there. In a
+     * bool, 0 is false and every other byte true, on each device: it becomes 1. */
     weft_status (*forward)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *user);
 
-    /* Fills output on CUDA: data are device pointers, stream is a cudaStream_t. NULL: not available there. */
-    weft_status (*forward_cuda)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
-                                void *user);
+    /* Fills output on other devices, by the name of their kind: .devices = {{"cuda", launch_swish}}. The first one
+     * without a name ends the list. A device that is in it is not asked for forward. One of the two is required; where
+     * neither is of the context's device, weft_custom is WEFT_E_UNSUPPORTED. */
+    weft_custom_device devices[WEFT_CUSTOM_DEVICES];
 
     /* Sets gradients[k] (NULL: none; else of input k's shape or one that it broadcasts to, of this context or shared,
      * alive: weft_escape it from a scope of your own) from the gradient of the output, by any operations, other custom

@@ -41,6 +41,7 @@ static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
 typedef struct forward_call {
     weft_ctx *ctx;
     const weft_custom_op *op;
+    const weft_custom_device *device; /* NULL: the one for the host */
     const weft_array *in;
     weft_array *out;
     int n;
@@ -49,7 +50,30 @@ typedef struct forward_call {
 static weft_status call_on_stream(void *stream, void *user)
 {
     const forward_call *f = user;
-    return f->op->forward_cuda(f->ctx, f->in, f->n, f->out, stream, f->op->user);
+    return f->device->forward(f->ctx, f->in, f->n, f->out, stream, f->op->user);
+}
+
+static weft_status call_it(const forward_call *f)
+{
+    const weft__backend *backend = f->ctx->backend;
+    if (!f->device)
+        return f->op->forward(f->ctx, f->in, f->n, f->out, f->op->user);
+    return backend->with_stream ? backend->with_stream(f->ctx->device, call_on_stream, (void *)f)
+                                : call_on_stream(NULL, (void *)f);
+}
+
+/* The devices that it is for, as in "it is for \"cpu\" and \"cuda\"". */
+static weft_status refuse_device(weft_ctx *ctx, const weft_custom_op *op)
+{
+    char has[256] = "";
+    size_t used = op->forward ? (size_t)weft_text(has, sizeof has, "the host") : 0;
+    for (int k = 0; k < WEFT_CUSTOM_DEVICES && op->devices[k].device && used < sizeof has; k++)
+        used +=
+            (size_t)weft_text(has + used, sizeof has - used, "%s\"%.32s\"", used ? ", " : "", op->devices[k].device);
+    return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED,
+                            "it has no forward callback for the device \"%s\", only for %s; add {\"%s\", callback} to "
+                            "its devices, or bring the operands to another device with weft_copy_to",
+                            ctx->backend->name, has, ctx->backend->name);
 }
 
 /* Calls the callback on dense arrays. */
@@ -59,23 +83,19 @@ static weft_status call_forward(weft_ctx *ctx, const weft_custom_op *op, const w
     weft_array views[WEFT__MAX_CUSTOM_INPUTS], result = outside_view(out, true);
     for (int k = 0; k < n; k++)
         views[k] = outside_view(in[k], true);
-    const bool on_host = ctx->backend->host_memory;
-    if (!on_host && !(op->forward_cuda && ctx->backend->with_stream))
-        return weft__fail_named(ctx, op->name, WEFT_E_UNSUPPORTED,
-                                "it has no implementation for the device \"%s\"; set its forward_cuda callback",
-                                ctx->backend->name);
     forward_call f = {.ctx = ctx, .op = op, .in = views, .out = &result, .n = n};
+    if (!weft__custom_runs(ctx, op, &f.device))
+        return refuse_device(ctx, op);
     const weft__call_id call = weft__call_begins(ctx, "the forward callback of a custom operation", false);
     if (!call)
         return ctx->status;
-    weft_status status = on_host ? op->forward(ctx, views, n, &result, op->user)
-                                 : ctx->backend->with_stream(ctx->device, call_on_stream, &f);
+    weft_status status = call_it(&f);
     if (!weft__call_ends(ctx, "custom", call))
         return WEFT_E_STATE;
     if (status == WEFT_OK)
         return ctx->status;
-    return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its %s callback returned %s",
-                            on_host ? "forward" : "forward_cuda", weft_status_name(status));
+    return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its forward callback for \"%s\" returned %s",
+                            ctx->backend->name, weft_status_name(status));
 }
 
 static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
@@ -142,8 +162,8 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
     if (depth == 1 && op->name)
         ctx->outer_name = op->name;
     weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
-    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || !op->forward ||
-        (op->struct_size && op->struct_size != sizeof *op)) {
+    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || (op->struct_size && op->struct_size != sizeof *op) ||
+        (!op->forward && !op->devices[0].device)) {
         weft__fail_named(
             ctx, "custom", WEFT_E_INVALID,
             "needs struct_size 0 or %zu (is %zu), a name, a forward callback and at most %d operands (%d given)",

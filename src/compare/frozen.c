@@ -327,7 +327,7 @@ const char *weft__frozen_kernel(const weft__frozen *f)
 
 bool weft__can_rerun(const weft_ctx *ctx, const weft__launch *l)
 {
-    return !l->custom || (!l->grad && (ctx->backend->host_memory || l->custom->forward_cuda));
+    return !l->custom || (!l->grad && weft__custom_runs(ctx, l->custom, NULL));
 }
 
 weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind kind)

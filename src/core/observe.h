@@ -3,6 +3,7 @@
 #ifndef WEFT_CORE_OBSERVE_H
 #define WEFT_CORE_OBSERVE_H
 
+#include <string.h>
 #include "core.h"
 
 typedef enum weft__phase { WEFT__FORWARD, WEFT__BACKWARD, WEFT__OPTIMISER } weft__phase;
@@ -48,6 +49,19 @@ void weft__launch_begins(weft__launch *launch);
 void weft__launch_ends(const weft__launch *launch, weft_status status);
 /* All but the first `launches` that are under way are given up: a callback within them will not return. */
 void weft__launches_cut(weft_ctx *ctx, int launches);
+
+/* Whether an operation of weft_custom has a forward callback for the device of ctx, on which *device (may be NULL) then
+ * is: NULL where it is the one for the host. */
+static inline bool weft__custom_runs(const weft_ctx *ctx, const weft_custom_op *op, const weft_custom_device **device)
+{
+    const weft_custom_device *found = NULL;
+    for (int k = 0; !found && k < WEFT_CUSTOM_DEVICES && op->devices[k].device; k++)
+        if (strcmp(op->devices[k].device, ctx->backend->name) == 0)
+            found = &op->devices[k];
+    if (device)
+        *device = found;
+    return found ? found->forward != NULL : ctx->backend->host_memory && op->forward;
+}
 
 /* The row's name, or that of the user's operation. */
 const char *weft__launch_kernel(const weft__launch *launch);

@@ -41,7 +41,7 @@ TEST_P(Custom, RunsOnTheStreamAfterWhatItReads)
     op.struct_size = sizeof op;
     op.name = "identity";
     op.forward = forward_on_host;
-    op.forward_cuda = forward_on_stream;
+    op.devices[0] = {"cuda", forward_on_stream};
     op.backward = pass_through;
     op.user = &calls;
     weft_tensor *x = weft_full(c, WEFT_F32, WEFT_DIMS(300), 1.5);
@@ -62,7 +62,7 @@ TEST_P(Custom, WithoutADeviceCallbackIsAClearError)
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
     EXPECT_EQ(weft_custom(&op, &x, 1), nullptr);
     EXPECT_EQ(weft_ctx_status(c), WEFT_E_UNSUPPORTED);
-    EXPECT_NE(c.message().find("set its forward_cuda callback"), std::string::npos) << c.message();
+    EXPECT_NE(c.message().find("add {\"cuda\", callback} to its devices"), std::string::npos) << c.message();
 }
 
 TEST_P(Custom, SharedTensorsCrossDevices)

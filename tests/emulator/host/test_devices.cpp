@@ -92,7 +92,7 @@ void expect_own_memory(const char *name, int wanted)
     op.struct_size = sizeof op;
     op.name = "where";
     op.forward = never;
-    op.forward_cuda = expect_device;
+    op.devices[0] = {"cuda", expect_device};
     op.user = &wanted;
     weft_tensor *x = weft_full(c, WEFT_F32, WEFT_DIMS(300), 1.5);
     EXPECT_EQ(weft_item(c, weft_sum(weft_custom(&op, &x, 1), WEFT_ALL, false)), 450) << c.message();

@@ -41,7 +41,7 @@ weft_custom_op asking_op(cudaError_t *answer)
     weft_custom_op op = {};
     op.name = "ask_stream";
     op.forward = never_on_host;
-    op.forward_cuda = ask_stream;
+    op.devices[0] = {"cuda", ask_stream};
     op.backward = twice;
     op.user = answer;
     return op;
