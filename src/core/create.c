@@ -304,11 +304,11 @@ weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, i
 }
 
 /* The whole numbers that a dtype holds without a gap. */
-static weft__bounds whole_numbers(weft_dtype dtype)
+static weft__int_range whole_numbers(weft_dtype dtype)
 {
     const int bits = dtype == WEFT_F64 ? 53 : dtype == WEFT_F32 ? 24 : dtype == WEFT_F16 ? 11 : 8;
     const int64_t most = INT64_C(1) << bits;
-    return weft_dtype_is_float(dtype) ? (weft__bounds){-most, most} : weft__bounds_of((int32_t)dtype);
+    return weft_dtype_is_float(dtype) ? (weft__int_range){-most, most} : weft__int_range_of((int32_t)dtype);
 }
 
 static bool can_draw(weft_ctx *ctx, weft_dtype dtype, int64_t lo, int64_t hi)
@@ -324,7 +324,7 @@ static bool can_draw(weft_ctx *ctx, weft_dtype dtype, int64_t lo, int64_t hi)
                          (long long)hi);
         return false;
     }
-    const weft__bounds held = whole_numbers(dtype);
+    const weft__int_range held = whole_numbers(dtype);
     if (lo >= held.lo && hi - 1 <= held.hi)
         return true;
     weft__fail_named(

@@ -10,13 +10,13 @@
 #include "half.h"
 
 /* What an integer dtype holds. */
-typedef struct weft__bounds {
+typedef struct weft__int_range {
     int64_t lo, hi;
-} weft__bounds;
+} weft__int_range;
 
-WEFT_HD weft__bounds weft__bounds_of(int32_t dtype)
+WEFT_HD weft__int_range weft__int_range_of(int32_t dtype)
 {
-    weft__bounds b;
+    weft__int_range b;
     b.lo = dtype == WEFT_BOOL || dtype == WEFT_U8 ? 0
            : dtype == WEFT_I8                     ? INT8_MIN
            : dtype == WEFT_I32                    ? INT32_MIN
@@ -49,7 +49,7 @@ WEFT_HD int64_t weft__to_narrow(double x, double lo, double hi)
 /* To an integer dtype or bool. */
 WEFT_HD int64_t weft__to_integer(int32_t dtype, double x)
 {
-    weft__bounds b = weft__bounds_of(dtype);
+    weft__int_range b = weft__int_range_of(dtype);
     if (dtype == WEFT_BOOL)
         return x != 0;
     return dtype == WEFT_I64 ? weft__to_i64(x) : weft__to_narrow(x, (double)b.lo, (double)b.hi);
@@ -58,7 +58,7 @@ WEFT_HD int64_t weft__to_integer(int32_t dtype, double x)
 /* Whether an integer dtype holds x as it is; a bool 0 and 1. */
 WEFT_HD bool weft__holds(int32_t dtype, double x)
 {
-    weft__bounds b = weft__bounds_of(dtype);
+    weft__int_range b = weft__int_range_of(dtype);
     return x >= (double)b.lo && (dtype == WEFT_I64 ? x < 0x1p63 : x <= (double)b.hi) && x == floor(x);
 }
 

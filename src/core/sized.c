@@ -11,7 +11,7 @@ static bool plausible(size_t size)
     return size > sizeof(size_t) && size % sizeof(size_t) == 0;
 }
 
-/* "WEFT_CONV2D_DEFAULTS" of "weft_conv2d_params". */
+/* "WEFT_..._DEFAULTS" of "weft_..._params". */
 static const char *defaults_name(const char *type, char name[80])
 {
     size_t length = strlen(type);

@@ -60,6 +60,6 @@ bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_ten
         return true;
     if (op != WEFT_OP_CLAMP)
         return weft__scalar_fits(ctx, op, "the scalar", p, x);
-    const weft__bounds b = weft__bounds_of(x->a.dtype == WEFT_BOOL ? WEFT_I64 : x->a.dtype);
+    const weft__int_range b = weft__int_range_of(x->a.dtype == WEFT_BOOL ? WEFT_I64 : x->a.dtype);
     return limit_fits(ctx, "lo", p, p <= (double)b.hi, x) && limit_fits(ctx, "hi", q, q >= (double)b.lo, x);
 }

@@ -224,7 +224,7 @@ static void copy_same(const weft__exec *e, const weft__array *x, weft__array *y)
     {                                                                                                                  \
         const S *x = in[0];                                                                                            \
         D *y = out;                                                                                                    \
-        const weft__bounds *b = param;                                                                                 \
+        const weft__int_range *b = param;                                                                              \
         const double lo = (double)b->lo;                                                                               \
         const double hi = (double)b->hi;                                                                               \
         (void)lo, (void)hi;                                                                                            \
@@ -286,7 +286,7 @@ static weft_status convert(const weft__exec *e, const weft__array *x, weft__arra
         return WEFT_OK;
     }
     const weft__compute_type from = weft__compute_type_of(x->dtype);
-    const weft__bounds b = weft__bounds_of(y->dtype);
+    const weft__int_range b = weft__int_range_of(y->dtype);
     weft__map m;
     m.n_in = m.n_out = 1;
     m.in[0] = x;
