@@ -96,8 +96,8 @@ __device__ __forceinline__ bool weft_conv_inside(int32_t at, int32_t extent)
     return static_cast<uint32_t>(at) < static_cast<uint32_t>(extent);
 }
 
-/* Fills in layer for CONV2D or CONV2D_TRANSPOSE. False: an extent is beyond what the kernels' 32-bit coordinates hold.
- * */
+/* Fills in layer for CONV2D or CONV2D_TRANSPOSE. False: an extent is beyond what the kernels' 32-bit coordinates
+ * hold. */
 bool weft_conv_describe(const weft__exec *e, bool transposed, weft_conv_layer *layer);
 
 /* The same for CONV2D_WEIGHT: the forward layer that dw (out[0]) is the gradient of. */
@@ -106,8 +106,8 @@ bool weft_conv_describe_weight(const weft__exec *e, weft_conv_layer *layer);
 weft_status weft_conv_too_large(const weft__exec *e);
 
 /* Into how many parts sums of terms products, for outputs of blocks blocks, are split so that the device is busy, and
- * no part is longer than accuracy allows. The parts, out_count elements of compute_bytes each, are kept within a limit.
- * */
+ * no part is longer than accuracy allows. The parts, out_count elements of compute_bytes each, are kept within a
+ * limit. */
 int weft_conv_splits(const weft__exec *e, int64_t blocks, int64_t terms, int64_t out_count, size_t compute_bytes);
 
 /* y = sum of parts in their order (+ bias[i / plane % channels], if there is one), of y's dtype; parts are f32, or f64

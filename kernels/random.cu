@@ -22,8 +22,8 @@ stream stream_of(const weft__exec *e)
     return {static_cast<uint64_t>(e->attrs->i[WEFT__RNG_SEED]), static_cast<uint64_t>(e->attrs->i[WEFT__RNG_CALL])};
 }
 
-/* Elements 4 quad ... 4 quad + 3 in memory, or those of them that are below count; packed: all at once where possible.
- * */
+/* Elements 4 quad ... 4 quad + 3 in memory, or those of them that are below count; packed: all at once where
+ * possible. */
 template <class T>
 __device__ __forceinline__ weft_pack<T, FOUR> load_quad(const T *x, int64_t quad, int64_t count, bool packed)
 {

@@ -73,8 +73,8 @@ __device__ __forceinline__ void weft_get_or(weft_compute_t<T> (&v)[N], const T *
         v[k] = value;
 }
 
-/* Weights and biases of a norm over rows of type T: of that type, or of the one that T is computed in; none: both NULL.
- * */
+/* Weights and biases of a norm over rows of type T: of that type, or of the one that T is computed in; none: both
+ * NULL. */
 template <class T> struct weft_weights {
     const T *own;
     const weft_compute_t<T> *wide;

@@ -1,8 +1,8 @@
 /* softmax.cu - softmax, log_softmax and their first-order gradients along one dim.
  *
  * An array is seen as [outer, n, inner] with n the dim's size. With inner 1 a slice is a contiguous row (rows.h); else
- * neighbouring threads take neighbouring columns of [n, inner], and the threads of a block share a column's elements.
- * */
+ * neighbouring threads take neighbouring columns of [n, inner], and the threads of a block share a column's
+ * elements. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "rows.h"

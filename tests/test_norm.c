@@ -9,8 +9,8 @@ static const char *const kind_names[] = {"layer_norm", "rms_norm", "batch_norm",
 
 enum { ROWS = 64, COLUMNS = 6, NAMES = 5 };
 
-/* x, w, b, running mean and variance; half: x in that dtype, the others in f32. Else all in f64, with the same values.
- * */
+/* x, w, b, running mean and variance; half: x in that dtype, the others in f32. Else all in f64, with the same
+ * values. */
 typedef struct operands {
     weft_tensor *t[NAMES];
 } operands;

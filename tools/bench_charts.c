@@ -212,8 +212,8 @@ static void put_dot(FILE *out, const bench_report *r, const plot *p, const bench
     fputs("</title></circle>\n", out);
 }
 
-/* Whether an earlier case of the same name is labelled already, as those of other dtypes and of the same operation are.
- * */
+/* Whether an earlier case of the same name is labelled already, as those of other dtypes and of the same operation
+ * are. */
 static bool is_named(const bench_report *r, const bench_device *d, int k)
 {
     for (int j = 0; j < k; j++)

@@ -4,8 +4,8 @@
 
 #include "bench.h"
 
-/* An SVG: flops per byte across, flops per second up, both logarithmic; the roof of each dtype and a dot for each case.
- * */
+/* An SVG: flops per byte across, flops per second up, both logarithmic; the roof of each dtype and a dot for each
+ * case. */
 void chart_roofline(FILE *out, const bench_report *r, const bench_device *d);
 
 /* The number of the style's colour --sN for a dtype of the report. */

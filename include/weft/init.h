@@ -32,8 +32,8 @@ typedef enum weft_fan { WEFT_FAN_IN, WEFT_FAN_OUT } weft_fan;
 WEFT_API int64_t weft_fan_of(const weft_tensor *w, weft_fan fan);
 
 /* PyTorch's default for Linear and Conv2d: w, and b unless it is NULL, uniform in [-1 / sqrt(fan_in), 1 / sqrt(fan_in))
- * with the fan of w. (There: kaiming_uniform_ with a = sqrt(5), which is that.) Returns w. Source: LeCun et al. 1998.
- * */
+ * with the fan of w. (There: kaiming_uniform_ with a = sqrt(5), which is that.) Returns w. Source: LeCun et al.
+ * 1998. */
 WEFT_API weft_tensor *weft_init_layer_(weft_tensor *w, weft_tensor *b);
 
 /* Keeps the variance from layer to layer in one direction, forward (WEFT_FAN_IN) or backward (WEFT_FAN_OUT): standard

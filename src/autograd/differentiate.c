@@ -107,8 +107,8 @@ weft_tensor *weft__taken(weft__walk *w, const char *function, weft_tensor *g, co
     return w->create_graph || !weft__requires(g) ? g : weft__alias(ctx, -1, g);
 }
 
-/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is summed).
- * */
+/* Whether a callback's gradient fits an operand: of its shape, or of one that the operand broadcasts to (it is
+ * summed). */
 static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand)
 {
     int64_t shape[WEFT__MAX_DIMS];

@@ -44,8 +44,8 @@ static void take(weft_tensor **slot, weft_tensor *made)
 
 /* ---- Whole gradients ---- */
 
-/* Sums what was broadcast and casts, so that g has t's shape and dtype; half types may wait in another floating dtype.
- * */
+/* Sums what was broadcast and casts, so that g has t's shape and dtype; half types may wait in another floating
+ * dtype. */
 static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
 {
     if (!weft__same_shape(&g->a, &t->a)) {
@@ -78,8 +78,8 @@ void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool
 
 /* ---- Slices ---- */
 
-/* What views[n-1] of t, ... views[0] show, in the buffer of t's sum; NULL where that takes a copy, or after an error.
- * */
+/* What views[n-1] of t, ... views[0] show, in the buffer of t's sum; NULL where that takes a copy, or after an
+ * error. */
 static weft_tensor *seen_through(weft_tensor *buffer, weft__node *const *views, int n, const weft_tensor *sliced)
 {
     weft_tensor *t = buffer;

@@ -40,8 +40,8 @@ bool weft__sum_add_part(weft__sum *s, const weft_tensor *t, weft__node *const *v
 /* The same for one that is: at a place of t itself. */
 void weft__sum_note_part(weft__sum *s, const weft_tensor *t, const weft__place *place, weft_tensor *g);
 
-/* Ends the gathering: the gradient in the tensor's dtype, a reference of the caller's; s is empty. NULL after an error.
- * */
+/* Ends the gathering: the gradient in the tensor's dtype, a reference of the caller's; s is empty. NULL after an
+ * error. */
 weft_tensor *weft__sum_finish(weft_ctx *ctx, weft__sum *s);
 
 static inline weft_tensor *weft__sum_take(weft_ctx *ctx, weft__sum *s)

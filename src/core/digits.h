@@ -1,5 +1,5 @@
-/* digits.h - the decimal digits of a floating number: the fewest that give it back, computed exactly and without libc.
- * */
+/* digits.h - the decimal digits of a floating number: the fewest that give it back, computed exactly and without
+ * libc. */
 #ifndef WEFT_CORE_DIGITS_H
 #define WEFT_CORE_DIGITS_H
 

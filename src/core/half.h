@@ -35,8 +35,8 @@ WEFT_HD float weft__f16_to_f32(uint16_t h)
     return weft__from_bits_f32(u | sign);
 }
 
-/* Results below 2^-14 are denormal: adding 1/2 rounds them at 2^-24, the last place of 1/2 and of every f16 denormal.
- * */
+/* Results below 2^-14 are denormal: adding 1/2 rounds them at 2^-24, the last place of 1/2 and of every f16
+ * denormal. */
 WEFT_HD uint16_t weft__f16_from_f32(float x)
 {
     uint32_t u = weft__bits_f32(x);

@@ -1,5 +1,5 @@
-/* observe.h - somebody who watches every kernel launch of a context: what lockstep comparison and profiling stand on.
- * */
+/* observe.h - somebody who watches every kernel launch of a context: what lockstep comparison and profiling stand
+ * on. */
 #ifndef WEFT_CORE_OBSERVE_H
 #define WEFT_CORE_OBSERVE_H
 
@@ -34,8 +34,8 @@ struct weft__observer {
     int before; /* launches that were under way when it came: their ends are not for it */
     void (*begin)(weft__observer *self, const weft__launch *launch);
     void (*end)(weft__observer *self, const weft__launch *launch, weft_status status);
-    /* Launches that it has seen begin will never end: open of them are still under way. NULL: that cannot happen to it.
-     * */
+    /* Launches that it has seen begin will never end: open of them are still under way. NULL: that cannot happen to
+     * it. */
     void (*cut)(weft__observer *self, int open);
 };
 

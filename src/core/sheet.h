@@ -1,5 +1,5 @@
-/* sheet.h - text put together piece by piece in a caller's buffer, which may be too small or NULL; as snprintf counts.
- * */
+/* sheet.h - text put together piece by piece in a caller's buffer, which may be too small or NULL; as snprintf
+ * counts. */
 #ifndef WEFT_CORE_SHEET_H
 #define WEFT_CORE_SHEET_H
 

@@ -1,5 +1,5 @@
-/* text.c - see weft/text.h: the one place where numbers with a point are printed and read (scripts/checks/numbers.sh).
- * */
+/* text.c - see weft/text.h: the one place where numbers with a point are printed and read
+ * (scripts/checks/numbers.sh). */
 #define _POSIX_C_SOURCE 200809L /* uselocale */
 #include <weft/text.h>
 #include <locale.h>

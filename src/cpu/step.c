@@ -3,8 +3,8 @@
 #include "driver.h"
 
 /* in holds lists of n arrays one after the other: params, grads, velocity or both moments, master weights. All but the
- * gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or a copy.
- * */
+ * gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or a
+ * copy. */
 
 enum { MAX_LISTS = 5, PARAMS = 0, GRADS = 1 };
 

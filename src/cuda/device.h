@@ -21,8 +21,8 @@ typedef struct weft__cuda_fault {
 /* State of a part of the backend that needs more than a stream (cuBLASLt, cuDNN), made on its first use. */
 typedef enum weft__cuda_part { WEFT__CUDA_BLAS, WEFT__CUDA_DNN, WEFT__CUDA_PARTS } weft__cuda_part;
 
-/* Blocks of a launch that a multiprocessor holds at a time (weft__cuda_resident in launch.h). kernel NULL: nothing yet.
- * */
+/* Blocks of a launch that a multiprocessor holds at a time (weft__cuda_resident in launch.h). kernel NULL: nothing
+ * yet. */
 typedef struct weft__cuda_resident_blocks {
     const void *kernel;
     size_t shared;

@@ -1,5 +1,5 @@
-/* dnn.c - see dnn.h: the device's part with the library's handle, the plans by what they compute, and the work space.
- * */
+/* dnn.c - see dnn.h: the device's part with the library's handle, the plans by what they compute, and the work
+ * space. */
 #include "dnn.h"
 #include <string.h>
 #include "host.h"

@@ -58,8 +58,8 @@ static inline bool weft__cuda_aligned16(const void *p)
 #ifdef __cplusplus
 #include "weft_cuda.h"
 
-/* What a kernel's own WEFT_SHARED arrays may take where its dynamic shared memory is as much as can be: they count too.
- * */
+/* What a kernel's own WEFT_SHARED arrays may take where its dynamic shared memory is as much as can be: they count
+ * too. */
 enum { WEFT__CUDA_STATIC_SHARED = 1024 };
 
 /* Dynamic shared memory that a block may have without asking, and after weft__cuda_allow_shared. */
@@ -74,8 +74,8 @@ static inline size_t weft__cuda_most_shared(const weft__exec *e)
 }
 
 /* Before kernel is launched with this much dynamic shared memory. What it is allowed belongs to the kernel and the
- * device, not to the launch, so it is always the same: another thread's launch never finds less than it has asked for.
- * */
+ * device, not to the launch, so it is always the same: another thread's launch never finds less than it has asked
+ * for. */
 template <class... Params>
 inline cudaError_t weft__cuda_allow_shared(const weft__exec *e, void (*kernel)(Params...), size_t bytes)
 {

@@ -29,8 +29,8 @@ typedef struct weft__cuda_opened {
  * state. */
 void weft__cuda_library_open(weft__cuda_library which, weft__cuda_opened *opened);
 
-/* Fills functions[0..n) with the functions of these names. False: one is missing; handle becomes NULL, with the reason.
- * */
+/* Fills functions[0..n) with the functions of these names. False: one is missing; handle becomes NULL, with the
+ * reason. */
 bool weft__cuda_library_functions(weft__cuda_opened *opened, int n, const char *const *names, void (**functions)(void));
 
 #endif

@@ -1,5 +1,5 @@
-/* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the kernels.
- * */
+/* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the
+ * kernels. */
 #include <weft/params.h>
 #include "host.h"
 #include "kernels.h"

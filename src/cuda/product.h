@@ -36,8 +36,8 @@ void weft__cuda_describe_product(const weft__exec *e, weft__cuda_product *p);
 /* Joins batch dims that are one in a and b both, and makes them rows of a where b is the same for all of them. */
 void weft__cuda_join_batches(weft__cuda_product *p);
 
-/* p's product without what else p asks for; the sums that an activation is applied to go where they are kept, or to y.
- * */
+/* p's product without what else p asks for; the sums that an activation is applied to go where they are kept, or to
+ * y. */
 weft__cuda_product weft__cuda_bare_product(const weft__cuda_product *p);
 
 /* Applies e's activation to the result of its bare product. */

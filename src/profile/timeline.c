@@ -1,6 +1,6 @@
 /* timeline.c - when a device did what the host queued for it. Every launch lies between two marks in the device's
- * queue. They are read half a ring late, when the device has long passed them, so that the host does not wait for it.
- * */
+ * queue. They are read half a ring late, when the device has long passed them, so that the host does not wait for
+ * it. */
 #include "profile.h"
 
 enum { SLOTS = 2 * WEFT__HALF, ANCHOR = 2 * SLOTS, MARKS };

@@ -1,5 +1,5 @@
-/* watch.h - cuDNN on a machine without a GPU: the library, descriptions of GPUs, and a record of what was asked of it.
- * */
+/* watch.h - cuDNN on a machine without a GPU: the library, descriptions of GPUs, and a record of what was asked of
+ * it. */
 #ifndef WEFT_TESTS_CUDNN_WATCH_H
 #define WEFT_TESTS_CUDNN_WATCH_H
 

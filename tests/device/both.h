@@ -1,5 +1,5 @@
-/* both.h - one computation on the CPU and on the device under test, at sizes that the golden records are too small for.
- * */
+/* both.h - one computation on the CPU and on the device under test, at sizes that the golden records are too small
+ * for. */
 #ifndef WEFT_TESTS_BOTH_H
 #define WEFT_TESTS_BOTH_H
 

@@ -1,5 +1,5 @@
-/* test_linear.c - linear layers with an activation and their gradients, over several tiles, with tails, in every dtype.
- * */
+/* test_linear.c - linear layers with an activation and their gradients, over several tiles, with tails, in every
+ * dtype. */
 #include "both.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* tool.c - what a profiler puts in NVTX_INJECTION64_PATH, as small as can be: it counts ranges and keeps the last name.
- * */
+/* tool.c - what a profiler puts in NVTX_INJECTION64_PATH, as small as can be: it counts ranges and keeps the last
+ * name. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

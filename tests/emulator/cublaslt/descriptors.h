@@ -60,8 +60,8 @@ static_assert(sizeof(Operation) <= sizeof(cublasLtMatmulDescOpaque_t) &&
                   sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t),
               "the stand-in's descriptors live in the real ones' storage");
 
-/* Whether such a product can be done at all: types, sizes, leading dims, batches. The epilogue's pointers do not count.
- * */
+/* Whether such a product can be done at all: types, sizes, leading dims, batches. The epilogue's pointers do not
+ * count. */
 cublasStatus_t check_product(cublasLtMatmulDesc_t operation, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d);
 
