@@ -1,17 +1,19 @@
 /* attrs.h - the attributes of an operation as plain data, and the contract of every kernel that is found by name.
  *
  * Front ends, kernels and derivatives use the struct of their operation. The tape and saved runs, which know no
- * operation, see the same as ni integers i[] and nf reals f[]; so every struct is made of whole int64_t and double, its
- * integers from i[0] on and its reals from f[0] on. */
+ * operation, see the same as ni integers and nf reals; so every struct is made of whole int64_t and double, its
+ * integers from numbers.i[0] on and its reals from numbers.f[0] on. */
 #ifndef WEFT_CORE_ATTRS_H
 #define WEFT_CORE_ATTRS_H
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WEFT__MAX_INT_ATTRS 24
 #define WEFT__MAX_REAL_ATTRS 8
 
-/* What follows n integers: the reals. */
+/* Between n integers and the reals. */
 #define WEFT__AFTER(n) int64_t unused_[WEFT__MAX_INT_ATTRS - (n)]
 
 /* ---- One struct for each kind of operation ---- */
@@ -26,6 +28,10 @@ typedef struct weft__reduce_attrs {
     int64_t dims; /* bit d: dim d is reduced */
     int64_t keepdim;
 } weft__reduce_attrs;
+
+typedef struct weft__cast_attrs {
+    int64_t dtype; /* weft_dtype */
+} weft__cast_attrs;
 
 /* softmax, log_softmax, concat, indexing, unsqueeze */
 typedef struct weft__along_attrs {
@@ -70,6 +76,12 @@ typedef struct weft__arange_attrs {
     WEFT__AFTER(3);
     double start, step, last;
 } weft__arange_attrs;
+
+/* What rand, randn, randint and those by chance begin with. */
+typedef struct weft__draw_attrs {
+    int64_t seed; /* Philox key, 64 bits */
+    int64_t call; /* number of the random call in the context */
+} weft__draw_attrs;
 
 typedef struct weft__rand_attrs {
     int64_t seed, call;
@@ -127,11 +139,16 @@ typedef struct weft__pool_attrs {
     int64_t kernel[2], stride[2], padding[2];
 } weft__pool_attrs;
 
-typedef struct weft__sgd_attrs {
+/* What all optimiser steps begin with. */
+typedef struct weft__step_attrs {
     int64_t n; /* parameters */
-    int64_t nesterov, first_step;
+} weft__step_attrs;
+
+typedef struct weft__sgd_attrs {
+    int64_t n;
+    int64_t nesterov, first_step; /* first_step: velocity is unset */
     WEFT__AFTER(3);
-    double lr, momentum, dampening, weight_decay;
+    double lr, momentum, dampening, weight_decay; /* v = momentum v + (1 - dampening) g, see optim.h */
 } weft__sgd_attrs;
 
 typedef struct weft__adam_attrs {
@@ -141,38 +158,85 @@ typedef struct weft__adam_attrs {
     double lr, beta1, beta2, eps, weight_decay;
 } weft__adam_attrs;
 
+/* ---- All of them ---- */
+
+/* Every struct once: WHOLE(name, integers, varying), or MIXED(name, integers, reals, varying) where it has reals.
+ * varying: what need not be the same when the same call is made again, in the next step of a training loop, so that a
+ * recorded program must ask for it anew: WEFT__VARIES of each such field; all else is fixed. */
+#define WEFT__ATTRS_STRUCTS(WHOLE, MIXED)                                                                              \
+    MIXED(scalar, 0, 2, 0)                                                                                             \
+    WHOLE(reduce, 2, 0)                                                                                                \
+    WHOLE(cast, 1, 0)                                                                                                  \
+    WHOLE(along, 1, 0)                                                                                                 \
+    WHOLE(shape, 8, 0)                                                                                                 \
+    WHOLE(transpose, 2, 0)                                                                                             \
+    WHOLE(slice, 4, 0)                                                                                                 \
+    WHOLE(select, 2, 0)                                                                                                \
+    WHOLE(flip, 1, 0)                                                                                                  \
+    MIXED(pad, 16, 1, 0)                                                                                               \
+    MIXED(fill, 0, 1, 0)                                                                                               \
+    MIXED(arange, 3, 3, 0)                                                                                             \
+    WHOLE(draw, 2, WEFT__VARIES(draw, seed) | WEFT__VARIES(draw, call))                                                \
+    MIXED(rand, 2, 2, WEFT__VARIES(rand, seed) | WEFT__VARIES(rand, call))                                             \
+    MIXED(randn, 2, 2, WEFT__VARIES(randn, seed) | WEFT__VARIES(randn, call))                                          \
+    WHOLE(randint, 4, WEFT__VARIES(randint, seed) | WEFT__VARIES(randint, call))                                       \
+    MIXED(chance, 2, 1, WEFT__VARIES(chance, seed) | WEFT__VARIES(chance, call))                                       \
+    WHOLE(linear, 1, 0)                                                                                                \
+    MIXED(cross_entropy, 2, 1, 0)                                                                                      \
+    MIXED(attention, 1, 1, 0)                                                                                          \
+    MIXED(norm, 1, 1, 0)                                                                                               \
+    WHOLE(conv, 7, 0)                                                                                                  \
+    WHOLE(pool, 6, 0)                                                                                                  \
+    WHOLE(step, 1, 0)                                                                                                  \
+    MIXED(sgd, 3, 4, WEFT__VARIES(sgd, first_step) | WEFT__VARIES(sgd, lr))                                            \
+    MIXED(adam, 3, 5, WEFT__VARIES(adam, step) | WEFT__VARIES(adam, lr))
+
+/* Integer k is bit k, real k is bit WEFT__MAX_INT_ATTRS + k. */
+#define WEFT__VARIES(name, field) (1 << offsetof(weft__##name##_attrs, field) / 8)
+
 typedef struct weft__attrs {
-    int32_t ni, nf; /* how many of i and f are set */
+    int32_t ni, nf; /* how many of numbers.i and numbers.f are set */
     union {
-        __extension__ struct { /* as numbers */
+        struct {
+            int64_t i[WEFT__MAX_INT_ATTRS];
+            double f[WEFT__MAX_REAL_ATTRS];
+        } numbers;             /* for the tape, saved runs and copies of attributes: whatever the operation is */
+        __extension__ struct { /* going */
             int64_t i[WEFT__MAX_INT_ATTRS];
             double f[WEFT__MAX_REAL_ATTRS];
         };
-        weft__scalar_attrs scalar;
-        weft__reduce_attrs reduce;
-        weft__along_attrs along;
-        weft__shape_attrs shape;
-        weft__transpose_attrs transpose;
-        weft__slice_attrs slice;
-        weft__select_attrs select;
-        weft__flip_attrs flip;
-        weft__pad_attrs pad;
-        weft__fill_attrs fill;
-        weft__arange_attrs arange;
-        weft__rand_attrs rand;
-        weft__randn_attrs randn;
-        weft__randint_attrs randint;
-        weft__chance_attrs chance;
-        weft__linear_attrs linear;
-        weft__cross_entropy_attrs cross_entropy;
-        weft__attention_attrs attention;
-        weft__norm_attrs norm;
-        weft__conv_attrs conv;
-        weft__pool_attrs pool;
-        weft__sgd_attrs sgd;
-        weft__adam_attrs adam;
+#define WHOLE(name, ...) weft__##name##_attrs name;
+        WEFT__ATTRS_STRUCTS(WHOLE, WHOLE)
+#undef WHOLE
     };
 } weft__attrs;
+
+enum {
+#define WHOLE(name, ints, varying) WEFT__INTS_##name = ints, WEFT__REALS_##name = 0, WEFT__VARYING_##name = varying,
+#define MIXED(name, ints, reals, varying)                                                                              \
+    WEFT__INTS_##name = ints, WEFT__REALS_##name = reals, WEFT__VARYING_##name = varying,
+    WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
+#undef WHOLE
+#undef MIXED
+        WEFT__INTS_none = 0,
+    WEFT__REALS_none = 0,
+    WEFT__VARYING_none = 0
+};
+
+/* In an initialiser of a weft__attrs: how many integers and reals that struct has. */
+#define WEFT__COUNTS(name) .ni = WEFT__INTS_##name, .nf = WEFT__REALS_##name
+
+/* Nothing but integers and reals, the latter where numbers.f is. */
+#define WEFT__HAS_SIZE(name, bytes)                                                                                    \
+    static_assert(sizeof(weft__##name##_attrs) == (bytes), "integers from numbers.i on, reals from numbers.f on");
+#define WHOLE(name, ints, varying) WEFT__HAS_SIZE(name, 8 * (ints))
+#define MIXED(name, ints, reals, varying)                                                                              \
+    WEFT__HAS_SIZE(name, sizeof(int64_t[WEFT__MAX_INT_ATTRS]) + 8 * (reals))                                           \
+    static_assert(sizeof((weft__##name##_attrs *)0)->unused_ == 8 * (WEFT__MAX_INT_ATTRS - (ints)), "its integers");
+WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
+#undef WHOLE
+#undef MIXED
+#undef WEFT__HAS_SIZE
 
 /* Kernel contracts. in[k] may be NULL where "or NULL" is said; out[k] likewise (not wanted). Shapes are already checked
  * and outputs allocated; outputs hold garbage. "any" = any strides; everything else arrives contiguous. Unless said

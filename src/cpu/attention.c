@@ -30,8 +30,8 @@ static attention attention_of(const weft__exec *e)
                    .s = k->shape[n - 2],
                    .d = q->shape[n - 1],
                    .e = v->shape[n - 1],
-                   .causal = e->attrs->i[0] != 0,
-                   .scale = e->attrs->f[0],
+                   .causal = e->attrs->attention.causal != 0,
+                   .scale = e->attrs->attention.scale,
                    .q = q->data,
                    .k = k->data,
                    .v = v->data};

@@ -10,9 +10,9 @@ static weft__windows windows_of(const weft__attrs *attrs, const int64_t *image, 
     weft__windows w = {
         .height = image[2], .width = image[3], .r = weights[2], .s = weights[3], .p = grid[2], .q = grid[3]};
     for (int d = 0; d < 2; d++) {
-        w.stride[d] = attrs->i[WEFT__CONV_STRIDE + d];
-        w.padding[d] = attrs->i[WEFT__CONV_PADDING + d];
-        w.dilation[d] = attrs->i[WEFT__CONV_DILATION + d];
+        w.stride[d] = attrs->conv.stride[d];
+        w.padding[d] = attrs->conv.padding[d];
+        w.dilation[d] = attrs->conv.dilation[d];
     }
     return w;
 }

@@ -70,13 +70,13 @@ static void fill_range(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* y = value: any strides, any dtype. f[0] the value. */
+/* y = value: any strides, any dtype. */
 weft_status WEFT__CPU(fill)(const weft__exec *e)
 {
     const weft__array *y = e->out[0];
     fill_job j;
     j.dst = y->data;
-    j.bytes = (int64_t)weft__encode(y->dtype, e->attrs->f[0], j.element);
+    j.bytes = (int64_t)weft__encode(y->dtype, e->attrs->fill.value, j.element);
     if (y->contiguous && y->count <= GRAIN) {
         fill_run(y->count, &j, j.dst, j.bytes);
         return WEFT_OK;
@@ -97,15 +97,15 @@ weft_status WEFT__CPU(fill_)(const weft__exec *e)
 
 typedef struct arange_job {
     const weft__array *y;
-    const weft__attrs *attrs;
+    const weft__arange_attrs *attrs;
     weft__compute_type type;
 } arange_job;
 
-/* Element k: start + k step in f64, or in i64, wrapping; the last one as given if i[0] says so. */
+/* Element k: start + k step in f64, or in i64, wrapping; the last one as given where it is known. */
 static double real_at(const arange_job *j, int64_t k)
 {
-    const weft__attrs *a = j->attrs;
-    return a->i[0] && k == j->y->count - 1 ? a->f[2] : a->f[0] + (double)k * a->f[1];
+    const weft__arange_attrs *a = j->attrs;
+    return a->ends && k == j->y->count - 1 ? a->last : a->start + (double)k * a->step;
 }
 
 static void arange_block(const arange_job *j, int64_t begin, int64_t n, void *block)
@@ -115,7 +115,7 @@ static void arange_block(const arange_job *j, int64_t begin, int64_t n, void *bl
     int64_t *i64 = block;
     for (int64_t k = 0; k < n; k++) {
         if (j->type == WEFT__COMPUTE_I64) {
-            i64[k] = j->attrs->i[1] + (begin + k) * j->attrs->i[2];
+            i64[k] = j->attrs->whole_start + (begin + k) * j->attrs->whole_step;
         } else if (j->type == WEFT__COMPUTE_F64) {
             f64[k] = real_at(j, begin + k);
         } else if (j->y->dtype == WEFT_F32) {
@@ -140,10 +140,10 @@ static void arange_range(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* y [n], any dtype. f: start, step, last; i: whether last counts, start and step for integer dtypes. */
+/* y [n], any dtype. */
 weft_status WEFT__CPU(arange)(const weft__exec *e)
 {
-    arange_job j = {e->out[0], e->attrs, weft__compute_type_of(e->out[0]->dtype)};
+    arange_job j = {e->out[0], &e->attrs->arange, weft__compute_type_of(e->out[0]->dtype)};
     weft__pool_for(weft__exec_pool(e), j.y->count, GRAIN, arange_range, &j);
     return WEFT_OK;
 }

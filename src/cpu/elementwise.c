@@ -42,8 +42,8 @@ static inline int64_t param_i64(double p)
     {                                                                                                                  \
         const T *x = in[0];                                                                                            \
         T *y = out;                                                                                                    \
-        const T p = param_##type(((const double *)param)[0]);                                                          \
-        const T q = param_##type(((const double *)param)[1]);                                                          \
+        const T p = param_##type(((const weft__scalar_attrs *)param)->p);                                              \
+        const T q = param_##type(((const weft__scalar_attrs *)param)->q);                                              \
         WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
         {                                                                                                              \
             y[i] = weft__f_##name##_##type(x[i], p, q);                                                                \
@@ -146,7 +146,7 @@ static weft_status run_loops(const weft__exec *e, weft_op op, int n_in, int byte
     m.out[0] = e->out[0];
     m.out_type[0] = truth ? WEFT__COMPUTE_BYTE : type;
     m.loop[0] = loops->loop[type];
-    m.param = e->attrs ? e->attrs->f : NULL;
+    m.param = e->attrs ? &e->attrs->scalar : NULL;
     m.grain = weft__loops_grain(loops, type);
     for (int k = 0; k < n_in; k++) {
         m.in[k] = e->in[k];

@@ -24,8 +24,8 @@
         const T *y = in[1];                                                                                            \
         const T *g = in[2];                                                                                            \
         T *dx = out;                                                                                                   \
-        const T p = (T)((const double *)param)[0];                                                                     \
-        const T q = (T)((const double *)param)[1];                                                                     \
+        const T p = (T)((const weft__scalar_attrs *)param)->p;                                                         \
+        const T q = (T)((const weft__scalar_attrs *)param)->q;                                                         \
         WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
         {                                                                                                              \
             dx[i] = weft__d_##name##_##type(x[i], y[i], g[i], p, q);                                                   \
@@ -109,7 +109,7 @@ static weft_status run_loops(const weft__exec *e, int n_in, int bytes, int n_out
     }
     m.n_in = n_in;
     m.n_out = n_out;
-    m.param = e->attrs ? e->attrs->f : NULL;
+    m.param = e->attrs ? &e->attrs->scalar : NULL;
     m.grain = weft__loops_grain(&loops_of[0][e->op], type);
     for (int k = 0; k < n_in; k++) {
         m.in[k] = e->in[k];

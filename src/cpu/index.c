@@ -91,11 +91,11 @@ static void gather_rows(void *arg, int64_t begin, int64_t end, int worker)
              t->step, t->size);
 }
 
-/* x [...], index and out [...], no larger than x but in the dim i[0]: y[.., i, ..] = x[.., index[.., i, ..], ..] */
+/* x [...], index and out [...], no larger than x but in the dim: y[.., i, ..] = x[.., index[.., i, ..], ..] */
 weft_status WEFT__CPU(gather)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *index = e->in[1];
-    const int dim = (int)e->attrs->i[0], last = x->ndim - 1;
+    const int dim = (int)e->attrs->along.dim, last = x->ndim - 1;
     weft_status status = check_index(e, index, x->ndim == 0 ? 1 : x->shape[dim]);
     if (status != WEFT_OK || index->count == 0)
         return status;
@@ -166,7 +166,7 @@ static weft_status select_along(const weft__exec *e, int dim)
 /* x [.., D, ..], index [n], out [.., n, ..] */
 weft_status WEFT__CPU(index_select)(const weft__exec *e)
 {
-    return select_along(e, (int)e->attrs->i[0]);
+    return select_along(e, (int)e->attrs->along.dim);
 }
 
 /* weight [V, D], index [...], out [..., D] */
@@ -231,12 +231,12 @@ static void run_addition(const weft__exec *e, addition *t, int64_t outside, bool
                    t);
 }
 
-/* x and out [...], index and src [...], no larger than x but in the dim i[0]: y[.., index[.., i, ..], ..] += src[.., i,
+/* x and out [...], index and src [...], no larger than x but in the dim: y[.., index[.., i, ..], ..] += src[.., i,
  * ..] */
 weft_status WEFT__CPU(scatter_add)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *index = e->in[1];
-    const int dim = (int)e->attrs->i[0], last = x->ndim - 1;
+    const int dim = (int)e->attrs->along.dim, last = x->ndim - 1;
     weft_status status = check_index(e, index, x->ndim == 0 ? 1 : x->shape[dim]);
     if (status != WEFT_OK)
         return status;
@@ -270,7 +270,7 @@ weft_status WEFT__CPU(scatter_add)(const weft__exec *e)
 weft_status WEFT__CPU(index_add)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *index = e->in[1], *src = e->in[2];
-    const int dim = (int)e->attrs->i[0];
+    const int dim = (int)e->attrs->along.dim;
     const int64_t limit = x->ndim == 0 ? 1 : x->shape[dim];
     weft_status status = check_index(e, index, limit);
     if (status != WEFT_OK)

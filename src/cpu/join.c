@@ -118,11 +118,11 @@ static int size_of(const weft__array *a)
     return (int)weft_dtype_size((weft_dtype)a->dtype);
 }
 
-/* in n arrays [..., D_k, ...], out [..., sum of D_k, ...] along dim i[0] */
+/* in n arrays [..., D_k, ...], out [..., sum of D_k, ...] along a dim */
 weft_status WEFT__CPU(concat)(const weft__exec *e)
 {
     weft__array *y = e->out[0];
-    const int dim = (int)e->attrs->i[0], size = size_of(y);
+    const int dim = (int)e->attrs->along.dim, size = size_of(y);
     int64_t at = 0;
     for (int k = 0; k < e->n_in; k++) {
         const weft__array *x = e->in[k];
@@ -134,7 +134,7 @@ weft_status WEFT__CPU(concat)(const weft__exec *e)
     return WEFT_OK;
 }
 
-/* out's dims are x's, those in mask i[0] reversed */
+/* out's dims are x's, some of them reversed */
 weft_status WEFT__CPU(flip)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *y = e->out[0];
@@ -144,7 +144,7 @@ weft_status WEFT__CPU(flip)(const weft__exec *e)
     const char *src = x->data;
     int64_t from[WEFT__MAX_DIMS];
     for (int d = 0; d < x->ndim; d++) {
-        const bool reversed = (e->attrs->i[0] >> d & 1) != 0;
+        const bool reversed = (e->attrs->flip.dims >> d & 1) != 0;
         from[d] = reversed ? -x->strides[d] : x->strides[d];
         if (reversed)
             src += (x->shape[d] - 1) * x->strides[d] * size;
@@ -206,7 +206,7 @@ static void pad_rows(void *arg, int64_t begin, int64_t end, int worker)
     }
 }
 
-/* x [...] in the middle of out, before[d] = i[d] elements of the value ahead of it along dim d and i[8 + d] behind */
+/* x [...] in the middle of out, before[d] elements of the value ahead of it along dim d and after[d] behind */
 weft_status WEFT__CPU(pad)(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *y = e->out[0];
@@ -214,18 +214,18 @@ weft_status WEFT__CPU(pad)(const weft__exec *e)
         return WEFT_OK;
     const int last = x->ndim - 1;
     pad p = {.row = 1, .row_inside = 1, .step = 1, .y = y->data, .x = x->data, .size = size_of(x)};
-    weft__encode(x->dtype, e->attrs->f[0], p.value);
+    weft__encode(x->dtype, e->attrs->pad.value, p.value);
     for (int d = 0; d < last; d++) {
         p.counter.shape[d] = y->shape[d];
         p.counter.strides[1][d] = x->strides[d];
-        p.before[d] = e->attrs->i[d];
+        p.before[d] = e->attrs->pad.before[d];
         p.origin -= p.before[d] * x->strides[d];
         p.inside[d] = x->shape[d];
     }
     p.counter.n = last < 0 ? 0 : last;
     if (last >= 0) {
         p.row = y->shape[last];
-        p.row_before = e->attrs->i[last];
+        p.row_before = e->attrs->pad.before[last];
         p.row_inside = x->shape[last];
         p.step = x->strides[last];
     }

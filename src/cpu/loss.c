@@ -27,8 +27,8 @@ static entropy entropy_of(const weft__exec *e)
                      .target = target->data,
                      .rows = target->count,
                      .classes = x->shape[x->ndim - 1],
-                     .ignore = e->attrs->i[WEFT__CE_IGNORE],
-                     .smoothing = e->attrs->f[0],
+                     .ignore = e->attrs->cross_entropy.ignore_index,
+                     .smoothing = e->attrs->cross_entropy.label_smoothing,
                      .scale = 1};
 }
 
@@ -68,7 +68,7 @@ static void store(const weft__array *out, int64_t i, double value)
 weft_status WEFT__CPU(cross_entropy_with)(const weft__exec *e)
 {
     entropy t = entropy_of(e);
-    const weft_reduction reduction = (weft_reduction)e->attrs->i[WEFT__CE_REDUCTION];
+    const weft_reduction reduction = (weft_reduction)e->attrs->cross_entropy.reduction;
     int64_t counted;
     weft_status status = check_targets(e, &t, &counted);
     if (status != WEFT_OK)
@@ -92,7 +92,7 @@ weft_status WEFT__CPU(cross_entropy_with)(const weft__exec *e)
 weft_status WEFT__CPU(cross_entropy_grad)(const weft__exec *e)
 {
     entropy t = entropy_of(e);
-    const weft_reduction reduction = (weft_reduction)e->attrs->i[WEFT__CE_REDUCTION];
+    const weft_reduction reduction = (weft_reduction)e->attrs->cross_entropy.reduction;
     int64_t counted;
     weft_status status = check_targets(e, &t, &counted);
     if (status != WEFT_OK)

@@ -62,8 +62,8 @@ static weft_status forward(const weft__exec *e, const weft__array *w, const weft
               .mean = mean ? mean->data : NULL,
               .rstd = rstd->data,
               .m = rstd->count,
-              .n = e->attrs->i[0],
-              .eps = e->attrs->f[0]};
+              .n = e->attrs->norm.size,
+              .eps = e->attrs->norm.eps};
     if (t.m == 0)
         return WEFT_OK;
     t.w = row_or(e, w, t.n, 1);
@@ -124,7 +124,7 @@ static weft_status backward(const weft__exec *e, const weft__array *mean, const 
               .rstd = rstd->data,
               .dx = dx ? dx->data : NULL,
               .m = rstd->count,
-              .n = e->attrs->i[0]};
+              .n = e->attrs->norm.size};
     t.block_rows = weft__most(BLOCK_ROWS, weft__ceil_div(weft__ceil_div(t.m, BLOCKS), GROUP) * GROUP);
     t.blocks = weft__ceil_div(t.m, t.block_rows);
     t.w = row_or(e, e->in[2], t.n, 1);

@@ -84,7 +84,7 @@ static void adam_chunks(void *arg, int64_t begin, int64_t end, int worker)
 static weft_status run_step(const weft__exec *e, step *s, weft__range_fn fn)
 {
     s->e = e;
-    s->n = e->attrs->i[0];
+    s->n = e->attrs->step.n;
     int64_t pair[2]; /* the driver steps half types one tensor at a time: work space for each would run out */
     int64_t *chunks = s->n == 1 ? pair : weft__scratch(e, s->n + 1, sizeof(int64_t));
     if (!chunks)
@@ -100,28 +100,28 @@ static weft_status run_step(const weft__exec *e, step *s, weft__range_fn fn)
 /* in params[n], grads[n], velocity[n], each [...]; master[n] all NULL, or missing */
 weft_status WEFT__CPU(sgd_step)(const weft__exec *e)
 {
-    const double *f = e->attrs->f;
-    step s = {.lr = f[WEFT__SGD_LR],
-              .momentum = f[WEFT__SGD_MOMENTUM],
-              .undamped = 1 - f[WEFT__SGD_DAMPENING],
-              .weight_decay = f[WEFT__SGD_WEIGHT_DECAY],
-              .nesterov = e->attrs->i[1] != 0,
-              .first = e->attrs->i[2] != 0};
+    const weft__sgd_attrs *a = &e->attrs->sgd;
+    step s = {.lr = a->lr,
+              .momentum = a->momentum,
+              .undamped = 1 - a->dampening,
+              .weight_decay = a->weight_decay,
+              .nesterov = a->nesterov != 0,
+              .first = a->first_step != 0};
     return run_step(e, &s, sgd_chunks);
 }
 
 /* in params[n], grads[n], m[n], v[n], each [...]; master[n] likewise */
 weft_status WEFT__CPU(adam_step)(const weft__exec *e)
 {
-    const double *f = e->attrs->f;
-    const bool decoupled = e->attrs->i[1] != 0;
-    const double t = (double)e->attrs->i[2], lr = f[WEFT__ADAM_LR], decay = f[WEFT__ADAM_WEIGHT_DECAY];
-    step s = {.beta1 = f[WEFT__ADAM_BETA1],
-              .beta2 = f[WEFT__ADAM_BETA2],
-              .eps = f[WEFT__ADAM_EPS],
+    const weft__adam_attrs *a = &e->attrs->adam;
+    const bool decoupled = a->decoupled != 0;
+    const double t = (double)a->step, lr = a->lr, decay = a->weight_decay;
+    step s = {.beta1 = a->beta1,
+              .beta2 = a->beta2,
+              .eps = a->eps,
               .weight_decay = decoupled ? 0 : decay,
               .keep = decoupled ? 1 - lr * decay : 1,
-              .rate = lr / (1 - pow(f[WEFT__ADAM_BETA1], t)),
-              .root = 1 / sqrt(1 - pow(f[WEFT__ADAM_BETA2], t))};
+              .rate = lr / (1 - pow(a->beta1, t)),
+              .root = 1 / sqrt(1 - pow(a->beta2, t))};
     return run_step(e, &s, adam_chunks);
 }

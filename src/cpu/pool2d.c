@@ -37,9 +37,9 @@ static weft_status run(const weft__exec *e, const weft__array *large, const weft
     for (int d = 0; d < 2; d++) {
         l.size[d] = large->shape[2 + d];
         l.pooled[d] = small->shape[2 + d];
-        l.kernel[d] = attrs ? attrs->i[WEFT__POOL_KERNEL + d] : 0;
-        l.stride[d] = attrs ? attrs->i[WEFT__POOL_STRIDE + d] : 0;
-        l.padding[d] = attrs ? attrs->i[WEFT__POOL_PADDING + d] : 0;
+        l.kernel[d] = attrs ? attrs->pool.kernel[d] : 0;
+        l.stride[d] = attrs ? attrs->pool.stride[d] : 0;
+        l.padding[d] = attrs ? attrs->pool.padding[d] : 0;
     }
     if (n == 0 || e->out[0]->count == 0)
         return WEFT_OK;

@@ -10,8 +10,8 @@ enum { GRAIN = 4096, WORDS = 2 * WEFT__BLOCK };
 /* Words [0, 4 n) of n Philox blocks. */
 static void make_words(const weft__attrs *attrs, int64_t first_block, int64_t n, uint32_t *words)
 {
-    const uint64_t seed = (uint64_t)attrs->i[WEFT__RNG_SEED];
-    const uint64_t call = (uint64_t)attrs->i[WEFT__RNG_CALL];
+    const uint64_t seed = (uint64_t)attrs->draw.seed;
+    const uint64_t call = (uint64_t)attrs->draw.call;
     WEFT__SIMD for (int64_t j = 0; j < n; j++)
     {
         uint32_t w[4];
@@ -73,8 +73,8 @@ static float rounded_to(int32_t dtype, float x)
 
 static void draw_rand_f32(const weft__attrs *attrs, int32_t dtype, int64_t begin, int64_t n, float *y)
 {
-    const float lo = (float)attrs->f[0];
-    const float hi = (float)attrs->f[1];
+    const float lo = (float)attrs->rand.lo;
+    const float hi = (float)attrs->rand.hi;
     const int bits = dtype == WEFT_F32 ? WEFT__UNIFORM_F32 : dtype == WEFT_F16 ? WEFT__UNIFORM_F16 : WEFT__UNIFORM_BF16;
     uint32_t words[WORDS];
     one_word_each(attrs, begin, n, words);
@@ -98,7 +98,7 @@ static void draw_rand_f64(const weft__attrs *attrs, int64_t begin, int64_t n, do
     WEFT__SIMD for (int64_t k = 0; k < n; k++)
     {
         double u = weft__uniform_f64(words[2 * k], words[2 * k + 1]);
-        y[k] = weft__rand_f64(u, attrs->f[0], attrs->f[1]);
+        y[k] = weft__rand_f64(u, attrs->rand.lo, attrs->rand.hi);
     }
 }
 
@@ -114,8 +114,8 @@ static void draw_rand(const weft__attrs *attrs, int32_t dtype, int64_t begin, in
 /* Whole pairs are made: the block has room for one element more than an odd n. */
 static void draw_randn_f32(const weft__attrs *attrs, int64_t begin, int64_t n, float *y)
 {
-    const float mean = (float)attrs->f[0];
-    const float std = (float)attrs->f[1];
+    const float mean = (float)attrs->randn.mean;
+    const float std = (float)attrs->randn.std;
     uint32_t words[WORDS];
     one_word_each(attrs, begin, n, words);
     WEFT__SIMD for (int64_t k = 0; k < (n + 1) / 2; k++)
@@ -129,8 +129,8 @@ static void draw_randn_f32(const weft__attrs *attrs, int64_t begin, int64_t n, f
 
 static void draw_randn_f64(const weft__attrs *attrs, int64_t begin, int64_t n, double *y)
 {
-    const double mean = attrs->f[0];
-    const double std = attrs->f[1];
+    const double mean = attrs->randn.mean;
+    const double std = attrs->randn.std;
     uint32_t words[WORDS];
     two_words_each(attrs, begin, n, words);
     for (int64_t k = 0; k < (n + 1) / 2; k++) {
@@ -173,8 +173,8 @@ static void put_integers(int32_t dtype, int64_t n, const int64_t *v, void *block
 
 static void draw_randint(const weft__attrs *attrs, int32_t dtype, int64_t begin, int64_t n, void *block)
 {
-    const int64_t lo = attrs->i[2];
-    const int64_t hi = attrs->i[3];
+    const int64_t lo = attrs->randint.lo;
+    const int64_t hi = attrs->randint.hi;
     uint32_t words[WORDS];
     int64_t v[WEFT__BLOCK];
     two_words_each(attrs, begin, n, words);
@@ -186,7 +186,7 @@ static void draw_randint(const weft__attrs *attrs, int32_t dtype, int64_t begin,
 
 static void draw_bernoulli(const weft__attrs *attrs, int32_t dtype, int64_t begin, int64_t n, void *block)
 {
-    const double p = attrs->f[0];
+    const double p = attrs->chance.p;
     uint32_t words[WORDS];
     int64_t v[WEFT__BLOCK];
     one_word_each(attrs, begin, n, words);
@@ -196,25 +196,25 @@ static void draw_bernoulli(const weft__attrs *attrs, int32_t dtype, int64_t begi
     put_integers(dtype, n, v, block);
 }
 
-/* y contiguous, f32 f64 f16 bf16: uniform in [f[0], f[1]). */
+/* y contiguous, f32 f64 f16 bf16: uniform in [lo, hi). */
 weft_status WEFT__CPU(rand)(const weft__exec *e)
 {
     return draw_all(e, draw_rand);
 }
 
-/* y contiguous, f32 f64 f16 bf16: normal with mean f[0], standard deviation f[1]. */
+/* y contiguous, f32 f64 f16 bf16: normal with a mean and a standard deviation. */
 weft_status WEFT__CPU(randn)(const weft__exec *e)
 {
     return draw_all(e, draw_randn);
 }
 
-/* y contiguous, any dtype: uniform integers in [i[2], i[3]). */
+/* y contiguous, any dtype: uniform integers in [lo, hi). */
 weft_status WEFT__CPU(randint)(const weft__exec *e)
 {
     return draw_all(e, draw_randint);
 }
 
-/* y contiguous, any dtype: 1 with probability f[0], else 0. */
+/* y contiguous, any dtype: 1 with probability p, else 0. */
 weft_status WEFT__CPU(bernoulli)(const weft__exec *e)
 {
     return draw_all(e, draw_bernoulli);
@@ -261,7 +261,7 @@ static void drop_f64(int64_t n, const void *const *in, void *out, const void *pa
 /* Keep where the uniform number is at least p. */
 static void make_mask(const weft__attrs *attrs, int64_t begin, int64_t n, uint8_t *mask)
 {
-    const double p = attrs->f[0];
+    const double p = attrs->chance.p;
     uint32_t words[WORDS];
     one_word_each(attrs, begin, n, words);
     for (int64_t k = 0; k < n; k++) {
@@ -281,12 +281,12 @@ static void dropout_range(void *arg, int64_t begin, int64_t end, int worker)
         const void *in[2] = {mask, block};
         make_mask(j->attrs, begin, n, mask);
         WEFT__CPU(load)(n, j->x->dtype, (const char *)j->x->data + begin * bytes, bytes, block);
-        (j->x->dtype == WEFT_F64 ? drop_f64 : drop_f32)(n, in, block, j->attrs->f);
+        (j->x->dtype == WEFT_F64 ? drop_f64 : drop_f32)(n, in, block, &j->attrs->chance.p);
         WEFT__CPU(store)(n, j->y->dtype, block, (char *)j->y->data + begin * bytes, bytes);
     }
 }
 
-/* x, y contiguous, f32 f64 f16 bf16; mask contiguous, bool, 1 where x is kept. f[0] p. */
+/* x, y contiguous, f32 f64 f16 bf16; mask contiguous, bool, 1 where x is kept. */
 weft_status WEFT__CPU(dropout)(const weft__exec *e)
 {
     dropout_job j = {e->attrs, e->in[0], e->out[0], e->out[1]};
@@ -294,7 +294,7 @@ weft_status WEFT__CPU(dropout)(const weft__exec *e)
     return WEFT_OK;
 }
 
-/* dx = mask ? g / (1 - p) : 0; all of one shape. f[0] p. */
+/* dx = mask ? g / (1 - p) : 0; all of one shape. */
 weft_status WEFT__CPU(dropout_grad)(const weft__exec *e)
 {
     const weft__compute_type type = weft__compute_type_of(e->in[0]->dtype);
@@ -308,7 +308,7 @@ weft_status WEFT__CPU(dropout_grad)(const weft__exec *e)
     m.out[0] = e->out[0];
     m.out_type[0] = type;
     m.loop[0] = type == WEFT__COMPUTE_F64 ? drop_f64 : drop_f32;
-    m.param = e->attrs->f;
+    m.param = &e->attrs->chance.p;
     m.grain = 4 * GRAIN;
     return weft__run_map(e, &m);
 }

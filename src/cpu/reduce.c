@@ -464,7 +464,7 @@ static weft_status reduce(const weft__exec *e, const fold *fold)
               .size = weft_dtype_size((weft_dtype)x->dtype),
               .taken = type == WEFT__COMPUTE_F32 ? 4 : 8,
               .native = weft__is_native(x->dtype, type)};
-    plan_dims(&p, x, e->attrs->i[WEFT__RED_MASK]);
+    plan_dims(&p, x, e->attrs->reduce.dims);
     plan_cuts(&p);
     if (p.chunks > 1)
         return run_split(e, &p);

@@ -18,7 +18,7 @@ static slices slices_of(const weft__exec *e)
 {
     const weft__array *x = e->in[0];
     slices s = {.a = x->data, .b = e->n_in > 1 ? e->in[1]->data : NULL, .y = e->out[0]->data};
-    const int dim = (int)e->attrs->i[0];
+    const int dim = (int)e->attrs->along.dim;
     s.outer = s.n = s.inner = 1;
     for (int d = 0; d < x->ndim; d++)
         *(d < dim ? &s.outer : d == dim ? &s.n : &s.inner) *= x->shape[d];

@@ -122,7 +122,7 @@ static weft_status step_one(const stepping *s, int64_t k)
     if (status != WEFT_OK)
         return status;
     weft__attrs attrs = *s->e->attrs;
-    attrs.i[0] = 1;
+    attrs.step.n = 1;
     weft__exec one = *s->e;
     one.in = in;
     one.n_in = last;
@@ -140,7 +140,7 @@ static weft_status step_one(const stepping *s, int64_t k)
 
 weft_status weft__cpu_step(const weft__exec *e, weft__kernel kernel)
 {
-    stepping s = {.e = e, .kernel = kernel, .n = e->attrs->i[0]};
+    stepping s = {.e = e, .kernel = kernel, .n = e->attrs->step.n};
     s.lists = s.n > 0 ? (int)(e->n_in / s.n) : 0;
     if (s.lists < 3 || s.lists > MAX_LISTS)
         return e->host->fail(e, WEFT_E_INTERNAL, "%d arrays do not make lists of %lld", (int)e->n_in, (long long)s.n);
