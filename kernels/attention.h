@@ -39,8 +39,9 @@ inline weft_attention weft_attention_of(const weft__exec *e)
 {
     const weft__array *q = e->in[0], *k = e->in[1], *v = e->in[2];
     const int n = q->ndim;
-    weft_attention a = {1, q->shape[n - 2], k->shape[n - 2], q->shape[n - 1], v->shape[n - 1], 0, e->attrs->f[0]};
-    a.ahead = e->attrs->i[0] ? a.s - a.t : a.s;
+    weft_attention a = {1, q->shape[n - 2],          k->shape[n - 2], q->shape[n - 1], v->shape[n - 1],
+                        0, e->attrs->attention.scale};
+    a.ahead = e->attrs->attention.causal ? a.s - a.t : a.s;
     for (int d = 0; d < n - 2; d++)
         a.batch *= q->shape[d];
     return a;

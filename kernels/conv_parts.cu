@@ -40,8 +40,8 @@ int32_t inverse(int32_t a, int32_t m)
 bool describe_axis(const weft__attrs *attrs, int d, int64_t image, int64_t taps, int64_t grid, bool transposed,
                    weft_conv_axis *a)
 {
-    const int64_t stride = attrs->i[WEFT__CONV_STRIDE + d], padding = attrs->i[WEFT__CONV_PADDING + d];
-    const int64_t dilation = attrs->i[WEFT__CONV_DILATION + d];
+    const int64_t stride = attrs->conv.stride[d], padding = attrs->conv.padding[d];
+    const int64_t dilation = attrs->conv.dilation[d];
     /* Every coordinate that a kernel works out lies within the padded image and a window or a stride around it. */
     const int64_t padded = (transposed ? grid : image) + 2 * padding;
     if (padded >= largest / 2 || image >= largest || grid >= largest || stride >= largest / 2 ||
@@ -64,7 +64,7 @@ bool describe_axis(const weft__attrs *attrs, int d, int64_t image, int64_t taps,
 bool describe(const weft__attrs *attrs, const int64_t *x, const int64_t *w, const int64_t *y, bool transposed,
               weft_conv_layer *layer)
 {
-    const int64_t groups = attrs->i[WEFT__CONV_GROUPS];
+    const int64_t groups = attrs->conv.groups;
     if (x[1] >= largest || y[1] >= largest || groups >= largest)
         return false;
     *layer = {};

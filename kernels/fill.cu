@@ -75,7 +75,7 @@ cudaError_t fill_dense(const weft__exec *e, const weft__array *y, const unsigned
     return fill_space(e, rest, static_cast<unsigned char *>(y->data) + packs * 16, element, bytes);
 }
 
-/* y = value: any strides, any dtype. f[0] the value. */
+/* y = value: any strides, any dtype. */
 cudaError_t fill(const weft__exec *e)
 {
     const weft__array *y = e->out[0];
@@ -83,7 +83,7 @@ cudaError_t fill(const weft__exec *e)
     unsigned char element[8], zeros[8] = {};
     if (y->count == 0)
         return cudaSuccess;
-    weft__encode(y->dtype, e->attrs->f[0], element);
+    weft__encode(y->dtype, e->attrs->fill.value, element);
     if (y->contiguous && memcmp(element, zeros, bytes) == 0)
         return cudaMemsetAsync(y->data, 0, static_cast<size_t>(y->count) * bytes, weft__stream(e));
     if (y->contiguous && weft__cuda_aligned16(y->data))
@@ -141,12 +141,12 @@ extern "C" weft_status weft__cuda_fill_(const weft__exec *e)
     return weft__cuda_status(e, fill(e));
 }
 
-/* y [n], any dtype but bool. f: start, step, last; i: whether last counts, start and step for integer dtypes. */
+/* y [n], any dtype but bool. */
 extern "C" weft_status weft__cuda_arange(const weft__exec *e)
 {
     const weft__array *y = e->out[0];
-    const weft__attrs *a = e->attrs;
-    const ramp r = {a->f[0], a->f[1], a->f[2], a->i[0] != 0, a->i[1], a->i[2]};
+    const weft__arange_attrs *a = &e->attrs->arange;
+    const ramp r = {a->start, a->step, a->last, a->ends != 0, a->whole_start, a->whole_step};
     if (y->count == 0)
         return WEFT_OK;
     return weft__cuda_status(e, weft_visit(y->dtype, cudaErrorInvalidValue, [&](auto name) -> cudaError_t {

@@ -210,16 +210,16 @@ cudaError_t gather_along(const weft__exec *e, int dim)
 
 } /* namespace */
 
-/* x [...], index and out [...], no larger than x but in the dim i[0]: y[.., i, ..] = x[.., index[.., i, ..], ..] */
+/* x [...], index and out [...], no larger than x but in the dim: y[.., i, ..] = x[.., index[.., i, ..], ..] */
 extern "C" weft_status weft__cuda_gather(const weft__exec *e)
 {
-    return weft__cuda_status(e, gather_along(e, static_cast<int>(e->attrs->i[0])));
+    return weft__cuda_status(e, gather_along(e, static_cast<int>(e->attrs->along.dim)));
 }
 
-/* x [.., D, ..], index [n], out [.., n, ..] along dim i[0] */
+/* x [.., D, ..], index [n], out [.., n, ..] along the dim */
 extern "C" weft_status weft__cuda_index_select(const weft__exec *e)
 {
-    return weft__cuda_status(e, select_along(e, static_cast<int>(e->attrs->i[0])));
+    return weft__cuda_status(e, select_along(e, static_cast<int>(e->attrs->along.dim)));
 }
 
 /* weight [V, D], index [...], out [..., D] */

@@ -224,7 +224,7 @@ padding make_padding(const weft__exec *e)
             continue;
         }
         p.shape[p.ndim] = n;
-        p.before[p.ndim] = e->attrs->i[d];
+        p.before[p.ndim] = e->attrs->pad.before[d];
         p.inside[p.ndim] = x->shape[d];
         p.stride[p.ndim++] = x->strides[d];
     }
@@ -285,7 +285,7 @@ cudaError_t pad(const weft__exec *e)
     unsigned char element[8] = {};
     if (y->count == 0)
         return cudaSuccess;
-    weft__encode(x->dtype, e->attrs->f[0], element);
+    weft__encode(x->dtype, e->attrs->pad.value, element);
     padding p = make_padding(e);
     switch (widen(p, y->data, x->data, bytes)) {
     case 1:
@@ -303,10 +303,10 @@ cudaError_t pad(const weft__exec *e)
 
 } /* namespace */
 
-/* n inputs [.., D_k, ..], out [.., sum of D_k, ..] along dim i[0] */
+/* n inputs [.., D_k, ..], out [.., sum of D_k, ..] along a dim */
 extern "C" weft_status weft__cuda_concat(const weft__exec *e)
 {
-    const int dim = static_cast<int>(e->attrs->i[0]);
+    const int dim = static_cast<int>(e->attrs->along.dim);
     int64_t at = 0;
     batch b = {};
     weft_status status = WEFT_OK;
@@ -318,7 +318,7 @@ extern "C" weft_status weft__cuda_concat(const weft__exec *e)
     return status == WEFT_OK ? flush(e, b) : status;
 }
 
-/* out's dims are x's, those in mask i[0] reversed */
+/* out's dims are x's, some of them reversed */
 extern "C" weft_status weft__cuda_flip(const weft__exec *e)
 {
     weft__array reversed = *e->in[0];
@@ -326,7 +326,7 @@ extern "C" weft_status weft__cuda_flip(const weft__exec *e)
         return WEFT_OK;
     int64_t first = 0;
     for (int d = 0; d < reversed.ndim; d++) {
-        if ((e->attrs->i[0] >> d & 1) == 0)
+        if ((e->attrs->flip.dims >> d & 1) == 0)
             continue;
         first += (reversed.shape[d] - 1) * reversed.strides[d];
         reversed.strides[d] = -reversed.strides[d];
@@ -336,7 +336,7 @@ extern "C" weft_status weft__cuda_flip(const weft__exec *e)
     return copy(e, &reversed, e->out[0]);
 }
 
-/* x [...] in the middle of out, before[d] = i[d] elements of the value ahead of it along dim d and i[8 + d] behind */
+/* x [...] in the middle of out, before[d] elements of the value ahead of it along dim d and after[d] behind */
 extern "C" weft_status weft__cuda_pad(const weft__exec *e)
 {
     return weft__cuda_status(e, pad(e));

@@ -214,8 +214,8 @@ labels labels_of(const weft__exec *e)
     return {static_cast<const int64_t *>(target->data),
             target->count,
             x->shape[x->ndim - 1],
-            e->attrs->i[WEFT__CE_IGNORE],
-            e->attrs->f[0],
+            e->attrs->cross_entropy.ignore_index,
+            e->attrs->cross_entropy.label_smoothing,
             weft__cuda_device_of(e)->fault,
             static_cast<int32_t>(e->op)};
 }
@@ -233,8 +233,8 @@ template <class Visit> cudaError_t visit_group(int64_t n, Visit visit)
 template <class T> cudaError_t forward(const weft__exec *e, const labels &l, total *totals)
 {
     using C = weft_compute_t<T>;
-    const bool none = e->attrs->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_NONE,
-               mean = e->attrs->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_MEAN;
+    const bool none = e->attrs->cross_entropy.reduction == WEFT_REDUCTION_NONE,
+               mean = e->attrs->cross_entropy.reduction == WEFT_REDUCTION_MEAN;
     const T *x = static_cast<const T *>(e->in[0]->data);
     T *loss = static_cast<T *>(e->out[0]->data);
     C *lse = static_cast<C *>(e->out[1]->data);
@@ -260,7 +260,7 @@ template <class T> cudaError_t backward(const weft__exec *e, const labels &l, co
         return weft_launch(k_entropy_grad<GROUP, T>, weft__cuda_blocks(e, l.rows, THREADS_OF / GROUP), THREADS_OF, 0,
                            weft__stream(e), l, static_cast<const T *>(e->in[0]->data),
                            static_cast<const C *>(e->in[2]->data), static_cast<const T *>(e->in[3]->data),
-                           e->attrs->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_NONE, counted,
+                           e->attrs->cross_entropy.reduction == WEFT_REDUCTION_NONE, counted,
                            static_cast<T *>(e->out[0]->data));
     });
 }
@@ -280,7 +280,7 @@ extern "C" weft_status weft__cuda_cross_entropy_with(const weft__exec *e)
 {
     const labels l = labels_of(e);
     total *totals = nullptr;
-    if (e->attrs->i[WEFT__CE_REDUCTION] != WEFT_REDUCTION_NONE) {
+    if (e->attrs->cross_entropy.reduction != WEFT_REDUCTION_NONE) {
         const int64_t most_blocks = weft__cuda_blocks(e, l.rows, 1);
         totals = static_cast<total *>(weft__scratch(e, most_blocks, sizeof *totals));
         if (!totals)
@@ -297,7 +297,7 @@ extern "C" weft_status weft__cuda_cross_entropy_grad(const weft__exec *e)
     unsigned long long *counted = nullptr;
     if (e->out[0]->count == 0)
         return WEFT_OK;
-    if (e->attrs->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_MEAN) {
+    if (e->attrs->cross_entropy.reduction == WEFT_REDUCTION_MEAN) {
         counted = static_cast<unsigned long long *>(e->host->scratch(e, sizeof *counted));
         if (!counted)
             return WEFT_E_NOMEM;

@@ -287,7 +287,7 @@ template <class V> V weft_map_param(double p)
     return static_cast<V>(weft__to_i64(p));
 }
 
-/* arrays: outputs, then inputs, of one shape. attrs: f {p, q}, or none. */
+/* arrays: outputs, then inputs, of one shape. attrs: scalar, or none. */
 template <class Row, class T>
 cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arrays)[Row::COUNT])
 {
@@ -299,8 +299,8 @@ cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arra
     for (int k = 0; k < Row::COUNT; k++)
         o.data[k] = arrays[k]->data;
     const int params = e->attrs ? e->attrs->nf : 0;
-    return weft_map_parts<Row, T>(e, o, weft_map_param<V>(params > 0 ? e->attrs->f[0] : 0),
-                                  weft_map_param<V>(params > 1 ? e->attrs->f[1] : 0));
+    return weft_map_parts<Row, T>(e, o, weft_map_param<V>(params > 0 ? e->attrs->scalar.p : 0),
+                                  weft_map_param<V>(params > 1 ? e->attrs->scalar.q : 0));
 }
 
 /* Runs Row over outputs out[Row::OUT] and e's inputs, the last of which has the dtype that the row computes with. An

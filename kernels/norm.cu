@@ -323,8 +323,8 @@ template <class T> cudaError_t layer_norm(const weft__exec *e)
                                  weft_weights_of<T>(e->in[2]),
                                  static_cast<C *>(e->out[1]->data),
                                  static_cast<C *>(e->out[2]->data),
-                                 static_cast<C>(e->attrs->f[0])};
-    return weft_run_rows(e, op, e->out[1]->count, e->attrs->i[0]);
+                                 static_cast<C>(e->attrs->norm.eps)};
+    return weft_run_rows(e, op, e->out[1]->count, e->attrs->norm.size);
 }
 
 template <class T> cudaError_t rms_norm(const weft__exec *e)
@@ -334,8 +334,8 @@ template <class T> cudaError_t rms_norm(const weft__exec *e)
                                static_cast<T *>(e->out[0]->data),
                                weft_weights_of<T>(e->in[1]),
                                static_cast<C *>(e->out[1]->data),
-                               static_cast<C>(e->attrs->f[0])};
-    return weft_run_rows(e, op, e->out[1]->count, e->attrs->i[0]);
+                               static_cast<C>(e->attrs->norm.eps)};
+    return weft_run_rows(e, op, e->out[1]->count, e->attrs->norm.size);
 }
 
 /* How the sums of dw and db are made: by this k_norm_grad, whose blocks take so many rows at a time, or (NULL) by
@@ -407,7 +407,7 @@ weft_status backward(const weft__exec *e, const weft__array *mean, const weft__a
 {
     using C = weft_compute_t<T>;
     weft__array *dx = e->out[0], *dw = e->out[1];
-    const int64_t rows = rstd->count, n = e->attrs->i[0];
+    const int64_t rows = rstd->count, n = e->attrs->norm.size;
     const norm_grad_op<T> op = {{static_cast<const T *>(e->in[0]->data), static_cast<const T *>(e->in[1]->data)},
                                 dx ? static_cast<T *>(dx->data) : nullptr,
                                 weft_weights_of<T>(e->in[2]),

@@ -99,11 +99,15 @@ template <class T> struct sgd {
     R starting;                      /* at the first step, where v = d, along starting d */
     bool starts;                     /* velocity holds nothing yet */
 
-    explicit sgd(const weft__attrs *a)
-        : lr(static_cast<R>(a->f[WEFT__SGD_LR])), momentum(static_cast<R>(a->f[WEFT__SGD_MOMENTUM])),
-          undamped(static_cast<R>(1 - a->f[WEFT__SGD_DAMPENING])), decay(static_cast<R>(a->f[WEFT__SGD_WEIGHT_DECAY])),
-          along(a->i[1] != 0 ? R(1) : R(0)), ahead(a->i[1] != 0 ? momentum : R(1)),
-          starting(static_cast<R>(a->i[1] != 0 ? 1 + a->f[WEFT__SGD_MOMENTUM] : 1)), starts(a->i[2] != 0)
+    explicit sgd(const weft__attrs *attrs) : sgd(attrs->sgd)
+    {
+    }
+
+    explicit sgd(const weft__sgd_attrs &a)
+        : lr(static_cast<R>(a.lr)), momentum(static_cast<R>(a.momentum)), undamped(static_cast<R>(1 - a.dampening)),
+          decay(static_cast<R>(a.weight_decay)), along(a.nesterov != 0 ? R(1) : R(0)),
+          ahead(a.nesterov != 0 ? momentum : R(1)), starting(static_cast<R>(a.nesterov != 0 ? 1 + a.momentum : 1)),
+          starts(a.first_step != 0)
     {
     }
 
@@ -133,17 +137,20 @@ template <class T> struct adam {
     R keep;       /* what decoupled decay leaves of a parameter */
     R rate, root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
 
-    explicit adam(const weft__attrs *a)
-        : beta1(static_cast<R>(a->f[WEFT__ADAM_BETA1])), rest1(static_cast<R>(1 - a->f[WEFT__ADAM_BETA1])),
-          beta2(static_cast<R>(a->f[WEFT__ADAM_BETA2])), rest2(static_cast<R>(1 - a->f[WEFT__ADAM_BETA2])),
-          eps(static_cast<R>(a->f[WEFT__ADAM_EPS]))
+    explicit adam(const weft__attrs *attrs) : adam(attrs->adam)
     {
-        const bool decoupled = a->i[1] != 0;
-        const double t = static_cast<double>(a->i[2]), lr = a->f[WEFT__ADAM_LR], w = a->f[WEFT__ADAM_WEIGHT_DECAY];
+    }
+
+    explicit adam(const weft__adam_attrs &a)
+        : beta1(static_cast<R>(a.beta1)), rest1(static_cast<R>(1 - a.beta1)), beta2(static_cast<R>(a.beta2)),
+          rest2(static_cast<R>(1 - a.beta2)), eps(static_cast<R>(a.eps))
+    {
+        const bool decoupled = a.decoupled != 0;
+        const double t = static_cast<double>(a.step), lr = a.lr, w = a.weight_decay;
         decay = static_cast<R>(decoupled ? 0 : w);
         keep = static_cast<R>(decoupled ? 1 - lr * w : 1);
-        rate = static_cast<R>(lr / (1 - std::pow(a->f[WEFT__ADAM_BETA1], t)));
-        root = static_cast<R>(1 / std::sqrt(1 - std::pow(a->f[WEFT__ADAM_BETA2], t)));
+        rate = static_cast<R>(lr / (1 - std::pow(a.beta1, t)));
+        root = static_cast<R>(1 / std::sqrt(1 - std::pow(a.beta2, t)));
     }
 
     template <int N> __device__ __forceinline__ void step(const lists<T> &l, int64_t i) const
@@ -219,7 +226,7 @@ __global__ void __launch_bounds__(THREADS) k_step(const __grid_constant__ batch 
 /* The array of tensor k in a list of the call, or NULL. SGD has no second moment; master weights are the last list. */
 const weft__array *array_of(const weft__exec *e, int list, int64_t k)
 {
-    const int64_t n = e->attrs->i[0], last = e->n_in / n - 1;
+    const int64_t n = e->attrs->step.n, last = e->n_in / n - 1;
     if (list >= last && list != MASTER)
         return nullptr;
     return e->in[(list == MASTER ? last : list) * n + k];
@@ -252,7 +259,7 @@ template <class T, class Rule> cudaError_t launch_batch(const weft__exec *e, bat
 /* All tensors of type T; those without a gradient or without elements are left alone. */
 template <class T, class Rule> cudaError_t step_type(const weft__exec *e, int32_t dtype, const Rule &rule)
 {
-    const int64_t n = e->attrs->i[0];
+    const int64_t n = e->attrs->step.n;
     batch b = {};
     cudaError_t error = cudaSuccess;
     for (int64_t k = 0; k < n && error == cudaSuccess; k++) {

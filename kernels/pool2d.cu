@@ -144,9 +144,9 @@ pooling make_pooling(const weft__exec *e, const weft__array *large, const weft__
     for (int d = 0; d < 2; d++) {
         l.size[d] = static_cast<int32_t>(large->shape[2 + d]);
         l.pooled[d] = static_cast<int32_t>(small->shape[2 + d]);
-        l.kernel[d] = static_cast<int32_t>(e->attrs->i[WEFT__POOL_KERNEL + d]);
-        l.stride[d] = static_cast<int32_t>(e->attrs->i[WEFT__POOL_STRIDE + d]);
-        l.padding[d] = static_cast<int32_t>(e->attrs->i[WEFT__POOL_PADDING + d]);
+        l.kernel[d] = static_cast<int32_t>(e->attrs->pool.kernel[d]);
+        l.stride[d] = static_cast<int32_t>(e->attrs->pool.stride[d]);
+        l.padding[d] = static_cast<int32_t>(e->attrs->pool.padding[d]);
     }
     return l;
 }

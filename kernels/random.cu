@@ -19,7 +19,7 @@ struct stream {
 
 stream stream_of(const weft__exec *e)
 {
-    return {static_cast<uint64_t>(e->attrs->i[WEFT__RNG_SEED]), static_cast<uint64_t>(e->attrs->i[WEFT__RNG_CALL])};
+    return {static_cast<uint64_t>(e->attrs->draw.seed), static_cast<uint64_t>(e->attrs->draw.call)};
 }
 
 /* Elements 4 quad ... 4 quad + 3 in memory, or those of them that are below count; packed: all at once where
@@ -220,51 +220,51 @@ bool all_aligned(const void *a, const void *b, const void *c)
 
 } /* namespace */
 
-/* y contiguous, f32 f64 f16 bf16: uniform in [f[0], f[1]). */
+/* y contiguous, f32 f64 f16 bf16: uniform in [lo, hi). */
 extern "C" weft_status weft__cuda_rand(const weft__exec *e)
 {
-    const double *f = e->attrs->f;
+    const weft__rand_attrs a = e->attrs->rand;
     return weft__cuda_status(e, weft_visit_float(e->out[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
-                                 return draw_all<T>(e, draw_rand<T>{f[0], f[1]});
+                                 return draw_all<T>(e, draw_rand<T>{a.lo, a.hi});
                              }));
 }
 
-/* y contiguous, f32 f64 f16 bf16: normal with mean f[0], standard deviation f[1]. */
+/* y contiguous, f32 f64 f16 bf16: normal with a mean and a standard deviation. */
 extern "C" weft_status weft__cuda_randn(const weft__exec *e)
 {
-    const double *f = e->attrs->f;
+    const weft__randn_attrs a = e->attrs->randn;
     return weft__cuda_status(e, weft_visit_float(e->out[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
-                                 return draw_all<T>(e, draw_randn<T>{f[0], f[1]});
+                                 return draw_all<T>(e, draw_randn<T>{a.mean, a.std});
                              }));
 }
 
-/* y contiguous, any dtype: uniform integers in [i[2], i[3]). */
+/* y contiguous, any dtype: uniform integers in [lo, hi). */
 extern "C" weft_status weft__cuda_randint(const weft__exec *e)
 {
-    const int64_t lo = e->attrs->i[2], hi = e->attrs->i[3];
+    const weft__randint_attrs a = e->attrs->randint;
     return weft__cuda_status(e, weft_visit(e->out[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
-                                 return draw_all<T>(e, draw_randint<T>{lo, hi});
+                                 return draw_all<T>(e, draw_randint<T>{a.lo, a.hi});
                              }));
 }
 
-/* y contiguous, any dtype: 1 with probability f[0], else 0. */
+/* y contiguous, any dtype: 1 with probability p, else 0. */
 extern "C" weft_status weft__cuda_bernoulli(const weft__exec *e)
 {
-    const double p = e->attrs->f[0];
+    const double p = e->attrs->chance.p;
     return weft__cuda_status(e, weft_visit(e->out[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
                                  return draw_all<T>(e, draw_bernoulli<T>{p});
                              }));
 }
 
-/* x, y contiguous, f32 f64 f16 bf16; mask contiguous, bool, 1 where x is kept. f[0] p. */
+/* x, y contiguous, f32 f64 f16 bf16; mask contiguous, bool, 1 where x is kept. */
 extern "C" weft_status weft__cuda_dropout(const weft__exec *e)
 {
     const weft__array *x = e->in[0], *y = e->out[0], *mask = e->out[1];
-    const double p = e->attrs->f[0];
+    const double p = e->attrs->chance.p;
     if (x->count == 0)
         return WEFT_OK;
     return weft__cuda_status(
@@ -277,7 +277,7 @@ extern "C" weft_status weft__cuda_dropout(const weft__exec *e)
         }));
 }
 
-/* dx = mask ? g / (1 - p) : 0; all of one shape, contiguous. f[0] p. */
+/* dx = mask ? g / (1 - p) : 0; all of one shape, contiguous. */
 extern "C" weft_status weft__cuda_dropout_grad(const weft__exec *e)
 {
     const weft__array *g = e->in[0], *mask = e->in[1], *dx = e->out[0];
@@ -290,6 +290,6 @@ extern "C" weft_status weft__cuda_dropout_grad(const weft__exec *e)
                                      weft__stream(e), g->count, static_cast<const T *>(g->data),
                                      static_cast<const uint8_t *>(mask->data), static_cast<T *>(dx->data),
                                      all_aligned(g->data, mask->data, dx->data),
-                                     static_cast<weft_compute_t<T>>(survivor_scale(e->attrs->f[0])));
+                                     static_cast<weft_compute_t<T>>(survivor_scale(e->attrs->chance.p)));
                              }));
 }

@@ -115,19 +115,19 @@ template <class Run> weft_status visit_sums(const weft__exec *e, Run &&run)
 
 } /* namespace */
 
-/* x any strides, any dtype; y the kept dims, of integers i64. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, of integers i64 */
 extern "C" weft_status weft__cuda_sum(const weft__exec *e)
 {
     return visit_sums(e, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_sum<T>{1});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_sum<T>{1});
     });
 }
 
-/* x any strides, floats; y the kept dims. i[RED_MASK] */
+/* x any strides, floats; y the kept dims */
 extern "C" weft_status weft__cuda_mean(const weft__exec *e)
 {
-    const int64_t mask = e->attrs->i[WEFT__RED_MASK];
+    const int64_t mask = e->attrs->reduce.dims;
     return visit_sums(e, [&](auto name) -> weft_status {
         using T = typename decltype(name)::type;
         if constexpr (is_real<T>) {
@@ -140,11 +140,11 @@ extern "C" weft_status weft__cuda_mean(const weft__exec *e)
     });
 }
 
-/* x any strides, any dtype; y the kept dims, of integers i64. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, of integers i64 */
 extern "C" weft_status weft__cuda_prod(const weft__exec *e)
 {
     return visit_sums(e, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_prod<T>{});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_prod<T>{});
     });
 }

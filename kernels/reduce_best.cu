@@ -160,7 +160,7 @@ weft_status extreme(const weft__exec *e, bool largest)
 {
     return visit_ordered(e->in[0]->dtype, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_extreme<T>{turn<T>(largest)});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_extreme<T>{turn<T>(largest)});
     });
 }
 
@@ -168,13 +168,13 @@ weft_status arg(const weft__exec *e, bool largest)
 {
     return visit_ordered(e->in[0]->dtype, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_arg<T>{turn<T>(largest)});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_arg<T>{turn<T>(largest)});
     });
 }
 
 } /* namespace */
 
-/* x any strides, any dtype; y the kept dims, of x's dtype. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, of x's dtype */
 extern "C" weft_status weft__cuda_max_over(const weft__exec *e)
 {
     return extreme(e, true);
@@ -185,7 +185,7 @@ extern "C" weft_status weft__cuda_min_over(const weft__exec *e)
     return extreme(e, false);
 }
 
-/* x any strides, any dtype; y the kept dims, i64. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, i64 */
 extern "C" weft_status weft__cuda_argmax(const weft__exec *e)
 {
     return arg(e, true);

@@ -96,7 +96,7 @@ template <class U> struct fold_nonfinite {
 template <class U> weft_status flag(const weft__exec *e, bool sought)
 {
     const weft__array *x = e->in[0];
-    return weft_reduce(e, x, e->attrs->i[WEFT__RED_MASK], e->out[0], fold_flag<U>{value_bits<U>(x), sought});
+    return weft_reduce(e, x, e->attrs->reduce.dims, e->out[0], fold_flag<U>{value_bits<U>(x), sought});
 }
 
 weft_status flags(const weft__exec *e, bool sought)
@@ -122,7 +122,7 @@ template <class U> weft_status nonfinite(const weft__exec *e)
 
 } /* namespace */
 
-/* x any strides, any dtype; y the kept dims, bool. i[RED_MASK] */
+/* x any strides, any dtype; y the kept dims, bool */
 extern "C" weft_status weft__cuda_any(const weft__exec *e)
 {
     return flags(e, true);

@@ -184,20 +184,20 @@ template <> struct fold_norm<double> {
 
 } /* namespace */
 
-/* x any strides, floats; y the kept dims. i[RED_MASK] */
+/* x any strides, floats; y the kept dims */
 extern "C" weft_status weft__cuda_logsumexp(const weft__exec *e)
 {
     return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_exps<T>{});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_exps<T>{});
     });
 }
 
-/* x any strides, floats; y the kept dims. i[RED_MASK] */
+/* x any strides, floats; y the kept dims */
 extern "C" weft_status weft__cuda_norm(const weft__exec *e)
 {
     return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
         using T = typename decltype(name)::type;
-        return weft_reduce(e, e->in[0], e->attrs->i[WEFT__RED_MASK], e->out[0], fold_norm<T>{});
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_norm<T>{});
     });
 }

@@ -398,7 +398,7 @@ template <class T> weft_status add(const task &t)
 
 weft_status add_along(const weft__exec *e, bool rows)
 {
-    const int dim = static_cast<int>(e->attrs->i[0]);
+    const int dim = static_cast<int>(e->attrs->along.dim);
     const task t = {e, dim, rows, {e->in[0]->shape[dim], e->op, weft__cuda_device_of(e)->fault}};
     switch (e->in[0]->dtype) {
     case WEFT_F32:
@@ -418,14 +418,14 @@ weft_status add_along(const weft__exec *e, bool rows)
 
 } /* namespace */
 
-/* x and out [...], index and src [...], no larger than x but in the dim i[0]:
+/* x and out [...], index and src [...], no larger than x but in the dim:
  * y[.., index[.., i, ..], ..] += src[.., i, ..] */
 extern "C" weft_status weft__cuda_scatter_add(const weft__exec *e)
 {
     return add_along(e, false);
 }
 
-/* x and out [.., D, ..], index [n], src [.., n, ..] along dim i[0]: y[.., index[i], ..] += src[.., i, ..] */
+/* x and out [.., D, ..], index [n], src [.., n, ..] along the dim: y[.., index[i], ..] += src[.., i, ..] */
 extern "C" weft_status weft__cuda_index_add(const weft__exec *e)
 {
     return add_along(e, true);

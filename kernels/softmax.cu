@@ -245,7 +245,7 @@ __global__ void __launch_bounds__(COLUMNS *SHARES) k_softmax_columns(Op op, int6
 template <class Op> cudaError_t run(const weft__exec *e, const Op &op)
 {
     const weft__array *x = e->in[0];
-    const int dim = static_cast<int>(e->attrs->i[0]);
+    const int dim = static_cast<int>(e->attrs->along.dim);
     int64_t outer = 1, n = 1, inner = 1;
     for (int d = 0; d < x->ndim; d++)
         *(d < dim ? &outer : d == dim ? &n : &inner) *= x->shape[d];

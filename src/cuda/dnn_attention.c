@@ -76,7 +76,7 @@ static bool describe(const weft__exec *e, const weft__array *y, const weft__arra
     const int n = q->ndim;
     memset(a, 0, sizeof *a);
     a->grad = g != NULL;
-    a->causal = e->attrs->i[0] != 0;
+    a->causal = e->attrs->attention.causal != 0;
     a->data_type = weft__cuda_dnn_data_type(q->dtype);
     a->heads = n > 3 ? q->shape[n - 3] : 1;
     a->batch = 1;
@@ -90,7 +90,7 @@ static bool describe(const weft__exec *e, const weft__array *y, const weft__arra
         return false;
     if (a->batch * a->heads == 0 || a->queries < 2 || a->keys == 0)
         return false;
-    if (!(e->attrs->f[0] > 0) || (a->causal && a->keys < a->queries))
+    if (!(e->attrs->attention.scale > 0) || (a->causal && a->keys < a->queries))
         return false;
     return columns_fit(a->width) && columns_fit(a->columns) && layout_fits(q, a->q) && layout_fits(k, a->k) &&
            layout_fits(v, a->v) && layout_fits(y, a->y) && (!g || layout_fits(g, a->g));
@@ -119,7 +119,7 @@ typedef struct numbers {
 
 static numbers numbers_of(const weft__exec *e, const weft__dnn_attention *a)
 {
-    const numbers n = {(float)e->attrs->f[0], -INFINITY, 1, (int32_t)(a->keys - a->queries)};
+    const numbers n = {(float)e->attrs->attention.scale, -INFINITY, 1, (int32_t)(a->keys - a->queries)};
     return n;
 }
 

@@ -8,7 +8,7 @@
  * directly. */
 static bool suits(const weft__exec *e, const weft__array *const arrays[WEFT__DNN_ROLES])
 {
-    const int64_t groups = e->attrs->i[WEFT__CONV_GROUPS];
+    const int64_t groups = e->attrs->conv.groups;
     if (weft__cuda_dnn_data_type(arrays[0]->dtype) < 0)
         return false;
     for (int role = 0; role < WEFT__DNN_ROLES; role++)
@@ -33,9 +33,9 @@ static weft__dnn_conv describe(const weft__exec *e, weft__dnn_way way, const wef
     }
     c.alignment = (int64_t)(addresses & (~addresses + 1));
     for (int d = 0; d < 2; d++) {
-        c.stride[d] = e->attrs->i[WEFT__CONV_STRIDE + d];
-        c.padding[d] = e->attrs->i[WEFT__CONV_PADDING + d];
-        c.dilation[d] = e->attrs->i[WEFT__CONV_DILATION + d];
+        c.stride[d] = e->attrs->conv.stride[d];
+        c.padding[d] = e->attrs->conv.padding[d];
+        c.dilation[d] = e->attrs->conv.dilation[d];
     }
     return c;
 }

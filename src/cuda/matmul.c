@@ -8,7 +8,7 @@
 /* Of LINEAR_GRAD: db = the sums of g's columns. */
 static weft_status add_up(const weft__exec *e)
 {
-    const weft__attrs over_rows = {.ni = 2, .i = {[WEFT__RED_MASK] = 1}};
+    const weft__attrs over_rows = {.ni = 2, .reduce = {.dims = 1}};
     weft__exec row = *e;
     row.op = WEFT_OP_SUM;
     row.out = e->out + 1;
@@ -22,7 +22,7 @@ static weft_status add_up(const weft__exec *e)
 static weft_status activate(const weft__exec *e)
 {
     weft__exec row = *e;
-    row.op = e->attrs->i[0] == WEFT_ACTIVATION_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    row.op = e->attrs->linear.activation == WEFT_ACTIVATION_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
     row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
     row.n_in = row.n_out = 1;
     row.attrs = NULL;

@@ -87,7 +87,7 @@ static void describe_linear(const weft__exec *e, weft__cuda_product *p)
     p->bias = e->in[2] ? e->in[2]->data : NULL;
     if (e->op != WEFT_OP_LINEAR_ACT)
         return;
-    p->activation = (int32_t)e->attrs->i[0];
+    p->activation = (int32_t)e->attrs->linear.activation;
     p->pre = e->out[1] ? e->out[1]->data : NULL;
 }
 
