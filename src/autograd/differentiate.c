@@ -84,10 +84,7 @@ static void fused_elementwise(weft__walk *w, weft__node *node, weft_tensor *g, w
         arrays[n++] = info->saves & WEFT__SAVES_Y ? &node->first.saved->a : NULL;
     arrays[n++] = &g->a;
     weft__attrs attrs;
-    attrs.ni = 0;
-    attrs.nf = node->nf;
-    for (int k = 0; k < node->nf; k++)
-        attrs.f[k] = node->f[k];
+    weft__node_attrs(node, &attrs);
     weft__run_grad(w->ctx, node->op, arrays, n, outs, n_out, &attrs);
 }
 
@@ -173,6 +170,8 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
         custom_backward(w, node, w->grads[0], w->saved[0], out);
         return;
     }
+    weft__attrs attrs;
+    weft__node_attrs(node, &attrs);
     weft__vjp v = {.ctx = w->ctx,
                    .node = node,
                    .g = w->grads[0],
@@ -181,8 +180,7 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
                    .y = w->saved[0],
                    .ys = w->saved,
                    .extra = weft__extra_of(node),
-                   .i = node->i,
-                   .f = node->f,
+                   .attrs = &attrs,
                    .create_graph = w->create_graph,
                    .out = out};
     weft__derive(&v);

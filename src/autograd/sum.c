@@ -86,18 +86,20 @@ static weft_tensor *seen_through(weft_tensor *buffer, weft__node *const *views, 
     for (int k = n - 1; k >= 0 && t; k--) {
         const weft__node *v = views[k];
         const weft__array *result = k > 0 ? &views[k - 1]->in[0]->a : &sliced->a;
+        weft__attrs a;
+        weft__node_attrs(v, &a);
         switch (v->op) {
         case WEFT_OP_TRANSPOSE:
-            t = weft_transpose(t, (int)v->i[0], (int)v->i[1]);
+            t = weft_transpose(t, (int)a.transpose.dim0, (int)a.transpose.dim1);
             break;
         case WEFT_OP_PERMUTE:
-            t = weft_permute(t, v->i, v->ni);
+            t = weft_permute(t, a.shape.sizes, a.ni);
             break;
         case WEFT_OP_SELECT:
-            t = weft_select(t, (int)v->i[0], v->i[1]);
+            t = weft_select(t, (int)a.select.dim, a.select.index);
             break;
         case WEFT_OP_SLICE:
-            t = weft_slice(t, (int)v->i[0], v->i[1], v->i[2], v->i[3]);
+            t = weft_slice(t, (int)a.slice.dim, a.slice.start, a.slice.stop, a.slice.step);
             break;
         default: /* reshape, squeeze, unsqueeze */
             t = weft_reshape(t, result->shape, result->ndim);

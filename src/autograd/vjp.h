@@ -20,12 +20,11 @@ typedef struct weft__vjp {
     weft_tensor *y;            /* the result, where weft__record kept it; with history when create_graph is set */
     weft_tensor *const *ys;    /* likewise all differentiable results; y is ys[0] */
     weft_tensor *const *extra; /* the results that are not differentiable */
-    const int64_t *i;          /* attributes */
-    const double *f;
-    bool create_graph; /* compose from public operations, so that the gradient can be differentiated */
-    weft_tensor **out; /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
+    const weft__attrs *attrs;  /* those of the node */
+    bool create_graph;         /* compose from public operations, so that the gradient can be differentiated */
+    weft_tensor **out;         /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
                                  operand where that was broadcast, and of another dtype: the caller sums and casts */
-    weft__place place; /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
+    weft__place place;         /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
 } weft__vjp;
 
 /* One rule for each differentiable row, by name; the row's record (core/op_def.h) refers to it. */

@@ -16,7 +16,7 @@
     void weft__vjp_##name(weft__vjp *v)                                                                                \
     {                                                                                                                  \
         weft_tensor *x = v->in[0], *g = v->g;                                                                          \
-        double p = v->f[0], q = v->f[1];                                                                               \
+        double p = v->attrs->scalar.p, q = v->attrs->scalar.q;                                                         \
         (void)x, (void)g, (void)p, (void)q;                                                                            \
         v->out[0] = expression;                                                                                        \
     }

@@ -11,14 +11,7 @@ weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_
         arrays[k] = in[k] ? &in[k]->a : NULL;
     for (int k = 0; k < n_out; k++)
         outs[k] = out[k] ? &out[k]->a : NULL;
-    weft__attrs attrs;
-    attrs.ni = v->node->ni;
-    attrs.nf = v->node->nf;
-    for (int k = 0; k < attrs.ni; k++)
-        attrs.i[k] = v->i[k];
-    for (int k = 0; k < attrs.nf; k++)
-        attrs.f[k] = v->f[k];
-    return weft__run_kernel(v->ctx, op, arrays, n_in, outs, n_out, &attrs);
+    return weft__run_kernel(v->ctx, op, arrays, n_in, outs, n_out, v->attrs);
 }
 
 /* An uninitialised tensor like operand k, if its gradient is wanted. */
@@ -109,7 +102,7 @@ static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
 
 void weft__vjp_linear_act(weft__vjp *v)
 {
-    const weft_activation act = (weft_activation)v->i[0];
+    const weft_activation act = (weft_activation)v->attrs->linear.activation;
     weft_tensor *dz = v->g;
     if (act != WEFT_ACTIVATION_NONE)
         dz = v->create_graph ? compose_activation(v, act) : through_activation(v, act);
@@ -121,10 +114,11 @@ void weft__vjp_linear_act(weft__vjp *v)
 
 static weft_conv2d_params conv_params(const weft__vjp *v)
 {
-    return (weft_conv2d_params){.stride = {v->i[WEFT__CONV_STRIDE], v->i[WEFT__CONV_STRIDE + 1]},
-                                .padding = {v->i[WEFT__CONV_PADDING], v->i[WEFT__CONV_PADDING + 1]},
-                                .dilation = {v->i[WEFT__CONV_DILATION], v->i[WEFT__CONV_DILATION + 1]},
-                                .groups = v->i[WEFT__CONV_GROUPS]};
+    const weft__conv_attrs *a = &v->attrs->conv;
+    return (weft_conv2d_params){.stride = {a->stride[0], a->stride[1]},
+                                .padding = {a->padding[0], a->padding[1]},
+                                .dilation = {a->dilation[0], a->dilation[1]},
+                                .groups = a->groups};
 }
 
 /* The transpose of a convolution that saw an image of x's size: output_padding restores rows that the stride skipped.
@@ -176,9 +170,10 @@ void weft__vjp_conv2d_weight(weft__vjp *v)
 
 static weft_pool2d_params pool_params(const weft__vjp *v)
 {
-    return (weft_pool2d_params){.kernel = {v->i[WEFT__POOL_KERNEL], v->i[WEFT__POOL_KERNEL + 1]},
-                                .stride = {v->i[WEFT__POOL_STRIDE], v->i[WEFT__POOL_STRIDE + 1]},
-                                .padding = {v->i[WEFT__POOL_PADDING], v->i[WEFT__POOL_PADDING + 1]}};
+    const weft__pool_attrs *a = &v->attrs->pool;
+    return (weft_pool2d_params){.kernel = {a->kernel[0], a->kernel[1]},
+                                .stride = {a->stride[0], a->stride[1]},
+                                .padding = {a->padding[0], a->padding[1]}};
 }
 
 void weft__vjp_max_pool2d(weft__vjp *v)
@@ -228,8 +223,8 @@ void weft__vjp_softmax(weft__vjp *v)
     /* y (g - sum(g y)), taking off all g that of a y above a half, as the kernels do */
     weft_tensor *most = weft_gt(v->y, weft__constant(v, 0.5));
     weft_tensor *base = weft_where(most, weft_detach(v->g), weft__constant(v, 0));
-    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_AXES(v->i[0]), true));
-    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_AXES(v->i[0]), true)));
+    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_AXES(v->attrs->along.dim), true));
+    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_AXES(v->attrs->along.dim), true)));
 }
 
 void weft__vjp_log_softmax(weft__vjp *v)
@@ -238,7 +233,7 @@ void weft__vjp_log_softmax(weft__vjp *v)
         softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
         return;
     }
-    weft_tensor *total = weft_sum(v->g, WEFT_AXES(v->i[0]), true);
+    weft_tensor *total = weft_sum(v->g, WEFT_AXES(v->attrs->along.dim), true);
     v->out[0] = weft_sub(v->g, weft_mul(weft_exp(v->y), total));
 }
 
@@ -246,14 +241,12 @@ void weft__vjp_dropout(weft__vjp *v)
 {
     weft_tensor *mask = v->extra[0];
     if (v->create_graph) {
-        const double scale = v->f[0] < 1 ? 1 / (1 - v->f[0]) : 0;
+        const double p = v->attrs->chance.p, scale = p < 1 ? 1 / (1 - p) : 0;
         v->out[0] = weft_where(mask, weft_mul_scalar(v->g, scale), weft_zeros_like(v->g));
         return;
     }
-    weft__attrs attrs = {.nf = 1, .f = {v->f[0]}};
     weft_tensor *dx = room_for(v, 0);
-    if (dx && weft__run_kernel(v->ctx, WEFT_OP_DROPOUT_GRAD, (const weft__array *[]){&v->g->a, &mask->a}, 2,
-                               (weft__array *[]){&dx->a}, 1, &attrs) != WEFT_OK)
+    if (dx && weft__run_fused(v, WEFT_OP_DROPOUT_GRAD, (weft_tensor *[]){v->g, mask}, 2, &dx, 1) != WEFT_OK)
         drop_all(v);
 }
 
@@ -263,15 +256,15 @@ void weft__vjp_dropout(weft__vjp *v)
 static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *target)
 {
     weft_dtype dtype = (weft_dtype)v->g->a.dtype;
-    double smoothing = v->f[0], classes = (double)x->a.shape[x->a.ndim - 1];
+    double smoothing = v->attrs->cross_entropy.label_smoothing, classes = (double)x->a.shape[x->a.ndim - 1];
     weft_tensor *zero = weft__constant(v, 0);
-    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->i[WEFT__CE_IGNORE]));
+    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->attrs->cross_entropy.ignore_index));
     weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
     weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
     weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), chosen,
                                       weft_mul_scalar(ones, 1 - smoothing), -1);
     weft_tensor *weight = weft_where(counts, v->g, zero);
-    if (v->i[WEFT__CE_REDUCTION] == WEFT_REDUCTION_MEAN)
+    if (v->attrs->cross_entropy.reduction == WEFT_REDUCTION_MEAN)
         weight = weft_div(weight, weft_clamp(weft_sum(weft_cast(counts, dtype), WEFT_ALL, false), 1, 9e15));
     x = weft_where(weft_unsqueeze(counts, -1), x, zero);
     v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weft_unsqueeze(weight, -1));
@@ -354,10 +347,10 @@ static weft_tensor *with_trouble(const trouble *t, weft_tensor *dx, weft_tensor 
 static void compose_attention(weft__vjp *v)
 {
     weft_tensor *in[] = {v->in[0], v->in[1], v->in[2], v->g};
-    weft_tensor *seen = v->i[0] ? seen_keys(v) : NULL;
+    weft_tensor *seen = v->attrs->attention.causal ? seen_keys(v) : NULL;
     const trouble t = find_trouble(v, seen, in);
     weft_tensor *q = in[0], *k = in[1], *value = in[2], *g = in[3];
-    weft_tensor *scores = weft_mul_scalar(weft_matmul(q, weft_transpose(k, -1, -2)), v->f[0]);
+    weft_tensor *scores = weft_mul_scalar(weft_matmul(q, weft_transpose(k, -1, -2)), v->attrs->attention.scale);
     if (scores && seen)
         scores = weft_where(seen, scores, weft_scalar(v->ctx, (weft_dtype)scores->a.dtype, -(double)INFINITY));
     weft_tensor *p = weft_softmax(scores, -1);
@@ -367,7 +360,7 @@ static void compose_attention(weft__vjp *v)
         return;
     weft_tensor *dp = weft_matmul(g, weft_transpose(value, -1, -2));
     weft_tensor *inner = weft_sum(weft_mul(dp, p), WEFT_AXES(-1), true);
-    weft_tensor *ds = weft_mul_scalar(weft_mul(p, weft_sub(dp, inner)), v->f[0]);
+    weft_tensor *ds = weft_mul_scalar(weft_mul(p, weft_sub(dp, inner)), v->attrs->attention.scale);
     if (weft__wants(v, 0))
         v->out[0] = with_trouble(&t, weft_matmul(ds, k), t.of_slopes, false);
     if (weft__wants(v, 1))
@@ -417,11 +410,11 @@ static void compose_norm(weft__vjp *v, weft_tensor *x, weft_tensor *g, weft_tens
 
 static void compose_row_norm(weft__vjp *v, bool centred)
 {
-    int64_t n = v->i[0], rows = n ? v->in[0]->a.count / n : 0;
+    int64_t n = v->attrs->norm.size, rows = n ? v->in[0]->a.count / n : 0;
     const int64_t shape[] = {rows, n};
     norm_shape s = {.mean_dims = {1}, .n_mean = 1, .sum_dims = {0}, .n_sum = 1, .centred = centred};
     weft_tensor *w = v->in[1] ? weft_reshape(v->in[1], shape + 1, 1) : NULL;
-    compose_norm(v, weft_reshape(v->in[0], shape, 2), weft_reshape(v->g, shape, 2), w, &s, v->f[0]);
+    compose_norm(v, weft_reshape(v->in[0], shape, 2), weft_reshape(v->g, shape, 2), w, &s, v->attrs->norm.eps);
 }
 
 void weft__vjp_layer_norm(weft__vjp *v)
@@ -457,7 +450,7 @@ void weft__vjp_batch_norm(weft__vjp *v)
             if (d != 1)
                 s.mean_dims[s.n_mean++] = s.sum_dims[s.n_sum++] = d;
         const int64_t channel[WEFT__MAX_DIMS] = {1, x->a.shape[1], 1, 1, 1, 1, 1, 1};
-        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s, v->f[0]);
+        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s, v->attrs->norm.eps);
         return;
     }
     weft_tensor *out[] = {room_for(v, 0), room_for(v, 1), room_for(v, 2)};

@@ -10,7 +10,7 @@ static weft_tensor *spread(const weft__vjp *v, weft_tensor *t)
     const weft__array *x = &v->in[0]->a;
     int64_t shape[WEFT__MAX_DIMS];
     for (int d = 0; d < x->ndim; d++)
-        shape[d] = v->i[WEFT__RED_MASK] >> d & 1 ? 1 : x->shape[d];
+        shape[d] = v->attrs->reduce.dims >> d & 1 ? 1 : x->shape[d];
     return weft_expand(weft_reshape(t, shape, x->ndim), x->shape, x->ndim);
 }
 
@@ -19,7 +19,7 @@ static int reduced_dims(const weft__vjp *v, int64_t *dims)
 {
     int n = 0;
     for (int d = 0; d < v->in[0]->a.ndim; d++)
-        if (v->i[WEFT__RED_MASK] >> d & 1)
+        if (v->attrs->reduce.dims >> d & 1)
             dims[n++] = d;
     return n;
 }
@@ -62,7 +62,7 @@ static weft_tensor *as_slices(const weft__vjp *v, weft_tensor *x, int64_t *order
     int at = 0;
     for (int last = 0; last < 2; last++)
         for (int d = 0; d < x->a.ndim; d++)
-            if ((v->i[WEFT__RED_MASK] >> d & 1) == last)
+            if ((v->attrs->reduce.dims >> d & 1) == last)
                 order[at++] = d;
     const int64_t shape[] = {n > 0 ? x->a.count / n : 0, n};
     return weft_reshape(weft_permute(x, order, at), shape, 2);
@@ -184,7 +184,7 @@ void weft__vjp_unsqueeze(weft__vjp *v)
 
 void weft__vjp_transpose(weft__vjp *v)
 {
-    v->out[0] = weft_transpose(v->g, (int)v->i[0], (int)v->i[1]);
+    v->out[0] = weft_transpose(v->g, (int)v->attrs->transpose.dim0, (int)v->attrs->transpose.dim1);
 }
 
 void weft__vjp_permute(weft__vjp *v)
@@ -192,7 +192,7 @@ void weft__vjp_permute(weft__vjp *v)
     int64_t back[WEFT__MAX_DIMS];
     int n = v->in[0]->a.ndim;
     for (int d = 0; d < n; d++)
-        back[v->i[d]] = d;
+        back[v->attrs->shape.sizes[d]] = d;
     v->out[0] = weft_permute(v->g, back, n);
 }
 
@@ -203,13 +203,14 @@ void weft__vjp_expand(weft__vjp *v)
 
 void weft__vjp_slice(weft__vjp *v)
 {
-    v->place = (weft__place){.dim = (int)v->i[0], .from = v->i[1], .step = v->i[3]};
+    const weft__slice_attrs *a = &v->attrs->slice;
+    v->place = (weft__place){.dim = (int)a->dim, .from = a->start, .step = a->step};
     v->out[0] = v->g;
 }
 
 void weft__vjp_select(weft__vjp *v)
 {
-    v->place = (weft__place){.dim = (int)v->i[0], .from = v->i[1], .step = 1};
+    v->place = (weft__place){.dim = (int)v->attrs->select.dim, .from = v->attrs->select.index, .step = 1};
     v->out[0] = weft_unsqueeze(v->g, v->place.dim);
 }
 
@@ -222,7 +223,7 @@ void weft__vjp_cast(weft__vjp *v)
 
 void weft__vjp_concat(weft__vjp *v)
 {
-    int d = (int)v->i[0];
+    int d = (int)v->attrs->along.dim;
     int64_t at = 0;
     for (int k = 0; k < v->node->n_in; k++) {
         int64_t n = v->in[k]->a.shape[d];
@@ -234,10 +235,11 @@ void weft__vjp_concat(weft__vjp *v)
 
 void weft__vjp_pad(weft__vjp *v)
 {
+    const weft__pad_attrs *a = &v->attrs->pad;
     weft_tensor *g = v->g;
     for (int d = 0; d < v->in[0]->a.ndim; d++)
-        if (v->i[d] || v->i[8 + d])
-            g = weft_slice(g, d, v->i[d], v->i[d] + v->in[0]->a.shape[d], 1);
+        if (a->before[d] || a->after[d])
+            g = weft_slice(g, d, a->before[d], a->before[d] + v->in[0]->a.shape[d], 1);
     v->out[0] = g;
 }
 
@@ -246,7 +248,7 @@ void weft__vjp_flip(weft__vjp *v)
     int64_t dims[WEFT__MAX_DIMS];
     int n = 0;
     for (int d = 0; d < v->in[0]->a.ndim; d++)
-        if (v->i[0] >> d & 1)
+        if (v->attrs->flip.dims >> d & 1)
             dims[n++] = d;
     v->out[0] = n ? weft_flip(v->g, dims, n) : v->g;
 }
@@ -261,26 +263,26 @@ static weft_tensor *zeros_for(const weft__vjp *v, int k)
 
 void weft__vjp_gather(weft__vjp *v)
 {
-    v->out[0] = weft_scatter_add(zeros_for(v, 0), v->in[1], v->g, (int)v->i[0]);
+    v->out[0] = weft_scatter_add(zeros_for(v, 0), v->in[1], v->g, (int)v->attrs->along.dim);
 }
 
 void weft__vjp_scatter_add(weft__vjp *v)
 {
     v->out[0] = v->g;
     if (weft__wants(v, 2))
-        v->out[2] = weft_gather(v->g, v->in[1], (int)v->i[0]);
+        v->out[2] = weft_gather(v->g, v->in[1], (int)v->attrs->along.dim);
 }
 
 void weft__vjp_index_select(weft__vjp *v)
 {
-    v->out[0] = weft_index_add(zeros_for(v, 0), v->in[1], v->g, (int)v->i[0]);
+    v->out[0] = weft_index_add(zeros_for(v, 0), v->in[1], v->g, (int)v->attrs->along.dim);
 }
 
 void weft__vjp_index_add(weft__vjp *v)
 {
     v->out[0] = v->g;
     if (weft__wants(v, 2))
-        v->out[2] = weft_index_select(v->g, v->in[1], (int)v->i[0]);
+        v->out[2] = weft_index_select(v->g, v->in[1], (int)v->attrs->along.dim);
 }
 
 void weft__vjp_embedding(weft__vjp *v)

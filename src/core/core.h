@@ -435,6 +435,8 @@ void weft__scope_remove(weft_tensor *t);                  /* takes the scope's r
 weft__leaf *weft__leaf_of(weft_tensor *t);                /* made on demand; NULL: out of memory, recorded */
 void weft__node_unref(weft_ctx *ctx, weft__node *node);
 void weft__node_free_blocks(weft_ctx *ctx, weft__node *node); /* record.c */
+/* The attributes that were recorded: nothing of *attrs is set beyond them. */
+void weft__node_attrs(const weft__node *node, weft__attrs *attrs);
 static inline bool weft__requires(const weft_tensor *t)
 {
     return t && (t->flags & WEFT__REQUIRES_GRAD);

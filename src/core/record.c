@@ -40,6 +40,16 @@ static bool any_requires(weft_tensor *const *in, int n)
     return false;
 }
 
+void weft__node_attrs(const weft__node *node, weft__attrs *attrs)
+{
+    attrs->ni = node->ni;
+    attrs->nf = node->nf;
+    for (int k = 0; k < node->ni; k++)
+        attrs->numbers.i[k] = node->i[k];
+    for (int k = 0; k < node->nf; k++)
+        attrs->numbers.f[k] = node->f[k];
+}
+
 /* Blocks of a node's own, for what has no room in it. */
 static size_t operand_bytes(const weft__node *node)
 {
@@ -121,9 +131,9 @@ static weft__node *new_node(weft_ctx *ctx, int op, weft_tensor *const *in, int n
     for (int k = 1; k < n_out; k++)
         node->more[k - 1] = (weft__result){.tensor = NULL};
     for (int k = 0; k < node->ni; k++)
-        node->i[k] = attrs->i[k];
+        node->i[k] = attrs->numbers.i[k];
     for (int k = 0; k < node->nf; k++)
-        node->f[k] = attrs->f[k];
+        node->f[k] = attrs->numbers.f[k];
     for (int k = 0; k < n_in; k++) {
         weft_tensor *t = in[k];
         node->in[k] = t;
