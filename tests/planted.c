@@ -173,7 +173,7 @@ static weft_status run_wrong(const weft__exec *e)
         in[2] = NULL;
     if (now.bug == PLANTED_REAL) {
         attrs = *e->attrs;
-        attrs.f[0] *= 1.05;
+        attrs.numbers.f[0] *= 1.05;
         wrong.attrs = &attrs;
     }
     if (now.bug == PLANTED_COARSE) { /* the operands of a rerun are nobody else's */

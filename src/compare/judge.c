@@ -62,9 +62,10 @@ static bool in_window(const weft__frozen *f, const weft__array *y, int64_t k, in
         return false;
     const int64_t place[2] = {k / y->shape[3] % y->shape[2], k % y->shape[3]};
     const int64_t at[2] = {index / x->shape[3], index % x->shape[3]};
+    const weft__pool_attrs *a = &f->attrs.pool;
     for (int d = 0; d < 2; d++) {
-        const int64_t from = place[d] * f->attrs.i[WEFT__POOL_STRIDE + d] - f->attrs.i[WEFT__POOL_PADDING + d];
-        if (at[d] < from || at[d] >= from + f->attrs.i[WEFT__POOL_KERNEL + d])
+        const int64_t from = place[d] * a->stride[d] - a->padding[d];
+        if (at[d] < from || at[d] >= from + a->kernel[d])
             return false;
     }
     return true;
@@ -89,7 +90,7 @@ static bool is_tie(const comparison *t, int64_t k)
         const weft__array *y = &t->want_held->a;
         if (got < 0 || got >= x->a.count / y->count)
             return false;
-        const int64_t mask = f->attrs.i[WEFT__RED_MASK];
+        const int64_t mask = f->attrs.reduce.dims;
         return chosen(x, mask, y, k, want) == chosen(x, mask, y, k, got);
     }
     if (f->op == WEFT_OP_MAX_POOL2D && t->result == 1)

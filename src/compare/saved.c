@@ -72,8 +72,8 @@ static void add_all(saver *s, const weft__frozen *f, const weft__held *got)
     add(s, text_tensor(s->ctx, f->name), "name", 0);
     add(s, text_tensor(s->ctx, f->site.file ? f->site.file : ""), "file", 0);
     if (f->has_attrs) {
-        add(s, numbers(s->ctx, f->attrs.i, f->attrs.ni), "ints", 0);
-        add(s, weft_from_data(s->ctx, WEFT_F64, (const int64_t[]){f->attrs.nf}, 1, f->attrs.f), "reals", 0);
+        add(s, numbers(s->ctx, f->attrs.numbers.i, f->attrs.ni), "ints", 0);
+        add(s, weft_from_data(s->ctx, WEFT_F64, (const int64_t[]){f->attrs.nf}, 1, f->attrs.numbers.f), "reals", 0);
     }
     for (int k = 0; k < f->n_in; k++)
         add_held(s, &f->in[k], "in_%d", "in_%d_strides", k);
@@ -184,9 +184,9 @@ static weft_status load_attrs(const loader *l, weft__frozen *f)
     f->attrs.ni = (int32_t)ints->a.count;
     f->attrs.nf = (int32_t)reals->a.count;
     if (ints->a.count)
-        memcpy(f->attrs.i, ints->a.data, sizeof *f->attrs.i * (size_t)ints->a.count);
+        memcpy(f->attrs.numbers.i, ints->a.data, sizeof *f->attrs.numbers.i * (size_t)ints->a.count);
     if (reals->a.count)
-        memcpy(f->attrs.f, reals->a.data, sizeof *f->attrs.f * (size_t)reals->a.count);
+        memcpy(f->attrs.numbers.f, reals->a.data, sizeof *f->attrs.numbers.f * (size_t)reals->a.count);
     return WEFT_OK;
 }
 

@@ -214,13 +214,11 @@ weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double s
         return NULL;
     double n = ceil((stop - start) / step);
     weft_tensor *t = NULL;
-    weft__attrs attrs = {.ni = 3, .nf = 3};
+    weft__attrs attrs = {WEFT__COUNTS(arange)};
     if (can_count(ctx, dtype, start, stop, step, n)) {
         int64_t count = n > 0 ? (int64_t)n : 0;
-        attrs.f[0] = start;
-        attrs.f[1] = step;
-        attrs.i[1] = weft__to_i64(start);
-        attrs.i[2] = weft__to_i64(step);
+        attrs.arange = (weft__arange_attrs){
+            .start = start, .step = step, .whole_start = weft__to_i64(start), .whole_step = weft__to_i64(step)};
         t = weft__new(ctx, -1, dtype, &count, 1);
     }
     return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
@@ -231,15 +229,15 @@ weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double
     if (!weft__enter_named("linspace", ctx, NULL, 0, 0))
         return NULL;
     weft_tensor *t = NULL;
-    weft__attrs attrs = {.ni = 3, .nf = 3};
+    weft__attrs attrs = {WEFT__COUNTS(arange)};
     if (n < 0 || !weft_dtype_is_float(dtype)) {
         weft__fail_named(ctx, "linspace", WEFT_E_INVALID, "needs n >= 0 (is %lld) and a floating dtype (is %s)",
                          (long long)n, weft_dtype_name(dtype));
     } else {
-        attrs.f[0] = start;
-        attrs.f[1] = n > 1 ? (stop - start) / (double)(n - 1) : 0;
-        attrs.f[2] = n > 1 ? stop : start;
-        attrs.i[0] = 1;
+        attrs.arange = (weft__arange_attrs){.ends = 1,
+                                            .start = start,
+                                            .step = n > 1 ? (stop - start) / (double)(n - 1) : 0,
+                                            .last = n > 1 ? stop : start};
         t = weft__new(ctx, -1, dtype, &n, 1);
     }
     return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
@@ -265,8 +263,8 @@ static weft_tensor *random_values(weft_ctx *ctx, const char *name, int op, weft_
     weft_tensor *t = blank(ctx, name, dtype, shape, ndim);
     if (!t)
         return NULL;
-    attrs->i[WEFT__RNG_SEED] = (int64_t)ctx->seed;
-    attrs->i[WEFT__RNG_CALL] = (int64_t)ctx->random_call++;
+    attrs->draw.seed = (int64_t)ctx->seed;
+    attrs->draw.call = (int64_t)ctx->random_call++;
     return run_maker(ctx, op, t, attrs);
 }
 
@@ -287,7 +285,7 @@ weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, in
         return weft__fail_named(ctx, "rand", WEFT_E_INVALID, "lo is %g, hi is %g; they must be finite, lo <= hi", lo,
                                 hi),
                NULL;
-    weft__attrs attrs = {.ni = 2, .nf = 2, .f = {lo, hi}};
+    weft__attrs attrs = {WEFT__COUNTS(rand), .rand = {.lo = lo, .hi = hi}};
     return random_values(ctx, "rand", WEFT_OP_RAND, dtype, shape, ndim, &attrs);
 }
 
@@ -299,7 +297,7 @@ weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, i
         return weft__fail_named(ctx, "randn", WEFT_E_INVALID, "mean is %g, std is %g; they must be finite, std >= 0",
                                 mean, std),
                NULL;
-    weft__attrs attrs = {.ni = 2, .nf = 2, .f = {mean, std}};
+    weft__attrs attrs = {WEFT__COUNTS(randn), .randn = {.mean = mean, .std = std}};
     return random_values(ctx, "randn", WEFT_OP_RANDN, dtype, shape, ndim, &attrs);
 }
 
@@ -339,7 +337,7 @@ weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape,
 {
     if (!can_draw(ctx, dtype, lo, hi))
         return NULL;
-    weft__attrs attrs = {.ni = 4, .i = {0, 0, lo, hi}};
+    weft__attrs attrs = {WEFT__COUNTS(randint), .randint = {.lo = lo, .hi = hi}};
     return random_values(ctx, "randint", WEFT_OP_RANDINT, dtype, shape, ndim, &attrs);
 }
 
@@ -347,6 +345,6 @@ weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shap
 {
     if (!(p >= 0 && p <= 1))
         return weft__fail_named(ctx, "bernoulli", WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]", p), NULL;
-    weft__attrs attrs = {.ni = 2, .nf = 1, .f = {p}};
+    weft__attrs attrs = {WEFT__COUNTS(chance), .chance = {.p = p}};
     return random_values(ctx, "bernoulli", WEFT_OP_BERNOULLI, dtype, shape, ndim, &attrs);
 }

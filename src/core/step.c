@@ -159,14 +159,13 @@ weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor
         status =
             weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "momentum is %g, which needs velocity tensors", hyper->momentum);
     } else if (status == WEFT_OK) {
-        weft__attrs attrs = {.ni = 3, .nf = 4};
-        attrs.i[0] = n;
-        attrs.i[1] = hyper->nesterov;
-        attrs.i[2] = hyper->first_step;
-        attrs.f[WEFT__SGD_LR] = hyper->lr;
-        attrs.f[WEFT__SGD_MOMENTUM] = hyper->momentum;
-        attrs.f[WEFT__SGD_DAMPENING] = hyper->dampening;
-        attrs.f[WEFT__SGD_WEIGHT_DECAY] = hyper->weight_decay;
+        const weft__attrs attrs = {WEFT__COUNTS(sgd), .sgd = {.n = n,
+                                                              .nesterov = hyper->nesterov,
+                                                              .first_step = hyper->first_step,
+                                                              .lr = hyper->lr,
+                                                              .momentum = hyper->momentum,
+                                                              .dampening = hyper->dampening,
+                                                              .weight_decay = hyper->weight_decay}};
         status = run_step(ctx, OP, &(lists){{params, grads, velocity, hyper->master}, 4, n}, &attrs);
     }
     weft__leave_with(ctx, NULL);
@@ -187,15 +186,14 @@ weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tenso
     } else if (step_number < 1) {
         status = weft__fail(ctx, OP, WEFT_E_INVALID, "step is %lld; steps count from 1", (long long)step_number);
     } else if ((status = weft_check_adam(ctx, weft__ops[OP].name, hyper)) == WEFT_OK) {
-        weft__attrs attrs = {.ni = 3, .nf = 5};
-        attrs.i[0] = n;
-        attrs.i[1] = hyper->decoupled;
-        attrs.i[2] = step_number;
-        attrs.f[WEFT__ADAM_LR] = hyper->lr;
-        attrs.f[WEFT__ADAM_BETA1] = hyper->beta1;
-        attrs.f[WEFT__ADAM_BETA2] = hyper->beta2;
-        attrs.f[WEFT__ADAM_EPS] = hyper->eps;
-        attrs.f[WEFT__ADAM_WEIGHT_DECAY] = hyper->weight_decay;
+        const weft__attrs attrs = {WEFT__COUNTS(adam), .adam = {.n = n,
+                                                                .decoupled = hyper->decoupled,
+                                                                .step = step_number,
+                                                                .lr = hyper->lr,
+                                                                .beta1 = hyper->beta1,
+                                                                .beta2 = hyper->beta2,
+                                                                .eps = hyper->eps,
+                                                                .weight_decay = hyper->weight_decay}};
         status = run_step(ctx, OP, &(lists){{params, grads, m, v, hyper->master}, 5, n}, &attrs);
     }
     weft__leave_with(ctx, NULL);

@@ -28,7 +28,7 @@ static double pairs_of(const weft__array *q, const weft__array *k, bool causal)
 
 static double pairs_in(const weft__work *w)
 {
-    return pairs_of(w->in[0], w->in[1], w->attrs && w->attrs->i[0] != 0);
+    return pairs_of(w->in[0], w->in[1], w->attrs && w->attrs->attention.causal != 0);
 }
 
 /* The scores and what they weigh. */

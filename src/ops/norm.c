@@ -6,13 +6,13 @@
 static int64_t normalised(const weft__work *w, int result)
 {
     (void)result;
-    return w->attrs->i[0];
+    return w->attrs->norm.size;
 }
 
 /* dw and db are sums over the rows. */
 static int64_t normalised_or_rows(const weft__work *w, int result)
 {
-    return result == 0 ? normalised(w, result) : weft__ratio(w->in[0]->count, w->attrs->i[0]);
+    return result == 0 ? normalised(w, result) : weft__ratio(w->in[0]->count, w->attrs->norm.size);
 }
 
 WEFT__DEFINE(LAYER_NORM, layer_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS | OR_NULL),

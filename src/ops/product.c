@@ -20,7 +20,7 @@ WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL
 static uint64_t activation_reads(const weft__attrs *attrs)
 {
     const uint64_t operands = FIRST | SECOND;
-    switch (attrs->i[0]) {
+    switch (attrs->linear.activation) {
     case WEFT_ACTIVATION_GELU_TANH:
         return operands | THIRD;
     case WEFT_ACTIVATION_RELU:

@@ -4,7 +4,7 @@
 static int64_t along_dim(const weft__work *w, int result)
 {
     (void)result;
-    return w->attrs && w->in[0] && w->in[0]->ndim > 0 ? w->in[0]->shape[w->attrs->i[0]] : 1;
+    return w->attrs && w->in[0] && w->in[0]->ndim > 0 ? w->in[0]->shape[w->attrs->along.dim] : 1;
 }
 
 #define SOFTMAX_ROW(ID, name)                                                                                          \
