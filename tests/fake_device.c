@@ -7,7 +7,7 @@
 
 static weft__backend fake;
 static const weft__backend *cpu;
-static atomic_size_t up, down;
+static atomic_size_t up, down, across;
 static atomic_int waits;
 
 static weft_status to_host(void *device, void *host, const void *block, size_t bytes)
@@ -21,6 +21,13 @@ static weft_status from_host(void *device, void *block, const void *host, size_t
 {
     up += bytes;
     return cpu->from_host(device, block, host, bytes);
+}
+
+static weft_status from_device(void *device, void *block, void *other, const void *from, size_t bytes)
+{
+    (void)other;
+    across += bytes;
+    return cpu->from_host(device, block, from, bytes);
 }
 
 static weft_status wait_for(void *device)
@@ -55,6 +62,7 @@ static void make(void)
     fake.host_memory = false;
     fake.to_host = to_host;
     fake.from_host = from_host;
+    fake.from_device = from_device;
     fake.synchronize = wait_for;
     fake.with_stream = with_stream;
     fake.count = count;
@@ -73,5 +81,6 @@ fake_traffic fake_device_traffic(void)
 {
     return (fake_traffic){.to_host = atomic_exchange(&down, 0),
                           .from_host = atomic_exchange(&up, 0),
+                          .between = atomic_exchange(&across, 0),
                           .waits = atomic_exchange(&waits, 0)};
 }

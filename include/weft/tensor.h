@@ -138,6 +138,22 @@ WEFT_API int64_t weft_format(weft_ctx *ctx, weft_tensor *t, char *buffer, size_t
 /* The same to a stream, with a final newline. */
 WEFT_API weft_status weft_print(weft_ctx *ctx, weft_tensor *t, FILE *stream);
 
+/* ---- From one context to another ---- */
+
+/* A contiguous copy of t in ctx, a context on any device, with t's dtype and shape. t belongs to another context (on
+ * the same device, another one of its kind, or any other), to this one (then it is a copy like any other) or to none
+ * (weft_share); it may be strided, and is neither changed nor held. No gradient flows from one context to another: the
+ * copy has no history and requires none.
+ *
+ * What was queued for t before is done first, and what is queued in either context afterwards comes after. Between two
+ * GPUs, or two contexts on one, the bytes go directly and the call returns while they are on their way; other copies
+ * are complete when it returns.
+ *
+ * NULL after an error, which is then ctx's. What is wrong with t (it was freed, an error of its context sticks, its
+ * device fails) is that of t's context as well. An error that only running work can find, an index out of range,
+ * appears at the next wait of the context that it runs in. Both contexts are used by the thread that calls. */
+WEFT_API weft_tensor *weft_copy_to(weft_ctx *ctx, weft_tensor *t);
+
 /* ---- Sharing between threads ----
  * weft_share makes a read-only copy of t that belongs to no context: any number of contexts, on any threads, may use it
  * as an input at the same time, none may write to it, and it never requires a gradient. An operation takes its context
@@ -173,6 +189,7 @@ WEFT_API weft_tensor *weft_borrow(weft_ctx *ctx, weft_tensor *shared);
 #define weft_write(...) (WEFT_HERE("write"), weft_write(__VA_ARGS__))
 #define weft_item(...) (WEFT_HERE("item"), weft_item(__VA_ARGS__))
 #define weft_share(...) (WEFT_HERE("share"), weft_share(__VA_ARGS__))
+#define weft_copy_to(...) (WEFT_HERE("copy_to"), weft_copy_to(__VA_ARGS__))
 #define weft_borrow(...) (WEFT_HERE("borrow"), weft_borrow(__VA_ARGS__))
 #endif
 #endif

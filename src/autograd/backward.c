@@ -145,12 +145,14 @@ static void accumulate(weft_ctx *ctx, weft__leaf *leaf)
 
 static const char *cut_name(int op)
 {
-    return op < WEFT_OP_COUNT ? weft__ops[op].name : "custom";
+    return op < WEFT_OP_COUNT ? weft__ops[op].name : op == WEFT__CUT_COPY_TO ? "copy_to" : "custom";
 }
 
 static const char *cut_reason(int op)
 {
     const char *why = op < WEFT_OP_COUNT ? weft__ops[op].no_grad_reason : NULL;
+    if (op == WEFT__CUT_COPY_TO)
+        why = "no gradient flows from one context to another";
     if (op == WEFT__CUT_CUSTOM)
         why = "the operation has no backward callback";
     return why ? why : "recording was switched off";

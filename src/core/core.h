@@ -561,7 +561,7 @@ bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_ten
 
 /* What cut a path if it was a custom operation, which has no number of its own: one without a backward callback, or one
  * that ran while recording was switched off. */
-enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED };
+enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED, WEFT__CUT_COPY_TO };
 
 /* Appends a node for the results if gradients are on and an input requires one; else marks the cut. False: out of
  * memory, recorded. */

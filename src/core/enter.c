@@ -123,8 +123,8 @@ static __attribute__((noinline, cold)) void refuse_tensor(weft_ctx *ctx, const c
                          which);
     else
         weft__fail_named(ctx, function, WEFT_E_MIXED_CONTEXTS,
-                         "%s (%s) belongs to another context; copy it over with weft_read and weft_from_data, or share "
-                         "it with weft_share",
+                         "%s (%s) belongs to another context; copy it over with weft_copy_to, or share it with "
+                         "weft_share",
                          which, weft__describe(t).s);
 }
 

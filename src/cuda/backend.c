@@ -193,6 +193,18 @@ static weft_status device_from_host(void *device, void *block, const void *host,
     return status;
 }
 
+static weft_status device_from_device(void *device, void *block, void *other, const void *from, size_t bytes)
+{
+    weft__cuda_device *d = device;
+    int was;
+    cudaError_t error = weft__cuda_enter(d, &was);
+    if (error != cudaSuccess)
+        return weft__cuda_fail(d, error, "copy from another context");
+    weft_status status = weft__cuda_from_device(d, block, other, from, bytes);
+    weft__cuda_leave(d, was);
+    return status;
+}
+
 static weft_status device_synchronize(void *device)
 {
     weft__cuda_device *d = device;
@@ -278,6 +290,7 @@ const weft__backend weft__cuda_backend = {
     .to_host = device_to_host,
     .from_host = device_from_host,
     .synchronize = device_synchronize,
+    .from_device = device_from_device,
     .message = device_message,
     .with_stream = device_with_stream,
     .clock_open = weft__cuda_clock_open,

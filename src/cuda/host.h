@@ -45,6 +45,7 @@ typedef struct weft__cuda_staging {
     unsigned char *landing; /* a page: the fault record, then small downloads */
     weft__cuda_slot slots[WEFT__CUDA_SLOTS];
     int current;
+    cudaEvent_t crossing; /* where copies to and from other contexts meet; NULL until needed */
 } weft__cuda_staging;
 
 cudaError_t weft__cuda_staging_open(weft__cuda_device *d);
@@ -52,6 +53,10 @@ void weft__cuda_staging_close(weft__cuda_device *d);
 
 weft_status weft__cuda_to_host(weft__cuda_device *d, void *host, const void *block, size_t bytes);
 weft_status weft__cuda_from_host(weft__cuda_device *d, void *block, const void *host, size_t bytes);
+
+/* With d current; other may be on the same GPU or another. */
+weft_status weft__cuda_from_device(weft__cuda_device *d, void *block, weft__cuda_device *other, const void *from,
+                                   size_t bytes);
 
 /* Waits for the stream, then looks for faults. what begins the message of an error. */
 weft_status weft__cuda_wait(weft__cuda_device *d, const char *what);

@@ -22,6 +22,8 @@ cudaError_t weft__cuda_staging_open(weft__cuda_device *d)
 
 void weft__cuda_staging_close(weft__cuda_device *d)
 {
+    if (d->staging->crossing)
+        (void)cudaEventDestroy(d->staging->crossing);
     for (int k = 0; k < WEFT__CUDA_SLOTS; k++) {
         weft__cuda_slot *slot = &d->staging->slots[k];
         if (slot->event)
@@ -132,6 +134,57 @@ weft_status weft__cuda_from_host(weft__cuda_device *d, void *block, const void *
 {
     cudaError_t error = upload(d, block, host, bytes);
     return error == cudaSuccess ? WEFT_OK : weft__cuda_fail(d, error, "copy to the device");
+}
+
+/* ---- From another device ---- */
+
+/* With d current: its event stands behind all that is queued. */
+static cudaError_t cross(weft__cuda_device *d)
+{
+    cudaError_t error =
+        d->staging->crossing ? cudaSuccess : cudaEventCreateWithFlags(&d->staging->crossing, cudaEventDisableTiming);
+    if (error != cudaSuccess)
+        d->staging->crossing = NULL;
+    return error == cudaSuccess ? cudaEventRecord(d->staging->crossing, d->stream) : error;
+}
+
+/* Calls cross with d current. */
+static cudaError_t cross_there(weft__cuda_device *d)
+{
+    int was;
+    cudaError_t error = weft__cuda_enter(d, &was);
+    if (error != cudaSuccess)
+        return error;
+    error = cross(d);
+    weft__cuda_leave(d, was);
+    return error;
+}
+
+/* Both streams are put in order by events: the copy runs on d's, after what other had queued; other goes on after it,
+ * so that what is freed there is not written again too early. */
+weft_status weft__cuda_from_device(weft__cuda_device *d, void *block, weft__cuda_device *other, const void *from,
+                                   size_t bytes)
+{
+    static const char what[] = "copy from another context";
+    cudaError_t error = cross_there(other);
+    if (error == cudaSuccess)
+        error = cudaStreamWaitEvent(d->stream, other->staging->crossing, 0);
+    if (error != cudaSuccess)
+        return weft__cuda_fail(d, error, what);
+    if (other->ordinal == d->ordinal)
+        error = cudaMemcpyAsync(block, from, bytes, cudaMemcpyDeviceToDevice, d->stream);
+    else
+        error = cudaMemcpyPeerAsync(block, d->ordinal, from, other->ordinal, bytes, d->stream);
+    if (error != cudaSuccess)
+        return weft__cuda_fail(d, error, what);
+    error = cross(d);
+    if (error == cudaSuccess)
+        error = cudaStreamWaitEvent(other->stream, d->staging->crossing, 0);
+    if (error != cudaSuccess || d->sync) { /* not in order: it has to be over */
+        const cudaError_t waited = cudaStreamSynchronize(d->stream);
+        error = error == cudaSuccess ? waited : error;
+    }
+    return error == cudaSuccess ? WEFT_OK : weft__cuda_fail(d, error, what);
 }
 
 /* ---- To the host ---- */

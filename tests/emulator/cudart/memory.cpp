@@ -392,6 +392,20 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     return call.result(queue_copy("cudaMemcpyAsync", plain(to, from, bytes), kind, stream, false));
 }
 
+/* Each address must be memory of the device that is named for it. */
+cudaError_t cudaMemcpyPeerAsync(void *to, int to_device, const void *from, int from_device, size_t bytes,
+                                cudaStream_t stream)
+{
+    Call call("cudaMemcpyPeerAsync");
+    if (call.refused())
+        return call.result();
+    if (bytes > 0 && (place_of(to) != Place::device || place_of(from) != Place::device || device_of(to) != to_device ||
+                      device_of(from) != from_device))
+        return call.result(cudaErrorInvalidValue);
+    return call.result(
+        queue_copy("cudaMemcpyPeerAsync", plain(to, from, bytes), cudaMemcpyDeviceToDevice, stream, false));
+}
+
 cudaError_t cudaMemcpy2DAsync(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width,
                               size_t height, cudaMemcpyKind kind, cudaStream_t stream)
 {
