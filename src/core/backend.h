@@ -15,7 +15,7 @@
 typedef struct weft__exec weft__exec;
 typedef weft_status (*weft__kernel)(const weft__exec *e);
 
-/* Where the kernels of a device ask for other operands than the row says (drive.h); bit k stands for in[k]. */
+/* Where the kernels of a device ask for other operands than the record says (op_def.h); bit k is in[k]. */
 typedef struct weft__exception {
     uint8_t any_dtype; /* operands that are computed with, and taken in any dtype all the same */
     uint8_t dense;     /* operands that must be contiguous, although the row lets them be strided */

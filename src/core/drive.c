@@ -1,101 +1,56 @@
 /* drive.c - between dispatch, which hands over any dtype and any strides, and kernels whose contracts are narrower: by
- * what the row is (weft__operands) and by what the device needs (weft__needs). Arrays that suit the kernel pass through
- * untouched; others are converted into scratch memory before it, and its results back after it:
+ * what the row is (its record, op_def.h) and by what the device needs (weft__needs). Arrays that suit the kernel pass
+ * through untouched; others are converted into scratch memory before it, and its results back after it:
  *
  *   strided -> contiguous      indices -> i64      f16, bf16 <-> f32      i32, i8, u8, bool <-> i64 */
 #include "drive.h"
+#include "op_def.h"
 
 enum { MOST_ARRAYS = 16 }; /* operands or results of a driven row, optimiser steps aside */
 
-#define FLOATS .domain = WEFT__FLOATS_ONLY
-#define NO_BOOL .domain = WEFT__NOT_BOOL
-#define MOVES_SAME 0
-#define MOVES_INDEX 1
-#define MOVES_BOOLEAN 1
-
-/* Rows that are not listed compute with all operands, and take them contiguous. */
-const weft__operands weft__operands_of[WEFT_OP_COUNT] = {
-#define WEFT_UNARY(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_UNARY_P(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_PREDICATE(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_COMPARE(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = {.as_is = true},
-#define WEFT_REDUCE(ID, name, cls, result, ...) [WEFT_OP_##ID] = {.strided = 1, .moved_out = MOVES_##result},
-#include "ops.def"
-    [WEFT_OP_COUNT_NONFINITE] = {.strided = 1},
-    [WEFT_OP_MATMUL] = {.strided = 3, FLOATS},
-    [WEFT_OP_LINEAR] = {.strided = 2, FLOATS},
-    [WEFT_OP_LINEAR_ACT] = {.strided = 2, FLOATS},
-    [WEFT_OP_ATTENTION] = {.strided = 7, FLOATS}, /* q, k, v */
-    [WEFT_OP_ATTENTION_GRAD] = {.strided = 39},   /* and g */
-    [WEFT_OP_GATHER] = {.positions = 2, .moved = 1, .moved_out = 1},
-    [WEFT_OP_INDEX_SELECT] = {.positions = 2, .moved = 1, .moved_out = 1},
-    [WEFT_OP_EMBEDDING] = {.positions = 2, .moved = 1, .moved_out = 1},
-    [WEFT_OP_SCATTER_ADD] = {.positions = 2, NO_BOOL},
-    [WEFT_OP_INDEX_ADD] = {.positions = 2, NO_BOOL},
-    [WEFT_OP_CROSS_ENTROPY_WITH] = {.positions = 2, FLOATS},
-    [WEFT_OP_CROSS_ENTROPY_GRAD] = {.positions = 2},
-    [WEFT_OP_DROPOUT] = {.moved_out = 2, FLOATS}, /* the mask */
-    [WEFT_OP_DROPOUT_GRAD] = {.moved = 2},        /* likewise */
-    [WEFT_OP_LAYER_NORM] = {FLOATS},
-    [WEFT_OP_RMS_NORM] = {FLOATS},
-    [WEFT_OP_BATCH_NORM] = {FLOATS},
-    [WEFT_OP_CONV2D] = {FLOATS},
-    [WEFT_OP_CONV2D_TRANSPOSE] = {FLOATS},
-    [WEFT_OP_CONV2D_WEIGHT] = {FLOATS},
-    [WEFT_OP_MAX_POOL2D] = {FLOATS},
-    [WEFT_OP_AVG_POOL2D] = {FLOATS},
-    [WEFT_OP_AVG_UNPOOL2D] = {FLOATS},
-    [WEFT_OP_MSE] = {FLOATS},
-    [WEFT_OP_HUBER] = {FLOATS},
-    [WEFT_OP_BCE_WITH_LOGITS] = {FLOATS},
-    [WEFT_OP_NLL] = {FLOATS},
-    [WEFT_OP_CROSS_ENTROPY] = {FLOATS},
-    [WEFT_OP_SGD_STEP] = {.steps = true, FLOATS},
-    [WEFT_OP_ADAM_STEP] = {.steps = true, FLOATS},
-    [WEFT_OP_CAST] = {.as_is = true},
-    [WEFT_OP_CONCAT] = {.as_is = true},
-    [WEFT_OP_PAD] = {.as_is = true},
-    [WEFT_OP_FLIP] = {.as_is = true},
-    [WEFT_OP_ADD_] = {.as_is = true, NO_BOOL},
-    [WEFT_OP_SUB_] = {.as_is = true, NO_BOOL},
-    [WEFT_OP_MUL_] = {.as_is = true, NO_BOOL},
-    [WEFT_OP_DIV_] = {.as_is = true, FLOATS},
-    [WEFT_OP_COPY_] = {.as_is = true},
-    [WEFT_OP_FILL_] = {.as_is = true},
-    [WEFT_OP_COPY] = {.as_is = true},
-    [WEFT_OP_FILL] = {.as_is = true},
-    [WEFT_OP_ARANGE] = {.as_is = true},
-    [WEFT_OP_RAND] = {.as_is = true},
-    [WEFT_OP_RANDN] = {.as_is = true},
-    [WEFT_OP_RANDINT] = {.as_is = true},
-    [WEFT_OP_BERNOULLI] = {.as_is = true},
-};
-
-bool weft__checks_positions(weft_op op)
-{
-    return weft__operands_of[op].positions != 0;
-}
-
 /* ---- What suits ---- */
 
-/* A row and a device put together. Bits as in weft__operands. */
+/* A row and a device put together. Bit k stands for in[k]. */
 typedef struct contract {
-    unsigned strided, positions, moved, moved_out;
+    unsigned strided;   /* operands with any strides */
+    unsigned positions; /* operands of indices or classes */
+    unsigned moved;     /* operands and, moves, results that are not computed with, in whatever dtype they have */
+    bool moves;
     bool halves, small_integers; /* are computed with as they come */
 } contract;
 
-static contract contract_of(weft_op op, const weft__needs *needs)
+static bool only_moves(unsigned operand)
 {
-    const weft__operands *o = &weft__operands_of[op];
-    const weft__exception *x = &needs->exceptions[op];
-    return (contract){.strided = o->strided & ~(unsigned)x->dense,
-                      .positions = o->positions,
-                      .moved = o->moved | (unsigned)x->any_dtype,
-                      .moved_out = o->moved_out,
-                      .halves = needs->halves,
-                      .small_integers = needs->small_integers && !x->wide};
+    return (operand & WEFT__KIND_MASK) == WEFT__ANY_DTYPE;
+}
+
+/* Rows whose kernels take all dtypes and strides, of results as well, on every device: the elementwise families, which
+ * convert element by element, changes in place, and what only moves strided data or makes new. */
+static bool comes_as_it_is(const weft__op_def *def)
+{
+    if (weft__ops[def->op].family < WEFT__REDUCE || def->effect == WEFT__IN_PLACE)
+        return true;
+    for (int k = 0; k < def->n_in; k++)
+        if (!only_moves(def->in[k]) || !(def->in[k] & WEFT__STRIDED))
+            return false;
+    return true;
+}
+
+static contract contract_of(const weft__op_def *def, const weft__needs *needs)
+{
+    const weft__exception *x = &needs->exceptions[def->op];
+    contract c = {.moved = x->any_dtype,
+                  .moves = only_moves(def->in[0]),
+                  .halves = needs->halves,
+                  .small_integers = needs->small_integers && !x->wide};
+    for (int k = 0; k < def->n_in; k++) {
+        const unsigned kind = def->in[k] & WEFT__KIND_MASK, bit = 1u << k;
+        c.strided |= def->in[k] & WEFT__STRIDED ? bit : 0;
+        c.positions |= kind == WEFT__POSITIONS ? bit : 0;
+        c.moved |= kind == WEFT__ANY_DTYPE || kind == WEFT__TRUTHS ? bit : 0;
+    }
+    c.strided &= ~(unsigned)x->dense;
+    return c;
 }
 
 /* The dtype that the kernel computes in for data of this dtype. */
@@ -122,9 +77,10 @@ static int32_t wanted(const contract *c, int k, int32_t dtype)
     return c->moved >> k & 1 ? dtype : computed(c, dtype);
 }
 
-static int32_t given(const contract *c, int k, int32_t dtype)
+/* Truth values are never computed with. */
+static int32_t given(const contract *c, int32_t dtype)
 {
-    return c->moved_out >> k & 1 ? dtype : computed(c, dtype);
+    return c->moves || dtype == WEFT_BOOL ? dtype : computed(c, dtype);
 }
 
 static bool in_suits(const contract *c, int k, const weft__array *a)
@@ -132,9 +88,9 @@ static bool in_suits(const contract *c, int k, const weft__array *a)
     return !a || ((a->contiguous || (c->strided >> k & 1)) && a->dtype == wanted(c, k, a->dtype));
 }
 
-static bool out_suits(const contract *c, int k, const weft__array *a)
+static bool out_suits(const contract *c, const weft__array *a)
 {
-    return !a || (a->contiguous && a->dtype == given(c, k, a->dtype));
+    return !a || (a->contiguous && a->dtype == given(c, a->dtype));
 }
 
 static bool all_suit(const weft__exec *e, const contract *c)
@@ -143,7 +99,7 @@ static bool all_suit(const weft__exec *e, const contract *c)
         if (!in_suits(c, k, e->in[k]))
             return false;
     for (int k = 0; k < e->n_out; k++)
-        if (!out_suits(c, k, e->out[k]))
+        if (!out_suits(c, e->out[k]))
             return false;
     return true;
 }
@@ -219,11 +175,11 @@ static weft_status run_converted(const weft__exec *e, const weft__needs *needs, 
     }
     for (int k = 0; k < e->n_out && status == WEFT_OK; k++) {
         out[k] = e->out[k];
-        if (out_suits(c, k, out[k]))
+        if (out_suits(c, out[k]))
             continue;
         out[k] = &made_out[k];
         made_out[k] = *e->out[k];
-        made_out[k].dtype = given(c, k, e->out[k]->dtype);
+        made_out[k].dtype = given(c, e->out[k]->dtype);
         status = make_dense(e, &made_out[k]);
     }
     if (status != WEFT_OK)
@@ -240,11 +196,20 @@ static weft_status run_converted(const weft__exec *e, const weft__needs *needs, 
 
 weft_status weft__drive(const weft__exec *e, const weft__needs *needs, weft__kernel kernel)
 {
-    const weft__operands *o = &weft__operands_of[e->op];
-    if (o->as_is)
+    const weft__op_def *def = weft__defs[e->op];
+    if (comes_as_it_is(def))
         return kernel(e);
-    if (o->steps)
+    if (def->effect == WEFT__STEPS)
         return needs->step ? needs->step(e, kernel) : kernel(e);
-    const contract c = contract_of(e->op, needs);
+    const contract c = contract_of(def, needs);
     return all_suit(e, &c) ? kernel(e) : run_converted(e, needs, &c, kernel);
+}
+
+bool weft__checks_positions(weft_op op)
+{
+    const weft__op_def *def = weft__defs[op];
+    for (int k = 0; k < def->n_in; k++)
+        if ((def->in[k] & WEFT__KIND_MASK) == WEFT__POSITIONS)
+            return true;
+    return false;
 }

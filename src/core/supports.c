@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core.h"
-#include "drive.h"
+#include "op_def.h"
 #include "registry.h"
 
 int32_t weft__data_dtype(int op, const weft__array *const *in, int n_in, weft__array *const *out, int n_out)
@@ -58,30 +58,49 @@ typedef struct part {
 
 enum { MOST_PARTS = 12 };
 
+#define PARTS(...) .n = (int)(sizeof((const part[]){__VA_ARGS__}) / sizeof(part)), .list = {__VA_ARGS__}
+
 /* The kernels behind operations that have none of their own name. Not copies, casts and fills, which every device has.
  */
 static const struct parts {
+    bool floats; /* the operation is called with floating dtypes only */
     int n;
     part list[MOST_PARTS];
 } parts_of[WEFT_OP_COUNT] = {
-#define PARTS(...)                                                                                                     \
-    {                                                                                                                  \
-        .n = (int)(sizeof((const part[]){__VA_ARGS__}) / sizeof(part)), .list = { __VA_ARGS__ }                        \
-    }
-    [WEFT_OP_STACK] = PARTS({WEFT_OP_CONCAT, PART_AS_ALONE}),
-    [WEFT_OP_VAR] = PARTS({WEFT_OP_MEAN, PART_WIDE}, {WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE},
-                          {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE}),
-    [WEFT_OP_MSE] = PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE}),
-    [WEFT_OP_HUBER] = PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_CLAMP, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE},
-                            {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE}),
-    [WEFT_OP_BCE_WITH_LOGITS] = PARTS({WEFT_OP_GT, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE}, {WEFT_OP_WHERE, PART_WIDE},
-                                      {WEFT_OP_SOFTPLUS, PART_WIDE}, {WEFT_OP_ADD_SCALAR, PART_WIDE},
-                                      {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_ADD, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE}),
-    [WEFT_OP_NLL] = PARTS({WEFT_OP_NE, PART_I64}, {WEFT_OP_WHERE, PART_I64}, {WEFT_OP_GATHER, PART_WIDE},
-                          {WEFT_OP_WHERE, PART_WIDE}, {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_SUM, PART_BOOL},
-                          {WEFT_OP_CLAMP, PART_I64}, {WEFT_OP_DIV, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE}),
-    [WEFT_OP_CROSS_ENTROPY] = PARTS({WEFT_OP_CROSS_ENTROPY_WITH, PART_AS_ALONE}),
+    [WEFT_OP_STACK] = {PARTS({WEFT_OP_CONCAT, PART_AS_ALONE})},
+    [WEFT_OP_VAR] = {PARTS({WEFT_OP_MEAN, PART_WIDE}, {WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE},
+                           {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE})},
+    [WEFT_OP_MSE] = {.floats = true,
+                     PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
+    [WEFT_OP_HUBER] = {.floats = true,
+                       PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_CLAMP, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE},
+                             {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
+    [WEFT_OP_BCE_WITH_LOGITS] = {.floats = true,
+                                 PARTS({WEFT_OP_GT, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE}, {WEFT_OP_WHERE, PART_WIDE},
+                                       {WEFT_OP_SOFTPLUS, PART_WIDE}, {WEFT_OP_ADD_SCALAR, PART_WIDE},
+                                       {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_ADD, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
+    [WEFT_OP_NLL] = {.floats = true,
+                     PARTS({WEFT_OP_NE, PART_I64}, {WEFT_OP_WHERE, PART_I64}, {WEFT_OP_GATHER, PART_WIDE},
+                           {WEFT_OP_WHERE, PART_WIDE}, {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_SUM, PART_BOOL},
+                           {WEFT_OP_CLAMP, PART_I64}, {WEFT_OP_DIV, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE})},
+    [WEFT_OP_CROSS_ENTROPY] = {.floats = true, PARTS({WEFT_OP_CROSS_ENTROPY_WITH, PART_AS_ALONE})},
 };
+
+typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY } domain;
+
+/* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. The families promote, and so
+ * do softmax and log_softmax; all others take what their record says. */
+static domain domain_of(int op)
+{
+    if (weft__ops[op].family == WEFT__COMPOSITE)
+        return parts_of[op].floats ? FLOATS_ONLY : ALL_DTYPES;
+    if (weft__ops[op].family != WEFT__CUSTOM || op == WEFT_OP_SOFTMAX || op == WEFT_OP_LOG_SOFTMAX)
+        return ALL_DTYPES;
+    const unsigned kind = weft__defs[op]->in[0] & WEFT__KIND_MASK;
+    if (kind == WEFT__FLOATS || op == WEFT_OP_DIV_)
+        return FLOATS_ONLY;
+    return kind == WEFT__NUMBERS ? NOT_BOOL : ALL_DTYPES;
+}
 
 /* What the kernel of a row gets where the operation is called with dtype. */
 static weft_dtype as_alone(int op, weft_dtype dtype)
@@ -116,11 +135,10 @@ static weft_dtype part_gets(const part *p, weft_dtype dtype)
 weft_status weft__op_supports(const weft__backend *backend, int op, weft_dtype dtype, char *why, size_t size)
 {
     snprintf(why, size, "%s", "");
-    const weft__domain domain = weft__operands_of[op].domain;
-    if ((domain == WEFT__FLOATS_ONLY && !weft_dtype_is_float(dtype)) ||
-        (domain == WEFT__NOT_BOOL && dtype == WEFT_BOOL)) {
+    const domain takes = domain_of(op);
+    if ((takes == FLOATS_ONLY && !weft_dtype_is_float(dtype)) || (takes == NOT_BOOL && dtype == WEFT_BOOL)) {
         snprintf(why, size, "it is not defined for %s, on no device; weft_cast the operands to a %s dtype",
-                 weft_dtype_name(dtype), domain == WEFT__FLOATS_ONLY ? "floating" : "numeric");
+                 weft_dtype_name(dtype), takes == FLOATS_ONLY ? "floating" : "numeric");
         return WEFT_E_DTYPE;
     }
     const part alone = {.op = (weft_op)op};
