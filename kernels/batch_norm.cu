@@ -335,10 +335,10 @@ template <class T> weft_status forward(const weft__exec *e)
         return WEFT_E_NOMEM;
     cudaError_t error = sum_pieces(e, spread_of<T>{x}, t, weft__cuda_aligned16(x), stats);
     if (error == cudaSuccess)
-        error =
-            weft_launch(k_channels<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats, e->attrs->norm.eps,
-                        weft_weights_of<T>(e->in[1]), weft_weights_of<T>(e->in[2]), static_cast<C *>(e->out[1]->data),
-                        static_cast<C *>(e->out[2]->data), static_cast<C *>(e->out[3]->data), lines);
+        error = weft_launch(k_channels<T>, channel_blocks(e, t), THREADS, 0, weft__stream(e), t, stats,
+                            e->attrs->batch_norm.eps, weft_weights_of<T>(e->in[1]), weft_weights_of<T>(e->in[2]),
+                            static_cast<C *>(e->out[1]->data), static_cast<C *>(e->out[2]->data),
+                            static_cast<C *>(e->out[3]->data), lines);
     if (error == cudaSuccess)
         error = map_all<false, T>(e, t, x, nullptr, lines, static_cast<T *>(e->out[0]->data));
     return weft__cuda_status(e, error);

@@ -290,6 +290,6 @@ extern "C" weft_status weft__cuda_dropout_grad(const weft__exec *e)
                                      weft__stream(e), g->count, static_cast<const T *>(g->data),
                                      static_cast<const uint8_t *>(mask->data), static_cast<T *>(dx->data),
                                      all_aligned(g->data, mask->data, dx->data),
-                                     static_cast<weft_compute_t<T>>(survivor_scale(e->attrs->chance.p)));
+                                     static_cast<weft_compute_t<T>>(survivor_scale(e->attrs->dropout_grad.p)));
                              }));
 }

@@ -3,9 +3,11 @@
 #   - What a comment or a page of docs/ calls weft_..., weft__... or WEFT_... is an identifier of some source file. (Names
 #     with a blank in them - weft__infer_NAME, WEFT_OP_*, weft_a / _b - are patterns and not looked for.)
 #   - A struct, union or enum weft__x is defined in one file.
+#   - Attributes are read and written by name: as numbers.i and numbers.f only by what knows no operation, `nameless`.
 # Some names are put together by macros; where comments spell one out, it matches `made`.
 set -u
 cd "${1:-.}" || exit 2
+nameless='^(src/core/attrs[.]h|src/core/record[.]c|src/compare/saved[.]c|tests/planted[.]c)$'
 made='^(weft__(f|d|da|db|m)_[a-z0-9_]+_(f32|f64)|weft__cpu_[a-z0-9_]+_(avx512|avx2|plain))$'
 
 files=$(find include src kernels tools tests examples bench -type f \( -name '*.[ch]' -o -name '*.inc' -o -name '*.def' \
@@ -19,7 +21,7 @@ pages=$(find README.md docs -name '*.md' 2>/dev/null)
 }
 
 # shellcheck disable=SC2086
-found=$(awk -v made="$made" '
+found=$(awk -v made="$made" -v nameless="$nameless" '
 function complain(text) { print "  " text; bad = 1 }
 
 # Identifiers of code.
@@ -74,6 +76,9 @@ FILENAME ~ /ops[.]def$/ && /^WEFT_[A-Z_]+\(/ { # a row makes the function weft_<
     if (type in home && home[type] != FILENAME)
         complain(FILENAME ":" FNR ": " type " is defined in " home[type] " too")
     home[type] = FILENAME
+}
+/(->|[.])numbers[.][if]([^A-Za-z0-9_]|$)/ && FILENAME !~ nameless {
+    complain(FILENAME ":" FNR ": numbers.i and numbers.f are attributes without a name; use the struct of the operation")
 }
 {
     line = $0

@@ -240,13 +240,16 @@ void weft__vjp_log_softmax(weft__vjp *v)
 void weft__vjp_dropout(weft__vjp *v)
 {
     weft_tensor *mask = v->extra[0];
+    const double p = v->attrs->chance.p;
     if (v->create_graph) {
-        const double p = v->attrs->chance.p, scale = p < 1 ? 1 / (1 - p) : 0;
+        const double scale = p < 1 ? 1 / (1 - p) : 0;
         v->out[0] = weft_where(mask, weft_mul_scalar(v->g, scale), weft_zeros_like(v->g));
         return;
     }
+    const weft__attrs attrs = {WEFT__COUNTS(dropout_grad), .dropout_grad = {.p = p}};
     weft_tensor *dx = room_for(v, 0);
-    if (dx && weft__run_fused(v, WEFT_OP_DROPOUT_GRAD, (weft_tensor *[]){v->g, mask}, 2, &dx, 1) != WEFT_OK)
+    if (dx && weft__run_kernel(v->ctx, WEFT_OP_DROPOUT_GRAD, (const weft__array *[]){&v->g->a, &mask->a}, 2,
+                               (weft__array *[]){&dx->a}, 1, &attrs) != WEFT_OK)
         drop_all(v);
 }
 
@@ -450,7 +453,8 @@ void weft__vjp_batch_norm(weft__vjp *v)
             if (d != 1)
                 s.mean_dims[s.n_mean++] = s.sum_dims[s.n_sum++] = d;
         const int64_t channel[WEFT__MAX_DIMS] = {1, x->a.shape[1], 1, 1, 1, 1, 1, 1};
-        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s, v->attrs->norm.eps);
+        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s,
+                     v->attrs->batch_norm.eps);
         return;
     }
     weft_tensor *out[] = {room_for(v, 0), room_for(v, 1), room_for(v, 2)};

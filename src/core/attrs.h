@@ -99,12 +99,17 @@ typedef struct weft__randint_attrs {
     int64_t seed, call, lo, hi; /* hi: exclusive */
 } weft__randint_attrs;
 
-/* bernoulli: of a 1; dropout and its gradient: of a 0 */
+/* bernoulli: of a 1; dropout: of a 0 */
 typedef struct weft__chance_attrs {
     int64_t seed, call;
     WEFT__AFTER(2);
     double p;
 } weft__chance_attrs;
+
+typedef struct weft__dropout_grad_attrs {
+    WEFT__AFTER(0);
+    double p;
+} weft__dropout_grad_attrs;
 
 typedef struct weft__linear_attrs {
     int64_t activation; /* weft_activation */
@@ -123,12 +128,17 @@ typedef struct weft__attention_attrs {
     double scale; /* not 0 */
 } weft__attention_attrs;
 
-/* layer_norm, rms_norm, batch_norm */
+/* layer_norm, rms_norm */
 typedef struct weft__norm_attrs {
-    int64_t size; /* elements that are normalised together; batch_norm: unused */
+    int64_t size; /* elements that are normalised together */
     WEFT__AFTER(1);
     double eps;
 } weft__norm_attrs;
+
+typedef struct weft__batch_norm_attrs {
+    WEFT__AFTER(0);
+    double eps;
+} weft__batch_norm_attrs;
 
 /* two entries each: height, width */
 typedef struct weft__conv_attrs {
@@ -181,10 +191,12 @@ typedef struct weft__adam_attrs {
     MIXED(randn, 2, 2, WEFT__VARIES(randn, seed) | WEFT__VARIES(randn, call))                                          \
     WHOLE(randint, 4, WEFT__VARIES(randint, seed) | WEFT__VARIES(randint, call))                                       \
     MIXED(chance, 2, 1, WEFT__VARIES(chance, seed) | WEFT__VARIES(chance, call))                                       \
+    MIXED(dropout_grad, 0, 1, 0)                                                                                       \
     WHOLE(linear, 1, 0)                                                                                                \
     MIXED(cross_entropy, 2, 1, 0)                                                                                      \
     MIXED(attention, 1, 1, 0)                                                                                          \
     MIXED(norm, 1, 1, 0)                                                                                               \
+    MIXED(batch_norm, 0, 1, 0)                                                                                         \
     WHOLE(conv, 7, 0)                                                                                                  \
     WHOLE(pool, 6, 0)                                                                                                  \
     WHOLE(step, 1, 0)                                                                                                  \
@@ -242,74 +254,70 @@ WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
  * and outputs allocated; outputs hold garbage. "any" = any strides; everything else arrives contiguous. Unless said
  * otherwise data is f32 or f64 (the driver, drive.c, converts half types to f32 before and after) and all floating
  * arrays of one call share a dtype; index arrays are i64. M, N ... are read off the arrays' shapes.
+ * The last word names the struct of the attributes, if there are any; gradients get that of their operation.
  *
- * UNARY, PREDICATE      in x any                     out y            f: {p, q} for UNARY_P
- *  its gradient         in x|NULL, y|NULL, g any     out dx           (NULL where the row does not save it)
+ * UNARY, PREDICATE      in x any                     out y            UNARY_P: scalar
+ *  its gradient         in x|NULL, y|NULL, g any     out dx           scalar (NULL where the row does not save it)
  * BINARY, COMPARE       in a, b any (broadcast by stride 0 to out's shape)   out y
  *  its gradient         in a|NULL, b|NULL, y|NULL, g any   out da|NULL, db|NULL, both of the full (broadcast) shape
  * TERNARY               in c (bool), a, b any        out y
  *  its gradient         in c, g any                  out da|NULL, db|NULL
- * REDUCE                in x any, any dtype (FLT: floats)   out y
- *                       i[RED_MASK] bit d set: dim d is reduced; integers add up and multiply to i64; max, min: no bool
+ * REDUCE                in x any, any dtype (FLT: floats)   out y     reduce
+ *                       integers add up and multiply to i64; max, min: no bool
  *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
- * CAST, COPY            in x any, any dtype          out y any (same shape), any dtype: converts
- * FILL                  out y any, any dtype         f[0] value, converted as CAST does (number.h)
- * ARANGE                out y [n], any dtype         f[0] start, f[1] step, i[0] 1: the last element is f[2] exactly;
- *                                                    integer dtypes: i[1] start, i[2] step
- * RAND, RANDN           out y, f32 f64 f16 bf16      i[RNG_SEED], i[RNG_CALL]; f: RAND {lo, hi}, RANDN {mean, std}
- * RANDINT               out y, any dtype             i[RNG_SEED], i[RNG_CALL], i[2] lo, i[3] hi (exclusive)
- * BERNOULLI             out y, any dtype             i[RNG_SEED], i[RNG_CALL]; f[0] p
+ * CAST                  in x any, any dtype          out y any (same shape), any dtype: converts      cast
+ * COPY                  likewise
+ * FILL                  out y any, any dtype         fill
+ * ARANGE                out y [n], any dtype         arange
+ * RAND                  out y, f32 f64 f16 bf16      rand
+ * RANDN                 out y, f32 f64 f16 bf16      randn
+ * RANDINT               out y, any dtype             randint
+ * BERNOULLI             out y, any dtype             chance
  * COUNT_NONFINITE       in x any, f32 or f64         out y i64 []
  * MATMUL                in a [..., M, K] any, b [..., K, N] any (batch dims already broadcast by stride 0)
  *                       out [..., M, N]
  * LINEAR                in x [..., K], w [N, K] any, b [N] or NULL          out [..., N]
  * LINEAR_ACT            in x [..., K], w [N, K] any, b [N] or NULL          out y [..., N], pre [..., N] | NULL
- *                       i[0] weft_activation;   y = act(pre), pre = x w^T + b, which is kept for the gradient of
- *                       GELU_TANH alone
+ *                       linear;   y = act(pre), pre = x w^T + b, which is kept for the gradient of GELU_TANH alone
  * LINEAR_GRAD           in g [M, N], x [M, K]        out dw [N, K], db [N] | NULL
- *                       dw = g^T x, db the sums of g's columns
- * CONCAT                n inputs any, any dtype      out y            i[0] dim
- * PAD                   in x any, any dtype          out y
- *                       i[d] before, i[8 + d] after, f[0] value, converted as CAST does
- * FLIP                  in x any, any dtype          out y            i[0] mask of dims
- * GATHER                in x, index  (any dtype x)   out y (index's shape)   i[0] dim
- * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   i[0] dim
- * INDEX_SELECT          in x, index [n] (any dtype x)    out y        i[0] dim
- * INDEX_ADD             in x, index [n], src (f32 f64 i64)   out y    i[0] dim
+ *                       no attributes;   dw = g^T x, db the sums of g's columns
+ * CONCAT                n inputs any, any dtype      out y            along
+ * PAD                   in x any, any dtype          out y            pad
+ * FLIP                  in x any, any dtype          out y            flip
+ * GATHER                in x, index  (any dtype x)   out y (index's shape)   along
+ * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   along
+ * INDEX_SELECT          in x, index [n] (any dtype x)    out y        along
+ * INDEX_ADD             in x, index [n], src (f32 f64 i64)   out y    along
  * EMBEDDING             in weight [V, D], index (any dtype weight)   out y
- * SOFTMAX, LOG_SOFTMAX  in x                         out y            i[0] dim
- * SOFTMAX_GRAD          in y, g                      out dx           i[0] dim;
- *                       dx = y (g - sum(g y)), also where a y has rounded to 1
- * LOG_SOFTMAX_GRAD      in y, g                      out dx           i[0] dim;   dx = g - e^y sum(g)
+ * SOFTMAX, LOG_SOFTMAX  in x                         out y            along
+ * SOFTMAX_GRAD          in y, g                      out dx           dx = y (g - sum(g y)), also where a y has rounded
+ *                                                                     to 1
+ * LOG_SOFTMAX_GRAD      in y, g                      out dx           dx = g - e^y sum(g)
  * CROSS_ENTROPY_WITH    in x [..., C], target [...]  out loss ([] or [...] for reduction none), lse [...]
- *                                                    i[CE_REDUCTION] weft_reduction, i[CE_IGNORE], f[0] label smoothing
- * CROSS_ENTROPY_GRAD    in x, target, lse, g (loss's shape)   out dx     attributes as above
- * ATTENTION             in q [.., T, D], k [.., S, D], v [.., S, E]   out y [.., T, E], lse [.., T]
- *                       i[0] causal, f[0] scale (not 0)
+ *                                                    cross_entropy
+ * CROSS_ENTROPY_GRAD    in x, target, lse, g (loss's shape)   out dx
+ * ATTENTION             in q [.., T, D], k [.., S, D], v [.., S, E]   out y [.., T, E], lse [.., T]   attention
  *                       lse: log of the sum of e^(scale q k) over the keys that the query sees; -inf without any
- * ATTENTION_GRAD        in q, k, v, y, lse, g (y's shape)     out dq|NULL, dk|NULL, dv|NULL      attributes as above
- * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]
- *                       i[0] N (elements normalised), f[0] eps
- * LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL  i[0] N
- * RMS_NORM              in x, w|NULL                       out y, rstd [M]                i[0] N, f[0] eps
- * RMS_NORM_GRAD         in g, x, w|NULL, rstd              out dx|NULL, dw|NULL           i[0] N
- * BATCH_NORM            in x [N, C, S..], w|NULL, b|NULL   out y, mean [C], rstd [C], var [C] (biased)   f[0] eps
+ * ATTENTION_GRAD        in q, k, v, y, lse, g (y's shape)     out dq|NULL, dk|NULL, dv|NULL
+ * LAYER_NORM            in x [M.., N..], w|NULL, b|NULL    out y, mean [M], rstd [M]                norm
+ * LAYER_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL
+ * RMS_NORM              in x, w|NULL                       out y, rstd [M]                          norm
+ * RMS_NORM_GRAD         in g, x, w|NULL, rstd              out dx|NULL, dw|NULL
+ * BATCH_NORM            in x [N, C, S..], w|NULL, b|NULL   out y, mean [C], rstd [C], var [C] (biased)   batch_norm
  * BATCH_NORM_GRAD       in g, x, w|NULL, mean, rstd        out dx|NULL, dw|NULL, db|NULL
  *                       (norms: w, b and with them dw, db are each of x's dtype or, beside half types, f32)
- * DROPOUT               in x                         out y, mask (bool)      i[RNG_SEED], i[RNG_CALL], f[0] p
- * DROPOUT_GRAD          in g, mask                   out dx                  f[0] p
- * CONV2D                in x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL   out y [N, K, H', W']    i[CONV_*]
+ * DROPOUT               in x                         out y, mask (bool)      chance
+ * DROPOUT_GRAD          in g, mask                   out dx                  dropout_grad
+ * CONV2D                in x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL   out y [N, K, H', W']    conv
  * CONV2D_TRANSPOSE      in x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL
- *                       out y [N, K, H', W'] (size given by out)
- * CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                  i[CONV_*]
- * MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    i[POOL_*]
- * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]     i[POOL_*]
- * AVG_POOL2D            in x                         out y                   i[POOL_*]
- * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     i[POOL_*]
- * SGD_STEP              in params[n], grads[n], velocity[n], master[n]   changed in place, but for grads   i[0] n,
- *                       i[1] nesterov, i[2] first step (velocity is unset), f: SGD_*
- * ADAM_STEP             in params[n], grads[n], m[n], v[n], master[n]   changed in place, but for grads   i[0] n,
- *                       i[1] decoupled, i[2] step, f: ADAM_*
+ *                       out y [N, K, H', W'] (size given by out)                                          conv
+ * CONV2D_WEIGHT         in x [N, C, H, W], g [N, K, H', W']   out dw [K, C/groups, R, S]                  conv
+ * MAX_POOL2D            in x [N, C, H, W]            out y, index i64 (into H*W of its plane)    pool
+ * MAX_POOL2D_GRAD       in g, index                  out dx [N, C, H, W]
+ * AVG_POOL2D            in x                         out y                   pool
+ * AVG_UNPOOL2D          in g                         out dx [N, C, H, W]     pool
+ * SGD_STEP              in params[n], grads[n], velocity[n], master[n]   changed in place, but for grads      sgd
+ * ADAM_STEP             in params[n], grads[n], m[n], v[n], master[n]    changed in place, but for grads      adam
  *                       (both: every tensor by itself, contiguous. grads NULL: left alone. velocity all NULL: no
  *                       momentum. Beside a half parameter state is f32, and master, f32 or NULL, is what is stepped;
  *                       the parameter is that rounded, and where it was not so before, master is set to the parameter
@@ -322,12 +330,6 @@ enum {
     WEFT__RED_MASK = 0,
     WEFT__RED_KEEPDIM = 1,
 
-    WEFT__RNG_SEED = 0, /* Philox key, 64 bits */
-    WEFT__RNG_CALL = 1, /* number of the random call in the context */
-
-    WEFT__CE_REDUCTION = 0,
-    WEFT__CE_IGNORE = 1,
-
     WEFT__CONV_STRIDE = 0, /* two entries each: height, width */
     WEFT__CONV_PADDING = 2,
     WEFT__CONV_DILATION = 4,
@@ -337,16 +339,6 @@ enum {
     WEFT__POOL_STRIDE = 2,
     WEFT__POOL_PADDING = 4,
 
-    WEFT__SGD_LR = 0, /* real attributes of sgd_step: v = momentum v + (1 - dampening) g, see optim.h */
-    WEFT__SGD_MOMENTUM = 1,
-    WEFT__SGD_DAMPENING = 2,
-    WEFT__SGD_WEIGHT_DECAY = 3,
-
-    WEFT__ADAM_LR = 0,
-    WEFT__ADAM_BETA1 = 1,
-    WEFT__ADAM_BETA2 = 2,
-    WEFT__ADAM_EPS = 3,
-    WEFT__ADAM_WEIGHT_DECAY = 4,
 };
 
 #endif

@@ -308,7 +308,7 @@ weft_status WEFT__CPU(dropout_grad)(const weft__exec *e)
     m.out[0] = e->out[0];
     m.out_type[0] = type;
     m.loop[0] = type == WEFT__COMPUTE_F64 ? drop_f64 : drop_f32;
-    m.param = &e->attrs->chance.p;
+    m.param = &e->attrs->dropout_grad.p;
     m.grain = 4 * GRAIN;
     return weft__run_map(e, &m);
 }
