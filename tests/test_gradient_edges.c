@@ -48,7 +48,7 @@ static double *gradients(weft_ctx *ctx, const edges *e, weft_dtype dtype, const 
                          int flags)
 {
     const bool two = e->row->family == CASE_BINARY;
-    weft_case c = {.ctx = ctx, .n_in = two ? 2 : 1, .f = e->numbers, .nf = 2};
+    weft_case c = {.ctx = ctx, .n_in = two ? 2 : 1, .f = {e->numbers[0], e->numbers[1]}, .nf = 2};
     weft_tensor *in[2], *dx[2] = {NULL, NULL};
     for (int k = 0; k < c.n_in; k++) {
         weft_tensor *x = weft_cast(weft_from_data(ctx, WEFT_F64, &n, 1, k ? b : a), dtype);

@@ -3,23 +3,17 @@
 #include "core/op_def.h"
 #include "harness/weft_test.h"
 
-static bool runs_a_kernel(int op)
-{
-    return weft__ops[op].family != WEFT__COMPOSITE;
-}
-
 WEFT_TEST(Records, AreThoseOfTheirRows)
 {
     for (int op = 0; op < WEFT_OP_COUNT; op++) {
         const weft__op_def *def = weft__defs[op];
         const weft__op_info *row = &weft__ops[op];
-        if (!runs_a_kernel(op)) {
-            if (def)
-                WEFT_FAIL("%s has a record, but runs no kernel", row->name);
-            continue;
-        }
         if (!def || def->op != op)
             WEFT_FAIL("%s has the record of %s", row->name, def ? weft__ops[def->op].name : "nobody");
+        else if ((def->gradient != NULL) != row->differentiable)
+            WEFT_FAIL("%s: a gradient in words without one, or one without words", row->name);
+        else if (row->family == WEFT__COMPOSITE)
+            continue; /* its parts have derivatives */
         else if ((def->n_differentiable > 0) != (row->differentiable || op == WEFT_OP_DETACH))
             WEFT_FAIL("%s: the record has %d differentiable results, the row says %s", row->name, def->n_differentiable,
                       row->differentiable ? "yes" : row->no_grad_reason);
@@ -32,13 +26,15 @@ WEFT_TEST(Records, AreWhole)
 {
     for (int op = 0; op < WEFT_OP_COUNT; op++) {
         const weft__op_def *def = weft__defs[op];
-        if (!def)
-            continue;
         const char *name = weft__ops[op].name;
         if (!def->terms || !def->flops || !def->bytes)
             WEFT_FAIL("%s: terms, flops or bytes are missing", name);
         if (def->n_in > WEFT__MAX_DEF_OPERANDS || def->n_out > WEFT__MAX_DEF_RESULTS)
             WEFT_FAIL("%s: %d operands, %d results", name, def->n_in, def->n_out);
+        if ((def->call != NULL) != (def->recipes[0].operands != NULL) || (def->call != NULL) != (def->part_of < 0))
+            WEFT_FAIL("%s: a call without a recipe, or a recipe without a call", name);
+        if (!def->call && (weft__ops[op].family != WEFT__KERNEL || !weft__ops[def->part_of].differentiable))
+            WEFT_FAIL("%s: public, but nothing calls it; or a part of what has no derivative", name);
         for (int k = 0; k < def->n_in; k++)
             if ((def->in[k] & WEFT__KIND_MASK) == WEFT__NO_OPERAND || (def->in[k] & WEFT__KIND_MASK) > WEFT__TRUTHS)
                 WEFT_FAIL("%s: operand %d is of no kind", name, k);

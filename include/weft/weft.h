@@ -7,7 +7,7 @@
  *   autograd.h  gradients, custom operations     optim.h     optimisers
  *   device.h    which devices there are          reference.h the operations as data
  * and, to be included by themselves: compare.h (where two sides part), profile.h, io.h (npz, safetensors)
- *   bench.h     measuring speed
+ *   bench.h     measuring speed                  sample.h    operands for every operation, and its call
  *
  * A step of training
  *

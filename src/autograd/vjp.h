@@ -35,7 +35,7 @@ typedef struct weft__vjp {
 #define WEFT_UNARY_P(ID, name, ...) VJP_YES(name)
 #define WEFT_BINARY(ID, name, ...) VJP_YES(name)
 #define WEFT_TERNARY(ID, name, ...) VJP_YES(name)
-#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc) VJP_##grad(name)
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc) VJP_##grad(name)
 #define WEFT_VIEW(ID, name, ...) VJP_YES(name) /* that of detach is never written nor referred to */
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) VJP_##grad(name)
 #include "core/ops.def"

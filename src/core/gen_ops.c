@@ -23,7 +23,7 @@ static const row rows[] = {
     {#name, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, "NUM"},
 #define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
     {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM"},
-#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc)                                                   \
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
     {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", doc, NULL,              \
      NULL,  NULL,     #cls},
 #define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, ""},

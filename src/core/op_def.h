@@ -76,6 +76,20 @@ typedef enum weft__effect {
     WEFT__STEPS     /* changes the parameters of an optimiser */
 } weft__effect;
 
+/* ---- A sample ---- */
+
+/* Operands and numbers of one call, in words (weft/sample.h). */
+typedef struct weft__recipe {
+    const char *operands;
+    const char *numbers; /* whole ones, then real ones after ';'. A whole one: "3", "-1", "a", "2c", "a-1" of the sizes;
+                          * "t": a dtype to convert to */
+} weft__recipe;
+
+#define WEFT__MAX_RECIPES 4
+
+struct weft_sample_call;
+typedef void (*weft__sample_fn)(struct weft_sample_call *c);
+
 /* ---- The record ---- */
 
 /* One run of a kernel, for what depends on sizes. Entries may be NULL. */
@@ -110,8 +124,16 @@ typedef struct weft__op_def {
     int64_t (*terms)(const weft__work *w, int result);
     double (*flops)(const weft__work *w); /* a multiply-add is two */
     double (*bytes)(const weft__work *w); /* that must be read and written at least */
+
+    const char *gradient; /* the rule in words, g what arrives and y the result; NULL: there is none */
+
+    weft__sample_fn call;                    /* calls the public function; NULL: it runs in the derivative of part_of */
+    weft__recipe recipes[WEFT__MAX_RECIPES]; /* the first is the plain one, which is measured; {NULL}: no more */
+    int part_of;                             /* the row in whose derivative a kernel runs; -1: it has a call */
 } weft__op_def;
 
+/* Composites have a record, too, but no kernel: no launch is one of theirs. Their work is counted over the operands and
+ * results of the call. */
 extern const weft__op_def *const weft__defs[WEFT_OP_COUNT];
 
 /* What operand k of a call of n operands may be: a kind and flags. */

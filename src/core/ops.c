@@ -84,7 +84,7 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .lo = -4,                                                                                        \
                       .hi = 4,                                                                                         \
                       .kink = NAN},
-#define WEFT_REDUCE(ID, nm, c, r, s, a, g, d)                                                                          \
+#define WEFT_REDUCE(ID, nm, c, r, s, a, g, w, d)                                                                       \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
                       .family = WEFT__REDUCE,                                                                          \

@@ -65,7 +65,7 @@ static const weft_op_description rows[] = {
      .gradient = #da,                                                                                                  \
      .gradient_b = #db,                                                                                                \
      .call.ternary = weft_##nm},
-#define WEFT_REDUCE(ID, nm, c, res, s, a, grad, d)                                                                     \
+#define WEFT_REDUCE(ID, nm, c, res, s, a, grad, w, d)                                                                  \
     {ROW(nm, REDUCE, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", d),            \
      DOMAIN(-4, 4, NAN), .floating_only = FLAG_##c, .no_gradient = grad, .call.reduce = weft_##nm},
 #define WEFT_VIEW(ID, nm, ps, d) {ROW(nm, VIEW, "view", TENSOR, #ps, d), DOMAIN(-4, 4, NAN)},

@@ -45,11 +45,21 @@ static double gradient_flops(const weft__work *w)
     return pairs_in(w) * (d + (dq || dk ? e : 0) + (dq ? d : 0) + (dk ? d : 0) + (dv ? e : 0));
 }
 
+/* q, k, v; i: causal; f: scale */
+CALL(attention)
+{
+    c->out[0] = weft_attention(c->in[0], c->in[1], c->in[2], c->f[0], c->i[0] != 0);
+}
+
 WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED),
              RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
-             DERIVATIVE(weft__vjp_attention, IN_STEPS, READS(FIRST | SECOND | THIRD | RESULT), ATTENTION_GRAD),
-             WORK(attention_terms, attention_flops, weft__bytes_once))
+             DERIVATIVE(weft__vjp_attention, IN_STEPS, READS(FIRST | SECOND | THIRD | RESULT), ATTENTION_GRAD,
+                        GRADIENT("with p the probabilities and ds = p (g v^T - rowsum(p g v^T)): of q: scale ds k; of "
+                                 "k: scale ds^T q; of v: p^T g")),
+             WORK(attention_terms, attention_flops, weft__bytes_once),
+             SAMPLE(call_attention, RECIPE("xabcd xabcd xabcd", "1; 0"), RECIPE("x23a8 x23b8 x23b5", "1; 0"),
+                    RECIPE("xab xab xab", "0; 0.3")))
 WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
              OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED),
              RESULTS(0, DERIVED, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
-             WORK(gradient_terms, gradient_flops, weft__bytes_once))
+             WORK(gradient_terms, gradient_flops, weft__bytes_once), SAMPLE_OF(ATTENTION))

@@ -3,35 +3,110 @@
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
 
+/* i: the dtype's number */
+CALL(cast)
+{
+    c->out[0] = weft_cast(c->in[0], (weft_dtype)c->i[0]);
+}
+
+CALL(copy)
+{
+    c->out[0] = weft_contiguous(c->in[0]);
+}
+
+CALL(count_nonfinite)
+{
+    if (c->in[0])
+        c->out[0] = weft_scalar(c->ctx, WEFT_I64, (double)weft__count_nonfinite(c->ctx, &c->in[0]->a));
+}
+
 WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, ELEMENTWISE), EFFECT(PURE),
-             DERIVATIVE(weft__vjp_cast, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL), MOVES)
-WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE, MOVES)
+             DERIVATIVE(weft__vjp_cast, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, cast to x's dtype")),
+             MOVES, SAMPLE(call_cast, RECIPE("xab", "t")))
+WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE, MOVES,
+             SAMPLE(call_copy, RECIPE("tab", "")))
 WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), RESULTS(0, EXACT), EFFECT(PURE),
-             NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once))
+             NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+             SAMPLE(call_count_nonfinite, RECIPE("rab", "")))
 
 /* ---- In place: the kernel writes to the memory of operand 0 ---- */
 
 #define IN_PLACE_ROW(ID, name)                                                                                         \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
+    }                                                                                                                  \
     WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), RESULTS(0, ELEMENTWISE),          \
-                 EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES)
+                 EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                                               \
+                 SAMPLE(call_##name, RECIPE("rab oab", ""), RECIPE("rab o1b", "")))
 
 IN_PLACE_ROW(ADD_, add_)
 IN_PLACE_ROW(SUB_, sub_)
 IN_PLACE_ROW(MUL_, mul_)
 IN_PLACE_ROW(DIV_, div_)
+
+CALL(copy_)
+{
+    c->out[0] = weft_copy_(c->in[0], c->in[1]);
+}
+
+/* f: value */
+CALL(fill_)
+{
+    c->out[0] = weft_fill_(c->in[0], c->f[0]);
+}
+
 WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), RESULTS(0, ELEMENTWISE),
-             EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES)
+             EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES, SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
 WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE),
-             NO_DERIVATIVE, MOVES)
+             NO_DERIVATIVE, MOVES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
 
 /* ---- Makers ---- */
 
-#define MAKER(ID, name, effect)                                                                                        \
-    WEFT__DEFINE(ID, name, NO_OPERANDS, RESULTS(0, ELEMENTWISE), EFFECT(effect), NO_DERIVATIVE, MOVES)
+#define MAKER(ID, name, effect, numbers)                                                                               \
+    WEFT__DEFINE(ID, name, NO_OPERANDS, RESULTS(0, ELEMENTWISE), EFFECT(effect), NO_DERIVATIVE, MOVES,                 \
+                 SAMPLE(call_##name, RECIPE("", numbers)))
 
-MAKER(FILL, fill, PURE)
-MAKER(ARANGE, arange, PURE)
-MAKER(RAND, rand, DRAWS)
-MAKER(RANDN, randn, DRAWS)
-MAKER(RANDINT, randint, DRAWS)
-MAKER(BERNOULLI, bernoulli, DRAWS)
+/* i: shape; f: value */
+CALL(fill)
+{
+    c->out[0] = weft_full(c->ctx, c->dtype, c->i, c->ni, c->f[0]);
+}
+
+/* f: start, stop, step */
+CALL(arange)
+{
+    c->out[0] = weft_arange(c->ctx, c->dtype, c->f[0], c->f[1], c->f[2]);
+}
+
+/* i: shape; f: lo, hi */
+CALL(rand)
+{
+    c->out[0] = weft_rand(c->ctx, c->dtype, c->i, c->ni, c->f[0], c->f[1]);
+}
+
+/* i: shape; f: mean, deviation */
+CALL(randn)
+{
+    c->out[0] = weft_randn(c->ctx, c->dtype, c->i, c->ni, c->f[0], c->f[1]);
+}
+
+/* i: shape, lo, hi */
+CALL(randint)
+{
+    const int ndim = c->ni - 2;
+    c->out[0] = weft_randint(c->ctx, WEFT_I64, c->i, ndim, c->i[ndim], c->i[ndim + 1]);
+}
+
+/* i: shape; f: p */
+CALL(bernoulli)
+{
+    c->out[0] = weft_bernoulli(c->ctx, WEFT_BOOL, c->i, c->ni, c->f[0]);
+}
+
+MAKER(FILL, fill, PURE, "a b; 0.75")
+MAKER(ARANGE, arange, PURE, "; 0 12 0.5")
+MAKER(RAND, rand, DRAWS, "a b; -1 1")
+MAKER(RANDN, randn, DRAWS, "a b; 0 1")
+MAKER(RANDINT, randint, DRAWS, "a b 0 9")
+MAKER(BERNOULLI, bernoulli, DRAWS, "a b; 0.25")

@@ -10,16 +10,21 @@
  *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
  *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
  *   EFFECT(effect)                    PURE, DRAWS, IN_PLACE or STEPS
- *   DERIVATIVE(rule, rounding, READS(...), fused)
+ *   DERIVATIVE(rule, rounding, READS(...), fused, GRADIENT(text))
  *                                     the rule's function; ROUNDS_ONCE or IN_STEPS; what it reads: NOTHING, or FIRST,
  *                                     SECOND, THIRD, RESULT joined by |; the ID of the kernel of the first order or
- *                                     NO_KERNEL
+ *                                     NO_KERNEL; the rule in words
  *   NO_DERIVATIVE                     with the reason in ops.def
  *   WORK(terms, flops, bytes)         functions of work.h, or of the file
+ *   SAMPLE(call, RECIPE(operands, numbers), ...)
+ *                                     the function that calls the public one, written by CALL(name), and up to four
+ *                                     recipes for it (weft/sample.h, op_def.h); the first is the plain one
+ *   SAMPLE_OF(ID)                     instead, for a kernel: it runs in the derivative of ID
  */
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H
 
+#include <weft/sample.h>
 #include "autograd/vjp.h"
 #include "work.h"
 
@@ -63,23 +68,38 @@ enum {
 #define EFFECT(kind) .effect = WEFT__##kind
 #define READS(what) .reads = what, .reads_by = NULL
 #define READS_BY(function) .reads = 0, .reads_by = function
-#define DERIVATIVE(rule, rounding, reads_what, FUSED)                                                                  \
-    .vjp = rule, .rounds_once = rounding, .fused = WEFT_OP_##FUSED, reads_what
-#define NO_DERIVATIVE .vjp = NULL, .rounds_once = true, .fused = -1, .reads = 0, .reads_by = NULL
+#define GRADIENT(text) .gradient = text
+#define DERIVATIVE(rule, rounding, reads_what, FUSED, words)                                                           \
+    .vjp = rule, .rounds_once = rounding, .fused = WEFT_OP_##FUSED, reads_what, words
+#define NO_DERIVATIVE .vjp = NULL, .rounds_once = true, .fused = -1, .reads = 0, .reads_by = NULL, .gradient = NULL
 #define WORK(terms_of, flops_of, bytes_of) .terms = terms_of, .flops = flops_of, .bytes = bytes_of
+#define RECIPE(operand_words, number_words)                                                                            \
+    {                                                                                                                  \
+        .operands = operand_words, .numbers = number_words                                                             \
+    }
+#define SAMPLE(caller, ...) .call = caller, .recipes = {__VA_ARGS__}, .part_of = -1
+#define SAMPLE_OF(ID) .call = NULL, .recipes = {{NULL, NULL}}, .part_of = WEFT_OP_##ID
+
+/* What calls the public function, in the file of its record. */
+#define CALL(name) static void call_##name(weft_sample_call *c)
 
 /* A row with a kernel. DERIVATIVE has commas of its own, so that it counts as one part only in parentheses that its
  * macro takes away: hence the parts are passed on as they are. */
-#define WEFT__DEFINE(ID, NAME, operands, results, effects, derivative, work)                                           \
-    WEFT__DEFINE_(ID, NAME, operands, results, effects, derivative, work)
+#define WEFT__DEFINE(ID, NAME, operands, results, effects, derivative, work, sample)                                   \
+    WEFT__DEFINE_(ID, NAME, operands, results, effects, derivative, work, sample)
 #define WEFT__DEFINE_(ID, NAME, ...)                                                                                   \
     extern const weft__op_def weft__def_##NAME;                                                                        \
     const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, __VA_ARGS__};
 
-/* A view: no kernel; its derivative is a view, too, and reads nothing. */
-#define WEFT__DEFINE_VIEW(ID, NAME, rule)                                                                              \
+/* A view: no kernel; its derivative is a view, too, and reads nothing. words NULL, for detach: it has no gradient. */
+#define WEFT__DEFINE_VIEW(ID, NAME, rule, words, sample)                                                               \
     WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, EXACT), EFFECT(PURE),                            \
-                  DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL),                                            \
-                  WORK(weft__terms_one, weft__flops_none, weft__bytes_none))
+                  DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                                     \
+                  WORK(weft__terms_one, weft__flops_none, weft__bytes_none), sample)
+
+/* A composite: no kernel and no node of its own, only what is called and how much that is at least. */
+#define WEFT__DEFINE_COMPOSITE(ID, NAME, words, work, sample)                                                          \
+    WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_RESULTS, EFFECT(PURE), .vjp = NULL, .rounds_once = true, .fused = -1,      \
+                  READS(NOTHING), words, work, sample)
 
 #endif

@@ -8,38 +8,84 @@
 
 #define RECORD(ID, NAME, ...)                                                                                          \
     static const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, EFFECT(PURE), __VA_ARGS__};
+#define EACH WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+
+/* How many numbers a parenthesised list of parameters has, one or two, what is passed for them, and those of samples:
+ * limits, or one inside every domain that such rows have. */
+#define ARITY_PICK(one, two, n, ...) n
+#define ARITY(...) ARITY_PICK(__VA_ARGS__, 2, 1, 0)
+#define GLUE2(a, b) a##b
+#define GLUE(a, b) GLUE2(a, b)
+#define PASS_1(f) (f)[0]
+#define PASS_2(f) (f)[0], (f)[1]
+#define NUMBERS_1 "; 1.5"
+#define NUMBERS_2 "; -1 1.5"
 
 /* Rules that are linear in the operands are rounded once as they are. */
-#define WEFT_UNARY(ID, name, cls, saves, f, dx, lo, hi, kink, doc) UNARY_ROW(ID, name, cls, saves)
-#define WEFT_UNARY_P(ID, name, cls, saves, params, args, f, dx, lo, hi, kink, doc) UNARY_ROW(ID, name, cls, saves)
-#define UNARY_ROW(ID, name, cls, saves)                                                                                \
-    RECORD(                                                                                                            \
-        ID, name, OPERANDS(KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                                             \
-        DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)), ID), \
-        WORK(weft__terms_one, weft__flops_each, weft__bytes_once))
+#define WEFT_UNARY(ID, name, cls, saves, f, dx, lo, hi, kink, doc)                                                     \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0]);                                                                             \
+    }                                                                                                                  \
+    UNARY_ROW(ID, name, cls, saves, #dx, "")
+/* f: p, q */
+#define WEFT_UNARY_P(ID, name, cls, saves, params, args, value, dx, lo, hi, kink, doc)                                 \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], GLUE(PASS_, ARITY params)(c->f));                                            \
+    }                                                                                                                  \
+    UNARY_ROW(ID, name, cls, saves, #dx, GLUE(NUMBERS_, ARITY params))
+#define UNARY_ROW(ID, name, cls, saves, words, numbers)                                                                \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                                          \
+           DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
+                      ID, GRADIENT(words)),                                                                            \
+           EACH, SAMPLE(call_##name, RECIPE("xab", numbers)))
 #define WEFT_PREDICATE(ID, name, f, doc)                                                                               \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE,                                    \
-           WORK(weft__terms_one, weft__flops_each, weft__bytes_once))
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0]);                                                                             \
+    }                                                                                                                  \
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                              \
+           SAMPLE(call_##name, RECIPE("xab", "")))
+#define CALL_BINARY(name)                                                                                              \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
+    }
 #define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
-    RECORD(                                                                                                            \
-        ID, name, OPERANDS(KIND_##cls | STRIDED, KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                       \
-        DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)), ID), \
-        WORK(weft__terms_one, weft__flops_each, weft__bytes_once))
+    CALL_BINARY(name)                                                                                                  \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED, KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                    \
+           DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
+                      ID, GRADIENT("of a: " #da "; of b: " #db)),                                                      \
+           EACH, SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED, NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE,                 \
-           WORK(weft__terms_one, weft__flops_each, weft__bytes_once))
+    CALL_BINARY(name)                                                                                                  \
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED, NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,           \
+           SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_TERNARY(ID, name, f, da, db, doc) /* one of two elements */                                               \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], c->in[1], c->in[2]);                                                         \
+    }                                                                                                                  \
     RECORD(ID, name, OPERANDS(TRUTHS | STRIDED, NUMBERS | STRIDED, NUMBERS | STRIDED), RESULTS(1, EXACT),              \
-           DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID),                                                \
-           WORK(weft__terms_one, weft__flops_each, weft__bytes_once))
-/* Sums and means repeat the gradient; every other rule takes several steps. */
-#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, doc)                                                   \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), REDUCED_##grad(name, saves, agrees),                              \
-           WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once))
-#define REDUCED_YES(name, saves, agrees)                                                                               \
+           DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID, GRADIENT("of a: " #da "; of b: " #db)), EACH,   \
+           SAMPLE(call_##name, RECIPE("cab xab xab", ""), RECIPE("cb xa1b x1", "")))
+/* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims... Products of many
+ * elements stay near 1. */
+#define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], c->ni > 1 ? c->i + 1 : NULL, c->ni - 1, c->i[0] != 0);                       \
+    }                                                                                                                  \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), REDUCED_##grad(name, saves, agrees, words),                       \
+           WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                \
+           SAMPLE(call_##name, RECIPE(NEAR_ONE(ID, "ab"), "0 -1"), RECIPE(NEAR_ONE(ID, "a5b"), "1 0 2"),               \
+                  RECIPE(NEAR_ONE(ID, "ab"), "0")))
+#define NEAR_ONE(ID, sizes) WEFT_OP_##ID == WEFT_OP_PROD ? "n" sizes : "x" sizes
+#define REDUCED_YES(name, saves, agrees, words)                                                                        \
     RESULTS(1, agrees), DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL,                           \
-                                   READS(READ_BY(WEFT__SAVES_##saves)), NO_KERNEL)
-#define REDUCED_NONE(name, saves, agrees) RESULTS(0, agrees), NO_DERIVATIVE
+                                   READS(READ_BY(WEFT__SAVES_##saves)), NO_KERNEL, GRADIENT(words))
+#define REDUCED_NONE(name, saves, agrees, words) RESULTS(0, agrees), NO_DERIVATIVE
 #define REDUCED_NO(why) REDUCED_NONE
 #define KIND_NUM NUMBERS
 #define KIND_FLT FLOATS
@@ -47,12 +93,12 @@
 
 /* The others are found by name. */
 #define WEFT_VIEW(ID, name, ...) extern const weft__op_def weft__def_##name;
+#define WEFT_COMPOSITE(ID, name, ...) extern const weft__op_def weft__def_##name;
 #define WEFT_CUSTOM(ID, name, ...) extern const weft__op_def weft__def_##name;
 #define WEFT_KERNEL(ID, name, ...) extern const weft__op_def weft__def_##name;
 #include "core/ops.def"
 
 const weft__op_def *const weft__defs[WEFT_OP_COUNT] = {
 #define WEFT_OP(ID, name, family, doc) [WEFT_OP_##ID] = &weft__def_##name,
-#define WEFT_COMPOSITE(ID, name, ...) /* runs no kernel of its own: the records of its parts serve it */
 #include "core/ops.def"
 };

@@ -7,12 +7,24 @@ static int64_t along_dim(const weft__work *w, int result)
     return w->attrs && w->in[0] && w->in[0]->ndim > 0 ? w->in[0]->shape[w->attrs->along.dim] : 1;
 }
 
-#define SOFTMAX_ROW(ID, name)                                                                                          \
-    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), RESULTS(1, ROWWISE), EFFECT(PURE),                                        \
-                 DERIVATIVE(weft__vjp_##name, IN_STEPS, READS(RESULT), ID##_GRAD),                                     \
-                 WORK(along_dim, weft__flops_each, weft__bytes_once))                                                  \
-    WEFT__DEFINE(ID##_GRAD, name##_grad, OPERANDS(FLOATS, FLOATS), RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,   \
-                 WORK(along_dim, weft__flops_each, weft__bytes_once))
+/* i: dim */
+CALL(softmax)
+{
+    c->out[0] = weft_softmax(c->in[0], c->i[0]);
+}
 
-SOFTMAX_ROW(SOFTMAX, softmax)
-SOFTMAX_ROW(LOG_SOFTMAX, log_softmax)
+CALL(log_softmax)
+{
+    c->out[0] = weft_log_softmax(c->in[0], c->i[0]);
+}
+
+#define SOFTMAX_ROW(ID, name, words)                                                                                   \
+    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), RESULTS(1, ROWWISE), EFFECT(PURE),                                        \
+                 DERIVATIVE(weft__vjp_##name, IN_STEPS, READS(RESULT), ID##_GRAD, GRADIENT(words)),                    \
+                 WORK(along_dim, weft__flops_each, weft__bytes_once),                                                  \
+                 SAMPLE(call_##name, RECIPE("xab", "-1"), RECIPE("xab", "0")))                                         \
+    WEFT__DEFINE(ID##_GRAD, name##_grad, OPERANDS(FLOATS, FLOATS), RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,   \
+                 WORK(along_dim, weft__flops_each, weft__bytes_once), SAMPLE_OF(ID))
+
+SOFTMAX_ROW(SOFTMAX, softmax, "y (g - sum(g y)), the sum over the dim")
+SOFTMAX_ROW(LOG_SOFTMAX, log_softmax, "g - exp(y) sum(g), the sum over the dim")

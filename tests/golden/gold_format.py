@@ -7,7 +7,7 @@ A file is a sequence of records; `#` starts a comment line. tests/samples/golden
     flags WORD...           see FLAGS
     cmp exact | ulp | mag   how outputs are compared (tests/samples/compare.c)
     k N                     length of the reduction, for the tolerance of `cmp mag`
-    i N...                  integer attributes, in the order the adapter of tests/samples reads them
+    i N...                  integer attributes, in the order the call of the row's record reads them
     f X...                  real attributes
     in KIND DIM... = X...   an input: v floating values (run at every floating dtype), n integers (run at every integer dtype
                             that holds them), s state (as v, but written and never differentiated), x indices, c conditions,

@@ -15,7 +15,8 @@ class Mover:
         self.serial = 0
 
     def __call__(self, op, function, shapes, i=(), f=(), const=(), kind="D", cmp="exact", index=(), flags=(), integers=True, mags=None, k=1):
-        """function(*data, *index) -> array or tuple of arrays; shapes are those of the data inputs."""
+        """function(*data, *index) -> array or tuple of arrays; shapes are those of the data inputs. Indices are the second
+        operand of every operation that takes one."""
         source = Source(f"{op} {self.serial}")
         self.serial += 1
         label = f"{shape_name(*shapes)}_{self.serial}"
@@ -30,7 +31,7 @@ class Mover:
             floating = wrap is v and cmp == "mag"
             outs = [out(kind, part, function(*[np.abs(d) for d in data], *index) if floating else None) for part in y]
             sums = ["nobool"] if cmp == "mag" else []
-            self.gold.add(op, label + suffix, [wrap(d) for d in data] + [x_(j) for j in index], outs, i=i, f=f,
+            self.gold.add(op, label + suffix, [wrap(d) for d in data[:1]] + [x_(j) for j in index] + [wrap(d) for d in data[1:]], outs, i=i, f=f,
                           cmp=cmp if floating or cmp == "exact" else "exact", k=k, flags=[*flags, *sums])
 
 

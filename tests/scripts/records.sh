@@ -8,12 +8,12 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 
 record='WEFT__DEFINE(SOFTMAX, softmax, OPERANDS(FLOATS), RESULTS(1, ROWWISE), EFFECT(PURE), '\
-'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD), '\
-'WORK(weft__terms_one, weft__flops_each, weft__bytes_once))'
+'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD, GRADIENT("y (g - sum(g y))")), '\
+'WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_softmax, RECIPE("xab", "-1")))'
 
 compiles() {
-    printf '#include "ops/define.h"\n%s\n' "$1" >"$work/record.c"
-    "$compiler" -std=c17 -Wall -Wextra -Werror -fsyntax-only -I"$source/include" -I"$source/src" "$work/record.c" \
+    printf '#include "ops/define.h"\nCALL(softmax) { c->out[0] = weft_softmax(c->in[0], c->i[0]); }\n%s\n' "$1" >"$work/record.c"
+    "$compiler" -std=c17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$source/include" -I"$source/src" "$work/record.c" \
         2>"$work/said"
 }
 
@@ -37,7 +37,7 @@ without() {
 without operands 'OPERANDS(FLOATS), '
 without results 'RESULTS(1, ROWWISE), '
 without effect 'EFFECT(PURE), '
-without derivative 'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD), '
+without derivative 'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD, GRADIENT("y (g - sum(g y))")), '
 without rule 'weft__vjp_softmax, '
 without rounding 'IN_STEPS, '
 without "what the derivative reads" ', READS(RESULT)'
@@ -46,6 +46,11 @@ without work ', WORK(weft__terms_one, weft__flops_each, weft__bytes_once)'
 without terms 'weft__terms_one, '
 without flops 'weft__flops_each, '
 without bytes ', weft__bytes_once'
+without "gradient in words" ', GRADIENT("y (g - sum(g y))")'
+without sample ', SAMPLE(call_softmax, RECIPE("xab", "-1"))'
+without call 'call_softmax, '
+without recipe ', RECIPE("xab", "-1")'
+without "the recipe's numbers" ', "-1"'
 
 # A part that stands there twice is an error, too: nothing is overwritten in silence.
 if compiles "$(printf '%s' "$record" | sed 's/EFFECT(PURE)/RESULTS(1, EXACT)/')"; then
@@ -55,7 +60,7 @@ fi
 
 # The table demands every record.
 "$compiler" -std=c17 -c -I"$source/include" -I"$source/src" -o "$work/rows.o" "$source/src/ops/rows.c" || exit 2
-for name in softmax linear_grad transpose; do
+for name in softmax linear_grad transpose mse; do
     nm -u "$work/rows.o" | grep -q " weft__def_$name\$" || { echo "nothing demands the record of $name"; bad=1; }
 done
 [ $bad = 0 ] && echo "records: fine"

@@ -1,11 +1,11 @@
-/* rows.c - one operation of the table, by the adapters of tests/samples: on operands as a golden record has them, with
- * sizes, dtypes, layouts and attributes changed, or on whatever the pool holds. */
+/* rows.c - one operation of the table, by the call of its record (weft/sample.h): on operands as a golden record has
+ * them, with sizes, dtypes, layouts and attributes changed, or on whatever the pool holds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "fuzz.h"
 
-enum { MOST_ROWS = 512, MOST_RECORDS = 64, ATTRIBUTES = 48 };
+enum { MOST_ROWS = 512, MOST_RECORDS = 64, ATTRIBUTES = WEFT_SAMPLE_INTEGERS };
 
 static const gold_record *records[MOST_ROWS][MOST_RECORDS];
 static int n_records[MOST_ROWS];
@@ -80,16 +80,18 @@ static int copy_attributes(fuzz *f, const gold_record *r, int64_t *i, double *x)
 {
     for (int k = 0; k < ATTRIBUTES; k++) {
         i[k] = k < r->ni ? r->i[k] : fuzz_int(f);
-        x[k] = k < r->nf ? r->f[k] : fuzz_real(f);
         if (!f->harmless && k < r->ni && fuzz_chance(f, 30))
             i[k] = fuzz_int(f);
+    }
+    for (int k = 0; k < WEFT_SAMPLE_REALS; k++) {
+        x[k] = k < r->nf ? r->f[k] : fuzz_real(f);
         if (!f->harmless && k < r->nf && fuzz_chance(f, 30))
             x[k] = fuzz_real(f);
     }
     return r->ni;
 }
 
-/* Adapters of optimiser steps run lists whose length stands in the attributes; those stay as they are. */
+/* Calls of optimiser steps run lists whose length stands in the attributes; those stay as they are. */
 static bool is_step(const case_row *row)
 {
     return strcmp(row->name, "sgd_step") == 0 || strcmp(row->name, "adam_step") == 0;
@@ -104,24 +106,18 @@ weft_tensor *fuzz_row_named(fuzz *f, const case_row *row, weft_tensor *const *gi
 {
     int at = (int)(row - case_rows);
     const gold_record *r = records[at][fuzz_below(f, n_records[at])];
-    int64_t i[ATTRIBUTES];
-    double x[ATTRIBUTES];
     weft_case c;
     sizes s = {.n = 0};
     case_begin(&c, f->ctx, r);
     bool by_record = is_step(row) || !fuzz_chance(f, 3);
-    int ni = copy_attributes(f, r, i, x);
+    int ni = copy_attributes(f, r, c.i, c.f);
     if (is_step(row)) {
-        memcpy(i, r->i, sizeof *i * (size_t)r->ni);
+        memcpy(c.i, r->i, sizeof *r->i * (size_t)r->ni);
     } else if (!by_record) {
         ni = row->family == CASE_REDUCE || row->family == CASE_VIEW ? 1 + fuzz_below(f, 5) : ni;
         for (int k = 0; k < ni; k++)
-            i[k] = fuzz_int(f);
+            c.i[k] = fuzz_int(f);
     }
-    if (strcmp(row->name, "unbind") == 0 && i[1] > GOLD_MAX_OUT)
-        i[1] = GOLD_MAX_OUT; /* the adapter has room for no more */
-    c.i = i;
-    c.f = x;
     c.ni = ni;
     weft_dtype dtype = dtype_for(f, r);
     for (int k = 0; k < r->n_in; k++) {
