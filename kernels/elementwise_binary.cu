@@ -1,5 +1,5 @@
-/* elementwise_binary.cu - BINARY, COMPARE and TERNARY rows, operands broadcast to the result's shape by stride 0; and
- * the in-place rows that are binary ones. */
+/* elementwise_binary.cu - BINARY, COMPARE and TERNARY operations, operands broadcast to the result's shape by stride 0;
+ * and those in place that are binary ones. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
@@ -19,16 +19,16 @@ namespace
     }
 
 #define WEFT_BINARY(ID, name, cls, ...)                                                                                \
-    struct name##_row : weft_map_row<2, 1, WEFT_MAP_INTEGERS_##cls> {                                                  \
+    struct name##_formula : weft_map_formula<2, 1, WEFT_MAP_INTEGERS_##cls> {                                          \
         WEFT_MAP_##cls(APPLY_BINARY, name)                                                                             \
     };
 #define WEFT_COMPARE(ID, name, ...)                                                                                    \
-    struct name##_row : weft_map_row<2, 1, true> {                                                                     \
+    struct name##_formula : weft_map_formula<2, 1, true> {                                                             \
         static constexpr bool TRUTH = true;                                                                            \
         WEFT_MAP_NUM(APPLY_BINARY, name)                                                                               \
     };
 #define WEFT_TERNARY(ID, name, ...)                                                                                    \
-    struct name##_row : weft_map_row<3, 1, true> {                                                                     \
+    struct name##_formula : weft_map_formula<3, 1, true> {                                                             \
         static constexpr int CONDITIONS = 1;                                                                           \
         WEFT_MAP_NUM(APPLY_TERNARY, name)                                                                              \
     };
@@ -39,7 +39,7 @@ namespace
 
 #define CASE(ID, name)                                                                                                 \
     case WEFT_OP_##ID:                                                                                                 \
-        return weft_map<name##_row>(e, {e->out[0]});
+        return weft_map<name##_formula>(e, {e->out[0]});
 
 extern "C" weft_status weft__cuda_binary(const weft__exec *e)
 {
@@ -48,7 +48,7 @@ extern "C" weft_status weft__cuda_binary(const weft__exec *e)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no binary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no binary operation");
     }
 }
 
@@ -70,27 +70,27 @@ extern "C" weft_status weft__cuda_ternary(const weft__exec *e)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary operation");
     }
 }
 
 /* x = f(x, y) in place: in = {x, y}, out = {x}, y broadcast to x's shape by stride 0. */
 extern "C" weft_status weft__cuda_add_(const weft__exec *e)
 {
-    return weft_map<add_row>(e, {e->out[0]});
+    return weft_map<add_formula>(e, {e->out[0]});
 }
 
 extern "C" weft_status weft__cuda_sub_(const weft__exec *e)
 {
-    return weft_map<sub_row>(e, {e->out[0]});
+    return weft_map<sub_formula>(e, {e->out[0]});
 }
 
 extern "C" weft_status weft__cuda_mul_(const weft__exec *e)
 {
-    return weft_map<mul_row>(e, {e->out[0]});
+    return weft_map<mul_formula>(e, {e->out[0]});
 }
 
 extern "C" weft_status weft__cuda_div_(const weft__exec *e)
 {
-    return weft_map<div_row>(e, {e->out[0]});
+    return weft_map<div_formula>(e, {e->out[0]});
 }

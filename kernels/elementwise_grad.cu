@@ -1,5 +1,5 @@
-/* elementwise_grad.cu - fused first-order gradients of UNARY, BINARY and TERNARY rows: the derivative columns of
- * ops.def. Where both gradients of a row with two operands are wanted, one kernel makes both. */
+/* elementwise_grad.cu - fused first-order gradients of UNARY, BINARY and TERNARY operations: the derivative columns of
+ * ops.def. Where both gradients of one with two operands are wanted, one kernel makes both. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
@@ -20,16 +20,16 @@ namespace
         dx[0] = weft__d_##name##_##type(x[0], x[1], x[2], p, q);                                                       \
     }
 
-template <bool IS_CHEAP> struct unary_row : weft_map_row<3, 1, false> {
+template <bool IS_CHEAP> struct unary_formula : weft_map_formula<3, 1, false> {
     static constexpr bool CHEAP = IS_CHEAP;
 };
 
 #define WEFT_UNARY(ID, name, cls, ...)                                                                                 \
-    struct d_##name##_row : unary_row<WEFT_MAP_INTEGERS_##cls> {                                                       \
+    struct d_##name##_formula : unary_formula<WEFT_MAP_INTEGERS_##cls> {                                               \
         WEFT_MAP_FLT(APPLY_UNARY, name)                                                                                \
     };
 #define WEFT_UNARY_P(ID, name, cls, ...)                                                                               \
-    struct d_##name##_row : unary_row<WEFT_MAP_INTEGERS_##cls> {                                                       \
+    struct d_##name##_formula : unary_formula<WEFT_MAP_INTEGERS_##cls> {                                               \
         WEFT_MAP_FLT(APPLY_UNARY_P, name)                                                                              \
     };
 #define WEFT_OP(ID, name, family, doc)
@@ -74,7 +74,8 @@ template <bool IS_CHEAP> struct unary_row : weft_map_row<3, 1, false> {
 enum { A = 1, B = 2 };
 
 /* The gradients in WANTED, bits A and B. */
-template <class Sides, int WANTED> struct sides_row : weft_map_row<Sides::IN, WANTED == (A | B) ? 2 : 1, false> {
+template <class Sides, int WANTED>
+struct sides_formula : weft_map_formula<Sides::IN, WANTED == (A | B) ? 2 : 1, false> {
     static constexpr int CONDITIONS = Sides::CONDITIONS;
     static constexpr bool CHEAP = Sides::CHEAP;
     template <class V> static __device__ __forceinline__ void apply(const V *x, V *d, V, V)
@@ -90,28 +91,28 @@ template <class Sides> weft_status run_sides(const weft__exec *e)
 {
     const weft__array *da = e->out[0], *db = e->out[1];
     if (da && db)
-        return weft_map<sides_row<Sides, A | B>>(e, {da, db});
+        return weft_map<sides_formula<Sides, A | B>>(e, {da, db});
     if (da)
-        return weft_map<sides_row<Sides, A>>(e, {da});
-    return db ? weft_map<sides_row<Sides, B>>(e, {db}) : WEFT_OK;
+        return weft_map<sides_formula<Sides, A>>(e, {da});
+    return db ? weft_map<sides_formula<Sides, B>>(e, {db}) : WEFT_OK;
 }
 
 } /* namespace */
 
-/* dx from x, y (NULL where the row does not save them) and g, all of one shape. */
+/* dx from x, y (NULL where the operation does not save them) and g, all of one shape. */
 extern "C" weft_status weft__cuda_unary_grad(const weft__exec *e)
 {
     switch (e->op) {
 #define CASE(ID, name)                                                                                                 \
     case WEFT_OP_##ID:                                                                                                 \
-        return weft_map<d_##name##_row>(e, {e->out[0]});
+        return weft_map<d_##name##_formula>(e, {e->out[0]});
 #define WEFT_UNARY(ID, name, ...) CASE(ID, name)
 #define WEFT_UNARY_P(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
 #undef CASE
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no unary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no unary operation");
     }
 }
 
@@ -125,7 +126,7 @@ extern "C" weft_status weft__cuda_binary_grad(const weft__exec *e)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no binary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no binary operation");
     }
 }
 
@@ -139,6 +140,6 @@ extern "C" weft_status weft__cuda_ternary_grad(const weft__exec *e)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary operation");
     }
 }

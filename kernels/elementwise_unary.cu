@@ -1,4 +1,4 @@
-/* elementwise_unary.cu - UNARY, UNARY_P and PREDICATE rows: y = f(x), x of any strides, y of its shape. */
+/* elementwise_unary.cu - UNARY, UNARY_P and PREDICATE operations: y = f(x), x of any strides, y of its shape. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
@@ -18,15 +18,15 @@ namespace
     }
 
 #define WEFT_UNARY(ID, name, cls, ...)                                                                                 \
-    struct name##_row : weft_map_row<1, 1, WEFT_MAP_INTEGERS_##cls> {                                                  \
+    struct name##_formula : weft_map_formula<1, 1, WEFT_MAP_INTEGERS_##cls> {                                          \
         WEFT_MAP_##cls(APPLY_UNARY, name)                                                                              \
     };
 #define WEFT_UNARY_P(ID, name, cls, ...)                                                                               \
-    struct name##_row : weft_map_row<1, 1, WEFT_MAP_INTEGERS_##cls> {                                                  \
+    struct name##_formula : weft_map_formula<1, 1, WEFT_MAP_INTEGERS_##cls> {                                          \
         WEFT_MAP_##cls(APPLY_UNARY_P, name)                                                                            \
     };
 #define WEFT_PREDICATE(ID, name, ...)                                                                                  \
-    struct name##_row : weft_map_row<1, 1, true> {                                                                     \
+    struct name##_formula : weft_map_formula<1, 1, true> {                                                             \
         static constexpr bool TRUTH = true;                                                                            \
         WEFT_MAP_NUM(APPLY_UNARY, name)                                                                                \
     };
@@ -37,7 +37,7 @@ namespace
 
 #define CASE(ID, name)                                                                                                 \
     case WEFT_OP_##ID:                                                                                                 \
-        return weft_map<name##_row>(e, {e->out[0]});
+        return weft_map<name##_formula>(e, {e->out[0]});
 
 extern "C" weft_status weft__cuda_unary(const weft__exec *e)
 {
@@ -47,7 +47,7 @@ extern "C" weft_status weft__cuda_unary(const weft__exec *e)
 #define WEFT_OP(ID, name, family, doc)
 #include "core/ops.def"
     default:
-        return e->host->fail(e, WEFT_E_INTERNAL, "is no unary row");
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no unary operation");
     }
 }
 

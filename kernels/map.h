@@ -1,4 +1,5 @@
-/* map.h - how elementwise rows run: one formula applied to every element of up to six arrays of one shape, any strides.
+/* map.h - how elementwise operations run: one formula applied to every element of up to six arrays of one shape, any
+ * strides.
  *
  * There is one kernel. It takes packs of WIDTH elements along the innermost dim: 16 bytes of each operand where all lie
  * dense there and aligned, an operand that is repeated along it (a scalar, a column) being read once; else WIDTH is 1.
@@ -15,17 +16,18 @@
 enum { WEFT_MAP_THREADS = 256 };
 
 /* ---- Rows ----
- * A row is a struct that derives from weft_map_row and has, for V = float, double and, if it takes INTEGERS, int64_t
+ * A formula is a struct that derives from weft_map_formula and has, for V = float, double and, if it takes INTEGERS,
+ * int64_t
  *     static __device__ void apply(const V *x, V *y, V p, V q)
  * x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
- * TRUTH (y not 0); all else is of the dtype that the row runs for. CHEAP: so few instructions that memory bandwidth is
+ * TRUTH (y not 0); all else is of the dtype that it runs for. CHEAP: so few instructions that memory bandwidth is
  * the limit. */
-template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_row {
+template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_formula {
     static constexpr int IN = IN_COUNT, OUT = OUT_COUNT, COUNT = IN_COUNT + OUT_COUNT, CONDITIONS = 0;
     static constexpr bool INTEGERS = TAKES_INTEGERS, CHEAP = TAKES_INTEGERS, TRUTH = false;
 };
 
-/* For rows of ops.def: of each class the types that it has formulas for, APPLY(name, V, suffix) making apply. */
+/* For ops.def: of each class the types that it has formulas for, APPLY(name, V, suffix) making apply. */
 #define WEFT_MAP_FLT(APPLY, name) APPLY(name, float, f32) APPLY(name, double, f64)
 #define WEFT_MAP_NUM(APPLY, name) WEFT_MAP_FLT(APPLY, name) APPLY(name, int64_t, i64)
 #define WEFT_MAP_INTEGERS_FLT false
@@ -35,7 +37,7 @@ template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_row 
 
 template <class T> inline constexpr bool weft_is_integer = std::is_integral_v<T> || std::is_same_v<T, weft_bool>;
 
-/* What rows compute in: halves in float, integers and bool in int64_t. */
+/* What formulas compute in: halves in float, integers and bool in int64_t. */
 template <class T> struct weft_map_value {
     using type = std::conditional_t<weft_is_integer<T>, int64_t, weft_compute_t<T>>;
 };
@@ -66,19 +68,19 @@ template <class T, class V> __device__ __forceinline__ void weft_map_store(T *y,
 template <class T> inline constexpr int weft_map_width = sizeof(T) == 1 ? 8 : static_cast<int>(16 / sizeof(T));
 
 /* Packs that a thread loads before it computes: enough bytes under way, without a formula that is long many times. */
-template <class Row, int WIDTH>
-inline constexpr int weft_map_packs = Row::CHEAP ? (WIDTH == 1     ? (Row::IN <= 2 ? 4 : 2)
-                                                    : Row::IN == 1 ? 4
-                                                    : Row::IN == 2 ? 2
-                                                                   : 1)
-                                                 : (WIDTH == 1 || WIDTH == 4 ? 2 : 1);
+template <class Formula, int WIDTH>
+inline constexpr int weft_map_packs = Formula::CHEAP ? (WIDTH == 1         ? (Formula::IN <= 2 ? 4 : 2)
+                                                        : Formula::IN == 1 ? 4
+                                                        : Formula::IN == 2 ? 2
+                                                                           : 1)
+                                                     : (WIDTH == 1 || WIDTH == 4 ? 2 : 1);
 
 /* ---- The kernel ---- */
 
 /* The arrays, outputs first. After weft_map_pack a step along the last dim is a pack. */
-template <class Row> struct weft_map_operands {
-    weft_space<Row::COUNT> space;
-    void *data[Row::COUNT];
+template <class Formula> struct weft_map_operands {
+    weft_space<Formula::COUNT> space;
+    void *data[Formula::COUNT];
     uint32_t repeated; /* bit k: array k does not move along the last dim */
     bool plain;        /* one dim, and all arrays dense: the packs of all have the same number */
     int tail;          /* elements after the last whole pack; only in a space of one dim */
@@ -97,13 +99,13 @@ template <class T, int WIDTH> __device__ __forceinline__ weft_pack<T, WIDTH> wef
     return pack;
 }
 
-/* One pack of every operand of Row for dtype T. */
-template <class Row, class T, int WIDTH> struct weft_map_packs_of {
-    static constexpr int OUT = Row::OUT, IN = Row::IN, CONDITIONS = Row::CONDITIONS;
+/* One pack of every operand of Formula for dtype T. */
+template <class Formula, class T, int WIDTH> struct weft_map_packs_of {
+    static constexpr int OUT = Formula::OUT, IN = Formula::IN, CONDITIONS = Formula::CONDITIONS;
     using V = weft_map_value_t<T>;
-    using Y = std::conditional_t<Row::TRUTH, weft_bool, T>;
+    using Y = std::conditional_t<Formula::TRUTH, weft_bool, T>;
 
-    int64_t at[Row::COUNT]; /* where the pack begins in each array, in elements */
+    int64_t at[Formula::COUNT]; /* where the pack begins in each array, in elements */
     weft_pack<weft_bool, WIDTH> condition[CONDITIONS + 1];
     weft_pack<T, WIDTH> x[IN];
 
@@ -111,11 +113,11 @@ template <class Row, class T, int WIDTH> struct weft_map_packs_of {
     __device__ __forceinline__ void at_pack(uint32_t i)
     {
 #pragma unroll
-        for (int k = 0; k < Row::COUNT; k++)
+        for (int k = 0; k < Formula::COUNT; k++)
             at[k] = static_cast<int64_t>(i) * WIDTH;
     }
 
-    template <bool MAY_REPEAT> __device__ __forceinline__ void load(const weft_map_operands<Row> &o)
+    template <bool MAY_REPEAT> __device__ __forceinline__ void load(const weft_map_operands<Formula> &o)
     {
 #pragma unroll
         for (int k = 0; k < IN; k++) {
@@ -129,7 +131,7 @@ template <class Row, class T, int WIDTH> struct weft_map_packs_of {
         }
     }
 
-    __device__ __forceinline__ void apply_and_store(const weft_map_operands<Row> &o, V p, V q) const
+    __device__ __forceinline__ void apply_and_store(const weft_map_operands<Formula> &o, V p, V q) const
     {
         weft_pack<Y, WIDTH> made[OUT];
 #pragma unroll
@@ -142,7 +144,7 @@ template <class Row, class T, int WIDTH> struct weft_map_packs_of {
                 else
                     in[k] = weft_map_load(x[k].element[j]);
             }
-            Row::apply(in, out, p, q);
+            Formula::apply(in, out, p, q);
 #pragma unroll
             for (int k = 0; k < OUT; k++)
                 weft_map_store(&made[k].element[j], out[k]);
@@ -154,31 +156,31 @@ template <class Row, class T, int WIDTH> struct weft_map_packs_of {
 };
 
 /* The elements after the last whole pack, one a thread of the first block. */
-template <class Row, class T>
-__device__ __forceinline__ void weft_map_tail(const weft_map_operands<Row> &o, int width, weft_map_value_t<T> p,
+template <class Formula, class T>
+__device__ __forceinline__ void weft_map_tail(const weft_map_operands<Formula> &o, int width, weft_map_value_t<T> p,
                                               weft_map_value_t<T> q)
 {
     if (blockIdx.x != 0 || static_cast<int>(threadIdx.x) >= o.tail)
         return;
-    weft_map_packs_of<Row, T, 1> one;
-    for (int k = 0; k < Row::COUNT; k++)
+    weft_map_packs_of<Formula, T, 1> one;
+    for (int k = 0; k < Formula::COUNT; k++)
         one.at[k] = (o.repeated >> k & 1) != 0 ? 0 : o.space.count * width + threadIdx.x;
     one.template load<false>(o);
     one.apply_and_store(o, p, q);
 }
 
-/* y.. = Row(x..; p, q) over o.space, whose elements are packs of WIDTH.
- * out: Row::OUT arrays, in: Row::IN arrays, each of o.space.shape by its own strides, 0 where it repeats */
-template <class Row, class T, int WIDTH>
+/* y.. = Formula(x..; p, q) over o.space, whose elements are packs of WIDTH.
+ * out: Formula::OUT arrays, in: Formula::IN arrays, each of o.space.shape by its own strides, 0 where it repeats */
+template <class Formula, class T, int WIDTH>
 __global__ void __launch_bounds__(WEFT_MAP_THREADS)
-    k_map(weft_map_operands<Row> o, weft_map_value_t<T> p, weft_map_value_t<T> q)
+    k_map(weft_map_operands<Formula> o, weft_map_value_t<T> p, weft_map_value_t<T> q)
 {
-    constexpr int PACKS = weft_map_packs<Row, WIDTH>;
+    constexpr int PACKS = weft_map_packs<Formula, WIDTH>;
     constexpr uint32_t THREADS = WEFT_MAP_THREADS, TILE = THREADS * PACKS;
     const uint32_t count = static_cast<uint32_t>(o.space.count);
     for (uint32_t tile = blockIdx.x * TILE; tile < count; tile += gridDim.x * TILE) {
         const uint32_t first = tile + threadIdx.x;
-        weft_map_packs_of<Row, T, WIDTH> packs[PACKS];
+        weft_map_packs_of<Formula, T, WIDTH> packs[PACKS];
         if (o.plain && tile + TILE <= count) { /* no branch between the loads: all are under way at once */
 #pragma unroll
             for (int u = 0; u < PACKS; u++) {
@@ -200,27 +202,27 @@ __global__ void __launch_bounds__(WEFT_MAP_THREADS)
                 packs[u].apply_and_store(o, p, q);
     }
     if constexpr (WIDTH > 1)
-        weft_map_tail<Row, T>(o, WIDTH, p, q);
+        weft_map_tail<Formula, T>(o, WIDTH, p, q);
 }
 
 /* ---- Host side ---- */
 
 /* Bytes an element of array k. */
-template <class Row, class T> constexpr size_t weft_map_bytes(int k)
+template <class Formula, class T> constexpr size_t weft_map_bytes(int k)
 {
-    const bool is_bool = k < Row::OUT ? Row::TRUTH : k - Row::OUT < Row::CONDITIONS;
+    const bool is_bool = k < Formula::OUT ? Formula::TRUTH : k - Formula::OUT < Formula::CONDITIONS;
     return is_bool ? sizeof(weft_bool) : sizeof(T);
 }
 
 /* Packs of width elements do for array k: dense along the last dim, and every row begins on a pack; or, an input,
  * repeated along it. */
-template <class Row, class T> bool weft_map_packs_fit(const weft_map_operands<Row> &o, int k, int width)
+template <class Formula, class T> bool weft_map_packs_fit(const weft_map_operands<Formula> &o, int k, int width)
 {
     const int last = o.space.ndim - 1;
     const int64_t *stride = o.space.stride[k];
     if (stride[last] == 0)
-        return k >= Row::OUT;
-    if (stride[last] != 1 || reinterpret_cast<uintptr_t>(o.data[k]) % (weft_map_bytes<Row, T>(k) * width) != 0)
+        return k >= Formula::OUT;
+    if (stride[last] != 1 || reinterpret_cast<uintptr_t>(o.data[k]) % (weft_map_bytes<Formula, T>(k) * width) != 0)
         return false;
     for (int d = 0; d < last; d++)
         if (stride[d] % width != 0)
@@ -229,57 +231,58 @@ template <class Row, class T> bool weft_map_packs_fit(const weft_map_operands<Ro
 }
 
 /* Counts the last dim of o in packs of width elements; false, with o as it was, where that is not possible. */
-template <class Row, class T> bool weft_map_pack(weft_map_operands<Row> &o, int width)
+template <class Formula, class T> bool weft_map_pack(weft_map_operands<Formula> &o, int width)
 {
-    weft_space<Row::COUNT> &s = o.space;
+    weft_space<Formula::COUNT> &s = o.space;
     const int last = s.ndim - 1;
     if (s.shape[last] < width || (last > 0 && s.shape[last] % width != 0))
         return false;
-    for (int k = 0; k < Row::COUNT; k++)
-        if (!weft_map_packs_fit<Row, T>(o, k, width))
+    for (int k = 0; k < Formula::COUNT; k++)
+        if (!weft_map_packs_fit<Formula, T>(o, k, width))
             return false;
     o.tail = static_cast<int>(s.shape[last] % width);
     s.shape[last] /= width;
     s.count /= width;
-    for (int k = 0; k < Row::COUNT; k++) {
+    for (int k = 0; k < Formula::COUNT; k++) {
         o.repeated |= s.stride[k][last] == 0 ? 1u << k : 0;
         s.stride[k][last] *= width;
     }
     return true;
 }
 
-template <class Row, class T, int WIDTH>
-cudaError_t weft_map_launch(const weft__exec *e, weft_map_operands<Row> &o, weft_map_value_t<T> p,
+template <class Formula, class T, int WIDTH>
+cudaError_t weft_map_launch(const weft__exec *e, weft_map_operands<Formula> &o, weft_map_value_t<T> p,
                             weft_map_value_t<T> q)
 {
     o.plain = o.space.ndim == 1;
-    for (int k = 0; k < Row::COUNT; k++)
+    for (int k = 0; k < Formula::COUNT; k++)
         o.plain = o.plain && o.space.stride[k][0] == WIDTH;
-    const unsigned blocks = weft__cuda_blocks(e, o.space.count, WEFT_MAP_THREADS * weft_map_packs<Row, WIDTH>);
-    return weft_launch(k_map<Row, T, WIDTH>, blocks, WEFT_MAP_THREADS, 0, weft__stream(e), o, p, q);
+    const unsigned blocks = weft__cuda_blocks(e, o.space.count, WEFT_MAP_THREADS * weft_map_packs<Formula, WIDTH>);
+    return weft_launch(k_map<Formula, T, WIDTH>, blocks, WEFT_MAP_THREADS, 0, weft__stream(e), o, p, q);
 }
 
 /* In parts that 32-bit indices are wide enough for. */
-template <class Row, class T>
-cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<Row> &o, weft_map_value_t<T> p,
+template <class Formula, class T>
+cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<Formula> &o, weft_map_value_t<T> p,
                            weft_map_value_t<T> q)
 {
-    weft_map_operands<Row> low = o, high = o;
+    weft_map_operands<Formula> low = o, high = o;
     if (weft_fits_32_bits(o.space.count)) {
         constexpr int WIDTH = weft_map_width<T>;
-        return weft_map_pack<Row, T>(low, WIDTH) ? weft_map_launch<Row, T, WIDTH>(e, low, p, q)
-                                                 : weft_map_launch<Row, T, 1>(e, low, p, q);
+        return weft_map_pack<Formula, T>(low, WIDTH) ? weft_map_launch<Formula, T, WIDTH>(e, low, p, q)
+                                                     : weft_map_launch<Formula, T, 1>(e, low, p, q);
     }
-    int64_t first[Row::COUNT];
+    int64_t first[Formula::COUNT];
     weft_space_halve(o.space, low.space, high.space, first);
-    for (int k = 0; k < Row::COUNT; k++)
+    for (int k = 0; k < Formula::COUNT; k++)
         high.data[k] =
-            static_cast<unsigned char *>(o.data[k]) + first[k] * static_cast<int64_t>(weft_map_bytes<Row, T>(k));
-    const cudaError_t error = weft_map_parts<Row, T>(e, low, p, q);
-    return error != cudaSuccess ? error : weft_map_parts<Row, T>(e, high, p, q);
+            static_cast<unsigned char *>(o.data[k]) + first[k] * static_cast<int64_t>(weft_map_bytes<Formula, T>(k));
+    const cudaError_t error = weft_map_parts<Formula, T>(e, low, p, q);
+    return error != cudaSuccess ? error : weft_map_parts<Formula, T>(e, high, p, q);
 }
 
-/* A parameter of a row as what it computes in; the core lets integers have only what they hold, or what lies beyond. */
+/* A parameter of a formula as what it computes in; the core lets integers have only what they hold, or what lies
+ * beyond. */
 template <class V> V weft_map_param(double p)
 {
     if constexpr (!std::is_same_v<V, int64_t>)
@@ -288,36 +291,36 @@ template <class V> V weft_map_param(double p)
 }
 
 /* arrays: outputs, then inputs, of one shape. attrs: scalar, or none. */
-template <class Row, class T>
-cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arrays)[Row::COUNT])
+template <class Formula, class T>
+cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arrays)[Formula::COUNT])
 {
     using V = weft_map_value_t<T>;
     if (arrays[0]->count == 0)
         return cudaSuccess;
-    weft_map_operands<Row> o = {};
-    o.space = weft_make_space<Row::COUNT>(arrays);
-    for (int k = 0; k < Row::COUNT; k++)
+    weft_map_operands<Formula> o = {};
+    o.space = weft_make_space<Formula::COUNT>(arrays);
+    for (int k = 0; k < Formula::COUNT; k++)
         o.data[k] = arrays[k]->data;
     const int params = e->attrs ? e->attrs->nf : 0;
-    return weft_map_parts<Row, T>(e, o, weft_map_param<V>(params > 0 ? e->attrs->scalar.p : 0),
-                                  weft_map_param<V>(params > 1 ? e->attrs->scalar.q : 0));
+    return weft_map_parts<Formula, T>(e, o, weft_map_param<V>(params > 0 ? e->attrs->scalar.p : 0),
+                                      weft_map_param<V>(params > 1 ? e->attrs->scalar.q : 0));
 }
 
-/* Runs Row over outputs out[Row::OUT] and e's inputs, the last of which has the dtype that the row computes with. An
+/* Runs Formula over outputs out[Formula::OUT] and e's inputs, the last of which has the dtype that it computes with. An
  * input that is NULL is not read by the formula: the last one stands in for it, and loads of it are optimised away. */
-template <class Row> weft_status weft_map(const weft__exec *e, const weft__array *const (&out)[Row::OUT])
+template <class Formula> weft_status weft_map(const weft__exec *e, const weft__array *const (&out)[Formula::OUT])
 {
-    const weft__array *arrays[Row::COUNT];
-    for (int k = 0; k < Row::OUT; k++)
+    const weft__array *arrays[Formula::COUNT];
+    for (int k = 0; k < Formula::OUT; k++)
         arrays[k] = out[k];
-    for (int k = 0; k < Row::IN; k++)
-        arrays[Row::OUT + k] = e->in[k] ? e->in[k] : e->in[Row::IN - 1];
-    return weft_visit(e->in[Row::IN - 1]->dtype, WEFT_E_DTYPE, [&](auto name) -> weft_status {
+    for (int k = 0; k < Formula::IN; k++)
+        arrays[Formula::OUT + k] = e->in[k] ? e->in[k] : e->in[Formula::IN - 1];
+    return weft_visit(e->in[Formula::IN - 1]->dtype, WEFT_E_DTYPE, [&](auto name) -> weft_status {
         using T = typename decltype(name)::type;
-        if constexpr (weft_is_integer<T> && !Row::INTEGERS)
+        if constexpr (weft_is_integer<T> && !Formula::INTEGERS)
             return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
         else
-            return weft__cuda_status(e, weft_map_arrays<Row, T>(e, arrays));
+            return weft__cuda_status(e, weft_map_arrays<Formula, T>(e, arrays));
     });
 }
 

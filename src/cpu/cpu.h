@@ -34,7 +34,7 @@ static inline weft__pool *weft__exec_pool(const weft__exec *e)
 #define WEFT__CPU(name) WEFT__CAT(weft__cpu_##name, WEFT_ISA)
 #define WEFT__CPU_TABLE WEFT__CAT(weft__cpu_table, WEFT_ISA)
 
-/* Kernels of the elementwise families: one function each, the row is e->op. */
+/* Kernels of the elementwise families: one function each, the operation is e->op. */
 weft_status WEFT__CPU(unary)(const weft__exec *e); /* UNARY and UNARY_P */
 weft_status WEFT__CPU(predicate)(const weft__exec *e);
 weft_status WEFT__CPU(binary)(const weft__exec *e);
@@ -44,7 +44,7 @@ weft_status WEFT__CPU(unary_grad)(const weft__exec *e);
 weft_status WEFT__CPU(binary_grad)(const weft__exec *e);
 weft_status WEFT__CPU(ternary_grad)(const weft__exec *e);
 
-/* One kernel for every REDUCE, CUSTOM and KERNEL row, by name. */
+/* One kernel for every REDUCE, CUSTOM and KERNEL operation, by name. */
 #define WEFT_REDUCE(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);
 #define WEFT_CUSTOM(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);

@@ -1,4 +1,4 @@
-/* join.c - concat, pad, flip: rows that only move elements, of any dtype and any strides. */
+/* join.c - concat, pad, flip, which only move elements, of any dtype and any strides. */
 #include "core/number.h"
 #include "rows.h"
 #include "walk.h"

@@ -1,5 +1,5 @@
 /* table.c - the kernels of one instruction set in the order of the op table. Compiled once per instruction set, like
- * the kernels themselves; a row whose kernel is missing does not link. */
+ * the kernels themselves; an operation whose kernel is missing does not link. */
 #include "cpu.h"
 
 #define TEXT2(x) #x

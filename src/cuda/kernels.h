@@ -1,9 +1,9 @@
-/* kernels.h - the launchers of kernels/X.cu, one for each row of the op table; a missing one does not link.
+/* kernels.h - the launchers of kernels/X.cu, one for each operation that has a kernel; a missing one does not link.
  *
  * They keep the contracts of core/attrs.h with these differences: floating data is f32, f64, f16 or bf16 as it comes
- * (halves compute in f32, and the statistics that a half row keeps - mean, rstd, var, lse - are f32); the elementwise
- * families, reductions, copies and fills take every other dtype as well; all work is queued on the device's stream, and
- * an index out of range is reported by weft__cuda_report. The driver (core/drive.c) sees to the rest. */
+ * (halves compute in f32, and the statistics that an operation on halves keeps - mean, rstd, var, lse - are f32); the
+ * elementwise families, reductions, copies and fills take every other dtype as well; all work is queued on the device's
+ * stream, and an index out of range is reported by weft__cuda_report. The driver (core/drive.c) sees to the rest. */
 #ifndef WEFT_CUDA_KERNELS_H
 #define WEFT_CUDA_KERNELS_H
 
@@ -17,7 +17,7 @@ extern "C" {
 /* cudaSuccess if the module has kernels for the current device, at least through its PTX (kernels/fill.cu). */
 cudaError_t weft__cuda_probe(void);
 
-/* The elementwise families: one launcher each, the row is e->op. */
+/* The elementwise families: one launcher each, the operation is e->op. */
 weft_status weft__cuda_unary(const weft__exec *e); /* UNARY and UNARY_P */
 weft_status weft__cuda_predicate(const weft__exec *e);
 weft_status weft__cuda_binary(const weft__exec *e);
@@ -27,13 +27,13 @@ weft_status weft__cuda_unary_grad(const weft__exec *e);
 weft_status weft__cuda_binary_grad(const weft__exec *e);
 weft_status weft__cuda_ternary_grad(const weft__exec *e);
 
-/* Every REDUCE, CUSTOM and KERNEL row by name. */
+/* Every REDUCE, CUSTOM and KERNEL operation by name. */
 #define WEFT_REDUCE(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #define WEFT_CUSTOM(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #include "core/ops.def"
 
-/* Without a library; the launchers of the rows, which choose, are in dnn_conv.c and dnn_attention.c. */
+/* Without a library; the launchers of the operations, which choose, are in dnn_conv.c and dnn_attention.c. */
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e);

@@ -9,24 +9,24 @@
 static weft_status add_up(const weft__exec *e)
 {
     const weft__attrs over_rows = {.ni = 2, .reduce = {.dims = 1}};
-    weft__exec row = *e;
-    row.op = WEFT_OP_SUM;
-    row.out = e->out + 1;
-    row.n_in = row.n_out = 1;
-    row.attrs = &over_rows;
-    return weft__cuda_kernels.run[row.op](&row);
+    weft__exec other = *e;
+    other.op = WEFT_OP_SUM;
+    other.out = e->out + 1;
+    other.n_in = other.n_out = 1;
+    other.attrs = &over_rows;
+    return weft__cuda_kernels.run[other.op](&other);
 }
 
 #ifdef WEFT__CUBLASLT
-/* Of LINEAR_ACT: y = act(pre), or of y itself, as the row of that name does it. */
+/* Of LINEAR_ACT: y = act(pre), or of y itself, as the operation of that name does it. */
 static weft_status activate(const weft__exec *e)
 {
-    weft__exec row = *e;
-    row.op = e->attrs->linear.activation == WEFT_ACTIVATION_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
-    row.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
-    row.n_in = row.n_out = 1;
-    row.attrs = NULL;
-    return weft__cuda_kernels.run[row.op](&row);
+    weft__exec other = *e;
+    other.op = e->attrs->linear.activation == WEFT_ACTIVATION_RELU ? WEFT_OP_RELU : WEFT_OP_GELU_TANH;
+    other.in = (const weft__array *[]){e->out[1] ? e->out[1] : e->out[0]};
+    other.n_in = other.n_out = 1;
+    other.attrs = NULL;
+    return weft__cuda_kernels.run[other.op](&other);
 }
 
 /* *done: false if there is no library, or it does not know such products. What it lacks beside the product itself takes

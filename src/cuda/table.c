@@ -1,4 +1,4 @@
-/* table.c - the launchers in the order of the op table; a row whose launcher is missing does not link. */
+/* table.c - the launchers in the order of the op table; an operation whose launcher is missing does not link. */
 #include "host.h"
 #include "kernels.h"
 
