@@ -41,6 +41,20 @@ WEFT_TEST(Backends, AThirdKindIsCountedAndDescribed)
     WEFT_CHECK_EQ_INT(weft_device_count("tpu"), 0);
 }
 
+WEFT_TEST(Backends, AContextKnowsItsDevice)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = open_on("test:1", &memory);
+    weft_device_info info = {0};
+    WEFT_CHECK_OK(weft_ctx_device_info(c, &info));
+    WEFT_CHECK_STR_EQ(info.kind, "test");
+    WEFT_CHECK_EQ_INT(info.index, 1);
+    WEFT_CHECK_STR_EQ(info.name, "fake 1");
+    WEFT_CHECK_STATUS(weft_ctx_device_info(NULL, &info), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_ctx_device_info(c, NULL), WEFT_E_NULL_ARGUMENT);
+    fault_ctx_close(c, &memory);
+}
+
 WEFT_TEST(Backends, NamesThatAreNoneAreRefused)
 {
     weft__backend other = *weft__cpu_backend();

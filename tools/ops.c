@@ -153,6 +153,32 @@ static void print_types(const char *parameters)
     }
 }
 
+/* The dtypes that an operation may be called with on the devices of a kind: "f32, f64", "every dtype", "no dtype". */
+static const char *dtypes_on(const char *kind, const char *name, char text[64])
+{
+    size_t used = 0;
+    int n = 0;
+    text[0] = 0;
+    for (int d = 0; d < WEFT_DTYPE_COUNT; d++) {
+        if (weft_device_supports(kind, name, (weft_dtype)d, NULL, 0) != WEFT_OK)
+            continue;
+        used += (size_t)weft_text(text + used, 64 - used, "%s%s", n++ ? ", " : "", weft_dtype_name((weft_dtype)d));
+    }
+    return n == 0 ? "no dtype" : n == WEFT_DTYPE_COUNT ? "every dtype" : text;
+}
+
+/* Where it runs: a line for each kind of device that this machine has. */
+static void print_devices(const char *name)
+{
+    char key[32], text[64];
+    for (int k = 0; weft_device_kind(k); k++) {
+        if (weft_device_count(weft_device_kind(k)) == 0)
+            continue;
+        weft_text(key, sizeof key, "on %s", weft_device_kind(k));
+        field(key, dtypes_on(weft_device_kind(k), name, text));
+    }
+}
+
 static void print_one(const weft_op_description *op)
 {
     const char *space = strchr(op->result, '*') ? "" : " ";
@@ -162,6 +188,7 @@ static void print_one(const weft_op_description *op)
     if (op->formula || op->family == WEFT_OP_FAMILY_REDUCE)
         field("dtypes",
               op->floating_only ? "floating; integers become f32 first" : "all; integers are computed in i64");
+    print_devices(op->name);
     field("value", op->formula);
     field(op->gradient_b ? "gradient of a" : "gradient", op->gradient);
     field("gradient of b", op->gradient_b);
@@ -230,6 +257,18 @@ static void print_list(const int *found, int n)
 
 /* ---- JSON ---- */
 
+static void json_device(json *j, const char *kind, const char *name)
+{
+    json_object(j, NULL);
+    json_text(j, "kind", kind);
+    json_row(j, "dtypes");
+    for (int d = 0; d < WEFT_DTYPE_COUNT; d++)
+        if (weft_device_supports(kind, name, (weft_dtype)d, NULL, 0) == WEFT_OK)
+            json_text(j, NULL, weft_dtype_name((weft_dtype)d));
+    json_close(j);
+    json_close(j);
+}
+
 static void json_op(json *j, const weft_op_description *op)
 {
     json_object(j, NULL);
@@ -247,6 +286,11 @@ static void json_op(json *j, const weft_op_description *op)
     json_row(j, "domain");
     json_real(j, NULL, op->lo);
     json_real(j, NULL, op->hi);
+    json_close(j);
+    json_array(j, "devices");
+    for (int k = 0; weft_device_kind(k); k++)
+        if (weft_device_count(weft_device_kind(k)) > 0)
+            json_device(j, weft_device_kind(k), op->name);
     json_close(j);
     json_close(j);
 }

@@ -15,6 +15,7 @@
 #define WEFT_DEVICE_H
 
 #include <stddef.h>
+#include <weft/ctx.h>
 #include <weft/dtype.h>
 #include <weft/status.h>
 
@@ -59,6 +60,9 @@ WEFT_API int weft_device_count(const char *kind);
  * WEFT_E_INVALID for an unknown kind or an index that is not in [0, count): then note says why. For "cuda" this opens
  * the device and its libraries, which takes a moment and some device memory. */
 WEFT_API weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out);
+
+/* The same of the device that ctx is open on. */
+WEFT_API weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out);
 
 /* The names of the kinds of devices that this library knows, whether there is one of them or not: "cpu" for k = 0,
  * "cuda" for 1; NULL past the last one. */

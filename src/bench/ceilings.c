@@ -2,7 +2,6 @@
 #include "ceilings.h"
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <weft/device.h>
 
@@ -48,11 +47,9 @@ weft_status weft_bench_ceilings(const char *device, int threads, const weft_benc
         return status;
     weft__gather g = {.options = options ? *options : (weft_bench_options){0}, .out = out};
     g.options.ctx = ctx;
-    const bool gpu = device && strncmp(device, "cuda", 4) == 0;
-    const char *colon = gpu ? strchr(device, ':') : NULL;
     memset(&info, 0, sizeof info);
-    if (gpu) {
-        (void)weft_device_info_get("cuda", colon ? atoi(colon + 1) : 0, &info); /* what it cannot tell is not known */
+    if (!weft_ctx_on_host(ctx)) {
+        (void)weft_ctx_device_info(ctx, &info); /* what it cannot tell is not known */
         weft__gather_gpu(&g, ctx, &info);
     } else {
         weft__gather_cpu(&g, threads);

@@ -224,6 +224,7 @@ struct weft_ctx {
     weft_options options;
     const weft__backend *backend;
     void *device;
+    int device_index; /* which one of its kind */
 
     weft_status status;
     char message[WEFT__MESSAGE_SIZE];

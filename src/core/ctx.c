@@ -72,6 +72,7 @@ static weft_status open_device(weft_ctx *ctx)
                  o->device);
     else if ((ctx->backend = weft__backend_for(kind, device.index, message, sizeof message)))
         status = ctx->backend->open(&device, &ctx->device, message, sizeof message);
+    ctx->device_index = device.index;
     if (message[0])
         weft__log(ctx, status == WEFT_OK ? WEFT_LOG_LEVEL_WARNING : WEFT_LOG_LEVEL_ERROR, "weft_ctx_open: %s", message);
     return status;

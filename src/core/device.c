@@ -65,3 +65,8 @@ weft_status weft_device_info_get(const char *kind, int index, weft_device_info *
     *out = info;
     return status;
 }
+
+weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out)
+{
+    return ctx ? weft_device_info_get(ctx->backend->name, ctx->device_index, out) : WEFT_E_NULL_ARGUMENT;
+}

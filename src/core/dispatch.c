@@ -78,9 +78,14 @@ static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft
     return status;
 }
 
-/* The device has no kernel for the row, or not for what it would get. */
-static __attribute__((noinline, cold)) weft_status unsupported(weft_ctx *ctx, int op, int32_t dtype)
+/* Of a device that may lack a kernel for the row, or for what it would get: WEFT_OK if it has it. */
+static __attribute__((noinline, cold)) weft_status check_kernel(weft_ctx *ctx, weft__kernel kernel, int op,
+                                                                const weft__array *const *in, int n_in,
+                                                                weft__array *const *out, int n_out)
 {
+    const int32_t dtype = weft__data_dtype(op, in, n_in, out, n_out);
+    if (kernel && weft__backend_supports(ctx->backend, op, dtype))
+        return WEFT_OK;
     char why[512];
     weft__say_unsupported(ctx->backend, op, dtype, why, sizeof why);
     return weft__fail(ctx, op, WEFT_E_UNSUPPORTED, "%s", why);
@@ -89,11 +94,9 @@ static __attribute__((noinline, cold)) weft_status unsupported(weft_ctx *ctx, in
 static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__array *const *in, int n_in,
                        weft__array *const *out, int n_out, const weft__attrs *attrs)
 {
-    if (__builtin_expect(!kernel || ctx->backend->supports, 0)) {
-        const int32_t dtype = weft__data_dtype(op, in, n_in, out, n_out);
-        if (!kernel || !weft__backend_supports(ctx->backend, op, dtype))
-            return unsupported(ctx, op, dtype);
-    }
+    if (__builtin_expect(!kernel || ctx->backend->supports, 0) &&
+        check_kernel(ctx, kernel, op, in, n_in, out, n_out) != WEFT_OK)
+        return ctx->status;
     weft__exec e = {.op = (weft_op)op,
                     .n_in = n_in,
                     .n_out = n_out,
