@@ -8,21 +8,15 @@
 #include "harness/weft_test.h"
 #include "samples/device.h"
 
-/* What the samples do not do: numbers that integers meet, and results as they come. */
-static bool call_plainly(weft_ctx *c, const weft_op_description *about, int op, weft_dtype dtype)
+/* What the samples do not do: numbers that integers meet. */
+static bool call_plainly(weft_ctx *c, const weft_op_description *about, weft_dtype dtype)
 {
-    weft_tensor *parts[2], *x = weft_ones(c, dtype, WEFT_DIMS(2, 3));
+    weft_tensor *x = weft_ones(c, dtype, WEFT_DIMS(2, 3));
     if (about->family == WEFT_OP_FAMILY_UNARY_P && about->numbers == 1)
         about->call.unary_1(x, 1);
     else if (about->family == WEFT_OP_FAMILY_UNARY_P)
         about->call.unary_2(x, 0, 1);
-    else if (op == WEFT_OP_SPLIT)
-        (void)weft_split(x, 0, (const int64_t[]){1, 1}, 2, parts);
-    else if (op == WEFT_OP_UNBIND)
-        (void)weft_unbind(x, 0, 2, parts);
-    else
-        return false;
-    return true;
+    return about->family == WEFT_OP_FAMILY_UNARY_P;
 }
 
 /* Calls op on a device with operands of dtype, and compares with what was foretold. */
@@ -34,10 +28,9 @@ static void check_one(weft_ctx *c, const char *device, int op, weft_dtype dtype)
     WEFT_REQUIRE(weft_op_describe(weft_op_find(name), &about) == WEFT_OK);
     const weft_status foretold = weft_device_supports(device, name, dtype, why, sizeof why);
     const int mark = weft_scope_push(c);
-    weft__sampler s = {.ctx = c, .dtype = dtype, .lo = about.lo, .hi = about.hi, .state = 5};
-    bool none = false;
-    if (!call_plainly(c, &about, op, dtype))
-        (void)weft__sample_run(&s, op, &none);
+    weft__sampler s = {.n_leaves = 0};
+    if (!call_plainly(c, &about, dtype) && weft__sampler_make(&s, c, op, 0, dtype, WEFT_LAYOUT_CONTIGUOUS))
+        (void)weft_sample_run(&s.call);
     const weft_status found = weft_ctx_status(c);
     if (foretold != found)
         WEFT_FAIL("weft_%s of %s on %s: foretold %s, but the call is %s: %s", name, weft_dtype_name(dtype), device,
@@ -51,7 +44,7 @@ static void check_one(weft_ctx *c, const char *device, int op, weft_dtype dtype)
         WEFT_CHECK_STR_HAS(weft_ctx_message(c), "has no kernel for it");
     }
     weft_ctx_clear(c);
-    weft__sample_drop(&s);
+    weft__sampler_drop(&s);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
 }
 

@@ -12,11 +12,11 @@ enum { MOST_SETS = 256 };
 
 /* What one turn works on. results: of the last one, kept so that the next is written elsewhere. */
 typedef struct turn_set {
-    operands all;
-    weft_tensor *results[MOST_OPERANDS];
+    weft_sample_call call;
+    weft_tensor *results[WEFT_SAMPLE_OPERANDS];
     /* For a gradient: the graph that is derived, from a cotangent to the operands that have one. */
     weft_tensor *y, *cotangent;
-    weft_tensor *leaves[MOST_OPERANDS];
+    weft_tensor *leaves[WEFT_SAMPLE_OPERANDS];
     int n_leaves;
 } turn_set;
 
@@ -41,7 +41,7 @@ static weft_status derive_in_turns(void *user, int64_t times)
     rotation *r = user;
     for (int64_t k = 0; k < times; k++) {
         turn_set *set = &r->sets[r->turn++ % r->n];
-        weft_tensor *gradients[MOST_OPERANDS] = {NULL};
+        weft_tensor *gradients[WEFT_SAMPLE_OPERANDS] = {NULL};
         const int mark = weft_scope_push(r->ctx);
         weft_grad(r->ctx, &set->y, &set->cotangent, 1, set->leaves, set->n_leaves, 0, gradients);
         for (int g = 0; g < set->n_leaves; g++)
@@ -60,22 +60,24 @@ static weft_status run_in_turns(void *user, int64_t times)
     for (int64_t k = 0; k < times; k++) {
         turn_set *set = &r->sets[r->turn++ % r->n];
         const int mark = weft_scope_push(r->ctx);
-        weft_tensor *result = weft_keep(sample_run(r->s, r->ctx, set->all.in));
+        (void)weft_sample_run(&set->call); /* an error stays in the context */
+        for (int g = 0; g < set->call.n_out; g++)
+            weft_keep(set->call.out[g]);
         const weft_status status = weft_scope_pop(r->ctx, mark);
         if (status != WEFT_OK)
             return status;
-        replace(set->results, &result, 1);
+        replace(set->results, set->call.out, set->call.n_out);
     }
     return WEFT_OK;
 }
 
 /* Runs the operation on operands that want a gradient. False: it has none. */
-static bool record(const sample *s, weft_ctx *ctx, turn_set *set)
+static bool record(weft_ctx *ctx, turn_set *set)
 {
-    for (int k = 0; k < set->all.n; k++)
-        if (set->all.smooth[k])
-            set->leaves[set->n_leaves++] = weft_set_requires_grad(set->all.in[k], true);
-    set->y = set->n_leaves ? sample_run(s, ctx, set->all.in) : NULL;
+    for (int k = 0; k < set->call.n_in; k++)
+        if (set->call.smooth[k])
+            set->leaves[set->n_leaves++] = weft_set_requires_grad(set->call.in[k], true);
+    set->y = set->n_leaves ? sample_run(&set->call) : NULL;
     if (!set->y || !weft_requires_grad(set->y))
         return false;
     set->cotangent = weft_randn(ctx, weft_dtype_of(set->y), weft_shape(set->y), weft_ndim(set->y), 0, 1);
@@ -89,8 +91,7 @@ static bool is_gradient(const bench_case *c)
 
 static bool make_set(const rotation *r, const bench_case *c, const int64_t *shape, turn_set *set)
 {
-    return sample_make(r->s, r->ctx, c->dtype, shape, false, &set->all) &&
-           (!is_gradient(c) || record(r->s, r->ctx, set));
+    return sample_make_large(r->s, r->ctx, c->dtype, shape, &set->call) && (!is_gradient(c) || record(r->ctx, set));
 }
 
 /* Sets of operands until they fill the caches twice, and as much as the copy that is the ceiling touches; at least 2,
@@ -116,16 +117,12 @@ static bool make_sets(rotation *r, const bench_report *report, const bench_case 
 static bool count_work(const sample *s, weft_ctx *ctx, bench_case *c, const int64_t *shape)
 {
     int mark = weft_scope_push(ctx);
-    operands all;
-    weft_tensor *result = sample_make(s, ctx, c->dtype, shape, false, &all) ? sample_run(s, ctx, all.in) : NULL;
-    if (result && is_gradient(c)) {
-        c->bytes = sample_gradient_bytes(s, &all, result);
-        c->flops = sample_gradient_flops(s, &all, shape);
-    } else if (result) {
-        c->bytes = sample_bytes(s, &all, result);
-        c->flops = sample_flops(s, &all, shape);
-    }
-    return weft_scope_pop(ctx, mark) == WEFT_OK && result;
+    weft_sample_call call;
+    const bool counted =
+        sample_make_large(s, ctx, c->dtype, shape, &call) && weft_sample_work(&call, &c->flops, &c->bytes) == WEFT_OK;
+    if (counted && is_gradient(c))
+        sample_gradient_work(&call, &c->flops, &c->bytes);
+    return weft_scope_pop(ctx, mark) == WEFT_OK && counted;
 }
 
 static void measure(const bench_report *r, const bench_device *d, const sample *s, bench_case *c, const int64_t *shape)
@@ -148,7 +145,7 @@ static void measure(const bench_report *r, const bench_device *d, const sample *
     else
         c->roof = weft_bench_roofline(d->ceilings, d->n_ceilings, c->dtype, c->bytes, c->flops, &c->memory_bound);
     for (int k = 0; k < turns->n; k++)
-        replace(turns->sets[k].results, (weft_tensor *[MOST_OPERANDS]){NULL}, MOST_OPERANDS);
+        replace(turns->sets[k].results, (weft_tensor *[WEFT_SAMPLE_OPERANDS]){NULL}, WEFT_SAMPLE_OPERANDS);
     free(turns);
     weft_ctx_close(ctx);
 }
@@ -213,7 +210,7 @@ void bench_run_ops(bench_report *r, const int *ops, int n)
                     run_case(r, &r->devices[d], "op", &s, dtype);
                 else
                     refuse(r, &r->devices[d], &s, dtype);
-                if (known && r->plan.gradients && sample_has_gradient(&s))
+                if (known && r->plan.gradients && s.how.has_gradient)
                     run_case(r, &r->devices[d], "gradient", &s, dtype);
             }
     }

@@ -25,35 +25,34 @@ typedef struct verdict {
 
 /* A sample as the function that weft_gradcheck wants: of the smooth operands only. */
 typedef struct smooth {
-    const sample *s;
-    operands all;
-    int slot[MOST_OPERANDS];
+    weft_sample_call call;
+    int slot[WEFT_SAMPLE_OPERANDS];
 } smooth;
 
 static weft_tensor *evaluate(weft_ctx *ctx, weft_tensor *const *inputs, int n, void *user)
 {
-    smooth *f = user;
-    weft_tensor *in[MOST_OPERANDS];
-    memcpy(in, f->all.in, sizeof in);
+    const smooth *f = user;
+    weft_sample_call call = f->call;
     for (int k = 0; k < n; k++)
-        in[f->slot[k]] = inputs[k];
-    return sample_run(f->s, ctx, in);
+        call.in[f->slot[k]] = inputs[k];
+    weft_seed(ctx, 7); /* the same random numbers at each call */
+    return sample_run(&call);
 }
 
 typedef weft_status (*checker)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                const weft_gradcheck_options *options);
 
-static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char *message, size_t size)
+static weft_status check_recipe(weft_ctx *ctx, const sample *s, int recipe, checker check, char *message, size_t size)
 {
     static const int64_t small[][4] = {{3, 4}, {2, 2, 4, 4}};
     int mark = weft_scope_push(ctx), n = 0;
-    smooth f = {.s = s};
-    weft_tensor *inputs[MOST_OPERANDS];
-    bool made = sample_make(s, ctx, WEFT_F64, small[s->rank == 4], true, &f.all);
-    for (int k = 0; made && k < f.all.n; k++)
-        if (f.all.smooth[k]) {
+    smooth f;
+    weft_tensor *inputs[WEFT_SAMPLE_OPERANDS];
+    bool made = sample_make(s, ctx, WEFT_F64, small[s->rank == 4], recipe, &f.call);
+    for (int k = 0; made && k < f.call.n_in; k++)
+        if (f.call.smooth[k]) {
             f.slot[n] = k;
-            inputs[n++] = weft_set_requires_grad(f.all.in[k], true);
+            inputs[n++] = weft_set_requires_grad(f.call.in[k], true);
         }
     if (made)
         (void)check(ctx, inputs, n, evaluate, &f, NULL);
@@ -63,6 +62,14 @@ static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char
     weft_ctx_clear(ctx);
     weft_status popped = weft_scope_pop(ctx, mark);
     return status == WEFT_OK ? popped : status;
+}
+
+static weft_status run_check(weft_ctx *ctx, const sample *s, checker check, char *message, size_t size)
+{
+    weft_status status = WEFT_OK;
+    for (int recipe = 0; recipe < s->how.recipes && status == WEFT_OK; recipe++)
+        status = check_recipe(ctx, s, recipe, check, message, size);
+    return status;
 }
 
 static verdict check_op(weft_ctx *ctx, int index)
@@ -76,7 +83,7 @@ static verdict check_op(weft_ctx *ctx, int index)
     }
     if (!known) {
         v.first = v.second = WEFT_E_UNSUPPORTED;
-        weft_text(v.message, sizeof v.message, "tools/samples.c has no recipe for weft_%s", s.op.name);
+        weft_text(v.message, sizeof v.message, "there is no way to run weft_%s by itself", s.op.name);
         return v;
     }
     v.first = run_check(ctx, &s, weft_gradcheck, v.message, sizeof v.message);

@@ -1,16 +1,17 @@
 /* ops.c - `weft ops`: the reference of operations, searchable. */
 #include "command.h"
 #include "functions.h"
-#include "gradients.h"
 #include "json.h"
 #include "options.h"
 #include "terminal.h"
+
+#include <weft/sample.h>
 
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weft/weft.h>
+#include <weft/sample.h>
 
 static const usage ops_usage = {
     "weft ops", "[NAME | WORD...] [--family NAME] [--json]",
@@ -177,6 +178,12 @@ static void print_devices(const char *name)
         weft_text(key, sizeof key, "on %s", weft_device_kind(k));
         field(key, dtypes_on(weft_device_kind(k), name, text));
     }
+}
+
+static const char *gradient_in_words(const char *op)
+{
+    weft_sample_description how = {0};
+    return weft_sample_describe(weft_op_find(op), &how) == WEFT_OK ? how.gradient : NULL;
 }
 
 static void print_one(const weft_op_description *op)

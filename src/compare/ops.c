@@ -110,16 +110,14 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
     s->holds = false;
 }
 
-/* The operation, then its gradient along a random direction. */
-static bool run_row(session *s, int op)
+/* The operation on the operands of a recipe, then its gradient along a random direction. False: there is no such
+ * recipe, or an error. */
+static bool run_recipe(session *s, int op, int recipe)
 {
-    weft__sampler sampler = {.ctx = s->reference,
-                             .dtype = s->row.dtype,
-                             .layout = s->row.layout,
-                             .state = 0x9E3779B97F4A7C15u * (uint64_t)(op + 1)};
-    bool none;
+    weft__sampler sampler;
+    const bool made = weft__sampler_make(&sampler, s->reference, op, recipe, s->row.dtype, s->row.layout);
     weft__observe(s->reference, &s->observer);
-    weft_tensor *y = weft__sample_run(&sampler, op, &none);
+    weft_tensor *y = made && weft_sample_run(&sampler.call) == WEFT_OK ? weft_sample_result(&sampler.call) : NULL;
     if (y && weft__requires(y)) {
         weft_tensor *g = weft_randn(s->reference, weft_dtype_of(y), weft_shape(y), weft_ndim(y), 0, 1);
         weft_backward_with(s->reference, &y, &g, 1);
@@ -127,8 +125,14 @@ static bool run_row(session *s, int op)
     weft__unobserve(s->reference, &s->observer);
     if (s->reference->status == WEFT_OK)
         weft_zero_grad(s->reference, sampler.leaves, sampler.n_leaves);
-    weft__sample_drop(&sampler);
+    weft__sampler_drop(&sampler);
     return y != NULL;
+}
+
+static void run_row(session *s, int op)
+{
+    for (int recipe = 0; run_recipe(s, op, recipe); recipe++)
+        ;
 }
 
 /* True if the row may be shown. */

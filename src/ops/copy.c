@@ -56,10 +56,20 @@ CALL(fill_)
     c->out[0] = weft_fill_(c->in[0], c->f[0]);
 }
 
+/* What operand 0 held is not read. */
+static double overwriting_bytes(const weft__work *w)
+{
+    return weft__bytes_once(
+        &(weft__work){.op = w->op, .n_in = w->n_in - 1, .in = w->in + 1, .n_out = w->n_out, .out = w->out});
+}
+
+#define OVERWRITES WORK(weft__terms_one, weft__flops_each, overwriting_bytes)
+
 WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), RESULTS(0, ELEMENTWISE),
-             EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES, SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
+             EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES,
+             SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
 WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE),
-             NO_DERIVATIVE, MOVES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
+             NO_DERIVATIVE, OVERWRITES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
 
 /* ---- Makers ---- */
 

@@ -31,9 +31,7 @@ def test_ops():
 def test_every_derivative_is_told():
     ops = weft_json("ops", "--json")["ops"]
     silent = [op["name"] for op in ops if op["differentiable"] and not op["gradient"]]
-    assert not silent, f"tools/gradients.c has no words for {silent}"
-    words = set(re.findall(r'^    \{"([a-z0-9_]+)",', open(os.path.join(HERE, "..", "..", "tools", "gradients.c")).read(), re.M))
-    assert words <= {op["name"] for op in ops if op["differentiable"]}, words
+    assert not silent, f"the records have no words for {silent}"
 
 
 def test_everything_that_the_headers_declare_is_found():
