@@ -41,6 +41,11 @@ WEFT_TEST(Records, AreWhole)
         for (int k = def->n_in; k < 48; k++)
             if (def->reads & WEFT__READS_OPERAND(k))
                 WEFT_FAIL("%s: the derivative reads operand %d, which it does not have", name, k);
+        const weft__family family = weft__ops[op].family;
+        const bool is_called = family != WEFT__KERNEL && family != WEFT__COMPOSITE && def->effect != WEFT__IN_PLACE &&
+                               def->effect != WEFT__STEPS;
+        if ((def->infer != NULL) != is_called)
+            WEFT_FAIL("%s: infer is %s", name, def->infer ? "there, but nothing calls it" : "missing");
         if (def->effect == WEFT__IN_PLACE && !(def->in[0] & WEFT__CHANGED))
             WEFT_FAIL("%s: works in place, but changes nothing", name);
         if (def->fused >= 0 && def->fused != op && weft__ops[def->fused].family != WEFT__KERNEL)

@@ -47,6 +47,11 @@ typedef struct weft__transpose_attrs {
     int64_t dim0, dim1;
 } weft__transpose_attrs;
 
+typedef struct weft__squeeze_attrs {
+    int64_t dims;   /* bit d: dim d goes if its size is 1 */
+    int64_t listed; /* another size is an error */
+} weft__squeeze_attrs;
+
 typedef struct weft__slice_attrs {
     int64_t dim, start, stop, step;
 } weft__slice_attrs;
@@ -143,10 +148,13 @@ typedef struct weft__batch_norm_attrs {
 /* two entries each: height, width */
 typedef struct weft__conv_attrs {
     int64_t stride[2], padding[2], dilation[2], groups;
+    int64_t output_padding[2]; /* conv2d_transpose: said by its result's size */
+    int64_t filter[2];         /* conv2d_weight: the sizes of its result */
 } weft__conv_attrs;
 
 typedef struct weft__pool_attrs {
     int64_t kernel[2], stride[2], padding[2];
+    int64_t size[2]; /* avg_unpool2d: of its result */
 } weft__pool_attrs;
 
 /* What all optimiser steps begin with. */
@@ -180,6 +188,7 @@ typedef struct weft__adam_attrs {
     WHOLE(along, 1, 0)                                                                                                 \
     WHOLE(shape, 8, 0)                                                                                                 \
     WHOLE(transpose, 2, 0)                                                                                             \
+    WHOLE(squeeze, 2, 0)                                                                                               \
     WHOLE(slice, 4, 0)                                                                                                 \
     WHOLE(select, 2, 0)                                                                                                \
     WHOLE(flip, 1, 0)                                                                                                  \
@@ -197,8 +206,8 @@ typedef struct weft__adam_attrs {
     MIXED(attention, 1, 1, 0)                                                                                          \
     MIXED(norm, 1, 1, 0)                                                                                               \
     MIXED(batch_norm, 0, 1, 0)                                                                                         \
-    WHOLE(conv, 7, 0)                                                                                                  \
-    WHOLE(pool, 6, 0)                                                                                                  \
+    WHOLE(conv, 11, 0)                                                                                                 \
+    WHOLE(pool, 8, 0)                                                                                                  \
     WHOLE(step, 1, 0)                                                                                                  \
     MIXED(sgd, 3, 4, WEFT__VARIES(sgd, first_step) | WEFT__VARIES(sgd, lr))                                            \
     MIXED(adam, 3, 5, WEFT__VARIES(adam, step) | WEFT__VARIES(adam, lr))

@@ -127,7 +127,8 @@ weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
 weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
 {
     ENTER(VAR, &x, 1);
-    x = weft__as_class(x, WEFT__FLT);
+    if (!weft_dtype_is_float((weft_dtype)x->a.dtype))
+        x = weft__cast(x, WEFT_F32);
     int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, ndim) : -1;
     if (mask < 0)
         return weft__leave_with(ctx, NULL);
@@ -261,30 +262,4 @@ weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
     weft_tensor *in[] = {logits, target};
     ENTER(CROSS_ENTROPY, in, 2);
     return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_REDUCTION_MEAN));
-}
-
-weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
-                                     double label_smoothing, weft_reduction reduction)
-{
-    enum { OP = WEFT_OP_CROSS_ENTROPY_WITH };
-    weft_tensor *in[] = {logits, target};
-    ENTER(CROSS_ENTROPY_WITH, in, 2);
-    if (!classes_fit(ctx, OP, in[0], in[1]))
-        return weft__leave_with(ctx, NULL);
-    if (!(label_smoothing >= 0 && label_smoothing <= 1) || (unsigned)reduction > WEFT_REDUCTION_SUM)
-        return weft__fail(ctx, OP, WEFT_E_INVALID,
-                          "label_smoothing %g must be in [0, 1] and reduction %d one of weft_reduction",
-                          label_smoothing, (int)reduction),
-               weft__leave_with(ctx, NULL);
-    if (in[0]->a.shape[in[0]->a.ndim - 1] == 0 && in[1]->a.count > 0)
-        return weft__fail(ctx, OP, WEFT_E_SHAPE, "%s has no classes", weft__describe(in[0]).s),
-               weft__leave_with(ctx, NULL);
-    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
-    weft__attrs attrs = {.ni = 2, .nf = 1, .i = {reduction, ignore_index}, .f = {label_smoothing}};
-    weft_tensor *loss = weft__new(ctx, OP, dtype, in[1]->a.shape, reduction == WEFT_REDUCTION_NONE ? in[1]->a.ndim : 0);
-    weft_tensor *lse = weft__new(ctx, OP, dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32, in[1]->a.shape, in[1]->a.ndim);
-    if (!loss || !lse)
-        return weft__leave_with(ctx, NULL);
-    weft__call call = {.op = OP, .ctx = ctx, .in = in, .n_in = 2, .out = {loss, lse}, .n_out = 2, .attrs = &attrs};
-    return weft__leave_with(ctx, weft__run(&call));
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <weft/extend.h>
 #include "backend.h"
+#include "infer.h"
 
 #ifdef NDEBUG
 #define WEFT__DEBUG 0
@@ -306,11 +307,7 @@ typedef struct weft__reason {
 weft__reason weft__why_null(void);
 
 /* "f32 [64, 784]" and "[64, 784]", in one of a few buffers of the calling frame. */
-typedef struct weft__text {
-    char s[160];
-} weft__text;
 weft__text weft__describe(const weft_tensor *t);
-weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__site_text(weft__site site);       /* "train.c:31" or "an unknown place" */
 weft__text weft__budget_text(const weft_ctx *ctx); /* " of a budget of 1000", "" if there is none */
 
@@ -326,6 +323,8 @@ void weft__pop_to(weft_ctx *ctx, int mark); /* ctx.c: closes the scopes from mar
  * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be
  * NULL; bit 31 stands for all from the 32nd on. */
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
+/* The same, with what the operation's record says of its operands. */
+weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);
 /* The same for an outermost call that hands over y (or NULL, or an operand) and nothing else: what was made on the way
@@ -502,10 +501,21 @@ bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in,
  * operand's elements came from. */
 void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *const *gs, weft_tensor *const *out);
 
+/* ---- The one way of a call (dispatch.c) ----
+ * in[] is the caller's own array: shared tensors are replaced by views that belong to the context, and operands by what
+ * they are converted to. attrs: as the caller wrote them; may be NULL where the operation has none. */
+
+/* Enters and localises; NULL: error recorded, and left. Then weft__complete, and weft__leave_with. */
+weft_ctx *weft__begin(int op, weft_tensor **in, int n);
+/* Promotes, infers, allocates, runs, records. Fills out[], the record's number of results; false: error recorded. */
+bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out);
+/* Only whether the call would be right; resolves the attributes. At most WEFT__MAX_DEF_OPERANDS operands. */
+bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs);
+/* All of it, for operations whose other results serve their derivative alone. Returns result 0, or NULL. */
+weft_tensor *weft__apply(int op, weft_tensor **in, int n, weft__attrs *attrs);
+
 weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q);
-weft_tensor *weft__predicate(int op, weft_tensor *x);
-weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b);
-weft_tensor *weft__compare(int op, weft_tensor *a, weft_tensor *b);
+weft_tensor *weft__two_operands(int op, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *b);
 weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
@@ -513,8 +523,6 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim,
 
 /* x in another dtype, recorded, inside of a call that has been entered: x has a context. NULL gives NULL. */
 weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype);
-/* x in the dtype that an operation of this class computes on: FLT turns integers into f32, NUM turns bool into i64. */
-weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls);
 /* Composites on half types compute in f32, so that only the result is rounded: x in f32 if it is a half type, and the
  * way back for the result. NULL gives NULL. */
 weft_tensor *weft__widened(weft_tensor *x);
@@ -527,6 +535,11 @@ bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor
 bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor *t, int lo, int hi);
 /* May x be written? False: error recorded. */
 bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x);
+/* A contiguous copy, recorded as a reshape to the same shape: its gradient is the identity. */
+weft_tensor *weft__recorded_copy(weft_ctx *ctx, int op, weft_tensor *x);
+/* Whether field[d] of an operation's params, height or width, is within what can be counted with; false: recorded. */
+bool weft__field_fits(weft_ctx *ctx, int op, const char *field, int d, int64_t value, int64_t least, int64_t most,
+                      const weft_tensor *x);
 /* Contiguous data of t: t itself or a copy outside the tape; NULL: error recorded. */
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t);
 weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to);

@@ -1,8 +1,11 @@
-/* dispatch.c - runs an operation: check, infer, allocate, run the kernel, record. The elementwise and reduction
- * families are here whole; other rows have a front end of their own that ends in weft__run. */
+/* dispatch.c - the one way of an operation's call: enter, localise, promote, infer, allocate, run, record. What an
+ * operation is stands in its record (op_def.h); front ends pack arguments into attributes and come here. It is one
+ * file, and its steps are inlined, because a call on a small tensor costs tens of nanoseconds. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "drive.h"
+#include "infer.h"
 #include "observe.h"
 #include "supports.h"
 
@@ -153,215 +156,191 @@ weft_tensor *weft__run(weft__call *call)
     return call->out[0];
 }
 
-/* ---- Elementwise families ---- */
+/* ---- The call of an operation ---- */
 
-static bool is_number(int op)
+weft_ctx *weft__begin(int op, weft_tensor **in, int n)
 {
-    return weft__ops[op].cls == WEFT__NUM;
+    weft_ctx *ctx = weft__enter_op(op, in, n);
+    bool shared = false;
+    for (int k = 0; ctx && k < n; k++)
+        shared |= in[k] && in[k]->flags & WEFT__IS_SHARED;
+    if (!shared || weft__localise(ctx, in, n))
+        return ctx;
+    weft__leave_with(ctx, NULL);
+    return NULL;
 }
 
-weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q)
+/* ---- Views: no kernel, the same memory ---- */
+
+static weft_tensor *make_view(weft_ctx *ctx, weft_tensor **in, weft__infer *q)
 {
-    weft_ctx *ctx = weft__enter(op, &x, 1, 0);
-    if (!ctx)
-        return NULL;
-    weft_tensor *y = NULL;
-    weft__attrs attrs;
-    attrs.ni = 0;
-    attrs.nf = weft__ops[op].family == WEFT__UNARY_P ? 2 : 0;
-    attrs.f[0] = p;
-    attrs.f[1] = q;
-    bool fits = attrs.nf == 0 || weft__scalars_fit(ctx, op, p, q, x);
-    x = fits ? weft__as_class(x, weft__ops[op].cls) : NULL;
-    if (x)
-        y = weft__new(ctx, op, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim);
-    if (y) {
-        weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
-        y = weft__run(&call);
+    if (q->copies) {
+        weft_tensor *dense = weft__recorded_copy(ctx, WEFT_OP_CONTIGUOUS, in[0]);
+        if (!dense)
+            return NULL;
+        in[0] = dense;
+        q->out[0].data = dense->a.data;
     }
-    return weft__leave_with(ctx, y);
-}
-
-weft_tensor *weft__predicate(int op, weft_tensor *x)
-{
-    weft_ctx *ctx = weft__enter(op, &x, 1, 0);
-    if (!ctx)
-        return NULL;
-    weft_tensor *y = weft__new(ctx, op, WEFT_BOOL, x->a.shape, x->a.ndim);
-    if (y) {
-        weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1};
-        y = weft__run(&call);
-    }
-    return weft__leave_with(ctx, y);
-}
-
-/* Both operands in their common dtype. */
-static bool promote(int op, weft_tensor **a, weft_tensor **b, bool keep_bool)
-{
-    weft_dtype dtype = weft_promote((weft_dtype)(*a)->a.dtype, (weft_dtype)(*b)->a.dtype);
-    if (!is_number(op) && !weft_dtype_is_float(dtype))
-        dtype = WEFT_F32;
-    if (dtype == WEFT_BOOL && !keep_bool)
-        dtype = WEFT_I64;
-    if ((weft_dtype)(*a)->a.dtype != dtype)
-        *a = weft__cast(*a, dtype);
-    if ((weft_dtype)(*b)->a.dtype != dtype)
-        *b = weft__cast(*b, dtype);
-    return *a && *b;
-}
-
-/* Runs an operation whose operands broadcast to the result's shape. */
-static weft_tensor *run_broadcast(weft_ctx *ctx, int op, weft_dtype dtype, weft_tensor *const *in, int n,
-                                  const int64_t *shape, int ndim)
-{
-    weft_tensor *y = weft__new(ctx, op, dtype, shape, ndim);
+    weft_tensor *y = weft__new_on(ctx, q->def->op, &q->out[0], in[0]->storage);
     if (!y)
         return NULL;
-    weft__array expanded[3];
-    const weft__array *arrays[3];
-    for (int k = 0; k < n; k++) {
+    weft__call call = {.op = q->def->op, .ctx = ctx, .in = in, .n_in = 1, .out = {y}, .n_out = 1, .attrs = q->attrs};
+    return weft__record(&call) ? y : NULL;
+}
+
+/* ---- Kernels ---- */
+
+static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays)
+{
+    const bool is_list = q->def->arity == WEFT__LIST;
+    for (int k = 0; k < q->n_in; k++) {
+        const int32_t dtype = q->dtype[is_list ? 0 : k];
+        if (!in[k] || in[k]->a.dtype == dtype)
+            continue;
+        in[k] = weft__cast(in[k], (weft_dtype)dtype);
+        if (!in[k])
+            return false;
         arrays[k] = &in[k]->a;
-        if (!weft__same_shape(arrays[k], &y->a)) {
-            expanded[k] = weft__expanded(arrays[k], shape, ndim);
-            arrays[k] = &expanded[k];
+    }
+    return true;
+}
+
+static inline bool same_shape(const weft__array *a, const weft__array *b)
+{
+    bool same = a->ndim == b->ndim;
+    for (int d = 0; same && d < a->ndim; d++)
+        same = a->shape[d] == b->shape[d];
+    return same;
+}
+
+/* Operands that kernels see under the result's shape. */
+static inline void broadcast(const weft__op_def *def, int n, const weft__array *y, weft__array *seen,
+                             const weft__array **arrays)
+{
+    for (int k = 0; k < n; k++) {
+        const weft__array *a = arrays[k];
+        if (def->in[k] & WEFT__BROADCAST && !same_shape(a, y)) {
+            *seen = weft__expanded(a, y->shape, y->ndim);
+            arrays[k] = seen++;
+        } else if (def->in[k] & WEFT__BROADCAST_LEADING) {
+            int64_t shape[WEFT__MAX_DIMS];
+            memcpy(shape, y->shape, sizeof shape);
+            for (int d = 1; d <= 2; d++)
+                shape[y->ndim - d] = a->shape[a->ndim - d];
+            *seen = weft__expanded(a, shape, y->ndim);
+            arrays[k] = seen++;
         }
     }
-    weft__attrs attrs;
-    attrs.ni = attrs.nf = 0;
-    weft__call call = {
-        .op = op, .ctx = ctx, .in = in, .n_in = n, .arrays = arrays, .out = {y}, .n_out = 1, .attrs = &attrs};
-    return weft__run(&call);
 }
 
-static weft_tensor *two_operands(int op, weft_tensor *a, weft_tensor *b, bool compare)
+static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q,
+                                                               weft_tensor **in, int n, const weft__array **arrays,
+                                                               weft_tensor **out)
 {
-    weft_tensor *in[2] = {a, b};
-    weft_ctx *ctx = weft__enter(op, in, 2, 0);
-    if (!ctx)
-        return NULL;
-    weft_tensor *y = NULL;
-    int64_t shape[WEFT__MAX_DIMS];
-    int ndim;
-    if (!weft__localise(ctx, in, 2))
-        y = NULL;
-    else if (!weft__broadcast(&a->a, &b->a, shape, &ndim))
-        weft__fail(
-            ctx, op, WEFT_E_SHAPE,
-            "shapes do not broadcast: %s and %s; sizes must agree or be 1, counted from the last dim; reshape or "
-            "unsqueeze one of them",
-            weft__describe(a).s, weft__describe(b).s);
-    else if (a->a.dtype == b->a.dtype
-                 ? (weft_dtype_is_float((weft_dtype)a->a.dtype) || promote(op, &in[0], &in[1], compare))
-                 : promote(op, &in[0], &in[1], compare))
-        y = run_broadcast(ctx, op, compare ? WEFT_BOOL : (weft_dtype)in[0]->a.dtype, in, 2, shape, ndim);
-    return weft__leave_with(ctx, y);
-}
-
-weft_tensor *weft__binary(int op, weft_tensor *a, weft_tensor *b)
-{
-    return two_operands(op, a, b, false);
-}
-
-weft_tensor *weft__compare(int op, weft_tensor *a, weft_tensor *b)
-{
-    return two_operands(op, a, b, true);
-}
-
-weft_tensor *weft__ternary(int op, weft_tensor *c, weft_tensor *a, weft_tensor *b)
-{
-    weft_tensor *in[3] = {c, a, b};
-    weft_ctx *ctx = weft__enter(op, in, 3, 0);
-    if (!ctx)
-        return NULL;
-    weft_tensor *y = NULL;
-    weft__array joint;
-    int64_t shape[WEFT__MAX_DIMS];
-    int ndim;
-    if (!weft__localise(ctx, in, 3)) {
-        return weft__leave_with(ctx, NULL);
+    const int op = def->op, n_out = def->n_out;
+    weft__array seen[WEFT__MAX_BROADCAST], *outs[WEFT__MAX_DEF_RESULTS];
+    for (int k = 0; k < n_out; k++) {
+        const weft__array *a = &q->out[k];
+        out[k] = NULL;
+        outs[k] = NULL;
+        if (a->dtype < 0)
+            continue;
+        if (!(out[k] = weft__new(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim)))
+            return false;
+        outs[k] = &out[k]->a;
     }
-    bool fits = weft__broadcast(&a->a, &b->a, joint.shape, &joint.ndim) && weft__broadcast(&c->a, &joint, shape, &ndim);
-    if (!fits) {
-        weft__fail(ctx, op, WEFT_E_SHAPE, "shapes do not broadcast: condition %s, %s and %s; sizes must agree or be 1",
-                   weft__describe(c).s, weft__describe(a).s, weft__describe(b).s);
-    } else {
-        if (c->a.dtype != WEFT_BOOL) {
-            in[0] = weft__cast(in[0], WEFT_BOOL);
+    if (def->arity == WEFT__FIXED)
+        broadcast(def, n, &out[0]->a, seen, arrays);
+    if (run(ctx, ctx->backend->run[op], op, arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
+        (ctx->options.nan_watch && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
+        return false;
+    weft__call call;
+    call.op = op;
+    call.ctx = ctx;
+    call.in = in;
+    call.n_in = n;
+    call.n_out = n_out;
+    call.attrs = q->attrs;
+    for (int k = 0; k < n_out; k++)
+        call.out[k] = out[k];
+    return weft__record(&call);
+}
+
+/* What the record says of the call. arrays: room for n. *plain: nothing is to be converted. False: error recorded. */
+static inline __attribute__((always_inline)) bool ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n,
+                                                      weft__attrs *attrs, const weft__array **arrays, weft__infer *q,
+                                                      bool *plain)
+{
+    const weft__op_def *def = weft__defs[op];
+    const int32_t first = in[0] ? in[0]->a.dtype : -1;
+    bool alike = def->arity == WEFT__FIXED && first >= 0 && weft_dtype_is_float((weft_dtype)first), records = false;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *t = in[k];
+        arrays[k] = t ? &t->a : NULL;
+        records |= weft__requires(t);
+        if (alike) {
+            q->dtype[k] = first;
+            alike = t && t->a.dtype == first && weft__is_data(def->in[k]);
         }
-        if (in[0] && promote(op, &in[1], &in[2], true))
-            y = run_broadcast(ctx, op, (weft_dtype)in[1]->a.dtype, in, 3, shape, ndim);
     }
-    return weft__leave_with(ctx, y);
+    q->def = def;
+    q->n_in = n;
+    q->in = arrays;
+    q->attrs = attrs;
+    q->records = records && def->vjp && ctx->grad_enabled;
+    q->describe = weft__describe;
+    q->tensors = in;
+    q->status = WEFT_OK;
+    q->copies = false;
+    *plain = alike; /* data of one floating dtype: no promotion has anything to do */
+    if (__builtin_expect(alike ? def->infer(q) : weft__infer_call(q), 1))
+        return true;
+    weft__fail(ctx, op, q->status, "%s", q->message);
+    return false;
 }
 
-/* ---- Reductions ---- */
-
-static bool refuses_empty(int op)
+bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs)
 {
-    return op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER || op == WEFT_OP_ARGMAX || op == WEFT_OP_ARGMIN;
+    const weft__array *arrays[WEFT__MAX_DEF_OPERANDS];
+    weft__infer q;
+    bool plain;
+    return ctx->status == WEFT_OK && ask(ctx, op, in, n, attrs, arrays, &q, &plain);
 }
 
-/* Of the result. Integers add up in i64, and bool counts as them. */
-static weft_dtype reduced_dtype(int op, weft_dtype dtype)
+static inline __attribute__((always_inline)) bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n,
+                                                           weft__attrs *attrs, const weft__array **arrays,
+                                                           weft_tensor **out)
 {
-    if (weft__ops[op].result != WEFT__SAME)
-        return weft__ops[op].result == WEFT__INDEX ? WEFT_I64 : WEFT_BOOL;
-    const bool adds_up = op == WEFT_OP_SUM || op == WEFT_OP_PROD;
-    return !weft_dtype_is_float(dtype) && (adds_up || dtype == WEFT_BOOL) ? WEFT_I64 : dtype;
+    weft__infer q;
+    weft__attrs none;
+    bool plain;
+    none.ni = none.nf = 0;
+    if (!ask(ctx, op, in, n, attrs ? attrs : &none, arrays, &q, &plain))
+        return false;
+    if (weft__ops[op].family == WEFT__VIEW)
+        return (out[0] = make_view(ctx, in, &q)) != NULL;
+    return (plain || convert(&q, in, arrays)) && run_inferred(ctx, weft__defs[op], &q, in, n, arrays, out);
 }
 
-/* The largest truth value, found among bytes: the operand is never converted, the result is. */
-static weft_tensor *reduce_truths(weft_ctx *ctx, int op, weft_tensor *x, const int64_t *shape, int ndim,
-                                  weft__attrs *attrs)
+bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out)
 {
-    weft__array bytes = x->a;
-    bytes.dtype = WEFT_U8;
-    weft_tensor *y = weft__new(ctx, op, WEFT_U8, shape, ndim);
-    const weft__array *arrays[] = {&bytes};
-    weft__call call = {
-        .op = op, .ctx = ctx, .in = &x, .n_in = 1, .arrays = arrays, .out = {y}, .n_out = 1, .attrs = attrs};
-    return y && weft__run(&call) ? weft__cast(y, WEFT_I64) : NULL;
+    enum { FEW = WEFT__MAX_DEF_OPERANDS };
+    const weft__array *few[FEW], **arrays = few;
+    if (ctx->status != WEFT_OK)
+        return false;
+    if (n > FEW && !(arrays = weft__host_array(ctx, n, sizeof *arrays)))
+        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n), false;
+    const bool done = complete(ctx, op, in, n, attrs, arrays, out);
+    if (arrays != few)
+        weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
+    return done;
 }
 
-static weft_tensor *reduce_over(weft_ctx *ctx, int op, weft_tensor *x, int mask, bool keepdim)
+weft_tensor *weft__apply(int op, weft_tensor **in, int n, weft__attrs *attrs)
 {
-    int64_t shape[WEFT__MAX_DIMS], reduced = 1;
-    int ndim = 0;
-    for (int d = 0; d < x->a.ndim; d++) {
-        if (mask >> d & 1)
-            reduced *= x->a.shape[d];
-        if (!(mask >> d & 1) || keepdim)
-            shape[ndim++] = mask >> d & 1 ? 1 : x->a.shape[d];
-    }
-    if (reduced == 0 && refuses_empty(op) && weft__count_of(shape, ndim) > 0) {
-        weft__fail(ctx, op, WEFT_E_SHAPE, "nothing to choose from: the reduced dims of %s hold no elements",
-                   weft__describe(x).s);
-        return NULL;
-    }
-    weft__attrs attrs;
-    attrs.ni = 2;
-    attrs.nf = 0;
-    attrs.i[WEFT__RED_MASK] = mask;
-    attrs.i[WEFT__RED_KEEPDIM] = keepdim;
-    if (x->a.dtype == WEFT_BOOL && (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER))
-        return reduce_truths(ctx, op, x, shape, ndim, &attrs);
-    weft_tensor *y = weft__new(ctx, op, reduced_dtype(op, (weft_dtype)x->a.dtype), shape, ndim);
-    if (!y)
-        return NULL;
-    weft__call call = {.op = op, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
-    return weft__run(&call);
-}
-
-weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)
-{
-    weft_ctx *ctx = weft__enter(op, &x, 1, 0);
+    weft_tensor *out[WEFT__MAX_DEF_RESULTS];
+    weft_ctx *ctx = weft__begin(op, in, n);
     if (!ctx)
         return NULL;
-    weft_tensor *y = NULL;
-    int mask = weft__dim_mask(ctx, op, x, dims, ndim);
-    if (mask >= 0 && weft__ops[op].cls == WEFT__FLT)
-        x = weft__as_class(x, WEFT__FLT);
-    if (mask >= 0 && x)
-        y = reduce_over(ctx, op, x, mask, keepdim);
-    return weft__leave_with(ctx, y);
+    return weft__leave_with(ctx, weft__complete(ctx, op, in, n, attrs, out) ? out[0] : NULL);
 }

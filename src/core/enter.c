@@ -203,6 +203,23 @@ weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional)
     return check_inputs(ctx, weft__ops[op].name, in, n, optional);
 }
 
+weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n)
+{
+    const char *name = weft__ops[op].name;
+    weft_ctx *ctx = find_ctx(in, n);
+    if (!ctx)
+        return note_lost(name, in, n);
+    if (!begin(ctx, op, name))
+        return NULL;
+    for (int k = 0; k < n; k++) {
+        if (is_usable(ctx, in[k]) || (!in[k] && weft__operand(weft__defs[op], k, n) & WEFT__OR_NULL))
+            continue;
+        refuse_tensor(ctx, name, in[k], "operand", k);
+        return refuse(ctx);
+    }
+    return ctx;
+}
+
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional)
 {
     if (!ctx)

@@ -198,16 +198,6 @@ void weft__log(const weft_ctx *ctx, weft_log_level level, const char *format, ..
     weft__call_ends(mine, "log", call);
 }
 
-weft__text weft__shape_text(const int64_t *shape, int ndim)
-{
-    weft__text text;
-    int used = snprintf(text.s, sizeof text.s, "[");
-    for (int d = 0; d < ndim && used < (int)sizeof text.s - 24; d++)
-        used += snprintf(text.s + used, sizeof text.s - (size_t)used, "%s%lld", d ? ", " : "", (long long)shape[d]);
-    snprintf(text.s + used, sizeof text.s - (size_t)used, "]");
-    return text;
-}
-
 weft__text weft__describe(const weft_tensor *t)
 {
     weft__text text;
@@ -215,10 +205,8 @@ weft__text weft__describe(const weft_tensor *t)
         snprintf(text.s, sizeof text.s, "NULL");
         return text;
     }
-    weft__text shape = weft__shape_text(t->a.shape, t->a.ndim);
     const char *name = t->leaf && t->leaf->name[0] ? t->leaf->name : NULL;
-    snprintf(text.s, sizeof text.s, "%s%s%s %.90s", name ? name : "", name ? " " : "",
-             weft_dtype_name((weft_dtype)t->a.dtype), shape.s);
+    snprintf(text.s, sizeof text.s, "%s%s%.100s", name ? name : "", name ? " " : "", weft__array_text(&t->a).s);
     return text;
 }
 
@@ -311,11 +299,19 @@ void weft_call_site(const char *file, int line, const char *function)
     noted.names[at] = function;
 }
 
+/* As strcmp, which takes longer than this for names of a few letters, in every call. */
+static inline bool same_name(const char *a, const char *b)
+{
+    while (*a == *b && *a)
+        a++, b++;
+    return *a == *b;
+}
+
 weft__site weft__take_site(const char *function, bool outermost)
 {
     unsigned oldest = noted.top > MAX_SITES ? noted.top - MAX_SITES : 0;
     for (unsigned k = noted.top; k-- > oldest;) {
-        if (strcmp(noted.names[k % MAX_SITES], function) == 0) {
+        if (same_name(noted.names[k % MAX_SITES], function)) {
             noted.top = k; /* what was noted later never began */
             return noted.sites[k % MAX_SITES];
         }

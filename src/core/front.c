@@ -18,16 +18,6 @@ weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
     return weft__run(&call);
 }
 
-weft_tensor *weft__as_class(weft_tensor *x, weft__op_class cls)
-{
-    weft_dtype dtype = (weft_dtype)x->a.dtype;
-    if (weft_dtype_is_float(dtype))
-        return x;
-    if (cls == WEFT__FLT)
-        return weft__cast(x, WEFT_F32);
-    return dtype == WEFT_BOOL ? weft__cast(x, WEFT_I64) : x;
-}
-
 weft_tensor *weft__widened(weft_tensor *x)
 {
     return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft__cast(x, WEFT_F32) : x;
@@ -122,6 +112,20 @@ weft_tensor *weft__copied(weft_ctx *ctx, weft_tensor *t)
     return copy && weft__copy_array(ctx, &t->a, &copy->a) == WEFT_OK ? copy : NULL;
 }
 
+weft_tensor *weft__recorded_copy(weft_ctx *ctx, int op, weft_tensor *x)
+{
+    weft_tensor *y = weft__new(ctx, op, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim);
+    if (!y || weft__copy_array(ctx, &x->a, &y->a) != WEFT_OK)
+        return NULL;
+    weft__attrs attrs;
+    attrs.ni = x->a.ndim;
+    attrs.nf = 0;
+    for (int d = 0; d < x->a.ndim; d++)
+        attrs.shape.sizes[d] = x->a.shape[d];
+    weft__call call = {.op = WEFT_OP_RESHAPE, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
+    return weft__record(&call) ? y : NULL;
+}
+
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)
 {
     return t->a.contiguous ? t : weft__copied(ctx, t);
@@ -159,4 +163,14 @@ weft_tensor *weft__update(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
     if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
         return NULL;
     return x;
+}
+
+bool weft__field_fits(weft_ctx *ctx, int op, const char *field, int d, int64_t value, int64_t least, int64_t most,
+                      const weft_tensor *x)
+{
+    if (value >= least && value <= most)
+        return true;
+    weft__fail(ctx, op, WEFT_E_INVALID, "%s[%d] is %lld, but must be from %lld to %lld; the first operand is %s", field,
+               d, (long long)value, (long long)least, (long long)most, weft__describe(x).s);
+    return false;
 }

@@ -25,13 +25,22 @@ typedef enum weft__operand_kind {
 
 enum {
     WEFT__KIND_MASK = 7,
-    WEFT__OR_NULL = 8,  /* may be missing */
-    WEFT__STRIDED = 16, /* kernels take any strides; all other operands reach them contiguous */
-    WEFT__CHANGED = 32  /* is written in place */
+    WEFT__OR_NULL = 8,            /* may be missing */
+    WEFT__STRIDED = 16,           /* kernels take any strides; all other operands reach them contiguous */
+    WEFT__CHANGED = 32,           /* is written in place */
+    WEFT__BROADCAST = 64,         /* kernels see it under the shape of result 0 */
+    WEFT__BROADCAST_LEADING = 128 /* the same, but for its own last two dims */
 };
+
+/* Whether an operand of this kind (and flags) is data rather than positions or truth values. */
+static inline bool weft__is_data(unsigned operand)
+{
+    return (operand & WEFT__KIND_MASK) - WEFT__ANY_DTYPE <= WEFT__FLOATS - WEFT__ANY_DTYPE;
+}
 
 #define WEFT__MAX_DEF_OPERANDS 8
 #define WEFT__MAX_DEF_RESULTS 4
+#define WEFT__MAX_BROADCAST 3 /* operands of one row with a BROADCAST flag */
 
 /* How the operands of a call are counted. */
 typedef enum weft__arity {
@@ -39,6 +48,15 @@ typedef enum weft__arity {
     WEFT__LIST,  /* any number of the first kind (concat) */
     WEFT__LISTS  /* as many lists as descriptions, all of one length, one after the other (optimiser steps) */
 } weft__arity;
+
+/* How operands get the dtype that they are computed in. What must be floating, or an index, is checked in any case. */
+typedef enum weft__promotion {
+    WEFT__AS_GIVEN,     /* each stays as it is */
+    WEFT__JOIN,         /* data operands get their joint dtype */
+    WEFT__JOIN_NUMBERS, /* the same, but bool counts as i64 */
+    WEFT__JOIN_FLOATS,  /* the same, but integers count as f32 */
+    WEFT__BESIDE_FIRST  /* operand 0 stays; the others keep its dtype or get that of its statistics */
+} weft__promotion;
 
 /* ---- What a derivative reads ---- */
 
@@ -101,6 +119,7 @@ typedef struct weft__work {
     const weft__attrs *attrs; /* NULL: has none */
 } weft__work;
 
+typedef struct weft__infer weft__infer; /* infer.h */
 struct weft__vjp;
 typedef void (*weft__vjp_fn)(struct weft__vjp *v);
 
@@ -113,6 +132,9 @@ typedef struct weft__op_def {
     int n_differentiable; /* of the results, the first ones */
     uint8_t agreement[WEFT__MAX_DEF_RESULTS];
     weft__effect effect;
+
+    weft__promotion promotion;
+    bool (*infer)(weft__infer *q); /* NULL: kernels of other rows, which make their own results */
 
     weft__vjp_fn vjp;                               /* the rule of the derivative; NULL: there is none */
     uint64_t reads;                                 /* what it reads: WEFT__READS_ bits */

@@ -149,17 +149,17 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
 #define WEFT_PREDICATE(ID, name, ...)                                                                                  \
     weft_tensor *weft_##name(weft_tensor *x)                                                                           \
     {                                                                                                                  \
-        return weft__predicate(WEFT_OP_##ID, x);                                                                       \
+        return weft__unary(WEFT_OP_##ID, x, 0, 0);                                                                     \
     }
 #define WEFT_BINARY(ID, name, ...)                                                                                     \
     weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
     {                                                                                                                  \
-        return weft__binary(WEFT_OP_##ID, a, b);                                                                       \
+        return weft__two_operands(WEFT_OP_##ID, a, b);                                                                 \
     }
 #define WEFT_COMPARE(ID, name, ...)                                                                                    \
     weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
     {                                                                                                                  \
-        return weft__compare(WEFT_OP_##ID, a, b);                                                                      \
+        return weft__two_operands(WEFT_OP_##ID, a, b);                                                                 \
     }
 #define WEFT_TERNARY(ID, name, ...)                                                                                    \
     weft_tensor *weft_##name(weft_tensor *c, weft_tensor *a, weft_tensor *b)                                           \

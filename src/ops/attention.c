@@ -1,4 +1,6 @@
-/* attention.c - records of attention and its kernel. */
+/* attention.c - scaled dot-product attention. */
+#include <math.h>
+#include <string.h>
 #include "define.h"
 
 /* Sums over the keys, or for dk and dv over the queries, of what are sums over a head's width themselves. */
@@ -45,6 +47,39 @@ static double gradient_flops(const weft__work *w)
     return pairs_in(w) * (d + (dq || dk ? e : 0) + (dq ? d : 0) + (dk ? d : 0) + (dv ? e : 0));
 }
 
+/* The result, and of each query the log of its sum. A scale of 0 becomes the default. */
+static bool infer_attention(weft__infer *q)
+{
+    for (int i = 0; i < 3; i++)
+        if (!weft__has_rank(q, i, 2, WEFT__MAX_DIMS))
+            return false;
+    const weft__array *query = q->in[0], *key = q->in[1], *value = q->in[2];
+    const int lead = query->ndim - 2;
+    const size_t bytes = sizeof *query->shape * (size_t)lead;
+    if (key->ndim != query->ndim || value->ndim != query->ndim || memcmp(query->shape, key->shape, bytes) != 0 ||
+        memcmp(query->shape, value->shape, bytes) != 0)
+        return weft__refuse(
+            q, WEFT_E_SHAPE,
+            "q is %s, k is %s, v is %s: their leading dims (batch, heads) must be equal; repeat k and v "
+            "for the heads that share them with weft_expand",
+            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, weft__operand_text(q, 2).s);
+    if (key->shape[lead + 1] != query->shape[lead + 1] || value->shape[lead] != key->shape[lead])
+        return weft__refuse(q, WEFT_E_SHAPE,
+                            "q is %s, k is %s, v is %s, but they must be q [..., T, D], k [..., S, D], v [..., S, E]; "
+                            "weft_transpose swaps dims",
+                            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, weft__operand_text(q, 2).s);
+    double *scale = &q->attrs->attention.scale;
+    if (!isfinite(*scale))
+        return weft__refuse(q, WEFT_E_INVALID, "scale is %g; it must be finite (0 means 1 / sqrt(D))", *scale);
+    const int64_t width = query->shape[lead + 1];
+    if (*scale == 0)
+        *scale = width > 0 ? 1 / sqrt((double)width) : 1;
+    weft__set_result(q, 0, q->dtype[0], query->shape, query->ndim);
+    q->out[0].shape[lead + 1] = value->shape[lead + 1];
+    weft__set_result(q, 1, weft__wide_dtype(q->dtype[0]), query->shape, query->ndim - 1);
+    return true;
+}
+
 /* q, k, v; i: causal; f: scale */
 CALL(attention)
 {
@@ -52,7 +87,7 @@ CALL(attention)
 }
 
 WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED),
-             RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
+             INFER(infer_attention, JOIN), RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_attention, IN_STEPS, READS(FIRST | SECOND | THIRD | RESULT), ATTENTION_GRAD,
                         GRADIENT("with p the probabilities and ds = p (g v^T - rowsum(p g v^T)): of q: scale ds k; of "
                                  "k: scale ds^T q; of v: p^T g")),
@@ -60,6 +95,15 @@ WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, 
              SAMPLE(call_attention, RECIPE("xabcd xabcd xabcd", "1; 0"), RECIPE("x23a8 x23b8 x23b5", "1; 0"),
                     RECIPE("xab xab xab", "0; 0.3")))
 WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
-             OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED),
+             OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED), NO_INFER,
              RESULTS(0, DERIVED, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(gradient_terms, gradient_flops, weft__bytes_once), SAMPLE_OF(ATTENTION))
+
+/* ---- Front ends ---- */
+
+weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal)
+{
+    weft_tensor *in[] = {q, k, v};
+    weft__attrs attrs = {WEFT__COUNTS(attention), .attention = {.causal = causal, .scale = scale}};
+    return weft__apply(WEFT_OP_ATTENTION, in, 3, &attrs);
+}

@@ -1,7 +1,15 @@
-/* copy.c - records of what copies and converts: cast, the in-place rows, and kernels that fill. */
+/* copy.c - what copies and converts: cast, clone, contiguous; records of in-place rows and of kernels that fill. */
 #include "define.h"
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+
+static bool infer_cast(weft__infer *q)
+{
+    if ((uint64_t)q->attrs->cast.dtype >= WEFT_DTYPE_COUNT)
+        return weft__refuse(q, WEFT_E_DTYPE, "%lld is not a dtype", (long long)q->attrs->cast.dtype);
+    weft__set_result(q, 0, (int32_t)q->attrs->cast.dtype, q->in[0]->shape, q->in[0]->ndim);
+    return true;
+}
 
 /* i: the dtype's number */
 CALL(cast)
@@ -20,12 +28,13 @@ CALL(count_nonfinite)
         c->out[0] = weft_scalar(c->ctx, WEFT_I64, (double)weft__count_nonfinite(c->ctx, &c->in[0]->a));
 }
 
-WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, ELEMENTWISE), EFFECT(PURE),
+WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), INFER(infer_cast, AS_GIVEN), RESULTS(1, ELEMENTWISE),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_cast, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, cast to x's dtype")),
              MOVES, SAMPLE(call_cast, RECIPE("xab", "t")))
-WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE, MOVES,
+WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_INFER, RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE, MOVES,
              SAMPLE(call_copy, RECIPE("tab", "")))
-WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), RESULTS(0, EXACT), EFFECT(PURE),
+WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), NO_INFER, RESULTS(0, EXACT), EFFECT(PURE),
              NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
              SAMPLE(call_count_nonfinite, RECIPE("rab", "")))
 
@@ -36,8 +45,8 @@ WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), RESUL
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
     }                                                                                                                  \
-    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), RESULTS(0, ELEMENTWISE),          \
-                 EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                                               \
+    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), NO_INFER,                         \
+                 RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                      \
                  SAMPLE(call_##name, RECIPE("rab oab", ""), RECIPE("rab o1b", "")))
 
 IN_PLACE_ROW(ADD_, add_)
@@ -65,16 +74,16 @@ static double overwriting_bytes(const weft__work *w)
 
 #define OVERWRITES WORK(weft__terms_one, weft__flops_each, overwriting_bytes)
 
-WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), RESULTS(0, ELEMENTWISE),
-             EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES,
+WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), NO_INFER,
+             RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES,
              SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
-WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE),
+WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE),
              NO_DERIVATIVE, OVERWRITES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
 
 /* ---- Makers ---- */
 
 #define MAKER(ID, name, effect, numbers)                                                                               \
-    WEFT__DEFINE(ID, name, NO_OPERANDS, RESULTS(0, ELEMENTWISE), EFFECT(effect), NO_DERIVATIVE, MOVES,                 \
+    WEFT__DEFINE(ID, name, NO_OPERANDS, NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(effect), NO_DERIVATIVE, MOVES,       \
                  SAMPLE(call_##name, RECIPE("", numbers)))
 
 /* i: shape; f: value */
@@ -120,3 +129,34 @@ MAKER(RAND, rand, DRAWS, "a b; -1 1")
 MAKER(RANDN, randn, DRAWS, "a b; 0 1")
 MAKER(RANDINT, randint, DRAWS, "a b 0 9")
 MAKER(BERNOULLI, bernoulli, DRAWS, "a b; 0.25")
+
+/* ---- Front ends ---- */
+
+weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype)
+{
+    weft_ctx *ctx = weft__enter_op(WEFT_OP_CAST, &x, 1);
+    if (!ctx)
+        return NULL;
+    weft_tensor *y = NULL;
+    if ((unsigned)dtype >= WEFT_DTYPE_COUNT)
+        weft__fail(ctx, WEFT_OP_CAST, WEFT_E_DTYPE, "%d is not a dtype", (int)dtype);
+    else
+        y = weft__localise(ctx, &x, 1) ? weft__cast(x, dtype) : NULL;
+    return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_clone(weft_tensor *x)
+{
+    weft_ctx *ctx = weft__enter(WEFT_OP_CLONE, &x, 1, 0);
+    if (!ctx)
+        return NULL;
+    return weft__leave_with(ctx, weft__recorded_copy(ctx, WEFT_OP_CLONE, x));
+}
+
+weft_tensor *weft_contiguous(weft_tensor *x)
+{
+    weft_ctx *ctx = weft__enter(WEFT_OP_CONTIGUOUS, &x, 1, 0);
+    if (!ctx)
+        return NULL;
+    return weft__leave_with(ctx, x->a.contiguous ? x : weft__recorded_copy(ctx, WEFT_OP_CONTIGUOUS, x));
+}

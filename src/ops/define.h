@@ -5,9 +5,12 @@
  * left out is an error of the compiler, and one that is given twice a warning.
  *
  *   OPERANDS(kind | flags, ...)       one for each operand: ANY_DTYPE, NUMBERS, FLOATS, POSITIONS or TRUTHS, with
- *                                     OR_NULL, STRIDED, CHANGED
+ *                                     OR_NULL, STRIDED, CHANGED, BROADCAST, BROADCAST_LEADING
  *   LIST_OF(kind | flags)             any number of operands of one kind
  *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
+ *   INFER(function, promotion)        shape and dtype of the results (core/infer.h), and how operands get their dtype:
+ *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, BESIDE_FIRST
+ *   NO_INFER                          kernels that other rows run on results of their own
  *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
  *   EFFECT(effect)                    PURE, DRAWS, IN_PLACE or STEPS
  *   DERIVATIVE(rule, rounding, READS(...), fused, GRADIENT(text))
@@ -24,9 +27,10 @@
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H
 
-#include <weft/sample.h>
 #include "autograd/vjp.h"
+#include "core/infer.h"
 #include "work.h"
+#include <weft/sample.h>
 
 enum {
     ANY_DTYPE = WEFT__ANY_DTYPE,
@@ -37,6 +41,8 @@ enum {
     OR_NULL = WEFT__OR_NULL,
     STRIDED = WEFT__STRIDED,
     CHANGED = WEFT__CHANGED,
+    BROADCAST = WEFT__BROADCAST,
+    BROADCAST_LEADING = WEFT__BROADCAST_LEADING,
 
     EXACT = WEFT__EXACT,
     ELEMENTWISE = WEFT__ELEMENTWISE,
@@ -65,6 +71,8 @@ enum {
 #define LISTS(...) .arity = WEFT__LISTS, .n_in = COUNT_OF(__VA_ARGS__), .in = {__VA_ARGS__}
 #define RESULTS(n, ...) .n_differentiable = n, .n_out = COUNT_OF(__VA_ARGS__), .agreement = {__VA_ARGS__}
 #define NO_RESULTS .n_differentiable = 0, .n_out = 0, .agreement = {WEFT__DERIVED}
+#define INFER(function, how) .infer = function, .promotion = WEFT__##how
+#define NO_INFER .infer = NULL, .promotion = WEFT__AS_GIVEN
 #define EFFECT(kind) .effect = WEFT__##kind
 #define READS(what) .reads = what, .reads_by = NULL
 #define READS_BY(function) .reads = 0, .reads_by = function
@@ -85,21 +93,21 @@ enum {
 
 /* A row with a kernel. DERIVATIVE has commas of its own, so that it counts as one part only in parentheses that its
  * macro takes away: hence the parts are passed on as they are. */
-#define WEFT__DEFINE(ID, NAME, operands, results, effects, derivative, work, sample)                                   \
-    WEFT__DEFINE_(ID, NAME, operands, results, effects, derivative, work, sample)
+#define WEFT__DEFINE(ID, NAME, operands, infers, results, effects, derivative, work, sample)                           \
+    WEFT__DEFINE_(ID, NAME, operands, infers, results, effects, derivative, work, sample)
 #define WEFT__DEFINE_(ID, NAME, ...)                                                                                   \
     extern const weft__op_def weft__def_##NAME;                                                                        \
     const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, __VA_ARGS__};
 
 /* A view: no kernel; its derivative is a view, too, and reads nothing. words NULL, for detach: it has no gradient. */
-#define WEFT__DEFINE_VIEW(ID, NAME, rule, words, sample)                                                               \
-    WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, EXACT), EFFECT(PURE),                            \
+#define WEFT__DEFINE_VIEW(ID, NAME, infers, rule, words, sample)                                                       \
+    WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), INFER(infers, AS_GIVEN), RESULTS(1, EXACT), EFFECT(PURE),   \
                   DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                                     \
                   WORK(weft__terms_one, weft__flops_none, weft__bytes_none), sample)
 
 /* A composite: no kernel and no node of its own, only what is called and how much that is at least. */
 #define WEFT__DEFINE_COMPOSITE(ID, NAME, words, work, sample)                                                          \
-    WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_RESULTS, EFFECT(PURE), .vjp = NULL, .rounds_once = true, .fused = -1,      \
-                  READS(NOTHING), words, work, sample)
+    WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_INFER, NO_RESULTS, EFFECT(PURE), .vjp = NULL, .rounds_once = true,         \
+                  .fused = -1, READS(NOTHING), words, work, sample)
 
 #endif

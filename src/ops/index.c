@@ -1,13 +1,94 @@
-/* index.c - records of gather, scatter_add, index_select, index_add, embedding: their derivatives read the index. */
+/* index.c - gather, scatter_add, index_select, index_add, embedding: their derivatives read the index. */
 #include "define.h"
 
+/* x has a dim of that number, which is resolved. */
+static bool has_dim(weft__infer *q)
+{
+    return weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) && weft__resolve_dim(q, 0, &q->attrs->along.dim);
+}
+
+/* index has x's rank and is no larger than x in the other dims. */
+static bool index_fits(weft__infer *q)
+{
+    if (!has_dim(q))
+        return false;
+    const weft__array *x = q->in[0], *index = q->in[1];
+    bool fits = index->ndim == x->ndim;
+    for (int d = 0; fits && d < x->ndim; d++)
+        fits = d == q->attrs->along.dim || index->shape[d] <= x->shape[d];
+    return fits || weft__refuse(q, WEFT_E_SHAPE,
+                                "index %s does not fit %s along dim %lld: the ranks must be equal and the other sizes "
+                                "no larger",
+                                weft__operand_text(q, 1).s, weft__operand_text(q, 0).s, (long long)q->attrs->along.dim);
+}
+
+/* x and src are of a dtype that adds up; the result is like x. */
+static bool adds_up(weft__infer *q)
+{
+    if (q->dtype[0] == WEFT_BOOL)
+        return weft__refuse(q, WEFT_E_DTYPE, "bool does not add up; use weft_cast");
+    return weft__infer_like(q);
+}
+
+static bool infer_gather(weft__infer *q)
+{
+    if (!index_fits(q))
+        return false;
+    weft__set_result(q, 0, q->dtype[0], q->in[1]->shape, q->in[1]->ndim);
+    return true;
+}
+
+static bool infer_scatter_add(weft__infer *q)
+{
+    if (!index_fits(q))
+        return false;
+    if (!weft__same_shape(q->in[1], q->in[2]))
+        return weft__refuse(q, WEFT_E_SHAPE, "index %s and src %s must have one shape", weft__operand_text(q, 1).s,
+                            weft__operand_text(q, 2).s);
+    return adds_up(q);
+}
+
+static bool infer_index_select(weft__infer *q)
+{
+    if (!has_dim(q) || !weft__has_rank(q, 1, 1, 1))
+        return false;
+    weft__infer_like(q);
+    q->out[0].shape[q->attrs->along.dim] = q->in[1]->shape[0];
+    return true;
+}
+
+static bool infer_index_add(weft__infer *q)
+{
+    if (!has_dim(q) || !weft__has_rank(q, 1, 1, 1))
+        return false;
+    weft__array expected = *q->in[0];
+    expected.shape[q->attrs->along.dim] = q->in[1]->shape[0];
+    if (!weft__same_shape(&expected, q->in[2]))
+        return weft__refuse(q, WEFT_E_SHAPE, "src is %s, but %s with an index of %lld along dim %lld needs %s",
+                            weft__operand_text(q, 2).s, weft__operand_text(q, 0).s, (long long)q->in[1]->shape[0],
+                            (long long)q->attrs->along.dim, weft__shape_text(expected.shape, expected.ndim).s);
+    return adds_up(q);
+}
+
+/* Rows of weight [V, D]: dim 0. */
+static bool infer_embedding(weft__infer *q)
+{
+    const weft__array *weight = q->in[0], *index = q->in[1];
+    if (!weft__has_rank(q, 0, 2, 2) || !weft__has_rank(q, 1, 0, WEFT__MAX_DIMS - 1))
+        return false;
+    weft__set_result(q, 0, q->dtype[0], index->shape, index->ndim);
+    q->out[0].shape[index->ndim] = weight->shape[1];
+    q->out[0].ndim = index->ndim + 1;
+    return true;
+}
+
 #define TAKES(ID, name, words, ...)                                                                                    \
-    WEFT__DEFINE(ID, name, OPERANDS(ANY_DTYPE, POSITIONS), RESULTS(1, EXACT), EFFECT(PURE),                            \
-                 DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),                 \
+    WEFT__DEFINE(ID, name, OPERANDS(ANY_DTYPE, POSITIONS), INFER(infer_##name, AS_GIVEN), RESULTS(1, EXACT),           \
+                 EFFECT(PURE), DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),   \
                  WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_##name, __VA_ARGS__))
 #define ADDS(ID, name, words, ...)                                                                                     \
-    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS, POSITIONS, NUMBERS), RESULTS(1, SUMMED), EFFECT(PURE),                    \
-                 DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),                 \
+    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS, POSITIONS, NUMBERS), INFER(infer_##name, JOIN), RESULTS(1, SUMMED),       \
+                 EFFECT(PURE), DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),   \
                  WORK(added_terms, weft__flops_each, weft__bytes_once), SAMPLE(call_##name, __VA_ARGS__))
 
 /* All of src may go to one element. */
@@ -53,3 +134,40 @@ ADDS(SCATTER_ADD, scatter_add, "of x: g; of src: gather of g by the same index",
      RECIPE("xa5 iab<5 xab", "1"))
 ADDS(INDEX_ADD, index_add, "of x: g; of src: index_select of g by the same index", RECIPE("xab ia<a xab", "0"),
      RECIPE("xab i9<a x9b", "0"))
+
+/* ---- Front ends ---- */
+
+weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim)
+{
+    weft_tensor *in[] = {x, index};
+    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    return weft__apply(WEFT_OP_GATHER, in, 2, &attrs);
+}
+
+weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
+{
+    weft_tensor *in[] = {x, index, src};
+    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    return weft__apply(WEFT_OP_SCATTER_ADD, in, 3, &attrs);
+}
+
+weft_tensor *weft_index_select(weft_tensor *x, weft_tensor *index, int64_t dim)
+{
+    weft_tensor *in[] = {x, index};
+    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    return weft__apply(WEFT_OP_INDEX_SELECT, in, 2, &attrs);
+}
+
+weft_tensor *weft_index_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
+{
+    weft_tensor *in[] = {x, index, src};
+    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    return weft__apply(WEFT_OP_INDEX_ADD, in, 3, &attrs);
+}
+
+weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index)
+{
+    weft_tensor *in[] = {weight, index};
+    weft__attrs attrs = {WEFT__COUNTS(along)};
+    return weft__apply(WEFT_OP_EMBEDDING, in, 2, &attrs);
+}

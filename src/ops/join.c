@@ -1,7 +1,43 @@
-/* join.c - records of concat, pad, flip. */
+/* join.c - concat, pad, flip. */
+#include <string.h>
 #include "define.h"
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+
+static bool infer_concat(weft__infer *q)
+{
+    int64_t *dim = &q->attrs->along.dim;
+    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) || !weft__resolve_dim(q, 0, dim))
+        return false;
+    weft__set_like(q, 0, 0);
+    int64_t *sum = &q->out[0].shape[*dim];
+    *sum = 0;
+    for (int k = 0; k < q->n_in; k++) {
+        weft__array like = *q->in[0];
+        if (q->in[k]->ndim > *dim)
+            like.shape[*dim] = q->in[k]->shape[*dim];
+        if (!weft__same_shape(&like, q->in[k]) || __builtin_add_overflow(*sum, q->in[k]->shape[*dim], sum))
+            return weft__refuse(q, WEFT_E_SHAPE, "operand %d is %s, operand 0 is %s; all sizes but dim %lld must agree",
+                                k, weft__operand_text(q, k).s, weft__operand_text(q, 0).s, (long long)*dim);
+    }
+    return true;
+}
+
+static bool infer_pad(weft__infer *q)
+{
+    const weft__pad_attrs *a = &q->attrs->pad;
+    weft__infer_like(q);
+    for (int d = 0; d < q->in[0]->ndim; d++) {
+        int64_t *size = &q->out[0].shape[d];
+        const bool negative = a->before[d] < 0 || a->after[d] < 0;
+        if (negative || __builtin_add_overflow(*size, a->before[d], size) ||
+            __builtin_add_overflow(*size, a->after[d], size))
+            return weft__refuse(q, WEFT_E_SHAPE, "dim %d of %s cannot have %lld elements before and %lld after it; %s",
+                                d, weft__operand_text(q, 0).s, (long long)a->before[d], (long long)a->after[d],
+                                negative ? "they must be >= 0 (weft_slice takes away)" : "the sum is beyond 64 bits");
+    }
+    return true;
+}
 
 /* tensors...; i: dim */
 CALL(concat)
@@ -22,13 +58,75 @@ CALL(flip)
     c->out[0] = weft_flip(c->in[0], c->i, c->ni);
 }
 
-WEFT__DEFINE(CONCAT, concat, LIST_OF(ANY_DTYPE | STRIDED), RESULTS(1, EXACT), EFFECT(PURE),
+WEFT__DEFINE(CONCAT, concat, LIST_OF(ANY_DTYPE | STRIDED), INFER(infer_concat, JOIN), RESULTS(1, EXACT), EFFECT(PURE),
              DERIVATIVE(weft__vjp_concat, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,
                         GRADIENT("of each operand its slice of g")),
              MOVES, SAMPLE(call_concat, RECIPE("xab xab", "1"), RECIPE("xab xa5 xa1", "-1")))
-WEFT__DEFINE(PAD, pad, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, ELEMENTWISE), EFFECT(PURE),
+WEFT__DEFINE(PAD, pad, OPERANDS(ANY_DTYPE | STRIDED), INFER(infer_pad, AS_GIVEN), RESULTS(1, ELEMENTWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_pad, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("the inner part of g")), MOVES,
              SAMPLE(call_pad, RECIPE("xab", "1 0 0 2; 0.5")))
-WEFT__DEFINE(FLIP, flip, OPERANDS(ANY_DTYPE | STRIDED), RESULTS(1, EXACT), EFFECT(PURE),
+WEFT__DEFINE(FLIP, flip, OPERANDS(ANY_DTYPE | STRIDED), INFER(weft__infer_like, AS_GIVEN), RESULTS(1, EXACT),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_flip, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, flipped back")), MOVES,
              SAMPLE(call_flip, RECIPE("xab", "1"), RECIPE("xab", "0 1")))
+
+/* ---- Front ends ---- */
+
+weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
+{
+    if (!tensors || n < 1)
+        return weft__note_lost("concat", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
+    weft_ctx *ctx = weft__enter_op(WEFT_OP_CONCAT, tensors, n);
+    if (!ctx)
+        return NULL;
+    const size_t bytes = sizeof(weft_tensor *) * (size_t)n;
+    weft_tensor **in = weft__host_alloc(ctx, bytes), *y = NULL, *out[1];
+    weft__attrs attrs;
+    attrs.ni = WEFT__INTS_along;
+    attrs.nf = 0;
+    attrs.along.dim = dim;
+    if (!in) {
+        weft__fail(ctx, WEFT_OP_CONCAT, WEFT_E_NOMEM, "out of memory for %d operands", n);
+    } else {
+        memcpy(in, tensors, bytes);
+        if (weft__localise(ctx, in, n) && weft__complete(ctx, WEFT_OP_CONCAT, in, n, &attrs, out))
+            y = out[0];
+        weft__host_free(ctx, in, bytes);
+    }
+    return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value)
+{
+    enum { OP = WEFT_OP_PAD };
+    weft_tensor *y = NULL, *out[1];
+    weft_ctx *ctx = weft__begin(OP, &x, 1);
+    if (!ctx)
+        return NULL;
+    if (ndim != x->a.ndim || (ndim > 0 && (!before || !after))) {
+        weft__fail(
+            ctx, OP, WEFT_E_SHAPE, "%s needs before and after with %d sizes each; %d were given, before %s, after %s",
+            weft__describe(x).s, x->a.ndim, ndim, before ? "at an address" : "NULL", after ? "at an address" : "NULL");
+    } else {
+        weft__attrs attrs = {WEFT__COUNTS(pad), .pad = {.value = value}};
+        for (int d = 0; d < ndim; d++) {
+            attrs.pad.before[d] = before[d];
+            attrs.pad.after[d] = after[d];
+        }
+        y = weft__complete(ctx, OP, &x, 1, &attrs, out) ? out[0] : NULL;
+    }
+    return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim)
+{
+    weft_tensor *y = NULL, *out[1];
+    weft_ctx *ctx = weft__begin(WEFT_OP_FLIP, &x, 1);
+    if (!ctx)
+        return NULL;
+    const int mask = weft__dim_mask(ctx, WEFT_OP_FLIP, x, dims, ndim);
+    weft__attrs attrs = {WEFT__COUNTS(flip), .flip = {.dims = mask}};
+    if (mask >= 0)
+        y = weft__complete(ctx, WEFT_OP_FLIP, &x, 1, &attrs, out) ? out[0] : NULL;
+    return weft__leave_with(ctx, y);
+}

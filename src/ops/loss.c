@@ -1,5 +1,31 @@
-/* loss.c - records of cross_entropy_with and its kernel. */
+/* loss.c - cross_entropy_with; the other losses are composites. */
 #include "define.h"
+
+/* The loss, and of each row its logsumexp. */
+static bool infer_cross_entropy(weft__infer *q)
+{
+    const weft__array *logits = q->in[0], *target = q->in[1];
+    const weft__cross_entropy_attrs *a = &q->attrs->cross_entropy;
+    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS))
+        return false;
+    weft__array lead = *logits;
+    lead.ndim--;
+    if (!weft__same_shape(&lead, target))
+        return weft__refuse(q, WEFT_E_SHAPE,
+                            "%s needs a target of shape %s (one class for each row; the last dim holds the classes), "
+                            "not %s",
+                            weft__operand_text(q, 0).s, weft__shape_text(lead.shape, lead.ndim).s,
+                            weft__operand_text(q, 1).s);
+    if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1) || (uint64_t)a->reduction > WEFT_REDUCTION_SUM)
+        return weft__refuse(q, WEFT_E_INVALID,
+                            "label_smoothing %g must be in [0, 1] and reduction %lld one of weft_reduction",
+                            a->label_smoothing, (long long)a->reduction);
+    if (logits->shape[logits->ndim - 1] == 0 && target->count > 0)
+        return weft__refuse(q, WEFT_E_SHAPE, "%s has no classes", weft__operand_text(q, 0).s);
+    weft__set_result(q, 0, q->dtype[0], target->shape, a->reduction == WEFT_REDUCTION_NONE ? target->ndim : 0);
+    weft__set_result(q, 1, weft__wide_dtype(q->dtype[0]), target->shape, target->ndim);
+    return true;
+}
 
 /* i: ignore index, reduction; f: label smoothing */
 CALL(cross_entropy_with)
@@ -8,13 +34,26 @@ CALL(cross_entropy_with)
 }
 
 WEFT__DEFINE(
-    CROSS_ENTROPY_WITH, cross_entropy_with, OPERANDS(FLOATS, POSITIONS), RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
+    CROSS_ENTROPY_WITH, cross_entropy_with, OPERANDS(FLOATS, POSITIONS), INFER(infer_cross_entropy, AS_GIVEN),
+    RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
     DERIVATIVE(weft__vjp_cross_entropy_with, IN_STEPS, READS(FIRST | SECOND), CROSS_ENTROPY_GRAD,
                GRADIENT("g (softmax(logits) - q), q = (1 - s) [class = target] + s / C; for the mean over rows "
                         "that count; 0 in the others")),
     WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
     SAMPLE(call_cross_entropy_with, RECIPE("xab ka<b", "-100 2; 0.1"), RECIPE("xab ka<b", "-100 0; 0"),
            RECIPE("xab ka<b", "-100 1; 0.1")))
-WEFT__DEFINE(CROSS_ENTROPY_GRAD, cross_entropy_grad, OPERANDS(FLOATS, POSITIONS, FLOATS, FLOATS), RESULTS(0, DERIVED),
-             EFFECT(PURE), NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
-             SAMPLE_OF(CROSS_ENTROPY_WITH))
+WEFT__DEFINE(CROSS_ENTROPY_GRAD, cross_entropy_grad, OPERANDS(FLOATS, POSITIONS, FLOATS, FLOATS), NO_INFER,
+             RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
+             WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once), SAMPLE_OF(CROSS_ENTROPY_WITH))
+
+/* ---- Front ends ---- */
+
+weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
+                                     double label_smoothing, weft_reduction reduction)
+{
+    weft_tensor *in[] = {logits, target};
+    weft__attrs attrs = {
+        WEFT__COUNTS(cross_entropy),
+        .cross_entropy = {.reduction = reduction, .ignore_index = ignore_index, .label_smoothing = label_smoothing}};
+    return weft__apply(WEFT_OP_CROSS_ENTROPY_WITH, in, 2, &attrs);
+}

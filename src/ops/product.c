@@ -1,4 +1,5 @@
-/* product.c - records of matmul, linear, linear_act and their kernels. */
+/* product.c - matmul, linear, linear_act. */
+#include <string.h>
 #include "define.h"
 
 /* A multiply-add for each element of the result and of its sum. */
@@ -6,6 +7,59 @@ static double product_flops(const weft__work *w)
 {
     const weft__array *a = w->in[0];
     return a && a->ndim > 0 ? 2 * weft__count(w->out[0]) * (double)a->shape[a->ndim - 1] : 0;
+}
+
+/* Joint leading dims, then M and N. Both operands are matrices here, or batches of them. */
+static bool infer_matmul(weft__infer *q)
+{
+    const weft__array *a = q->in[0], *b = q->in[1];
+    if (!weft__has_rank(q, 0, 2, WEFT__MAX_DIMS) || !weft__has_rank(q, 1, 2, WEFT__MAX_DIMS))
+        return false;
+    if (a->shape[a->ndim - 1] != b->shape[b->ndim - 2])
+        return weft__refuse(q, WEFT_E_SHAPE,
+                            "inner sizes differ: %s by %s (%lld columns against %lld rows); transpose one operand?",
+                            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, (long long)a->shape[a->ndim - 1],
+                            (long long)b->shape[b->ndim - 2]);
+    weft__array lead_a = *a, lead_b = *b;
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    lead_a.ndim -= 2;
+    lead_b.ndim -= 2;
+    if (!weft__broadcast(&lead_a, &lead_b, shape, &ndim))
+        return weft__refuse(q, WEFT_E_SHAPE, "leading dims do not broadcast: %s by %s", weft__operand_text(q, 0).s,
+                            weft__operand_text(q, 1).s);
+    shape[ndim++] = a->shape[a->ndim - 2];
+    shape[ndim++] = b->shape[b->ndim - 1];
+    weft__set_result(q, 0, q->dtype[0], shape, ndim);
+    return true;
+}
+
+/* x [..., K], w [N, K], b [N] or NULL. The second result of linear_act, the sums, is for GELU's derivative alone; that
+ * of RELU can do with the first. */
+static bool infer_linear(weft__infer *q)
+{
+    const weft__array *x = q->in[0], *w = q->in[1], *b = q->in[2];
+    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) || !weft__has_rank(q, 1, 2, 2))
+        return false;
+    const int64_t inner = x->shape[x->ndim - 1], outer = w->shape[0];
+    if (w->shape[1] != inner || (b && (b->ndim != 1 || b->shape[0] != outer)))
+        return weft__refuse(
+            q, WEFT_E_SHAPE,
+            "x is %s, w is %s, b is %s; w must be [N, K] with K = x's last size (%lld), and b [N] or NULL",
+            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, weft__operand_text(q, 2).s, (long long)inner);
+    weft__set_like(q, 0, 0);
+    q->out[0].shape[x->ndim - 1] = outer;
+    if (q->def->op == WEFT_OP_LINEAR)
+        return true;
+    const int64_t act = q->attrs->linear.activation;
+    if (act != WEFT_ACTIVATION_NONE && act != WEFT_ACTIVATION_RELU && act != WEFT_ACTIVATION_GELU_TANH)
+        return weft__refuse(q, WEFT_E_INVALID,
+                            "%lld is no activation; give WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU or "
+                            "WEFT_ACTIVATION_GELU_TANH, and apply any other to the result of weft_linear",
+                            (long long)act);
+    const bool sums = act == WEFT_ACTIVATION_GELU_TANH && q->records;
+    weft__set_result(q, 1, sums ? q->out[0].dtype : -1, q->out[0].shape, x->ndim);
+    return true;
 }
 
 CALL(matmul)
@@ -24,12 +78,14 @@ CALL(linear_act)
     c->out[0] = weft_linear_act(c->in[0], c->in[1], c->in[2], (weft_activation)c->i[0]);
 }
 
-WEFT__DEFINE(MATMUL, matmul, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED), RESULTS(1, SUMMED), EFFECT(PURE),
+WEFT__DEFINE(MATMUL, matmul, OPERANDS(FLOATS | STRIDED | BROADCAST_LEADING, FLOATS | STRIDED | BROADCAST_LEADING),
+             INFER(infer_matmul, JOIN), RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_matmul, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("of a: g b^T; of b: a^T g; summed over dims that were broadcast")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
              SAMPLE(call_matmul, RECIPE("xac xcb", ""), RECIPE("x3ac xcb", ""), RECIPE("xc x2cb", "")))
-WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), RESULTS(1, SUMMED), EFFECT(PURE),
+WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), INFER(infer_linear, JOIN),
+             RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear, ROUNDS_ONCE, READS(FIRST | SECOND), LINEAR_GRAD,
                         GRADIENT("of x: g w; of w: g^T x; of b: the sum of g over the rows")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
@@ -50,8 +106,8 @@ static uint64_t activation_reads(const weft__attrs *attrs)
     }
 }
 
-WEFT__DEFINE(LINEAR_ACT, linear_act, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), RESULTS(1, SUMMED, SUMMED),
-             EFFECT(PURE),
+WEFT__DEFINE(LINEAR_ACT, linear_act, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), INFER(infer_linear, JOIN),
+             RESULTS(1, SUMMED, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear_act, IN_STEPS, READS_BY(activation_reads), LINEAR_GRAD,
                         GRADIENT("those of linear, after g times the activation's derivative")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
@@ -70,5 +126,44 @@ static double row_flops(const weft__work *w)
     return w->in[0] && w->in[0]->ndim > 0 ? 2 * weft__count(w->out[0]) * (double)w->in[0]->shape[0] : 0;
 }
 
-WEFT__DEFINE(LINEAR_GRAD, linear_grad, OPERANDS(FLOATS, FLOATS), RESULTS(0, SUMMED, SUMMED), EFFECT(PURE),
+WEFT__DEFINE(LINEAR_GRAD, linear_grad, OPERANDS(FLOATS, FLOATS), NO_INFER, RESULTS(0, SUMMED, SUMMED), EFFECT(PURE),
              NO_DERIVATIVE, WORK(row_terms, row_flops, weft__bytes_once), SAMPLE_OF(LINEAR))
+
+/* ---- Front ends ---- */
+
+/* A 1-d operand is a row or a column, as in NumPy. */
+weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
+{
+    weft_tensor *in[2] = {a, b}, *out[1];
+    weft_ctx *ctx = weft__begin(WEFT_OP_MATMUL, in, 2);
+    if (!ctx)
+        return NULL;
+    const bool row = in[0]->a.ndim == 1, column = in[1]->a.ndim == 1;
+    weft_tensor *y = NULL;
+    if (!weft__need_rank(ctx, WEFT_OP_MATMUL, "a", in[0], 1, WEFT__MAX_DIMS) ||
+        !weft__need_rank(ctx, WEFT_OP_MATMUL, "b", in[1], 1, WEFT__MAX_DIMS))
+        return weft__leave_with(ctx, NULL);
+    if (row)
+        in[0] = weft_unsqueeze(in[0], 0);
+    if (column)
+        in[1] = weft_unsqueeze(in[1], 1);
+    y = weft__complete(ctx, WEFT_OP_MATMUL, in, 2, NULL, out) ? out[0] : NULL;
+    if (row && y)
+        y = weft_squeeze(y, WEFT_AXES(-2));
+    if (column && y)
+        y = weft_squeeze(y, WEFT_AXES(-1));
+    return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)
+{
+    weft_tensor *in[3] = {x, w, b};
+    return weft__apply(WEFT_OP_LINEAR, in, 3, NULL);
+}
+
+weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act)
+{
+    weft_tensor *in[3] = {x, w, b};
+    weft__attrs attrs = {WEFT__COUNTS(linear), .linear = {.activation = act}};
+    return weft__apply(WEFT_OP_LINEAR_ACT, in, 3, &attrs);
+}

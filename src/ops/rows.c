@@ -1,13 +1,16 @@
 /* rows.c - the table of records, and the records of the elementwise and reduction families, which the row of ops.def
  * describes whole. */
 #include "define.h"
+#include "rows.h"
 
 /* What a formula saves, as what its derivative reads. */
 #define READ_BY(saves)                                                                                                 \
     ((uint64_t)((saves)&3) | ((saves)&WEFT__SAVES_Y ? WEFT__READS_RESULT(0) : 0)) /* x or a, b: operands 0, 1 */
 
-#define RECORD(ID, NAME, ...)                                                                                          \
-    static const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, EFFECT(PURE), __VA_ARGS__};
+/* All parts but the effect: a row draws nothing and changes nothing. */
+#define RECORD(ID, NAME, operands, infers, results, derivative, work, sample)                                          \
+    static const weft__op_def weft__def_##NAME = {                                                                     \
+        .op = WEFT_OP_##ID, operands, infers, results, EFFECT(PURE), derivative, work, sample};
 #define EACH WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
 
 /* How many numbers a parenthesised list of parameters has, one or two, what is passed for them, and those of samples:
@@ -36,7 +39,7 @@
     }                                                                                                                  \
     UNARY_ROW(ID, name, cls, saves, #dx, GLUE(NUMBERS_, ARITY params))
 #define UNARY_ROW(ID, name, cls, saves, words, numbers)                                                                \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                                          \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), INFER(weft__infer_like, JOIN_##cls), RESULTS(1, ELEMENTWISE),     \
            DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
                       ID, GRADIENT(words)),                                                                            \
            EACH, SAMPLE(call_##name, RECIPE("xab", numbers)))
@@ -45,8 +48,8 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0]);                                                                             \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                              \
-           SAMPLE(call_##name, RECIPE("xab", "")))
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), INFER(weft__infer_truth, AS_GIVEN), RESULTS(0, EXACT),               \
+           NO_DERIVATIVE, EACH, SAMPLE(call_##name, RECIPE("xab", "")))
 #define CALL_BINARY(name)                                                                                              \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
@@ -54,20 +57,24 @@
     }
 #define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
     CALL_BINARY(name)                                                                                                  \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED, KIND_##cls | STRIDED), RESULTS(1, ELEMENTWISE),                    \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED | BROADCAST, KIND_##cls | STRIDED | BROADCAST),                     \
+           INFER(weft__infer_pair, JOIN_##cls), RESULTS(1, ELEMENTWISE),                                               \
            DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
                       ID, GRADIENT("of a: " #da "; of b: " #db)),                                                      \
            EACH, SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
     CALL_BINARY(name)                                                                                                  \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED, NUMBERS | STRIDED), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,           \
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST),                           \
+           INFER(weft__infer_comparison, JOIN), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                                \
            SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_TERNARY(ID, name, f, da, db, doc) /* one of two elements */                                               \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->in[1], c->in[2]);                                                         \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(TRUTHS | STRIDED, NUMBERS | STRIDED, NUMBERS | STRIDED), RESULTS(1, EXACT),              \
+    RECORD(ID, name,                                                                                                   \
+           OPERANDS(TRUTHS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST),       \
+           INFER(weft__infer_choice, JOIN), RESULTS(1, EXACT),                                                         \
            DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID, GRADIENT("of a: " #da "; of b: " #db)), EACH,   \
            SAMPLE(call_##name, RECIPE("cab xab xab", ""), RECIPE("cb xa1b x1", "")))
 /* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims... Products of many
@@ -77,18 +84,26 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->ni > 1 ? c->i + 1 : NULL, c->ni - 1, c->i[0] != 0);                       \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), REDUCED_##grad(name, saves, agrees, words),                       \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), INFER(weft__infer_reduced, REDUCED_##cls),                        \
+           RESULTS(GRADS_##grad, agrees), DERIVED_##grad(name, saves, words),                                          \
            WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                \
            SAMPLE(call_##name, RECIPE(NEAR_ONE(ID, "ab"), "0 -1"), RECIPE(NEAR_ONE(ID, "a5b"), "1 0 2"),               \
                   RECIPE(NEAR_ONE(ID, "ab"), "0")))
 #define NEAR_ONE(ID, sizes) WEFT_OP_##ID == WEFT_OP_PROD ? "n" sizes : "x" sizes
-#define REDUCED_YES(name, saves, agrees, words)                                                                        \
-    RESULTS(1, agrees), DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL,                           \
-                                   READS(READ_BY(WEFT__SAVES_##saves)), NO_KERNEL, GRADIENT(words))
-#define REDUCED_NONE(name, saves, agrees, words) RESULTS(0, agrees), NO_DERIVATIVE
-#define REDUCED_NO(why) REDUCED_NONE
+#define GRADS_YES 1
+#define GRADS_NO(why) 0
+#define DERIVED_YES(name, saves, words)                                                                                \
+    DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),          \
+               NO_KERNEL, GRADIENT(words))
+#define DERIVED_NONE(name, saves, words) NO_DERIVATIVE
+#define DERIVED_NO(why) DERIVED_NONE
 #define KIND_NUM NUMBERS
 #define KIND_FLT FLOATS
+#define WEFT__JOIN_NUM WEFT__JOIN_NUMBERS
+#define WEFT__JOIN_FLT WEFT__JOIN_FLOATS
+/* Reductions of integers stay in their dtype on the way in. */
+#define WEFT__REDUCED_NUM WEFT__AS_GIVEN
+#define WEFT__REDUCED_FLT WEFT__JOIN_FLOATS
 #include "core/ops.def"
 
 /* The others are found by name. */
