@@ -2,8 +2,10 @@
  * and runs operations; and what the driver makes of operands that a device's kernels do not take. */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/drive.h"
+#include "core/module.h"
 #include "core/registry.h"
 #include "fake_device.h"
 #include "harness/test_ctx.h"
@@ -80,6 +82,49 @@ WEFT_TEST(Backends, TheLatestOfANameCountsAndOpenContextsKeepTheirs)
     WEFT_CHECK_EQ_INT((int64_t)weft_item(c, weft_sum(weft_ones(c, WEFT_F32, WEFT_DIMS(9)), WEFT_ALL, false)), 9);
     fault_ctx_close(c, &memory);
 }
+
+/* ---- Modules ---- */
+
+WEFT_TEST(Backends, AModuleThatDoesNotLoadSaysWhy)
+{
+    static const weft__module module = {
+        .title = "test", .file = "libweft_none.so", .symbol = "weft_none_module", .variable = "WEFT_TEST_MODULE"};
+    char why[512];
+    unsetenv("WEFT_TEST_MODULE");
+    WEFT_CHECK(!weft__module_open(&module, why, sizeof why));
+    WEFT_CHECK_STR_HAS(why, "there is no test module: libweft_none.so is neither beside the library");
+    WEFT_CHECK_STR_HAS(why, "set WEFT_TEST_MODULE to its path");
+    setenv("WEFT_TEST_MODULE", "/nowhere/libweft_none.so", 1);
+    WEFT_CHECK(!weft__module_open(&module, why, sizeof why));
+    WEFT_CHECK_STR_HAS(why, "/nowhere/libweft_none.so could not be opened: ");
+    setenv("WEFT_TEST_MODULE", "libm.so.6", 1);
+    WEFT_CHECK(!weft__module_open(&module, why, sizeof why));
+    WEFT_CHECK_STR_HAS(why, "libm.so.6 is not a test module of Weft: it has no symbol weft_none_module");
+    unsetenv("WEFT_TEST_MODULE");
+}
+
+/* One that does: it was built with the tests. What the registry then makes of it, a device of its kind may tell. */
+WEFT_TEST(Backends, AModuleIsOpenedAndAsked)
+{
+    static const weft__module module = {
+        .title = "test", .file = "libweft_none.so", .symbol = "weft_test_module", .variable = "WEFT_TEST_MODULE"};
+    char why[512] = "";
+    setenv("WEFT_TEST_MODULE", WEFT_TEST_MODULE_FILE, 1);
+    setenv("WEFT_TEST_REFUSE", "1", 1);
+    WEFT_CHECK(!weft__module_open(&module, why, sizeof why));
+    WEFT_CHECK_STR_HAS(why, "does not fit this library: the module is of another build than Weft ");
+    unsetenv("WEFT_TEST_REFUSE");
+    const weft__backend *backend = weft__module_open(&module, why, sizeof why);
+    unsetenv("WEFT_TEST_MODULE");
+    WEFT_REQUIRE(backend && weft__backend_register(backend));
+    WEFT_CHECK_EQ_INT(weft_device_count("from_module"), 0);
+    weft_device_info info = {0};
+    WEFT_CHECK_STATUS(weft_device_info_get("from_module", 0, &info), WEFT_E_DEVICE);
+    WEFT_CHECK_STR_EQ(info.note, "the module of the tests has no devices");
+    WEFT_CHECK_STATUS(weft_device_supports("from_module", "add", WEFT_F32, why, sizeof why), WEFT_E_DEVICE);
+}
+
+/* ---- Threads ---- */
 
 enum { THREADS = 8, ROUNDS = 200 };
 
