@@ -119,8 +119,8 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_read(weft_ctx *ctx, weft_tensor *t, vo
 /* Overwrites all elements from data, row-major: weft_copy_ of a tensor that weft_from_data makes, by the same rules. */
 WEFT_API weft_status weft_write(weft_ctx *ctx, weft_tensor *t, const void *data, size_t bytes);
 
-/* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need weft_item_i64.
- * */
+/* The value of a tensor with one element. NAN (and INT64_MIN) after an error. Integers beyond 2^53 need
+ * weft_item_i64. */
 WEFT_API double weft_item(weft_ctx *ctx, weft_tensor *t);
 WEFT_API int64_t weft_item_i64(weft_ctx *ctx, weft_tensor *t); /* integer and bool dtypes */
 

@@ -217,7 +217,8 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their
      * slopes, s(x) and t, cancel where the prediction is right. */
     weft_tensor *x = in[0], *zero = weft_scalar(ctx, (weft_dtype)x->a.dtype, 0), *positive = weft_gt(x, zero);
-    weft_tensor *t = weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft_cast(in[1], (weft_dtype)x->a.dtype);
+    weft_tensor *t =
+        weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft__cast(in[1], (weft_dtype)x->a.dtype);
     weft_tensor *curve = weft_softplus(weft_where(positive, weft_neg(x), x)), *minus = weft_neg(t);
     weft_tensor *loss = weft_add(curve, weft_mul(weft_where(positive, weft_add_scalar(minus, 1), minus), x));
     return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
@@ -253,7 +254,7 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
     weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
     weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_AXES(-1));
     weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
-    weft_tensor *n = weft_cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
+    weft_tensor *n = weft__cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
     return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
 }
 

@@ -12,8 +12,8 @@
 
 /* ---- Errors (fault.c) ---- */
 
-/* Why a call that is not an operation failed: "<what>: <CUDA's text>" becomes d->message. Returns the status for error.
- * */
+/* Why a call that is not an operation failed: "<what>: <CUDA's text>" becomes d->message. Returns the status for
+ * error. */
 weft_status weft__cuda_fail(weft__cuda_device *d, cudaError_t error, const char *what);
 
 /* Queues a copy of the fault record to where the host can read it, if a kernel may have written one. */

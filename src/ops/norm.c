@@ -160,12 +160,12 @@ static weft_tensor *apply_running(weft_ctx *ctx, weft_tensor *const *in, double 
     if (!wide)
         return NULL;
     weft_dtype compute = (weft_dtype)wide->a.dtype;
-    weft_tensor *scale = weft_cast(weft_rsqrt(weft_add_scalar(weft__widened(var), eps)), compute);
+    weft_tensor *scale = weft__cast(weft_rsqrt(weft_add_scalar(weft__widened(var), eps)), compute);
     if (in[1])
-        scale = weft_mul(scale, weft_cast(in[1], compute));
-    weft_tensor *y = weft_mul(weft_sub(wide, by_channel(weft_cast(mean, compute), x)), by_channel(scale, x));
+        scale = weft_mul(scale, weft__cast(in[1], compute));
+    weft_tensor *y = weft_mul(weft_sub(wide, by_channel(weft__cast(mean, compute), x)), by_channel(scale, x));
     if (in[2])
-        y = weft_add(y, by_channel(weft_cast(in[2], compute), x));
+        y = weft_add(y, by_channel(weft__cast(in[2], compute), x));
     return weft__narrowed(y, dtype);
 }
 

@@ -45,8 +45,8 @@ static bool resolve_shape(weft__infer *q)
         weft__operand_text(q, 0).s, (long long)wanted, asked.s);
 }
 
-/* Strides for the new shape over the old memory, group by group of dims with equal products; false: a copy is needed.
- * */
+/* Strides for the new shape over the old memory, group by group of dims with equal products; false: a copy is
+ * needed. */
 static bool restride(const weft__array *x, weft__array *y)
 {
     int64_t old_shape[WEFT__MAX_DIMS], old_strides[WEFT__MAX_DIMS];
