@@ -221,11 +221,7 @@ typedef struct weft__attrs {
         struct {
             int64_t i[WEFT__MAX_INT_ATTRS];
             double f[WEFT__MAX_REAL_ATTRS];
-        } numbers;             /* for the tape, saved runs and copies of attributes: whatever the operation is */
-        __extension__ struct { /* going */
-            int64_t i[WEFT__MAX_INT_ATTRS];
-            double f[WEFT__MAX_REAL_ATTRS];
-        };
+        } numbers; /* for the tape, saved runs and copies of attributes: whatever the operation is */
 #define WHOLE(name, ...) weft__##name##_attrs name;
         WEFT__ATTRS_STRUCTS(WHOLE, WHOLE)
 #undef WHOLE
@@ -335,19 +331,5 @@ WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
  *
  * An index outside its dim, or a class outside [0, C), is reported by exec->host->fail with WEFT_E_INVALID naming the
  * position and the value. In-place rows (add_ ...) run the out-of-place kernel with out = in[0]. */
-enum {
-    WEFT__RED_MASK = 0,
-    WEFT__RED_KEEPDIM = 1,
-
-    WEFT__CONV_STRIDE = 0, /* two entries each: height, width */
-    WEFT__CONV_PADDING = 2,
-    WEFT__CONV_DILATION = 4,
-    WEFT__CONV_GROUPS = 6,
-
-    WEFT__POOL_KERNEL = 0,
-    WEFT__POOL_STRIDE = 2,
-    WEFT__POOL_PADDING = 4,
-
-};
 
 #endif

@@ -11,9 +11,9 @@ weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
     if (!y)
         return NULL;
     weft__attrs attrs;
-    attrs.ni = 1;
-    attrs.nf = 0;
-    attrs.i[0] = dtype;
+    attrs.ni = WEFT__INTS_cast;
+    attrs.nf = WEFT__REALS_cast;
+    attrs.cast.dtype = dtype;
     weft__call call = {.op = WEFT_OP_CAST, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
     return weft__run(&call);
 }
@@ -100,9 +100,9 @@ weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
 {
     weft__attrs attrs;
-    attrs.ni = 0;
-    attrs.nf = 1;
-    attrs.f[0] = value;
+    attrs.ni = WEFT__INTS_fill;
+    attrs.nf = WEFT__REALS_fill;
+    attrs.fill.value = value;
     return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
 }
 

@@ -46,7 +46,7 @@ weft_status WEFT__CPU(linear_grad)(const weft__exec *e)
     weft_status status = WEFT__CPU(matmul)(&part);
     if (status != WEFT_OK || !e->out[1])
         return status;
-    const weft__attrs over_rows = {.ni = 2, .reduce = {.dims = 1}};
+    const weft__attrs over_rows = {WEFT__COUNTS(reduce), .reduce = {.dims = 1}};
     part.n_in = 1;
     part.in = &g;
     part.out = e->out + 1;

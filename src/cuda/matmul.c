@@ -8,7 +8,7 @@
 /* Of LINEAR_GRAD: db = the sums of g's columns. */
 static weft_status add_up(const weft__exec *e)
 {
-    const weft__attrs over_rows = {.ni = 2, .reduce = {.dims = 1}};
+    const weft__attrs over_rows = {WEFT__COUNTS(reduce), .reduce = {.dims = 1}};
     weft__exec other = *e;
     other.op = WEFT_OP_SUM;
     other.out = e->out + 1;
