@@ -1,8 +1,9 @@
-# rooms.awk - who may use whom, by the list "rooms" (variable rooms). Three kinds of input:
+# rooms.awk - who may use whom, by the list "rooms" (variable rooms). Four kinds of input:
 #
 #   mode=files      paths of all files: each has a room, and each name in the list a file
 #   mode=includes   lines PATH:LINE:#include "NAME" (of grep)
 #   mode=symbols    lines OBJECT[...]: SYMBOL TYPE ... (of nm -A -P), in variable folder: what object names are relative to
+#   mode=state      lines OBJECT:SYMBOL|...|CLASS|TYPE|...|...|SECTION (of nm -A -f sysv), folder likewise
 #
 # arrows=1 prints how many arrows there are between which rooms instead of what is wrong.
 
@@ -30,6 +31,8 @@ function load(   line, word, n, k, room, path) {
             }
         } else if (line ~ /^table /) {
             table[word[2]] = 1
+        } else if (line ~ /^state /) {
+            state[word[2]] = 1
         } else {
             for (k = 1; k <= n; k++) {
                 if (word[k] == "")
@@ -56,6 +59,7 @@ function room_of(path,   k) {
 }
 
 function file_line() {
+    is_there[$0] = 1
     if (room_of($0) == "")
         fail("  " $0 " is in no room; give it one in " rooms)
 }
@@ -64,6 +68,9 @@ function check_list(   k) {
     for (k = 1; k <= n_patterns; k++)
         if (!(k in fits) && glob[k] !~ /[*]/)
             fail("  " glob[k] " is in " rooms ", but there is no such file")
+    for (k in state)
+        if (!(k in is_there))
+            fail("  " k " is in " rooms " for its state, but there is no such file")
 }
 
 # Whether room a may use what is in room b: its names (public: by what include/weft declares).
@@ -132,12 +139,16 @@ function include_line(   part, path, name, target, a, b) {
     count[a " -> " b]++
 }
 
-function symbol_line(   object, symbol, type) {
-    object = $1
+# The source of an object file.
+function source_of(object) {
     sub(/:$/, "", object)
     sub(/^.*[.]dir\//, "", object)
     sub(/[.]o(bj)?$/, "", object)
-    object = tidy(folder "/" object)
+    return tidy(folder "/" object)
+}
+
+function symbol_line(   object, symbol, type) {
+    object = source_of($1)
     symbol = $2
     type = $3
     if (type == "U" || type == "w" || type == "v") {
@@ -172,10 +183,35 @@ function check_symbols(   k, part, a, b, from, to, symbol) {
     }
 }
 
+function state_line(   part, n, object, symbol, section) {
+    n = split($0, part, "|")
+    if (n < 7 || part[1] !~ /:/)
+        return
+    section = part[7]
+    gsub(/[[:space:]]/, "", section)
+    if (section !~ /^[.](t?data|t?bss|sdata|sbss|ldata|lbss)/ || section ~ /^[.]data[.]rel[.]ro/)
+        return
+    if (part[4] !~ /OBJECT|TLS/)
+        return
+    object = part[1]
+    symbol = part[1]
+    sub(/:[^:]*$/, "", object)
+    sub(/^.*:/, "", symbol)
+    gsub(/[[:space:]]/, "", symbol)
+    object = source_of(object)
+    if (symbol ~ /^__/) # of the sanitizers
+        return
+    if (symbol in table)
+        fail("  " object ": " symbol " is listed as a table, but can be written")
+    else if (!(object in state))
+        fail("  " object ": " symbol " can be written and belongs to the whole process")
+}
+
 BEGIN { load() }
 mode == "files" { file_line() }
 mode == "includes" { include_line() }
 mode == "symbols" { symbol_line() }
+mode == "state" { state_line() }
 END {
     if (mode == "files")
         check_list()

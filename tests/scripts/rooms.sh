@@ -65,6 +65,23 @@ plant 'int weft__table(void); int weft__low(void) { return weft__table(); }' \
     'int weft__table(void) { return 1; } int weft_high(void) { return 2; }' "$user"
 says 'a function as a table' arrows 'weft__table is listed as a table, but is not constant data'
 
+plant 'extern int weft__table[]; int weft__low(void) { return weft__table[0]; }' \
+    'int weft__table[] = {1}; int weft_high(void) { return 2; }' "$user"
+says 'a table that can be written' arrows 'src/high/b.c: weft__table is listed as a table, but can be written'
+state='static int count; int weft__low(void) { return ++count; }'
+plant "$state" "$high" "$user"
+says 'state of the process' arrows 'src/low/a.c: count can be written and belongs to the whole process'
+plant 'int weft__low(void) { static _Thread_local int count = 3; return ++count; }' "$high" "$user"
+says 'state of a thread' arrows 'can be written'
+plant "$state" "$high" "$user"
+echo 'state src/low/a.c' >>checks/rooms
+fine 'state where it may be'
+echo 'state src/low/gone.c' >>checks/rooms
+says 'a file of state that is gone' layers 'src/low/gone.c is in '
+plant 'static const char *const names[] = {"a", "b"}; const char *weft__low(int k) { return names[k]; }' \
+    'int weft_high(void) { return 2; }' "$user"
+fine 'constants'
+
 plant '#include "high/b.h"' "$high" "$user"
 says 'an #include upward' layers 'src/low/a.c:1:#include "high/b.h": room low may not use room high'
 plant "$low" "$high" '#include "../high/b.h"
