@@ -148,7 +148,7 @@ static void *look_around(void *arg)
 WEFT_TEST(Backends, ThreadsRegisterAndFindAtTheSameTime)
 {
     static weft__backend own[THREADS];
-    static char names[THREADS][8];
+    static char names[THREADS][16];
     pthread_t threads[THREADS];
     for (int k = 0; k < THREADS; k++) {
         snprintf(names[k], sizeof names[k], "own_%d", k);
