@@ -3,9 +3,9 @@
 #ifndef WEFT_COMPARE_SAMPLES_H
 #define WEFT_COMPARE_SAMPLES_H
 
+#include "core/core.h"
 #include <weft/compare.h>
 #include <weft/sample.h>
-#include "core/core.h"
 
 typedef struct weft__sampler {
     weft_sample_call call;

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <weft/sample.h>
 #include "core/core.h"
 #include "core/observe.h"
 #include "core/op_def.h"
