@@ -194,13 +194,30 @@ static weft_status run_converted(const weft__exec *e, const weft__needs *needs, 
     return status;
 }
 
+/* What suits whatever the row and the device are: no kernel asks for another dtype of these, or for gaps. */
+static inline bool is_plain(const weft__array *a)
+{
+    return !a || (a->contiguous && (a->dtype == WEFT_F32 || a->dtype == WEFT_F64 || a->dtype == WEFT_I64));
+}
+
+static bool all_plain(const weft__exec *e)
+{
+    for (int k = 0; k < e->n_in; k++)
+        if (!is_plain(e->in[k]))
+            return false;
+    for (int k = 0; k < e->n_out; k++)
+        if (!is_plain(e->out[k]))
+            return false;
+    return true;
+}
+
 weft_status weft__drive(const weft__exec *e, const weft__needs *needs, weft__kernel kernel)
 {
     const weft__op_def *def = weft__defs[e->op];
-    if (comes_as_it_is(def))
-        return kernel(e);
     if (def->effect == WEFT__STEPS)
         return needs->step ? needs->step(e, kernel) : kernel(e);
+    if (all_plain(e) || comes_as_it_is(def))
+        return kernel(e);
     const contract c = contract_of(def, needs);
     return all_suit(e, &c) ? kernel(e) : run_converted(e, needs, &c, kernel);
 }
