@@ -1,5 +1,5 @@
-/* reduce_best.cu - the largest or smallest element and where it is: MAX_OVER, MIN_OVER, ARGMAX, ARGMIN. NaN wins; the
- * first of equals is the one that is found. The kernels stand in reduce.h.
+/* reduce_best.cu - the largest or smallest element and where it is: MAX_OVER, MIN_OVER, ARGMAX, ARGMIN, MAX_WITH_INDEX,
+ * MIN_WITH_INDEX. NaN wins; the first of equals is the one that is found. The kernels stand in reduce.h.
  *
  * Smallest is largest of turned elements: reals with the sign changed, integers with all bits changed. */
 #include "cuda/kernels.h"
@@ -144,6 +144,26 @@ template <class T> struct fold_arg {
     }
 };
 
+/* ---- max_with_index, min_with_index ---- */
+
+/* Both results: the value where a fold writes, its position at the same place of indices. */
+template <class T> struct fold_both : fold_arg<T> {
+    using typename fold_arg<T>::acc;
+    using out = T;
+    const T *values;
+    int64_t *indices;
+
+    fold_both(turn<T> order, const T *values, int64_t *indices) : fold_arg<T>{order}, values(values), indices(indices)
+    {
+    }
+
+    __device__ void finish(T *y, const acc &a) const
+    {
+        this->order.out(y, a.value);
+        indices[y - values] = a.at;
+    }
+};
+
 /* run(weft_type_name<T>()) for every dtype; bool is u8. */
 template <class Run> weft_status visit_ordered(int32_t dtype, Run &&run)
 {
@@ -172,6 +192,16 @@ weft_status arg(const weft__exec *e, bool largest)
     });
 }
 
+weft_status both(const weft__exec *e, bool largest)
+{
+    return visit_ordered(e->in[0]->dtype, [&](auto name) {
+        using T = typename decltype(name)::type;
+        const fold_both<T> fold(turn<T>(largest), static_cast<const T *>(e->out[0]->data),
+                                static_cast<int64_t *>(e->out[1]->data));
+        return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold);
+    });
+}
+
 } /* namespace */
 
 /* x any strides, any dtype; y the kept dims, of x's dtype */
@@ -194,4 +224,15 @@ extern "C" weft_status weft__cuda_argmax(const weft__exec *e)
 extern "C" weft_status weft__cuda_argmin(const weft__exec *e)
 {
     return arg(e, false);
+}
+
+/* x any strides, any dtype; values the kept dims, of x's dtype, indices likewise, i64; one dim is reduced */
+extern "C" weft_status weft__cuda_max_with_index(const weft__exec *e)
+{
+    return both(e, true);
+}
+
+extern "C" weft_status weft__cuda_min_with_index(const weft__exec *e)
+{
+    return both(e, false);
 }

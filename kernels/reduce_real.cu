@@ -1,4 +1,5 @@
-/* reduce_real.cu - reductions of reals that watch their range: LOGSUMEXP and NORM. The kernels stand in reduce.h. */
+/* reduce_real.cu - reductions of reals that watch their range: LOGSUMEXP, NORM and VAR_MEAN. The kernels stand in
+ * reduce.h. */
 #include "core/scalar.h"
 #include "cuda/kernels.h"
 #include "reduce.h"
@@ -182,6 +183,66 @@ template <> struct fold_norm<double> {
     }
 };
 
+/* ---- var_mean ---- */
+
+/* Some elements: how many, their sum, their mean, and the sum of their squared distances from it. The sum beside the
+ * mean, since a mean that is joined from an infinite one would be NaN. */
+struct moments {
+    double count, sum, mean, spread;
+};
+
+/* Elements that come together have their own mean, and all are joined by Chan, Golub & LeVeque (1983), in f64: a large
+ * mean over a small spread does no harm. */
+template <class T> struct fold_moments {
+    using element = T;
+    using acc = moments;
+    using out = T;
+    const T *var;
+    T *mean;
+    double count, divisor;
+
+    __device__ acc init() const
+    {
+        return {0, 0, 0, 0};
+    }
+
+    template <int N> __device__ __forceinline__ void take(acc &a, const T (&x)[N], int64_t, int64_t) const
+    {
+        moments b = {N, 0, 0, 0};
+#pragma unroll
+        for (int k = 0; k < N; k++)
+            b.sum += static_cast<double>(weft_load(x[k]));
+        b.mean = b.sum * (1.0 / N);
+#pragma unroll
+        for (int k = 0; k < N; k++) {
+            const double d = static_cast<double>(weft_load(x[k])) - b.mean;
+            b.spread += d * d;
+        }
+        merge(a, b);
+    }
+
+    __device__ __forceinline__ void merge(acc &a, const acc &b) const
+    {
+        if (b.count == 0)
+            return;
+        if (a.count == 0) {
+            a = b;
+            return;
+        }
+        const double all = a.count + b.count, share = b.count / all, apart = b.mean - a.mean;
+        a.spread += b.spread + apart * apart * (a.count * share);
+        a.mean += apart * share;
+        a.sum += b.sum;
+        a.count = all;
+    }
+
+    __device__ void finish(T *y, const acc &a) const
+    {
+        weft_store(y, static_cast<weft_compute_t<T>>(a.spread / divisor));
+        weft_store(&mean[y - var], static_cast<weft_compute_t<T>>(a.sum / count));
+    }
+};
+
 } /* namespace */
 
 /* x any strides, floats; y the kept dims */
@@ -199,5 +260,19 @@ extern "C" weft_status weft__cuda_norm(const weft__exec *e)
     return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
         using T = typename decltype(name)::type;
         return weft_reduce(e, e->in[0], e->attrs->reduce.dims, e->out[0], fold_norm<T>{});
+    });
+}
+
+/* x any strides, floats; var and mean the kept dims. attributes: var */
+extern "C" weft_status weft__cuda_var_mean(const weft__exec *e)
+{
+    const int64_t mask = e->attrs->reduce.dims;
+    const double count = static_cast<double>(weft_reduced_count(e->in[0], mask)),
+                 divisor = count - e->attrs->var.correction;
+    return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
+        using T = typename decltype(name)::type;
+        const fold_moments<T> fold = {static_cast<const T *>(e->out[0]->data), static_cast<T *>(e->out[1]->data), count,
+                                      divisor > 0 ? divisor : 0};
+        return weft_reduce(e, e->in[0], mask, e->out[0], fold);
     });
 }

@@ -382,6 +382,18 @@ WEFT_API weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *
 /* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W]. */
 WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params);
 
+/* the k largest (or smallest) elements along dim, in order, and where they are: values and indices, i64, with k in dim's place. NaN comes first; of equals the lower index. indices has no gradient; one of the two may be NULL, which is not wanted then, and both are NULL after an error. */
+WEFT_API weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft_tensor **values, weft_tensor **indices);
+
+/* largest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole gradient, where max_over shares it; no elements is an error; places as for topk. */
+WEFT_API weft_status weft_max_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values, weft_tensor **indices);
+
+/* smallest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole gradient, where min_over shares it; no elements is an error; places as for topk. */
+WEFT_API weft_status weft_min_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values, weft_tensor **indices);
+
+/* var and mean over the same dims in one pass over x, both differentiable; what is computed for a gradient is what is used. Of no elements both are NaN; places as for topk. */
+WEFT_API weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction, weft_tensor **var, weft_tensor **mean);
+
 /* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
 WEFT_API weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y);
 
@@ -525,6 +537,10 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, w
 #define weft_max_pool2d(...) (WEFT_HERE("max_pool2d"), weft_max_pool2d(__VA_ARGS__))
 #define weft_avg_pool2d(...) (WEFT_HERE("avg_pool2d"), weft_avg_pool2d(__VA_ARGS__))
 #define weft_avg_unpool2d(...) (WEFT_HERE("avg_unpool2d"), weft_avg_unpool2d(__VA_ARGS__))
+#define weft_topk(...) (WEFT_HERE("topk"), weft_topk(__VA_ARGS__))
+#define weft_max_with_index(...) (WEFT_HERE("max_with_index"), weft_max_with_index(__VA_ARGS__))
+#define weft_min_with_index(...) (WEFT_HERE("min_with_index"), weft_min_with_index(__VA_ARGS__))
+#define weft_var_mean(...) (WEFT_HERE("var_mean"), weft_var_mean(__VA_ARGS__))
 #define weft_add_(...) (WEFT_HERE("add_"), weft_add_(__VA_ARGS__))
 #define weft_sub_(...) (WEFT_HERE("sub_"), weft_sub_(__VA_ARGS__))
 #define weft_mul_(...) (WEFT_HERE("mul_"), weft_mul_(__VA_ARGS__))

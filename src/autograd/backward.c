@@ -145,11 +145,14 @@ static void accumulate(weft_ctx *ctx, weft__leaf *leaf)
 
 static const char *cut_name(int op)
 {
+    op &= ~WEFT__CUT_RESULT;
     return op < WEFT_OP_COUNT ? weft__ops[op].name : op == WEFT__CUT_COPY_TO ? "copy_to" : "custom";
 }
 
 static const char *cut_reason(int op)
 {
+    if (op & WEFT__CUT_RESULT)
+        return "the result of it that was used is not differentiable";
     const char *why = op < WEFT_OP_COUNT ? weft__ops[op].no_grad_reason : NULL;
     if (op == WEFT__CUT_COPY_TO)
         why = "no gradient flows from one context to another";

@@ -86,7 +86,8 @@ static bool is_tie(const comparison *t, int64_t k)
     const int64_t want = (int64_t)t->want[k], got = (int64_t)t->got[k];
     if (!x || !x->block)
         return false;
-    if (f->op == WEFT_OP_ARGMAX || f->op == WEFT_OP_ARGMIN) {
+    const bool index = t->result == 1 && (f->op == WEFT_OP_MAX_WITH_INDEX || f->op == WEFT_OP_MIN_WITH_INDEX);
+    if (f->op == WEFT_OP_ARGMAX || f->op == WEFT_OP_ARGMIN || index) {
         const weft__array *y = &t->want_held->a;
         if (got < 0 || got >= x->a.count / y->count)
             return false;

@@ -33,6 +33,17 @@ typedef struct weft__cast_attrs {
     int64_t dtype; /* weft_dtype */
 } weft__cast_attrs;
 
+/* var_mean: as a reduction */
+typedef struct weft__var_attrs {
+    int64_t dims, keepdim;
+    WEFT__AFTER(2);
+    double correction;
+} weft__var_attrs;
+
+typedef struct weft__topk_attrs {
+    int64_t dim, k, largest;
+} weft__topk_attrs;
+
 /* softmax, log_softmax, concat, indexing, unsqueeze */
 typedef struct weft__along_attrs {
     int64_t dim;
@@ -184,6 +195,8 @@ typedef struct weft__adam_attrs {
 #define WEFT__ATTRS_STRUCTS(WHOLE, MIXED)                                                                              \
     MIXED(scalar, 0, 2, 0)                                                                                             \
     WHOLE(reduce, 2, 0)                                                                                                \
+    MIXED(var, 2, 1, 0)                                                                                                \
+    WHOLE(topk, 3, 0)                                                                                                  \
     WHOLE(cast, 1, 0)                                                                                                  \
     WHOLE(along, 1, 0)                                                                                                 \
     WHOLE(shape, 8, 0)                                                                                                 \
@@ -270,6 +283,9 @@ WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
  * REDUCE                in x any, any dtype (FLT: floats)   out y     reduce
  *                       integers add up and multiply to i64; max, min: no bool
  *                       out's elements are x's kept dims in order; argmax/argmin write i64, any/all write bool
+ * MAX_WITH_INDEX, MIN_WITH_INDEX   in x any, any dtype   out y, index i64   reduce, one dim
+ * VAR_MEAN              in x any, any float          out var, mean     var
+ * TOPK                  in x                         out y, index i64  topk
  * CAST                  in x any, any dtype          out y any (same shape), any dtype: converts      cast
  * COPY                  likewise
  * FILL                  out y any, any dtype         fill

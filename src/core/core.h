@@ -577,6 +577,9 @@ bool weft__scalars_fit(weft_ctx *ctx, int op, double p, double q, const weft_ten
  * that ran while recording was switched off. */
 enum { WEFT__CUT_CUSTOM = WEFT_OP_COUNT + 1, WEFT__CUT_CUSTOM_UNRECORDED, WEFT__CUT_COPY_TO };
 
+/* Joined to an operation's number: the path goes through a result of it that is not differentiable. */
+enum { WEFT__CUT_RESULT = 0x8000 };
+
 /* Appends a node for the results if gradients are on and an input requires one; else marks the cut. False: out of
  * memory, recorded. */
 bool weft__record(weft__call *call);

@@ -189,6 +189,8 @@ static void keep_extra(weft__node *node, weft_tensor *const *extra)
             continue;
         weft__ref(extra[k]);
         node->versions[node->n_in + k] = extra[k]->storage->version;
+        extra[k]->cut_op = node->op | WEFT__CUT_RESULT;
+        extra[k]->cut_site = node->site;
     }
 }
 

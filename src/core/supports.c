@@ -88,13 +88,29 @@ static const struct parts {
 
 typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY } domain;
 
-/* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. The families promote, and so
- * do softmax and log_softmax; all others take what their record says. */
+/* Rows with a signature of their own that take every dtype, since they promote or only compare. */
+static bool takes_all(int op)
+{
+    switch (op) {
+    case WEFT_OP_SOFTMAX:
+    case WEFT_OP_LOG_SOFTMAX:
+    case WEFT_OP_VAR_MEAN:
+    case WEFT_OP_TOPK:
+    case WEFT_OP_MAX_WITH_INDEX:
+    case WEFT_OP_MIN_WITH_INDEX:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. The families promote; rows
+ * with a signature of their own take what their record says, unless they take all. */
 static domain domain_of(int op)
 {
     if (weft__ops[op].family == WEFT__COMPOSITE)
         return parts_of[op].floats ? FLOATS_ONLY : ALL_DTYPES;
-    if (weft__ops[op].family != WEFT__CUSTOM || op == WEFT_OP_SOFTMAX || op == WEFT_OP_LOG_SOFTMAX)
+    if (weft__ops[op].family != WEFT__CUSTOM || takes_all(op))
         return ALL_DTYPES;
     const unsigned kind = weft__defs[op]->in[0] & WEFT__KIND_MASK;
     if (kind == WEFT__FLOATS || op == WEFT_OP_DIV_)
@@ -107,13 +123,14 @@ static weft_dtype as_alone(int op, weft_dtype dtype)
 {
     const weft__op_info *info = &weft__ops[op];
     const bool computes = info->family == WEFT__UNARY || info->family == WEFT__UNARY_P || info->family == WEFT__BINARY,
-               in_floats = op == WEFT_OP_SOFTMAX || op == WEFT_OP_LOG_SOFTMAX ||
+               in_floats = op == WEFT_OP_SOFTMAX || op == WEFT_OP_LOG_SOFTMAX || op == WEFT_OP_VAR_MEAN ||
                            ((computes || info->family == WEFT__REDUCE) && info->cls == WEFT__FLT);
     if (in_floats && !weft_dtype_is_float(dtype))
         return WEFT_F32;
     if (dtype != WEFT_BOOL)
         return dtype;
-    if (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER)
+    if (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER || op == WEFT_OP_TOPK || op == WEFT_OP_MAX_WITH_INDEX ||
+        op == WEFT_OP_MIN_WITH_INDEX)
         return WEFT_U8;
     return computes ? WEFT_I64 : WEFT_BOOL;
 }

@@ -9,7 +9,8 @@ static weft_status run(const weft__exec *e)
 static const weft__exception exceptions[WEFT_OP_COUNT] = {
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = {.any_dtype = 1},
 #include "core/ops.def"
-    [WEFT_OP_ATTENTION] = {.dense = 7},
+    [WEFT_OP_MAX_WITH_INDEX] = {.any_dtype = 1}, [WEFT_OP_MIN_WITH_INDEX] = {.any_dtype = 1},
+    [WEFT_OP_VAR_MEAN] = {.any_dtype = 1},       [WEFT_OP_ATTENTION] = {.dense = 7},
     [WEFT_OP_ATTENTION_GRAD] = {.dense = 39},
 };
 

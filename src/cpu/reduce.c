@@ -1,6 +1,7 @@
-/* reduce.c - the REDUCE rows: sum, mean, prod, max_over, min_over, logsumexp, norm, argmax, argmin, any, all.
+/* reduce.c - the REDUCE rows: sum, mean, prod, max_over, min_over, logsumexp, norm, argmax, argmin, any, all; and those
+ * of two results: max_with_index, min_with_index, var_mean.
  *
- *   in x [...] any strides, any dtype      out y [kept dims of x], of the fold's type
+ *   in x [...] any strides, any dtype      out y [kept dims of x], of the fold's type; second, of its second type
  *
  * Folds take f32, f64 or i64. Other elements are converted a buffer at a time, never as a whole.
  *
@@ -13,6 +14,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 #include "loop.h"
+#include "moments.h"
 #include "rows.h"
 #include "walk.h"
 
@@ -22,7 +24,7 @@ enum {
     UNIT = 16384,    /* elements in a unit, about */
     MANY_TILES = 64, /* that many tiles are not split further */
     CHUNK = 32768,   /* elements in a chunk at least */
-    MAX_ACC = 16,    /* bytes of an accumulator at most */
+    MAX_ACC = 24,    /* bytes of an accumulator at most */
     LONG_ROW = 16,   /* from this length a contiguous row is reduced by itself */
     SHORT_RUN = 64   /* runs below this length are gathered before they are taken */
 };
@@ -35,13 +37,20 @@ typedef struct span {
     int64_t base, weight;
 } span;
 
+/* Where the results of some accumulators go, and what they are made with. */
+typedef struct results {
+    void *y, *second;  /* second: of a fold with two results */
+    int64_t count;     /* elements reduced */
+    double correction; /* of var_mean */
+} results;
+
 /* One operation on one type. acc is an array of accumulators. */
 typedef struct fold {
-    size_t acc_size, out_size;
+    size_t acc_size, out_size, second_size; /* second_size 0: one result */
     void (*init)(void *acc, int64_t n);
     void (*take)(void *acc, const void *x, const span *s);
     void (*merge)(void *acc, const void *other, int64_t n);
-    void (*finish)(void *out, const void *acc, int64_t n, int64_t count); /* count: elements reduced */
+    void (*finish)(const results *to, const void *acc, int64_t n);
 } fold;
 
 /* A row of consecutive elements: nothing to spread over columns. */
@@ -113,10 +122,9 @@ static void scaled_merge(void *acc, const void *other, int64_t n)
         scaled_join(&a[j], b[j]);
 }
 
-static void scaled_finish(void *out, const void *acc, int64_t n, int64_t count)
+static void scaled_finish(const results *to, const void *acc, int64_t n)
 {
-    (void)count;
-    double *y = out;
+    double *y = to->y;
     const scaled *a = acc;
     for (int64_t j = 0; j < n; j++)
         y[j] = a[j].sum == 0 ? 0 : a[j].scale * sqrt(a[j].sum);
@@ -146,7 +154,8 @@ typedef struct axes {
 typedef struct plan {
     const fold *fold;
     const char *x;
-    char *out;
+    char *out, *second;
+    double correction;
     int32_t dtype;      /* of x */
     size_t size;        /* of an element of x */
     size_t taken;       /* of an element that the fold takes */
@@ -372,19 +381,29 @@ static void take_units(const plan *p, void *acc, const char *x, int64_t cols, in
     }
 }
 
+static void spread(char *out, const char *from, int64_t n, int64_t step, size_t size)
+{
+    for (int64_t j = 0; j < n; j++)
+        memcpy(out + j * step * (int64_t)size, from + j * (int64_t)size, size);
+}
+
 /* Writes the results of a tile to outputs first, first + cols.step ... */
 static void finish_tile(const plan *p, int64_t first, const void *acc, int64_t cols)
 {
-    const size_t size = p->fold->out_size;
-    char *out = p->out + first * (int64_t)size;
+    const size_t size = p->fold->out_size, second_size = p->fold->second_size;
+    char *out = p->out + first * (int64_t)size, *second = second_size ? p->second + first * (int64_t)second_size : NULL;
+    results to = {.y = out, .second = second, .count = p->count, .correction = p->correction};
     if (p->cols.step == 1) {
-        p->fold->finish(out, acc, cols, p->count);
+        p->fold->finish(&to, acc, cols);
         return;
     }
-    alignas(64) char buffer[TILE * 8];
-    p->fold->finish(buffer, acc, cols, p->count);
-    for (int64_t j = 0; j < cols; j++)
-        memcpy(out + j * p->cols.step * (int64_t)size, buffer + j * (int64_t)size, size);
+    alignas(64) char buffer[TILE * 8], second_buffer[TILE * 8];
+    to.y = buffer;
+    to.second = second_buffer;
+    p->fold->finish(&to, acc, cols);
+    spread(out, buffer, cols, p->cols.step, size);
+    if (second_size)
+        spread(second, second_buffer, cols, p->cols.step, second_size);
 }
 
 /* Where a tile lies: its first element, its first output, its columns. */
@@ -460,6 +479,8 @@ static weft_status reduce(const weft__exec *e, const fold *fold)
     plan p = {.fold = fold,
               .x = x->data,
               .out = e->out[0]->data,
+              .second = fold->second_size ? e->out[1]->data : NULL,
+              .correction = e->op == WEFT_OP_VAR_MEAN ? e->attrs->var.correction : 0,
               .dtype = x->dtype,
               .size = weft_dtype_size((weft_dtype)x->dtype),
               .taken = type == WEFT__COMPUTE_F32 ? 4 : 8,
@@ -546,4 +567,21 @@ weft_status WEFT__CPU(any)(const weft__exec *e)
 weft_status WEFT__CPU(all)(const weft__exec *e)
 {
     return reduce_number(e, &all_f32, &all_f64, &all_i64);
+}
+
+/* ---- Two results ---- */
+
+weft_status WEFT__CPU(max_with_index)(const weft__exec *e)
+{
+    return reduce_number(e, &first_max_f32, &first_max_f64, &first_max_i64);
+}
+
+weft_status WEFT__CPU(min_with_index)(const weft__exec *e)
+{
+    return reduce_number(e, &first_min_f32, &first_min_f64, &first_min_i64);
+}
+
+weft_status WEFT__CPU(var_mean)(const weft__exec *e)
+{
+    return reduce_float(e, &moments_f32, &moments_f64);
 }

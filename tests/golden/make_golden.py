@@ -19,6 +19,7 @@ import gold_attention
 import gold_elementwise
 import gold_nn
 import gold_reduce
+import gold_several
 import gold_shape
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ def check_coverage(count):
 
 def make(folder):
     files = {}
-    for module in (gold_elementwise, gold_reduce, gold_shape, gold_nn, gold_attention):
+    for module in (gold_elementwise, gold_reduce, gold_several, gold_shape, gold_nn, gold_attention):
         files.update(module.make())
     count = {}
     for gold in files.values():

@@ -8,7 +8,7 @@
 
 static const char *const files[] = {"unary",   "unary_p", "predicate", "binary", "compare", "where",   "reduce",
                                     "product", "shape",   "index",     "cast",   "inplace", "softmax", "attention",
-                                    "loss",    "norm",    "conv",      "pool",   "optim"};
+                                    "loss",    "norm",    "conv",      "pool",   "optim",   "several"};
 enum { N_FILES = sizeof files / sizeof files[0] };
 
 static gold_record *first, **last = &first;
