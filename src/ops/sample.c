@@ -178,9 +178,11 @@ static weft_status make_operands(const maker *m, const char *words, weft_sample_
             continue;
         c->smooth[c->n_in] = is_smooth(*word);
         if (!(c->in[c->n_in] = make_operand(m, word, length, c->n_in)))
-            return weft_ctx_status(m->ctx);
+            break;
     }
-    return WEFT_OK;
+    if (m->ctx->status != WEFT_OK)
+        *c = (weft_sample_call){.ctx = c->ctx, .op = c->op, .dtype = c->dtype};
+    return m->ctx->status;
 }
 
 /* ---- What can be asked ---- */
@@ -253,6 +255,8 @@ weft_status weft__sample_make(weft_ctx *ctx, int op, const weft_sample_options *
 
 weft_status weft_sample_make(weft_ctx *ctx, int op, const weft_sample_options *options, weft_sample_call *call)
 {
+    if (call)
+        *call = (weft_sample_call){.ctx = ctx};
     if (!ctx || ctx->status != WEFT_OK)
         return ctx ? ctx->status : WEFT_E_NULL_ARGUMENT;
     if (!options || !call)

@@ -1,0 +1,151 @@
+/* test_sample.c - weft/sample.h as a program uses it: every operation is made, called, counted and differentiated
+ * without being known by name, and what is wrong is told. */
+#include <weft/sample.h>
+#include "harness/weft_test.h"
+
+static weft_ctx *open_ctx(void)
+{
+    weft_ctx *c = NULL;
+    WEFT_CHECK_OK(weft_ctx_open(NULL, &c));
+    return c;
+}
+
+WEFT_TEST(Sample, EveryOperationCanBeCalled)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    int with_gradient = 0;
+    for (int op = 0; op < weft_op_count(); op++) {
+        weft_op_description about = {0};
+        weft_sample_description how = {0};
+        WEFT_CHECK_OK(weft_op_describe(op, &about));
+        WEFT_CHECK_OK(weft_sample_describe(op, &how));
+        with_gradient += how.has_gradient;
+        if (how.recipes < 1 || how.sizes < 2 || how.sizes > 4 || (how.gradient != NULL) != about.differentiable)
+            WEFT_FAIL("%s: %d recipes of %d sizes, gradient %s", about.name, how.recipes, how.sizes, how.gradient);
+        for (int r = 0; r < how.recipes; r++)
+            for (int random = 0; random < 2; random++) {
+                const int mark = weft_scope_push(c);
+                const weft_sample_options o = {
+                    .recipe = r, .dtype = WEFT_F32, .sizes = {4, 5, 6, 7}, .random = random == 1};
+                weft_sample_call call;
+                double flops = -1, bytes = -1;
+                WEFT_CHECK_OK(weft_sample_make(c, op, &o, &call));
+                if (weft_sample_run(&call) != WEFT_OK || !weft_sample_result(&call))
+                    WEFT_FAIL("%s, recipe %d (%s): %s", about.name, r, how.operands[r], weft_ctx_message(c));
+                WEFT_CHECK_OK(weft_sample_work(&call, &flops, &bytes));
+                WEFT_CHECK(flops >= 0 && bytes >= 0);
+                weft_ctx_clear(c);
+                WEFT_CHECK_OK(weft_scope_pop(c, mark));
+            }
+    }
+    WEFT_CHECK(with_gradient > 80);
+    weft_ctx_close(c);
+}
+
+/* [2, 4] times [4, 3]: 48 flops, 4 (8 + 12 + 6) bytes. */
+WEFT_TEST(Sample, OfAProductIsWhatItsWordsSay)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    const weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    weft_sample_description how = {0};
+    weft_sample_call call;
+    double flops, bytes;
+    const int op = weft_op_find("matmul");
+    WEFT_CHECK_OK(weft_sample_describe(op, &how));
+    WEFT_CHECK_STR_EQ(how.operands[0], "xac xcb");
+    WEFT_CHECK_EQ_INT(how.sizes, 3);
+    WEFT_CHECK_OK(weft_sample_make(c, op, &o, &call));
+    WEFT_CHECK(call.smooth[0] && call.smooth[1] && call.n_in == 2);
+    WEFT_CHECK_EQ_INT(weft_size(call.in[0], 1), 4);
+    WEFT_CHECK_EQ_INT(weft_size(call.in[1], 0), 4);
+    WEFT_CHECK_OK(weft_sample_work(&call, &flops, &bytes));
+    WEFT_CHECK_NEAR(flops, 48, 0);
+    WEFT_CHECK_NEAR(bytes, 4 * (8 + 12 + 6), 0);
+    weft_ctx_close(c);
+}
+
+WEFT_TEST(Sample, IsTheSameAtEachCall)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    const weft_sample_options o = {.dtype = WEFT_F64, .sizes = {3, 4}};
+    weft_sample_call first, second;
+    const int op = weft_op_find("add");
+    WEFT_CHECK_OK(weft_sample_make(c, op, &o, &first));
+    WEFT_CHECK_OK(weft_sample_make(c, op, &o, &second));
+    for (int k = 0; k < 2; k++)
+        WEFT_CHECK(weft_item(c, weft_all(weft_eq(first.in[k], second.in[k]), WEFT_ALL, false)) == 1);
+    WEFT_CHECK(weft_item(c, weft_any(weft_eq(first.in[0], first.in[1]), WEFT_ALL, false)) == 0);
+    weft_ctx_close(c);
+}
+
+static void refused(weft_ctx *c, int op, const weft_sample_options *o, weft_status status, const char *text)
+{
+    weft_sample_call call;
+    WEFT_CHECK_STATUS(weft_sample_make(c, op, o, &call), status);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), text);
+    WEFT_CHECK_EQ_INT(call.n_in, 0);
+    WEFT_CHECK_STATUS(weft_sample_make(c, op, o, &call), status); /* it sticks */
+    weft_ctx_clear(c);
+}
+
+WEFT_TEST(Sample, TellsWhatIsWrong)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    const int op = weft_op_find("linear");
+    weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    weft_sample_description how = {0};
+    weft_sample_call call;
+    double flops, bytes;
+    WEFT_CHECK_STATUS(weft_sample_describe(-1, &how), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_sample_describe(weft_op_count(), &how), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_sample_describe(op, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_sample_make(NULL, op, &o, &call), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_NULL_ARGUMENT); /* what was not made */
+    WEFT_CHECK_STATUS(weft_sample_run(NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_sample_work(NULL, &flops, &bytes), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK(!weft_sample_result(NULL));
+    refused(c, op, NULL, WEFT_E_NULL_ARGUMENT, "needs options");
+    refused(c, -1, &o, WEFT_E_INVALID, "no operation of that index");
+    refused(c, weft_op_count(), &o, WEFT_E_INVALID, "no operation of that index");
+    o.recipe = 99;
+    refused(c, op, &o, WEFT_E_INVALID, "linear has 2 recipes, not number 99");
+    o = (weft_sample_options){.dtype = WEFT_F32, .sizes = {2, -3, 4}};
+    refused(c, op, &o, WEFT_E_INVALID, "size b of linear is -3");
+    o = (weft_sample_options){.dtype = (weft_dtype)77, .sizes = {2, 3, 4}};
+    refused(c, op, &o, WEFT_E_DTYPE, "dtype");
+    o = (weft_sample_options){.dtype = WEFT_F32, .sizes = {(int64_t)1 << 40, (int64_t)1 << 40, 4}};
+    refused(c, weft_op_find("add"), &o, WEFT_E_SHAPE, "");
+    o = (weft_sample_options){.struct_size = 3, .dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    refused(c, op, &o, WEFT_E_INVALID, "struct_size");
+    weft_ctx_close(c);
+}
+
+WEFT_TEST(Sample, CallsBeyondTheirPlacesAreErrors)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    const weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3}};
+    weft_sample_call call;
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("unbind"), &o, &call));
+    call.i[1] = 1000;
+    WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_UNSUPPORTED);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "room for 12 results");
+    weft_ctx_clear(c);
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("sgd_step"), &o, &call));
+    call.i[0] = 7;
+    WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_INVALID);
+    weft_ctx_clear(c);
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("concat"), &o, &call));
+    call.n_in = 25;
+    WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_INVALID);
+    weft_ctx_clear(c);
+    call.n_in = 2;
+    call.in[1] = NULL;
+    WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(c);
+    weft_ctx_close(c);
+}
