@@ -1,6 +1,11 @@
-/* gen_ops.c - prints include/weft/ops.h (argument "header") or docs/ops.md ("docs") from the table, its only input. */
+/* gen_ops.c - two programs: weft_gen_ops prints include/weft/ops.h from the table, its only input, because the library
+ * cannot be built without that header; weft_gen_docs prints docs/ops.md, and takes derivatives in words from the
+ * library's records. */
 #include <stdio.h>
 #include <string.h>
+#ifdef WEFT_GEN_DOCS
+#include <weft/sample.h>
+#endif
 
 typedef struct row {
     const char *name, *family, *result, *params, *doc, *formula, *gradient, *gradient_b, *note;
@@ -67,6 +72,7 @@ static void print_prototype(const row *r, const char *prefix)
         fputs(r->params, stdout);
 }
 
+#ifndef WEFT_GEN_DOCS
 static void print_header(void)
 {
     puts("/* ops.h - every operation. GENERATED from src/core/ops.def (target update_ops): do not edit.\n"
@@ -98,6 +104,12 @@ static void print_header(void)
     puts("#endif\n#endif");
 }
 
+int main(void)
+{
+    print_header();
+    return 0;
+}
+#else
 /* A formula in a Markdown table cell: bars would end the cell. */
 static void print_code(const char *text)
 {
@@ -110,9 +122,17 @@ static void print_code(const char *text)
     putchar('`');
 }
 
+/* The derivative of what has no formula. */
+static void print_words(const char *name)
+{
+    weft_sample_description how = {0};
+    if (weft_sample_describe(weft_op_find(name), &how) == WEFT_OK && how.gradient)
+        printf("\nGradient: %s.\n", how.gradient);
+}
+
 static void print_docs(void)
 {
-    puts("# Operations\n\nGenerated from `src/core/ops.def` (target `update_ops`): do not edit. In formulas `M(f)` is "
+    puts("# Operations\n\nGenerated from `src/core/ops.def` (target `update_docs`): do not edit. In formulas `M(f)` is "
          "the math\n"
          "function f for the dtype, `K(c)` a constant of it, `p` and `q` the operation's numbers, `y` its result, `g` "
          "the\n"
@@ -139,20 +159,18 @@ static void print_docs(void)
                     print_code(r->gradient_b);
                 }
                 putchar('\n');
-            } else if (strcmp(r->family, "custom") == 0 && r->note[0]) {
-                printf("\nNot differentiable: %s.\n", r->note);
+                continue;
             }
+            if (strcmp(r->family, "custom") == 0 && r->note[0])
+                printf("\nNot differentiable: %s.\n", r->note);
+            print_words(r->name);
         }
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    if (argc == 2 && strcmp(argv[1], "header") == 0)
-        print_header();
-    else if (argc == 2 && strcmp(argv[1], "docs") == 0)
-        print_docs();
-    else
-        return fputs("usage: weft_gen_ops header|docs\n", stderr), 2;
+    print_docs();
     return 0;
 }
+#endif
