@@ -1,6 +1,7 @@
 /* vjp_layers.c - derivatives of products, convolutions, pooling, softmax, normalisation, losses. Where a fused kernel
  * exists it runs for the first order; the composition from public operations serves gradients of gradients. */
 #include <math.h>
+#include "core/op_def.h"
 #include "vjp.h"
 
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out)
@@ -11,7 +12,8 @@ weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_
         arrays[k] = in[k] ? &in[k]->a : NULL;
     for (int k = 0; k < n_out; k++)
         outs[k] = out[k] ? &out[k]->a : NULL;
-    return weft__run_kernel(v->ctx, op, arrays, n_in, outs, n_out, v->attrs);
+    const bool has_attrs = weft__defs[op]->n_ints + weft__defs[op]->n_reals > 0;
+    return weft__run_kernel(v->ctx, op, arrays, n_in, outs, n_out, has_attrs ? v->attrs : NULL);
 }
 
 /* An uninitialised tensor like operand k, if its gradient is wanted. */

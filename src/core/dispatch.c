@@ -287,6 +287,10 @@ static inline __attribute__((always_inline)) bool ask(weft_ctx *ctx, int op, wef
     q->n_in = n;
     q->in = arrays;
     q->attrs = attrs;
+    if (!def->any_length) {
+        attrs->ni = def->n_ints;
+        attrs->nf = def->n_reals;
+    }
     q->records = records && def->vjp && ctx->grad_enabled;
     q->describe = weft__describe;
     q->tensors = in;
@@ -314,7 +318,6 @@ static inline __attribute__((always_inline)) bool complete(weft_ctx *ctx, int op
     weft__infer q;
     weft__attrs none;
     bool plain;
-    none.ni = none.nf = 0;
     if (!ask(ctx, op, in, n, attrs ? attrs : &none, arrays, &q, &plain))
         return false;
     if (weft__ops[op].family == WEFT__VIEW)

@@ -133,6 +133,10 @@ typedef struct weft__op_def {
     uint8_t agreement[WEFT__MAX_DEF_RESULTS];
     weft__effect effect;
 
+    int n_ints, n_reals; /* of the attributes (attrs.h) */
+    bool any_length;     /* they are a list: n_ints at most */
+    uint32_t varying;    /* what a call in the next step of a training loop may have otherwise: WEFT__VARIES bits */
+
     weft__promotion promotion;
     bool (*infer)(weft__infer *q); /* NULL: kernels of other rows, which make their own results */
 

@@ -86,7 +86,7 @@ CALL(attention)
     c->out[0] = weft_attention(c->in[0], c->in[1], c->in[2], c->f[0], c->i[0] != 0);
 }
 
-WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED),
+WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED), ATTRS(attention),
              INFER(infer_attention, JOIN), RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_attention, IN_STEPS, READS(FIRST | SECOND | THIRD | RESULT), ATTENTION_GRAD,
                         GRADIENT("with p the probabilities and ds = p (g v^T - rowsum(p g v^T)): of q: scale ds k; of "
@@ -95,8 +95,8 @@ WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, 
              SAMPLE(call_attention, RECIPE("xabcd xabcd xabcd", "1; 0"), RECIPE("x23a8 x23b8 x23b5", "1; 0"),
                     RECIPE("xab xab xab", "0; 0.3")))
 WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
-             OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED), NO_INFER,
-             RESULTS(0, DERIVED, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
+             OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED),
+             ATTRS(attention), NO_INFER, RESULTS(0, DERIVED, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(gradient_terms, gradient_flops, weft__bytes_once), SAMPLE_OF(ATTENTION))
 
 /* ---- Front ends ---- */
@@ -104,6 +104,6 @@ WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
 weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal)
 {
     weft_tensor *in[] = {q, k, v};
-    weft__attrs attrs = {WEFT__COUNTS(attention), .attention = {.causal = causal, .scale = scale}};
+    weft__attrs attrs = {.attention = {.causal = causal, .scale = scale}};
     return weft__apply(WEFT_OP_ATTENTION, in, 3, &attrs);
 }

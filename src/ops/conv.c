@@ -169,23 +169,23 @@ CALL(conv2d_weight)
     c->out[0] = weft_conv2d_weight(c->in[0], c->in[1], c->i, is_plain(c->i + 2) ? NULL : &params);
 }
 
-WEFT__DEFINE(CONV2D, conv2d, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL), INFER(infer_conv2d, JOIN), RESULTS(1, SUMMED),
-             EFFECT(PURE),
+WEFT__DEFINE(CONV2D, conv2d, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL), ATTRS(conv), INFER(infer_conv2d, JOIN),
+             RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_conv2d, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("of x: conv2d_transpose(g, w); of w: conv2d_weight(x, g); of b: the sum of g over N, "
                                  "H', W'")),
              WORK(by_filter, result_by_filter, weft__bytes_once),
              SAMPLE(call_conv2d, RECIPE("xabcd xbb33 xb", "1 1 1 1 1 1 0 0 1"),
                     RECIPE("x2497 x6233 x6", "2 1 1 1 1 1 0 0 2"), RECIPE("xabcd x3b11 -", "1 1 0 0 1 1 0 0 1")))
-WEFT__DEFINE(CONV2D_TRANSPOSE, conv2d_transpose, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL),
+WEFT__DEFINE(CONV2D_TRANSPOSE, conv2d_transpose, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL), ATTRS(conv),
              INFER(infer_transpose, JOIN), RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_conv2d_transpose, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("of x: conv2d(g, w); of w: conv2d_weight(g, x); of b: the sum of g over N, H', W'")),
              WORK(by_channel, operand_by_filter, weft__bytes_once),
              SAMPLE(call_conv2d_transpose, RECIPE("xabcd xbb33 xb", "1 1 1 1 1 1 0 0 1"),
                     RECIPE("x2457 x4333 x6", "2 1 1 1 1 1 0 0 2")))
-WEFT__DEFINE(CONV2D_WEIGHT, conv2d_weight, OPERANDS(FLOATS, FLOATS), INFER(infer_weight, JOIN), RESULTS(1, SUMMED),
-             EFFECT(PURE),
+WEFT__DEFINE(CONV2D_WEIGHT, conv2d_weight, OPERANDS(FLOATS, FLOATS), ATTRS(conv), INFER(infer_weight, JOIN),
+             RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_conv2d_weight, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("with u the gradient that arrives: of x: conv2d_transpose(g, u); of g: conv2d(x, u)")),
              WORK(by_channel, gradient_by_filter, weft__bytes_once),
@@ -201,8 +201,6 @@ static bool pack_params(weft_ctx *ctx, int op, const weft_conv2d_params *params,
     static const weft_conv2d_params none = {0};
     const weft_conv2d_params *p = params ? params : &none;
     weft__conv_attrs *a = &attrs->conv;
-    attrs->ni = WEFT__INTS_conv;
-    attrs->nf = 0;
     for (int d = 0; d < 2; d++) {
         if (!weft__field_fits(ctx, op, "stride", d, p->stride[d], 0, MOST, x) ||
             !weft__field_fits(ctx, op, "padding", d, p->padding[d], 0, MOST, x) ||

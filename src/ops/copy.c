@@ -28,14 +28,14 @@ CALL(count_nonfinite)
         c->out[0] = weft_scalar(c->ctx, WEFT_I64, (double)weft__count_nonfinite(c->ctx, &c->in[0]->a));
 }
 
-WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), INFER(infer_cast, AS_GIVEN), RESULTS(1, ELEMENTWISE),
-             EFFECT(PURE),
+WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(cast), INFER(infer_cast, AS_GIVEN),
+             RESULTS(1, ELEMENTWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_cast, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, cast to x's dtype")),
              MOVES, SAMPLE(call_cast, RECIPE("xab", "t")))
-WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_INFER, RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE, MOVES,
-             SAMPLE(call_copy, RECIPE("tab", "")))
-WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), NO_INFER, RESULTS(0, EXACT), EFFECT(PURE),
-             NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER, RESULTS(0, EXACT), EFFECT(PURE),
+             NO_DERIVATIVE, MOVES, SAMPLE(call_copy, RECIPE("tab", "")))
+WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), NO_ATTRS, NO_INFER, RESULTS(0, EXACT),
+             EFFECT(PURE), NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
              SAMPLE(call_count_nonfinite, RECIPE("rab", "")))
 
 /* ---- In place: the kernel writes to the memory of operand 0 ---- */
@@ -45,7 +45,7 @@ WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), NO_IN
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
     }                                                                                                                  \
-    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), NO_INFER,                         \
+    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), NO_ATTRS, NO_INFER,               \
                  RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                      \
                  SAMPLE(call_##name, RECIPE("rab oab", ""), RECIPE("rab o1b", "")))
 
@@ -74,17 +74,17 @@ static double overwriting_bytes(const weft__work *w)
 
 #define OVERWRITES WORK(weft__terms_one, weft__flops_each, overwriting_bytes)
 
-WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), NO_INFER,
+WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER,
              RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES,
              SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
-WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE),
-             NO_DERIVATIVE, OVERWRITES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
+WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), ATTRS(fill), NO_INFER, RESULTS(0, ELEMENTWISE),
+             EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
 
 /* ---- Makers ---- */
 
-#define MAKER(ID, name, effect, numbers)                                                                               \
-    WEFT__DEFINE(ID, name, NO_OPERANDS, NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(effect), NO_DERIVATIVE, MOVES,       \
-                 SAMPLE(call_##name, RECIPE("", numbers)))
+#define MAKER(ID, name, attributes, effect, numbers)                                                                   \
+    WEFT__DEFINE(ID, name, NO_OPERANDS, ATTRS(attributes), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(effect),          \
+                 NO_DERIVATIVE, MOVES, SAMPLE(call_##name, RECIPE("", numbers)))
 
 /* i: shape; f: value */
 CALL(fill)
@@ -123,12 +123,12 @@ CALL(bernoulli)
     c->out[0] = weft_bernoulli(c->ctx, WEFT_BOOL, c->i, c->ni, c->f[0]);
 }
 
-MAKER(FILL, fill, PURE, "a b; 0.75")
-MAKER(ARANGE, arange, PURE, "; 0 12 0.5")
-MAKER(RAND, rand, DRAWS, "a b; -1 1")
-MAKER(RANDN, randn, DRAWS, "a b; 0 1")
-MAKER(RANDINT, randint, DRAWS, "a b 0 9")
-MAKER(BERNOULLI, bernoulli, DRAWS, "a b; 0.25")
+MAKER(FILL, fill, fill, PURE, "a b; 0.75")
+MAKER(ARANGE, arange, arange, PURE, "; 0 12 0.5")
+MAKER(RAND, rand, rand, DRAWS, "a b; -1 1")
+MAKER(RANDN, randn, randn, DRAWS, "a b; 0 1")
+MAKER(RANDINT, randint, randint, DRAWS, "a b 0 9")
+MAKER(BERNOULLI, bernoulli, chance, DRAWS, "a b; 0.25")
 
 /* ---- Front ends ---- */
 

@@ -11,6 +11,9 @@
  *   INFER(function, promotion)        shape and dtype of the results (core/infer.h), and how operands get their dtype:
  *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, BESIDE_FIRST
  *   NO_INFER                          kernels that other rows run on results of their own
+ *   ATTRS(name)                       the attributes: the struct weft__NAME_attrs of core/attrs.h
+ *   ATTRS_LIST(name)                  the same, a list of sizes or dims: as many as the call has
+ *   NO_ATTRS
  *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
  *   EFFECT(effect)                    PURE, DRAWS, IN_PLACE or STEPS
  *   DERIVATIVE(rule, rounding, READS(...), fused, GRADIENT(text))
@@ -73,6 +76,11 @@ enum {
 #define NO_RESULTS .n_differentiable = 0, .n_out = 0, .agreement = {WEFT__DERIVED}
 #define INFER(function, how) .infer = function, .promotion = WEFT__##how
 #define NO_INFER .infer = NULL, .promotion = WEFT__AS_GIVEN
+#define ATTRS_OF(name, list)                                                                                           \
+    .n_ints = WEFT__INTS_##name, .n_reals = WEFT__REALS_##name, .varying = WEFT__VARYING_##name, .any_length = list
+#define ATTRS(name) ATTRS_OF(name, false)
+#define ATTRS_LIST(name) ATTRS_OF(name, true)
+#define NO_ATTRS ATTRS_OF(none, false)
 #define EFFECT(kind) .effect = WEFT__##kind
 #define READS(what) .reads = what, .reads_by = NULL
 #define READS_BY(function) .reads = 0, .reads_by = function
@@ -93,21 +101,21 @@ enum {
 
 /* A row with a kernel. DERIVATIVE has commas of its own, so that it counts as one part only in parentheses that its
  * macro takes away: hence the parts are passed on as they are. */
-#define WEFT__DEFINE(ID, NAME, operands, infers, results, effects, derivative, work, sample)                           \
-    WEFT__DEFINE_(ID, NAME, operands, infers, results, effects, derivative, work, sample)
+#define WEFT__DEFINE(ID, NAME, operands, attributes, infers, results, effects, derivative, work, sample)               \
+    WEFT__DEFINE_(ID, NAME, operands, attributes, infers, results, effects, derivative, work, sample)
 #define WEFT__DEFINE_(ID, NAME, ...)                                                                                   \
     extern const weft__op_def weft__def_##NAME;                                                                        \
     const weft__op_def weft__def_##NAME = {.op = WEFT_OP_##ID, __VA_ARGS__};
 
 /* A view: no kernel; its derivative is a view, too, and reads nothing. words NULL, for detach: it has no gradient. */
-#define WEFT__DEFINE_VIEW(ID, NAME, infers, rule, words, sample)                                                       \
-    WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), INFER(infers, AS_GIVEN), RESULTS(1, EXACT), EFFECT(PURE),   \
-                  DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                                     \
+#define WEFT__DEFINE_VIEW(ID, NAME, attributes, infers, rule, words, sample)                                           \
+    WEFT__DEFINE_(ID, NAME, OPERANDS(ANY_DTYPE | STRIDED), attributes, INFER(infers, AS_GIVEN), RESULTS(1, EXACT),     \
+                  EFFECT(PURE), DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                       \
                   WORK(weft__terms_one, weft__flops_none, weft__bytes_none), sample)
 
 /* A composite: no kernel and no node of its own, only what is called and how much that is at least. */
 #define WEFT__DEFINE_COMPOSITE(ID, NAME, words, work, sample)                                                          \
-    WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_INFER, NO_RESULTS, EFFECT(PURE), .vjp = NULL, .rounds_once = true,         \
-                  .fused = -1, READS(NOTHING), words, work, sample)
+    WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_ATTRS, NO_INFER, NO_RESULTS, EFFECT(PURE), .vjp = NULL,                    \
+                  .rounds_once = true, .fused = -1, READS(NOTHING), words, work, sample)
 
 #endif

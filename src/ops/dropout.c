@@ -16,13 +16,13 @@ CALL(dropout)
     c->out[0] = weft_dropout(c->in[0], c->f[0], c->i[0] != 0);
 }
 
-WEFT__DEFINE(DROPOUT, dropout, OPERANDS(FLOATS), INFER(infer_dropout, AS_GIVEN), RESULTS(1, ELEMENTWISE, EXACT),
-             EFFECT(DRAWS),
+WEFT__DEFINE(DROPOUT, dropout, OPERANDS(FLOATS), ATTRS(chance), INFER(infer_dropout, AS_GIVEN),
+             RESULTS(1, ELEMENTWISE, EXACT), EFFECT(DRAWS),
              DERIVATIVE(weft__vjp_dropout, IN_STEPS, READS(NOTHING), DROPOUT_GRAD,
                         GRADIENT("g / (1 - p) where the element was kept, 0 elsewhere; when not training g")),
              EACH, SAMPLE(call_dropout, RECIPE("xab", "1; 0.25")))
-WEFT__DEFINE(DROPOUT_GRAD, dropout_grad, OPERANDS(FLOATS, TRUTHS), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(PURE),
-             NO_DERIVATIVE, EACH, SAMPLE_OF(DROPOUT))
+WEFT__DEFINE(DROPOUT_GRAD, dropout_grad, OPERANDS(FLOATS, TRUTHS), ATTRS(dropout_grad), NO_INFER,
+             RESULTS(0, ELEMENTWISE), EFFECT(PURE), NO_DERIVATIVE, EACH, SAMPLE_OF(DROPOUT))
 
 /* ---- Front ends ---- */
 
@@ -36,7 +36,7 @@ weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
     if (!(p >= 0 && p <= 1)) {
         weft__fail(ctx, OP, WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]; x is %s", p, weft__describe(x).s);
     } else if (weft__need_float(ctx, OP, "x", x)) {
-        weft__attrs attrs = {WEFT__COUNTS(chance), .chance = {.seed = (int64_t)ctx->seed, .p = p}};
+        weft__attrs attrs = {.chance = {.seed = (int64_t)ctx->seed, .p = p}};
         y = x;
         if (training && p > 0) {
             attrs.chance.call = (int64_t)ctx->random_call++;

@@ -58,8 +58,6 @@ weft_tensor *weft__unary(int op, weft_tensor *x, double p, double q)
     weft_ctx *ctx = weft__begin(op, &x, 1);
     if (!ctx)
         return NULL;
-    attrs.ni = 0;
-    attrs.nf = has_numbers ? WEFT__REALS_scalar : 0;
     attrs.scalar.p = p;
     attrs.scalar.q = q;
     const bool fits = !has_numbers || weft__scalars_fit(ctx, op, p, q, x);

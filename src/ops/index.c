@@ -82,13 +82,15 @@ static bool infer_embedding(weft__infer *q)
     return true;
 }
 
-#define TAKES(ID, name, words, ...)                                                                                    \
-    WEFT__DEFINE(ID, name, OPERANDS(ANY_DTYPE, POSITIONS), INFER(infer_##name, AS_GIVEN), RESULTS(1, EXACT),           \
-                 EFFECT(PURE), DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),   \
+#define TAKES(ID, name, attributes, words, ...)                                                                        \
+    WEFT__DEFINE(ID, name, OPERANDS(ANY_DTYPE, POSITIONS), ATTRS(attributes), INFER(infer_##name, AS_GIVEN),           \
+                 RESULTS(1, EXACT), EFFECT(PURE),                                                                      \
+                 DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),                 \
                  WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_##name, __VA_ARGS__))
 #define ADDS(ID, name, words, ...)                                                                                     \
-    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS, POSITIONS, NUMBERS), INFER(infer_##name, JOIN), RESULTS(1, SUMMED),       \
-                 EFFECT(PURE), DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),   \
+    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS, POSITIONS, NUMBERS), ATTRS(along), INFER(infer_##name, JOIN),             \
+                 RESULTS(1, SUMMED), EFFECT(PURE),                                                                     \
+                 DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(SECOND), NO_KERNEL, GRADIENT(words)),                 \
                  WORK(added_terms, weft__flops_each, weft__bytes_once), SAMPLE(call_##name, __VA_ARGS__))
 
 /* All of src may go to one element. */
@@ -124,12 +126,12 @@ CALL(index_add)
     c->out[0] = weft_index_add(c->in[0], c->in[1], c->in[2], c->i[0]);
 }
 
-TAKES(GATHER, gather, "scatter_add of g to zeros of x's shape by the same index", RECIPE("xab iab<b", "1"),
+TAKES(GATHER, gather, along, "scatter_add of g to zeros of x's shape by the same index", RECIPE("xab iab<b", "1"),
       RECIPE("xab ia5<b", "1"))
-TAKES(INDEX_SELECT, index_select, "index_add of g to zeros of x's shape by the same index", RECIPE("xab ia<a", "0"),
-      RECIPE("xab i9<b", "1"))
-TAKES(EMBEDDING, embedding, "rows of g, added up at the rows of weight that they came from", RECIPE("xab ia<a", ""),
-      RECIPE("xab i45<a", ""))
+TAKES(INDEX_SELECT, index_select, along, "index_add of g to zeros of x's shape by the same index",
+      RECIPE("xab ia<a", "0"), RECIPE("xab i9<b", "1"))
+TAKES(EMBEDDING, embedding, none, "rows of g, added up at the rows of weight that they came from",
+      RECIPE("xab ia<a", ""), RECIPE("xab i45<a", ""))
 ADDS(SCATTER_ADD, scatter_add, "of x: g; of src: gather of g by the same index", RECIPE("xab iab<b xab", "1"),
      RECIPE("xa5 iab<5 xab", "1"))
 ADDS(INDEX_ADD, index_add, "of x: g; of src: index_select of g by the same index", RECIPE("xab ia<a xab", "0"),
@@ -140,34 +142,33 @@ ADDS(INDEX_ADD, index_add, "of x: g; of src: index_select of g by the same index
 weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim)
 {
     weft_tensor *in[] = {x, index};
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_GATHER, in, 2, &attrs);
 }
 
 weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
 {
     weft_tensor *in[] = {x, index, src};
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_SCATTER_ADD, in, 3, &attrs);
 }
 
 weft_tensor *weft_index_select(weft_tensor *x, weft_tensor *index, int64_t dim)
 {
     weft_tensor *in[] = {x, index};
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_INDEX_SELECT, in, 2, &attrs);
 }
 
 weft_tensor *weft_index_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim)
 {
     weft_tensor *in[] = {x, index, src};
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_INDEX_ADD, in, 3, &attrs);
 }
 
 weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index)
 {
     weft_tensor *in[] = {weight, index};
-    weft__attrs attrs = {WEFT__COUNTS(along)};
-    return weft__apply(WEFT_OP_EMBEDDING, in, 2, &attrs);
+    return weft__apply(WEFT_OP_EMBEDDING, in, 2, NULL);
 }

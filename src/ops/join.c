@@ -58,15 +58,17 @@ CALL(flip)
     c->out[0] = weft_flip(c->in[0], c->i, c->ni);
 }
 
-WEFT__DEFINE(CONCAT, concat, LIST_OF(ANY_DTYPE | STRIDED), INFER(infer_concat, JOIN), RESULTS(1, EXACT), EFFECT(PURE),
+WEFT__DEFINE(CONCAT, concat, LIST_OF(ANY_DTYPE | STRIDED), ATTRS(along), INFER(infer_concat, JOIN), RESULTS(1, EXACT),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_concat, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,
                         GRADIENT("of each operand its slice of g")),
              MOVES, SAMPLE(call_concat, RECIPE("xab xab", "1"), RECIPE("xab xa5 xa1", "-1")))
-WEFT__DEFINE(PAD, pad, OPERANDS(ANY_DTYPE | STRIDED), INFER(infer_pad, AS_GIVEN), RESULTS(1, ELEMENTWISE), EFFECT(PURE),
+WEFT__DEFINE(PAD, pad, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(pad), INFER(infer_pad, AS_GIVEN), RESULTS(1, ELEMENTWISE),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_pad, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("the inner part of g")), MOVES,
              SAMPLE(call_pad, RECIPE("xab", "1 0 0 2; 0.5")))
-WEFT__DEFINE(FLIP, flip, OPERANDS(ANY_DTYPE | STRIDED), INFER(weft__infer_like, AS_GIVEN), RESULTS(1, EXACT),
-             EFFECT(PURE),
+WEFT__DEFINE(FLIP, flip, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(flip), INFER(weft__infer_like, AS_GIVEN),
+             RESULTS(1, EXACT), EFFECT(PURE),
              DERIVATIVE(weft__vjp_flip, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, flipped back")), MOVES,
              SAMPLE(call_flip, RECIPE("xab", "1"), RECIPE("xab", "0 1")))
 
@@ -82,8 +84,6 @@ weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
     const size_t bytes = sizeof(weft_tensor *) * (size_t)n;
     weft_tensor **in = weft__host_alloc(ctx, bytes), *y = NULL, *out[1];
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_along;
-    attrs.nf = 0;
     attrs.along.dim = dim;
     if (!in) {
         weft__fail(ctx, WEFT_OP_CONCAT, WEFT_E_NOMEM, "out of memory for %d operands", n);
@@ -108,7 +108,7 @@ weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *afte
             ctx, OP, WEFT_E_SHAPE, "%s needs before and after with %d sizes each; %d were given, before %s, after %s",
             weft__describe(x).s, x->a.ndim, ndim, before ? "at an address" : "NULL", after ? "at an address" : "NULL");
     } else {
-        weft__attrs attrs = {WEFT__COUNTS(pad), .pad = {.value = value}};
+        weft__attrs attrs = {.pad = {.value = value}};
         for (int d = 0; d < ndim; d++) {
             attrs.pad.before[d] = before[d];
             attrs.pad.after[d] = after[d];
@@ -125,7 +125,7 @@ weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim)
     if (!ctx)
         return NULL;
     const int mask = weft__dim_mask(ctx, WEFT_OP_FLIP, x, dims, ndim);
-    weft__attrs attrs = {WEFT__COUNTS(flip), .flip = {.dims = mask}};
+    weft__attrs attrs = {.flip = {.dims = mask}};
     if (mask >= 0)
         y = weft__complete(ctx, WEFT_OP_FLIP, &x, 1, &attrs, out) ? out[0] : NULL;
     return weft__leave_with(ctx, y);

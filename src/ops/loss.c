@@ -34,16 +34,16 @@ CALL(cross_entropy_with)
 }
 
 WEFT__DEFINE(
-    CROSS_ENTROPY_WITH, cross_entropy_with, OPERANDS(FLOATS, POSITIONS), INFER(infer_cross_entropy, AS_GIVEN),
-    RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
+    CROSS_ENTROPY_WITH, cross_entropy_with, OPERANDS(FLOATS, POSITIONS), ATTRS(cross_entropy),
+    INFER(infer_cross_entropy, AS_GIVEN), RESULTS(1, ROWWISE, ROWWISE), EFFECT(PURE),
     DERIVATIVE(weft__vjp_cross_entropy_with, IN_STEPS, READS(FIRST | SECOND), CROSS_ENTROPY_GRAD,
                GRADIENT("g (softmax(logits) - q), q = (1 - s) [class = target] + s / C; for the mean over rows "
                         "that count; 0 in the others")),
     WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
     SAMPLE(call_cross_entropy_with, RECIPE("xab ka<b", "-100 2; 0.1"), RECIPE("xab ka<b", "-100 0; 0"),
            RECIPE("xab ka<b", "-100 1; 0.1")))
-WEFT__DEFINE(CROSS_ENTROPY_GRAD, cross_entropy_grad, OPERANDS(FLOATS, POSITIONS, FLOATS, FLOATS), NO_INFER,
-             RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
+WEFT__DEFINE(CROSS_ENTROPY_GRAD, cross_entropy_grad, OPERANDS(FLOATS, POSITIONS, FLOATS, FLOATS), ATTRS(cross_entropy),
+             NO_INFER, RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once), SAMPLE_OF(CROSS_ENTROPY_WITH))
 
 /* ---- Front ends ---- */
@@ -53,7 +53,6 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
 {
     weft_tensor *in[] = {logits, target};
     weft__attrs attrs = {
-        WEFT__COUNTS(cross_entropy),
         .cross_entropy = {.reduction = reduction, .ignore_index = ignore_index, .label_smoothing = label_smoothing}};
     return weft__apply(WEFT_OP_CROSS_ENTROPY_WITH, in, 2, &attrs);
 }

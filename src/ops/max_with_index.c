@@ -51,7 +51,8 @@ CALL(min_with_index)
 
 #define BEST(ID, name, which)                                                                                          \
     WEFT__DEFINE(                                                                                                      \
-        ID, name, OPERANDS(NUMBERS | STRIDED), INFER(infer_best, AS_GIVEN), RESULTS(1, EXACT, EXACT), EFFECT(PURE),    \
+        ID, name, OPERANDS(NUMBERS | STRIDED), ATTRS(reduce), INFER(infer_best, AS_GIVEN), RESULTS(1, EXACT, EXACT),   \
+        EFFECT(PURE),                                                                                                  \
         DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,                                           \
                    GRADIENT("of the values: g at the place of the first " which ", 0 elsewhere; the index has none")), \
         WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                   \
@@ -66,7 +67,7 @@ static weft_status best_with_index(int op, weft_tensor *x, int64_t dim, bool kee
     if (!ctx)
         return weft__refused(x);
     const int d = weft__need_rank(ctx, op, "x", x, 1, WEFT__MAX_DIMS) ? weft__dim(ctx, op, x, dim) : -1;
-    weft__attrs attrs = {.ni = WEFT__INTS_reduce, .reduce = {.dims = d < 0 ? 0 : 1 << d, .keepdim = keepdim}};
+    weft__attrs attrs = {.reduce = {.dims = d < 0 ? 0 : 1 << d, .keepdim = keepdim}};
     return weft__end_several(ctx, d >= 0 && weft__complete_choice(ctx, op, x, &attrs, out), out, y, 2);
 }
 

@@ -89,7 +89,7 @@ CALL(batch_norm)
     }
 }
 
-WEFT__DEFINE(LAYER_NORM, layer_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS | OR_NULL),
+WEFT__DEFINE(LAYER_NORM, layer_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS | OR_NULL), ATTRS(norm),
              INFER(infer_rows, BESIDE_FIRST), RESULTS(1, ROWWISE, SUMMED, POSITIVE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_layer_norm, IN_STEPS, READS(FIRST | SECOND), LAYER_NORM_GRAD,
                         GRADIENT("with n the normalised x and h = g w: of x: (h - mean(h) - n mean(h n)) / std; of w: "
@@ -97,22 +97,22 @@ WEFT__DEFINE(LAYER_NORM, layer_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS |
              WORK(normalised, weft__flops_each, weft__bytes_once),
              SAMPLE(call_layer_norm, RECIPE("xab pb xb", "; 1e-5"), RECIPE("xab - -", "; 1e-5"),
                     RECIPE("x3ab pab -", "; 0.1")))
-WEFT__DEFINE(LAYER_NORM_GRAD, layer_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS, FLOATS), NO_INFER,
-             RESULTS(0, DERIVED, DERIVED, SUMMED), EFFECT(PURE), NO_DERIVATIVE,
+WEFT__DEFINE(LAYER_NORM_GRAD, layer_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS, FLOATS), ATTRS(norm),
+             NO_INFER, RESULTS(0, DERIVED, DERIVED, SUMMED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(normalised_or_rows, weft__flops_each, weft__bytes_once), SAMPLE_OF(LAYER_NORM))
 
-WEFT__DEFINE(RMS_NORM, rms_norm, OPERANDS(FLOATS, FLOATS | OR_NULL), INFER(infer_rows, BESIDE_FIRST),
+WEFT__DEFINE(RMS_NORM, rms_norm, OPERANDS(FLOATS, FLOATS | OR_NULL), ATTRS(norm), INFER(infer_rows, BESIDE_FIRST),
              RESULTS(1, ROWWISE, POSITIVE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_rms_norm, IN_STEPS, READS(FIRST | SECOND), RMS_NORM_GRAD,
                         GRADIENT("with n the normalised x and h = g w: of x: (h - n mean(h n)) / rms; of w: the sum of "
                                  "g n")),
              WORK(normalised, weft__flops_each, weft__bytes_once),
              SAMPLE(call_rms_norm, RECIPE("xab pb", "; 1e-5"), RECIPE("xab -", "; 0.1")))
-WEFT__DEFINE(RMS_NORM_GRAD, rms_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS), NO_INFER,
+WEFT__DEFINE(RMS_NORM_GRAD, rms_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS), ATTRS(norm), NO_INFER,
              RESULTS(0, DERIVED, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(normalised_or_rows, weft__flops_each, weft__bytes_once), SAMPLE_OF(RMS_NORM))
 
-WEFT__DEFINE(BATCH_NORM, batch_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS | OR_NULL),
+WEFT__DEFINE(BATCH_NORM, batch_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS | OR_NULL), ATTRS(batch_norm),
              INFER(infer_channels, BESIDE_FIRST), RESULTS(1, ROWWISE, SUMMED, POSITIVE, POSITIVE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_batch_norm, IN_STEPS, READS(FIRST | SECOND), BATCH_NORM_GRAD,
                         GRADIENT("per channel as layer_norm; by running values: g w / sqrt(var + eps)")),
@@ -120,8 +120,8 @@ WEFT__DEFINE(BATCH_NORM, batch_norm, OPERANDS(FLOATS, FLOATS | OR_NULL, FLOATS |
              SAMPLE(call_batch_norm, RECIPE("xabcd pb xb - -", "1; 0.1 1e-5"),
                     RECIPE("xabcd pb xb rb qb", "1; 0.1 1e-5"), RECIPE("xabcd pb xb rb qb", "0; 0.1 1e-5"),
                     RECIPE("xab - - - -", "1; 0.1 0.1")))
-WEFT__DEFINE(BATCH_NORM_GRAD, batch_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS, FLOATS), NO_INFER,
-             RESULTS(0, DERIVED, DERIVED, SUMMED), EFFECT(PURE), NO_DERIVATIVE,
+WEFT__DEFINE(BATCH_NORM_GRAD, batch_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS | OR_NULL, FLOATS, FLOATS),
+             ATTRS(batch_norm), NO_INFER, RESULTS(0, DERIVED, DERIVED, SUMMED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(weft__terms_channels, weft__flops_each, weft__bytes_once), SAMPLE_OF(BATCH_NORM))
 
 /* ---- Front ends ---- */
@@ -129,14 +129,14 @@ WEFT__DEFINE(BATCH_NORM_GRAD, batch_norm_grad, OPERANDS(FLOATS, FLOATS, FLOATS |
 weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps)
 {
     weft_tensor *in[] = {x, w, b};
-    weft__attrs attrs = {WEFT__COUNTS(norm), .norm = {.eps = eps}};
+    weft__attrs attrs = {.norm = {.eps = eps}};
     return weft__apply(WEFT_OP_LAYER_NORM, in, 3, &attrs);
 }
 
 weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps)
 {
     weft_tensor *in[] = {x, w};
-    weft__attrs attrs = {WEFT__COUNTS(norm), .norm = {.eps = eps}};
+    weft__attrs attrs = {.norm = {.eps = eps}};
     return weft__apply(WEFT_OP_RMS_NORM, in, 2, &attrs);
 }
 
@@ -182,7 +182,7 @@ static weft_tensor *apply_batch(weft_ctx *ctx, weft_tensor **in, double momentum
 {
     weft_tensor *running[] = {in[3], in[4]}, *out[4];
     const int64_t channels = in[0]->a.shape[1], n = channels > 0 ? in[0]->a.count / channels : 0;
-    weft__attrs attrs = {WEFT__COUNTS(batch_norm), .batch_norm = {.eps = eps}};
+    weft__attrs attrs = {.batch_norm = {.eps = eps}};
     if (!weft__complete(ctx, WEFT_OP_BATCH_NORM, in, 3, &attrs, out))
         return NULL;
     if (n > 0 && (running[0] || running[1])) {
@@ -211,7 +211,7 @@ weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
                              weft_tensor *running_var, const weft_batch_norm_params *params)
 {
     weft_batch_norm_params p;
-    weft__attrs attrs = {WEFT__COUNTS(batch_norm)};
+    weft__attrs attrs = {.batch_norm = {.eps = 0}};
     weft_tensor *in[] = {x, w, b, running_mean, running_var}, *y = NULL;
     weft_ctx *ctx = weft__enter(WEFT_OP_BATCH_NORM, in, 5, 30u);
     if (!ctx)

@@ -72,18 +72,19 @@ CALL(avg_unpool2d)
 }
 
 /* The index of each largest element is kept, and is all that the derivative reads. */
-WEFT__DEFINE(MAX_POOL2D, max_pool2d, OPERANDS(FLOATS), INFER(infer_pooled, AS_GIVEN), RESULTS(1, EXACT, EXACT),
-             EFFECT(PURE),
+WEFT__DEFINE(MAX_POOL2D, max_pool2d, OPERANDS(FLOATS), ATTRS(pool), INFER(infer_pooled, AS_GIVEN),
+             RESULTS(1, EXACT, EXACT), EFFECT(PURE),
              DERIVATIVE(weft__vjp_max_pool2d, ROUNDS_ONCE, READS(NOTHING), MAX_POOL2D_GRAD,
                         GRADIENT("g at the place of each window's largest element")),
              SUMS, SAMPLE(call_max_pool2d, RECIPE("xabcd", "2 2 2 2 0 0"), RECIPE("x2398", "3 2 2 2 1 1")))
-WEFT__DEFINE(MAX_POOL2D_GRAD, max_pool2d_grad, OPERANDS(FLOATS, POSITIONS), NO_INFER, RESULTS(0, SUMMED), EFFECT(PURE),
-             NO_DERIVATIVE, SUMS, SAMPLE_OF(MAX_POOL2D))
-WEFT__DEFINE(AVG_POOL2D, avg_pool2d, OPERANDS(FLOATS), INFER(infer_pooled, AS_GIVEN), RESULTS(1, SUMMED), EFFECT(PURE),
+WEFT__DEFINE(MAX_POOL2D_GRAD, max_pool2d_grad, OPERANDS(FLOATS, POSITIONS), ATTRS(pool), NO_INFER, RESULTS(0, SUMMED),
+             EFFECT(PURE), NO_DERIVATIVE, SUMS, SAMPLE_OF(MAX_POOL2D))
+WEFT__DEFINE(AVG_POOL2D, avg_pool2d, OPERANDS(FLOATS), ATTRS(pool), INFER(infer_pooled, AS_GIVEN), RESULTS(1, SUMMED),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_avg_pool2d, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("avg_unpool2d(g)")),
              SUMS, SAMPLE(call_avg_pool2d, RECIPE("xabcd", "2 2 2 2 0 0"), RECIPE("x2398", "3 2 2 2 1 1")))
-WEFT__DEFINE(AVG_UNPOOL2D, avg_unpool2d, OPERANDS(FLOATS), INFER(infer_unpooled, AS_GIVEN), RESULTS(1, SUMMED),
-             EFFECT(PURE),
+WEFT__DEFINE(AVG_UNPOOL2D, avg_unpool2d, OPERANDS(FLOATS), ATTRS(pool), INFER(infer_unpooled, AS_GIVEN),
+             RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_avg_unpool2d, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("avg_pool2d(g)")),
              SUMS, SAMPLE(call_avg_unpool2d, RECIPE("xabcd", "2c 2d 2 2 2 2 0 0"), RECIPE("x2355", "9 8 3 2 2 2 1 1")))
 
@@ -92,8 +93,6 @@ WEFT__DEFINE(AVG_UNPOOL2D, avg_unpool2d, OPERANDS(FLOATS), INFER(infer_unpooled,
 static bool pack_params(weft_ctx *ctx, int op, const weft_pool2d_params *p, const weft_tensor *x, weft__attrs *attrs)
 {
     enum { MOST = INT32_MAX - 1 };
-    attrs->ni = WEFT__INTS_pool;
-    attrs->nf = 0;
     if (!p) {
         weft__fail(ctx, op, WEFT_E_INVALID, "params is NULL, but must give the kernel's sizes; the operand is %s",
                    weft__describe(x).s);

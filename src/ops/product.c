@@ -79,12 +79,12 @@ CALL(linear_act)
 }
 
 WEFT__DEFINE(MATMUL, matmul, OPERANDS(FLOATS | STRIDED | BROADCAST_LEADING, FLOATS | STRIDED | BROADCAST_LEADING),
-             INFER(infer_matmul, JOIN), RESULTS(1, SUMMED), EFFECT(PURE),
+             NO_ATTRS, INFER(infer_matmul, JOIN), RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_matmul, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("of a: g b^T; of b: a^T g; summed over dims that were broadcast")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
              SAMPLE(call_matmul, RECIPE("xac xcb", ""), RECIPE("x3ac xcb", ""), RECIPE("xc x2cb", "")))
-WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), INFER(infer_linear, JOIN),
+WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), NO_ATTRS, INFER(infer_linear, JOIN),
              RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear, ROUNDS_ONCE, READS(FIRST | SECOND), LINEAR_GRAD,
                         GRADIENT("of x: g w; of w: g^T x; of b: the sum of g over the rows")),
@@ -106,8 +106,8 @@ static uint64_t activation_reads(const weft__attrs *attrs)
     }
 }
 
-WEFT__DEFINE(LINEAR_ACT, linear_act, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), INFER(infer_linear, JOIN),
-             RESULTS(1, SUMMED, SUMMED), EFFECT(PURE),
+WEFT__DEFINE(LINEAR_ACT, linear_act, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), ATTRS(linear),
+             INFER(infer_linear, JOIN), RESULTS(1, SUMMED, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear_act, IN_STEPS, READS_BY(activation_reads), LINEAR_GRAD,
                         GRADIENT("those of linear, after g times the activation's derivative")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
@@ -126,8 +126,8 @@ static double row_flops(const weft__work *w)
     return w->in[0] && w->in[0]->ndim > 0 ? 2 * weft__count(w->out[0]) * (double)w->in[0]->shape[0] : 0;
 }
 
-WEFT__DEFINE(LINEAR_GRAD, linear_grad, OPERANDS(FLOATS, FLOATS), NO_INFER, RESULTS(0, SUMMED, SUMMED), EFFECT(PURE),
-             NO_DERIVATIVE, WORK(row_terms, row_flops, weft__bytes_once), SAMPLE_OF(LINEAR))
+WEFT__DEFINE(LINEAR_GRAD, linear_grad, OPERANDS(FLOATS, FLOATS), NO_ATTRS, NO_INFER, RESULTS(0, SUMMED, SUMMED),
+             EFFECT(PURE), NO_DERIVATIVE, WORK(row_terms, row_flops, weft__bytes_once), SAMPLE_OF(LINEAR))
 
 /* ---- Front ends ---- */
 
@@ -164,6 +164,6 @@ weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)
 weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act)
 {
     weft_tensor *in[3] = {x, w, b};
-    weft__attrs attrs = {WEFT__COUNTS(linear), .linear = {.activation = act}};
+    weft__attrs attrs = {.linear = {.activation = act}};
     return weft__apply(WEFT_OP_LINEAR_ACT, in, 3, &attrs);
 }

@@ -54,8 +54,6 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim,
     if (!ctx)
         return NULL;
     const int mask = weft__dim_mask(ctx, op, x, dims, ndim);
-    attrs.ni = WEFT__INTS_reduce;
-    attrs.nf = 0;
     attrs.reduce = (weft__reduce_attrs){.dims = mask, .keepdim = keepdim};
     if (mask >= 0 && x->a.dtype == WEFT_BOOL && (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER))
         y = over_truths(ctx, op, x, &attrs);

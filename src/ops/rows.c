@@ -8,9 +8,9 @@
     ((uint64_t)((saves)&3) | ((saves)&WEFT__SAVES_Y ? WEFT__READS_RESULT(0) : 0)) /* x or a, b: operands 0, 1 */
 
 /* All parts but the effect: a row draws nothing and changes nothing. */
-#define RECORD(ID, NAME, operands, infers, results, derivative, work, sample)                                          \
+#define RECORD(ID, NAME, operands, attributes, infers, results, derivative, work, sample)                              \
     static const weft__op_def weft__def_##NAME = {                                                                     \
-        .op = WEFT_OP_##ID, operands, infers, results, EFFECT(PURE), derivative, work, sample};
+        .op = WEFT_OP_##ID, operands, attributes, infers, results, EFFECT(PURE), derivative, work, sample};
 #define EACH WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
 
 /* How many numbers a parenthesised list of parameters has, one or two, what is passed for them, and those of samples:
@@ -30,16 +30,17 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0]);                                                                             \
     }                                                                                                                  \
-    UNARY_ROW(ID, name, cls, saves, #dx, "")
+    UNARY_ROW(ID, name, cls, saves, none, #dx, "")
 /* f: p, q */
 #define WEFT_UNARY_P(ID, name, cls, saves, params, args, value, dx, lo, hi, kink, doc)                                 \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], GLUE(PASS_, ARITY params)(c->f));                                            \
     }                                                                                                                  \
-    UNARY_ROW(ID, name, cls, saves, #dx, GLUE(NUMBERS_, ARITY params))
-#define UNARY_ROW(ID, name, cls, saves, words, numbers)                                                                \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), INFER(weft__infer_like, JOIN_##cls), RESULTS(1, ELEMENTWISE),     \
+    UNARY_ROW(ID, name, cls, saves, scalar, #dx, GLUE(NUMBERS_, ARITY params))
+#define UNARY_ROW(ID, name, cls, saves, attributes, words, numbers)                                                    \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), ATTRS(attributes), INFER(weft__infer_like, JOIN_##cls),           \
+           RESULTS(1, ELEMENTWISE),                                                                                    \
            DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
                       ID, GRADIENT(words)),                                                                            \
            EACH, SAMPLE(call_##name, RECIPE("xab", numbers)))
@@ -48,7 +49,7 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0]);                                                                             \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), INFER(weft__infer_truth, AS_GIVEN), RESULTS(0, EXACT),               \
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED), NO_ATTRS, INFER(weft__infer_truth, AS_GIVEN), RESULTS(0, EXACT),     \
            NO_DERIVATIVE, EACH, SAMPLE(call_##name, RECIPE("xab", "")))
 #define CALL_BINARY(name)                                                                                              \
     CALL(name)                                                                                                         \
@@ -57,14 +58,14 @@
     }
 #define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
     CALL_BINARY(name)                                                                                                  \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED | BROADCAST, KIND_##cls | STRIDED | BROADCAST),                     \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED | BROADCAST, KIND_##cls | STRIDED | BROADCAST), NO_ATTRS,           \
            INFER(weft__infer_pair, JOIN_##cls), RESULTS(1, ELEMENTWISE),                                               \
            DERIVATIVE(weft__vjp_##name, WEFT__SAVES_##saves == WEFT__SAVES_NIL, READS(READ_BY(WEFT__SAVES_##saves)),   \
                       ID, GRADIENT("of a: " #da "; of b: " #db)),                                                      \
            EACH, SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
     CALL_BINARY(name)                                                                                                  \
-    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST),                           \
+    RECORD(ID, name, OPERANDS(NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST), NO_ATTRS,                 \
            INFER(weft__infer_comparison, JOIN), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                                \
            SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
 #define WEFT_TERNARY(ID, name, f, da, db, doc) /* one of two elements */                                               \
@@ -74,7 +75,7 @@
     }                                                                                                                  \
     RECORD(ID, name,                                                                                                   \
            OPERANDS(TRUTHS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST),       \
-           INFER(weft__infer_choice, JOIN), RESULTS(1, EXACT),                                                         \
+           NO_ATTRS, INFER(weft__infer_choice, JOIN), RESULTS(1, EXACT),                                               \
            DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID, GRADIENT("of a: " #da "; of b: " #db)), EACH,   \
            SAMPLE(call_##name, RECIPE("cab xab xab", ""), RECIPE("cb xa1b x1", "")))
 /* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims... Products of many
@@ -84,7 +85,7 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->ni > 1 ? c->i + 1 : NULL, c->ni - 1, c->i[0] != 0);                       \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), INFER(weft__infer_reduced, REDUCED_##cls),                        \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), ATTRS(reduce), INFER(weft__infer_reduced, REDUCED_##cls),         \
            RESULTS(GRADS_##grad, agrees), DERIVED_##grad(name, saves, words),                                          \
            WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                \
            SAMPLE(call_##name, RECIPE(NEAR_ONE(ID, "ab"), "0 -1"), RECIPE(NEAR_ONE(ID, "a5b"), "1 0 2"),               \

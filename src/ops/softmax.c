@@ -25,12 +25,12 @@ CALL(log_softmax)
 }
 
 #define SOFTMAX_ROW(ID, name, words)                                                                                   \
-    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), INFER(infer_softmax, JOIN_FLOATS), RESULTS(1, ROWWISE), EFFECT(PURE),     \
-                 DERIVATIVE(weft__vjp_##name, IN_STEPS, READS(RESULT), ID##_GRAD, GRADIENT(words)),                    \
+    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), ATTRS(along), INFER(infer_softmax, JOIN_FLOATS), RESULTS(1, ROWWISE),     \
+                 EFFECT(PURE), DERIVATIVE(weft__vjp_##name, IN_STEPS, READS(RESULT), ID##_GRAD, GRADIENT(words)),      \
                  WORK(along_dim, weft__flops_each, weft__bytes_once),                                                  \
                  SAMPLE(call_##name, RECIPE("xab", "-1"), RECIPE("xab", "0")))                                         \
-    WEFT__DEFINE(ID##_GRAD, name##_grad, OPERANDS(FLOATS, FLOATS), NO_INFER, RESULTS(0, DERIVED), EFFECT(PURE),        \
-                 NO_DERIVATIVE, WORK(along_dim, weft__flops_each, weft__bytes_once), SAMPLE_OF(ID))
+    WEFT__DEFINE(ID##_GRAD, name##_grad, OPERANDS(FLOATS, FLOATS), ATTRS(along), NO_INFER, RESULTS(0, DERIVED),        \
+                 EFFECT(PURE), NO_DERIVATIVE, WORK(along_dim, weft__flops_each, weft__bytes_once), SAMPLE_OF(ID))
 
 SOFTMAX_ROW(SOFTMAX, softmax, "y (g - sum(g y)), the sum over the dim")
 SOFTMAX_ROW(LOG_SOFTMAX, log_softmax, "g - exp(y) sum(g), the sum over the dim")
@@ -39,12 +39,12 @@ SOFTMAX_ROW(LOG_SOFTMAX, log_softmax, "g - exp(y) sum(g), the sum over the dim")
 
 weft_tensor *weft_softmax(weft_tensor *x, int64_t dim)
 {
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_SOFTMAX, &x, 1, &attrs);
 }
 
 weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim)
 {
-    weft__attrs attrs = {WEFT__COUNTS(along), .along = {.dim = dim}};
+    weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_LOG_SOFTMAX, &x, 1, &attrs);
 }

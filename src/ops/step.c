@@ -103,11 +103,11 @@ CALL(adam_step)
 
 WEFT__DEFINE(SGD_STEP, sgd_step,
              LISTS(FLOATS | CHANGED, FLOATS | OR_NULL, FLOATS | CHANGED | OR_NULL, FLOATS | CHANGED | OR_NULL),
-             NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
+             ATTRS(sgd), NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
              SAMPLE(call_sgd_step, RECIPE("rab rab", "1 1 0 1; 0.1 0.9 0 0.01"),
                     RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0 0.01")))
 WEFT__DEFINE(ADAM_STEP, adam_step,
              LISTS(FLOATS | CHANGED, FLOATS | OR_NULL, FLOATS | CHANGED, FLOATS | CHANGED, FLOATS | CHANGED | OR_NULL),
-             NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
+             ATTRS(adam), NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
              SAMPLE(call_adam_step, RECIPE("rab rab", "1 1 0 1; 0.1 0.9 0.99 1e-8 0.01"),
                     RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0.99 1e-8 0.01")))

@@ -32,7 +32,8 @@ CALL(topk)
 }
 
 /* Selecting among n elements looks at each; ordering what is found is little beside it. */
-WEFT__DEFINE(TOPK, topk, OPERANDS(NUMBERS), INFER(infer_topk, AS_GIVEN), RESULTS(1, EXACT, EXACT), EFFECT(PURE),
+WEFT__DEFINE(TOPK, topk, OPERANDS(NUMBERS), ATTRS(topk), INFER(infer_topk, AS_GIVEN), RESULTS(1, EXACT, EXACT),
+             EFFECT(PURE),
              DERIVATIVE(weft__vjp_topk, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,
                         GRADIENT("of the values: g at the places that they came from, 0 elsewhere; the indices have "
                                  "none")),
@@ -45,6 +46,6 @@ weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft
     weft_ctx *ctx = weft__begin_several(WEFT_OP_TOPK, &x, y, 2);
     if (!ctx)
         return weft__refused(x);
-    weft__attrs attrs = {.ni = WEFT__INTS_topk, .topk = {.k = k, .dim = dim, .largest = largest}};
+    weft__attrs attrs = {.topk = {.k = k, .dim = dim, .largest = largest}};
     return weft__end_several(ctx, weft__complete_choice(ctx, WEFT_OP_TOPK, x, &attrs, out), out, y, 2);
 }

@@ -75,7 +75,7 @@ static double flops(const weft__work *w)
     return 4 * weft__count(w->in[0]);
 }
 
-WEFT__DEFINE(VAR_MEAN, var_mean, OPERANDS(FLOATS | STRIDED), INFER(infer_var_mean, JOIN_FLOATS),
+WEFT__DEFINE(VAR_MEAN, var_mean, OPERANDS(FLOATS | STRIDED), ATTRS(var), INFER(infer_var_mean, JOIN_FLOATS),
              RESULTS(2, POSITIVE, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_var_mean, IN_STEPS, READS(FIRST | WEFT__READS_RESULT(1)), NO_KERNEL,
                         GRADIENT("of the variance: g 2 (x - mean) / (n - correction); of the mean: g / n")),
@@ -91,8 +91,6 @@ weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool ke
     if (!ctx)
         return weft__refused(x);
     const int mask = weft__dim_mask(ctx, OP, x, dims, ndim);
-    weft__attrs attrs = {.ni = WEFT__INTS_var,
-                         .nf = WEFT__REALS_var,
-                         .var = {.dims = mask, .keepdim = keepdim, .correction = correction}};
+    weft__attrs attrs = {.var = {.dims = mask, .keepdim = keepdim, .correction = correction}};
     return weft__end_several(ctx, mask >= 0 && weft__complete(ctx, OP, &x, 1, &attrs, out), out, y, 2);
 }

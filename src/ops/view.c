@@ -311,24 +311,25 @@ CALL(detach)
     c->out[0] = weft_detach(c->in[0]);
 }
 
-WEFT__DEFINE_VIEW(RESHAPE, reshape, infer_reshape, weft__vjp_reshape, GRADIENT("g in x's shape"),
+WEFT__DEFINE_VIEW(RESHAPE, reshape, ATTRS_LIST(shape), infer_reshape, weft__vjp_reshape, GRADIENT("g in x's shape"),
                   SAMPLE(call_reshape, RECIPE("xab", "b a"), RECIPE("xab", "-1")))
-WEFT__DEFINE_VIEW(TRANSPOSE, transpose, infer_transpose, weft__vjp_transpose,
+WEFT__DEFINE_VIEW(TRANSPOSE, transpose, ATTRS(transpose), infer_transpose, weft__vjp_transpose,
                   GRADIENT("g with the two dims swapped back"), SAMPLE(call_transpose, RECIPE("xab", "0 1")))
-WEFT__DEFINE_VIEW(PERMUTE, permute, infer_permute, weft__vjp_permute, GRADIENT("g with the dims in x's order"),
-                  SAMPLE(call_permute, RECIPE("xabcd", "2 0 3 1")))
-WEFT__DEFINE_VIEW(EXPAND, expand, infer_expand, weft__vjp_expand,
+WEFT__DEFINE_VIEW(PERMUTE, permute, ATTRS_LIST(shape), infer_permute, weft__vjp_permute,
+                  GRADIENT("g with the dims in x's order"), SAMPLE(call_permute, RECIPE("xabcd", "2 0 3 1")))
+WEFT__DEFINE_VIEW(EXPAND, expand, ATTRS_LIST(shape), infer_expand, weft__vjp_expand,
                   GRADIENT("g, summed over the dims that were repeated"),
                   SAMPLE(call_expand, RECIPE("xab", "2 a b"), RECIPE("x1b", "5 -1")))
-WEFT__DEFINE_VIEW(SQUEEZE, squeeze, infer_squeeze, weft__vjp_squeeze, GRADIENT("g in x's shape"),
+WEFT__DEFINE_VIEW(SQUEEZE, squeeze, ATTRS(squeeze), infer_squeeze, weft__vjp_squeeze, GRADIENT("g in x's shape"),
                   SAMPLE(call_squeeze, RECIPE("xa1b", "1"), RECIPE("x1ab1", "")))
-WEFT__DEFINE_VIEW(UNSQUEEZE, unsqueeze, infer_unsqueeze, weft__vjp_unsqueeze, GRADIENT("g in x's shape"),
+WEFT__DEFINE_VIEW(UNSQUEEZE, unsqueeze, ATTRS(along), infer_unsqueeze, weft__vjp_unsqueeze, GRADIENT("g in x's shape"),
                   SAMPLE(call_unsqueeze, RECIPE("xab", "1")))
-WEFT__DEFINE_VIEW(SLICE, slice, infer_slice, weft__vjp_slice, GRADIENT("g at the places that were taken, 0 elsewhere"),
+WEFT__DEFINE_VIEW(SLICE, slice, ATTRS(slice), infer_slice, weft__vjp_slice,
+                  GRADIENT("g at the places that were taken, 0 elsewhere"),
                   SAMPLE(call_slice, RECIPE("xab", "1 1 b 2")))
-WEFT__DEFINE_VIEW(SELECT, select, infer_select, weft__vjp_select,
+WEFT__DEFINE_VIEW(SELECT, select, ATTRS(select), infer_select, weft__vjp_select,
                   GRADIENT("g at the place that was taken, 0 elsewhere"), SAMPLE(call_select, RECIPE("xab", "0 1")))
-WEFT__DEFINE_VIEW(DETACH, detach, infer_detach, NULL, GRADIENT(NULL), SAMPLE(call_detach, RECIPE("xab", "")))
+WEFT__DEFINE_VIEW(DETACH, detach, NO_ATTRS, infer_detach, NULL, GRADIENT(NULL), SAMPLE(call_detach, RECIPE("xab", "")))
 
 /* ---- Front ends ---- */
 
@@ -366,8 +367,6 @@ weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim)
 weft_tensor *weft_transpose(weft_tensor *x, int64_t dim0, int64_t dim1)
 {
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_transpose;
-    attrs.nf = 0;
     attrs.transpose = (weft__transpose_attrs){.dim0 = dim0, .dim1 = dim1};
     return weft__apply(WEFT_OP_TRANSPOSE, &x, 1, &attrs);
 }
@@ -405,8 +404,6 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim)
     weft_ctx *ctx = weft__begin(WEFT_OP_SQUEEZE, &x, 1);
     if (!ctx)
         return NULL;
-    attrs.ni = WEFT__INTS_squeeze;
-    attrs.nf = 0;
     attrs.squeeze.dims = weft__dim_mask(ctx, WEFT_OP_SQUEEZE, x, dims, ndim);
     attrs.squeeze.listed = ndim > 0;
     return finish(ctx, WEFT_OP_SQUEEZE, x, &attrs);
@@ -415,8 +412,6 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim)
 weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim)
 {
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_along;
-    attrs.nf = 0;
     attrs.along.dim = dim;
     return weft__apply(WEFT_OP_UNSQUEEZE, &x, 1, &attrs);
 }
@@ -424,8 +419,6 @@ weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim)
 weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step)
 {
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_slice;
-    attrs.nf = 0;
     attrs.slice = (weft__slice_attrs){.dim = dim, .start = start, .stop = stop, .step = step};
     return weft__apply(WEFT_OP_SLICE, &x, 1, &attrs);
 }
@@ -433,8 +426,6 @@ weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop
 weft_tensor *weft_select(weft_tensor *x, int64_t dim, int64_t index)
 {
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_select;
-    attrs.nf = 0;
     attrs.select = (weft__select_attrs){.dim = dim, .index = index};
     return weft__apply(WEFT_OP_SELECT, &x, 1, &attrs);
 }

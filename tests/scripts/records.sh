@@ -7,7 +7,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 bad=0
 
-record='WEFT__DEFINE(SOFTMAX, softmax, OPERANDS(FLOATS), INFER(weft__infer_like, AS_GIVEN), RESULTS(1, ROWWISE), EFFECT(PURE), '\
+record='WEFT__DEFINE(SOFTMAX, softmax, OPERANDS(FLOATS), ATTRS(along), INFER(weft__infer_like, AS_GIVEN), RESULTS(1, ROWWISE), EFFECT(PURE), '\
 'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD, GRADIENT("y (g - sum(g y))")), '\
 'WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_softmax, RECIPE("xab", "-1")))'
 
@@ -35,6 +35,7 @@ without() {
 }
 
 without operands 'OPERANDS(FLOATS), '
+without attributes 'ATTRS(along), '
 without infer 'INFER(weft__infer_like, AS_GIVEN), '
 without "the function of infer" 'weft__infer_like, '
 without promotion ', AS_GIVEN'
