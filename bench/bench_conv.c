@@ -63,8 +63,10 @@ static layer make_layer(const shape *s, weft_ctx *ctx)
                    .x = weft_randn(ctx, WEFT_F32, WEFT_DIMS(s->n, s->c, s->size, s->size), 0, 1),
                    .w = weft_randn(ctx, WEFT_F32, WEFT_DIMS(s->k, s->c / s->groups, s->kernel, s->kernel), 0, 1),
                    .g = weft_randn(ctx, WEFT_F32, WEFT_DIMS(s->n, s->k, out, out), 0, 1),
-                   .params = {.stride = {s->stride, s->stride},
+                   .params = {.struct_size = sizeof(weft_conv2d_params),
+                              .stride = {s->stride, s->stride},
                               .padding = {s->padding, s->padding},
+                              .dilation = {1, 1},
                               .output_padding = {rest, rest},
                               .groups = s->groups}};
 }

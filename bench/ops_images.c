@@ -30,13 +30,14 @@ static void measure_convolution(ops_bench *b, const shape *z, weft_dtype dtype)
     const int64_t n = ops_batch(b, z->batch), c = ops_size(b, z->channels), k = ops_size(b, z->filters);
     const int64_t side = ops_size(b, z->side), out = (side + 2 * z->padding - z->kernel) / z->stride + 1;
     const double flops = 2.0 * (double)(n * k * c * z->kernel * z->kernel) * (double)(out * out);
-    ops_subject s = {.op = "conv2d",
-                     .run = convolution,
-                     .dtype = dtype,
-                     .n = 2,
-                     .in = {{{n, c, side, side}, 4, 0}, {{k, c, z->kernel, z->kernel}, 4, 0}},
-                     .conv = {.stride = {z->stride, z->stride}, .padding = {z->padding, z->padding}},
-                     .library = "cuDNN"};
+    ops_subject s = {
+        .op = "conv2d",
+        .run = convolution,
+        .dtype = dtype,
+        .n = 2,
+        .in = {{{n, c, side, side}, 4, 0}, {{k, c, z->kernel, z->kernel}, 4, 0}},
+        .conv = {sizeof(weft_conv2d_params), {z->stride, z->stride}, {z->padding, z->padding}, {1, 1}, {0, 0}, 1},
+        .library = "cuDNN"};
     snprintf(s.shape, sizeof s.shape, "%lldx%lldx%lld^2 %lldx%lld/%lld %lld", (long long)n, (long long)c,
              (long long)side, (long long)z->kernel, (long long)z->kernel, (long long)z->stride, (long long)k);
     ops_measure(b, &s, &(ops_way){.name = "forward", .flops = flops});

@@ -11,14 +11,17 @@
 static weft_ctx *open_context(const ops_bench *b, bool tf32, bool timed, char *message, size_t size)
 {
     weft_ctx *ctx = NULL;
-    const weft_options options = {
-        .device = b->device, .threads = 1, .seed = 1, .allow_tf32 = tf32, .time_matmul = timed};
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.device = b->device;
+    options.seed = 1;
+    options.allow_tf32 = tf32;
+    options.time_matmul = timed;
     const weft_status status = weft_ctx_open(&options, &ctx);
     if (status == WEFT_OK)
         return ctx;
     weft_device_info info = {0};
     const int index = strncmp(b->device, "cuda:", 5) == 0 ? atoi(b->device + 5) : 0;
-    weft_device_info_get(b->gpu ? "cuda" : "cpu", index, &info);
+    weft_device_info_get(b->gpu ? "cuda" : "cpu", index, &info, sizeof info);
     snprintf(message, size, "%.100s: %.400s", weft_status_text(status), info.note);
     return NULL;
 }
@@ -28,13 +31,14 @@ static void use_libraries(weft_ctx *c)
 {
     static const weft_dtype dtypes[] = {WEFT_F32, WEFT_BF16};
     const int mark = weft_scope_push(c);
+    weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
+    same.padding[0] = same.padding[1] = 1;
     for (int k = 0; k < 2; k++) {
         weft_tensor *x = weft_set_requires_grad(weft_rand(c, dtypes[k], WEFT_DIMS(2, 8, 16, 64), -1, 1), true);
         weft_tensor *w = weft_rand(c, dtypes[k], WEFT_DIMS(8, 8, 3, 3), -1, 1),
                     *one = weft_ones(c, dtypes[k], WEFT_DIMS(8));
         weft_tensor *y[] = {
-            weft_matmul(x, weft_transpose(x, -1, -2)),
-            weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}}), weft_attention(x, x, x, 0, true),
+            weft_matmul(x, weft_transpose(x, -1, -2)), weft_conv2d(x, w, NULL, &same), weft_attention(x, x, x, 0, true),
             weft_batch_norm(x, one, one, NULL, NULL,
                             &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})};
         for (int i = 0; i < 4; i++) {
@@ -121,7 +125,7 @@ void ops_open(ops_bench *b, const bench_plan *plan)
         b->torch = bench_torch_open(plan->torch, b->torch_note, sizeof b->torch_note);
     else
         snprintf(b->torch_note, sizeof b->torch_note, "not asked for (--torch)");
-    if (weft_device_info_get(b->gpu ? "cuda" : "cpu", index, &b->info) != WEFT_OK) {
+    if (weft_device_info_get(b->gpu ? "cuda" : "cpu", index, &b->info, sizeof b->info) != WEFT_OK) {
         fprintf(stderr, "%s\n", b->info.note);
         exit(1);
     }
@@ -281,8 +285,8 @@ static bool prepare_torch(job *j)
     const ops_subject *s = j->s;
     char text[900] = "";
     append(text, sizeof text, "{\"op\": \"%s\", \"dtype\": \"%s\", \"tf32\": %s, \"stride\": %d, \"padding\": %d",
-           s->op, weft_dtype_name(s->dtype), s->tf32 ? "true" : "false", s->conv.stride[0] ? (int)s->conv.stride[0] : 1,
-           (int)s->conv.padding[0]);
+           s->op, weft_dtype_name(s->dtype), s->tf32 ? "true" : "false",
+           s->conv.struct_size ? (int)s->conv.stride[0] : 1, (int)s->conv.padding[0]);
     append(text, sizeof text, ", \"wrt\": %u, \"operands\": [", j->way->wrt);
     for (int k = 0; k < s->n; k++) {
         append(text, sizeof text, "%s{\"classes\": %lld, \"shape\": [", k ? ", " : "", (long long)s->in[k].classes);

@@ -81,7 +81,9 @@ static weft_status train(weft_ctx *c, double *error)
     weft_init_normal_(p[0], 0, 2); /* waves of about the right length: the default for one input makes longer ones */
     weft_init_layer_(p[2], NULL);
     weft_optim *opt = NULL;
-    if (weft_adam_open(c, p, 3, &(weft_adam_options){.lr = 0.03}, &opt) != WEFT_OK)
+    weft_adam_options adam = WEFT_ADAM_DEFAULTS;
+    adam.lr = 0.03;
+    if (weft_adam_open(c, p, 3, &adam, &opt) != WEFT_OK)
         return weft_scope_pop(c, all);
     for (int step = 1; step <= 1500; step++) {
         int mark = weft_scope_push(c);

@@ -22,10 +22,14 @@ static weft_tensor *mlp(weft_tensor *const *p, weft_tensor *x)
 
 static weft_tensor *convnet(weft_tensor *const *p, weft_tensor *x)
 {
+    weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
+    same.padding[0] = same.padding[1] = 1;
+    weft_pool2d_params halve = WEFT_POOL2D_DEFAULTS;
+    halve.kernel[0] = halve.kernel[1] = 2;
     weft_tensor *h = weft_reshape(x, WEFT_DIMS(-1, 1, 8, 8));
-    h = weft_relu(weft_conv2d(h, p[0], p[1], &(weft_conv2d_params){.padding = {1, 1}}));
-    h = weft_relu(weft_conv2d(h, p[2], p[3], &(weft_conv2d_params){.padding = {1, 1}}));
-    h = weft_max_pool2d(h, &(weft_pool2d_params){.kernel = {2, 2}});
+    h = weft_relu(weft_conv2d(h, p[0], p[1], &same));
+    h = weft_relu(weft_conv2d(h, p[2], p[3], &same));
+    h = weft_max_pool2d(h, &halve);
     return weft_linear(weft_flatten(h, 1, -1), p[4], p[5]);
 }
 

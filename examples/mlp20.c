@@ -2,7 +2,8 @@
 
 int main(int argc, char **argv)
 {
-    weft_options options = {.device = argc == 3 ? argv[2] : "cpu"}; /* mlp20 --device cuda */
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.device = argc == 3 ? argv[2] : "cpu"; /* mlp20 --device cuda */
     weft_ctx *c;
     if (weft_ctx_open(&options, &c) != WEFT_OK)
         return fprintf(stderr, "%s cannot be used: `weft info` says why\n", options.device), 1;
@@ -15,8 +16,10 @@ int main(int argc, char **argv)
                         weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(1, 16)), "w2")};
     weft_init_layer_(p[0], p[1]);
     weft_init_layer_(p[2], NULL);
+    weft_adam_options adam = WEFT_ADAM_DEFAULTS;
+    adam.lr = 0.03;
     weft_optim *opt;
-    if (weft_adam_open(c, p, 3, &(weft_adam_options){.lr = 0.03}, &opt) != WEFT_OK)
+    if (weft_adam_open(c, p, 3, &adam, &opt) != WEFT_OK)
         return fprintf(stderr, "%s\n", weft_ctx_message(c)), 1;
     for (int step = 1; step <= 300; step++) {
         int mark = weft_scope_push(c);

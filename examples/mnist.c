@@ -29,8 +29,10 @@ typedef struct training {
 
 static weft_tensor *convnet(weft_tensor *const *p, weft_tensor *x)
 {
-    const weft_conv2d_params same = {.padding = {1, 1}};
-    const weft_pool2d_params halve = {.kernel = {2, 2}};
+    weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
+    same.padding[0] = same.padding[1] = 1;
+    weft_pool2d_params halve = WEFT_POOL2D_DEFAULTS;
+    halve.kernel[0] = halve.kernel[1] = 2;
     weft_tensor *h = weft_reshape(x, WEFT_DIMS(-1, 1, SIDE, SIDE));
     h = weft_max_pool2d(weft_relu(weft_conv2d(h, p[0], p[1], &same)), &halve);
     h = weft_max_pool2d(weft_relu(weft_conv2d(h, p[2], p[3], &same)), &halve);

@@ -3,7 +3,8 @@
 
 int main(int argc, char **argv)
 {
-    weft_options options = {.device = argc == 3 ? argv[2] : "cpu"};
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.device = argc == 3 ? argv[2] : "cpu";
     weft_ctx *ctx;
     weft_status status = weft_ctx_open(&options, &ctx);
     if (status != WEFT_OK) {

@@ -1,5 +1,6 @@
 /* callbacks.c - see callbacks.h. */
 #include "callbacks.h"
+#include "harness/structs.h"
 
 weft_ctx *open_faulty(fault_memory *m)
 {
@@ -46,5 +47,5 @@ void use(weft_ctx *c)
     weft_set_grad_enabled(c, false);
     weft_memory_trim(c);
     weft_ctx_close(c);
-    WEFT_CHECK(weft_memory(c).host_bytes > 0);
+    WEFT_CHECK(memory_of(c).host_bytes > 0);
 }

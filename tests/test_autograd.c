@@ -1,6 +1,7 @@
 /* test_autograd.c - the tape: accumulation, higher orders, hooks, cuts, versions, depth, NaN watch, gradcheck itself.
  * */
 #include <math.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -87,7 +88,7 @@ WEFT_TEST(Backward, CotangentsAndSeveralResults)
     cotangents[1] = weft_ones(c, WEFT_F64, WEFT_DIMS(2));
     WEFT_CHECK_STATUS(weft_backward_with(c, results, cotangents, 2), WEFT_E_SHAPE);
     weft_ctx_clear(c);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_nodes, 2); /* the failed pass left nothing behind */
+    WEFT_CHECK_EQ_INT(memory_of(c).live_nodes, 2); /* the failed pass left nothing behind */
     fault_ctx_close(c, &m);
 }
 
@@ -334,9 +335,9 @@ WEFT_TEST(Depth, AMillionOperationsGoForthBackAndAway)
     WEFT_CHECK_NEAR(grad_value(c, x), 1, 0);
     y = weft_keep(y);
     WEFT_CHECK_OK(weft_scope_pop(c, mark)); /* only y holds the chain now */
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_nodes, 1000000);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_nodes, 1000000);
     weft_release(y);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_nodes, 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_nodes, 0);
     weft_ctx_close(c);
 }
 
@@ -395,7 +396,7 @@ static weft_status reciprocal_of(weft_ctx *c, const weft_array *in, int n, weft_
 
 static weft_tensor *custom_pole(weft_ctx *c)
 {
-    static const weft_custom_op op = {.name = "my_reciprocal", .forward = reciprocal_of};
+    static const weft_custom_op op = INIT_CUSTOM_OP(.name = "my_reciprocal", .forward = reciprocal_of);
     weft_tensor *x = weft_zeros(c, WEFT_F64, WEFT_SCALAR);
     return weft_custom(&op, &x, 1);
 }
@@ -454,11 +455,8 @@ WEFT_TEST(Gradcheck, FindsASignAndAFactor)
     static const double factors[] = {1, -1, 1.01};
     for (int k = 0; k < 3; k++) {
         double factor = factors[k];
-        weft_custom_op op = {.struct_size = sizeof op,
-                             .name = "my_square",
-                             .forward = wrong_forward,
-                             .backward = scaled_backward,
-                             .user = &factor};
+        weft_custom_op op =
+            INIT_CUSTOM_OP(.name = "my_square", .forward = wrong_forward, .backward = scaled_backward, .user = &factor);
         int mark = weft_scope_push(c);
         WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), k ? WEFT_E_MISMATCH : WEFT_OK);
         if (k)
@@ -476,7 +474,7 @@ WEFT_TEST(Gradcheck, RefusesWhatItCannotCheck)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     double one = 1;
-    weft_custom_op op = {.struct_size = sizeof op, .name = "my_square", .forward = wrong_forward, .user = &one};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "my_square", .forward = wrong_forward, .user = &one);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
     WEFT_CHECK_STATUS(weft_gradcheck(c, &x, 1, apply_custom, &op, NULL), WEFT_E_DTYPE);
     weft_ctx_clear(c);
@@ -542,7 +540,7 @@ WEFT_TEST(CustomOp, NamesWhatIsWrongWithItsBackward)
 {
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
-    weft_custom_op op = {.struct_size = sizeof op, .name = "outer", .infer = outer_shape, .forward = outer_forward};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "outer", .infer = outer_shape, .forward = outer_forward);
     weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
                          weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1)};
     WEFT_CHECK_STATUS(weft_backward(c, weft_sum(weft_custom(&op, in, 2), WEFT_ALL, false)), WEFT_E_NO_GRADIENT);
@@ -568,11 +566,8 @@ WEFT_TEST(CustomOp, OuterProductPassesBothChecks)
 {
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
-    weft_custom_op op = {.struct_size = sizeof op,
-                         .name = "outer",
-                         .infer = outer_shape,
-                         .forward = outer_forward,
-                         .backward = outer_backward};
+    weft_custom_op op =
+        INIT_CUSTOM_OP(.name = "outer", .infer = outer_shape, .forward = outer_forward, .backward = outer_backward);
     weft_tensor *in[] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3), -1, 1), true),
                          weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(4), -1, 1), true)};
     WEFT_CHECK_OK(weft_gradcheck(c, in, 2, apply_custom, &op, NULL));

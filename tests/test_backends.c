@@ -8,6 +8,7 @@
 #include "core/module.h"
 #include "core/registry.h"
 #include "fake_device.h"
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -29,15 +30,15 @@ WEFT_TEST(Backends, AThirdKindIsCountedAndDescribed)
     fake_device();
     WEFT_CHECK_EQ_INT(weft_device_count("test"), FAKE_DEVICES);
     weft_device_info info = {0};
-    WEFT_CHECK_OK(weft_device_info_get("test", 1, &info));
+    WEFT_CHECK_OK(weft_device_info_get("test", 1, &info, sizeof info));
     WEFT_CHECK_STR_EQ(info.kind, "test");
     WEFT_CHECK_EQ_INT(info.index, 1);
     WEFT_CHECK_STR_EQ(info.name, "fake 1");
     info = (weft_device_info){0};
-    WEFT_CHECK_STATUS(weft_device_info_get("test", 2, &info), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_device_info_get("test", 2, &info, sizeof info), WEFT_E_INVALID);
     WEFT_CHECK_STR_HAS(info.note, "\"test:2\"");
     info = (weft_device_info){0};
-    WEFT_CHECK_STATUS(weft_device_info_get("tpu", 0, &info), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_device_info_get("tpu", 0, &info, sizeof info), WEFT_E_INVALID);
     WEFT_CHECK_STR_HAS(info.note, "\"tpu\" is no kind of device; \"cpu\", \"cuda\"");
     WEFT_CHECK_STR_HAS(info.note, "\"test\"");
     WEFT_CHECK_EQ_INT(weft_device_count("tpu"), 0);
@@ -48,12 +49,12 @@ WEFT_TEST(Backends, AContextKnowsItsDevice)
     fault_memory memory = {0};
     weft_ctx *c = open_on("test:1", &memory);
     weft_device_info info = {0};
-    WEFT_CHECK_OK(weft_ctx_device_info(c, &info));
+    WEFT_CHECK_OK(weft_ctx_device_info(c, &info, sizeof info));
     WEFT_CHECK_STR_EQ(info.kind, "test");
     WEFT_CHECK_EQ_INT(info.index, 1);
     WEFT_CHECK_STR_EQ(info.name, "fake 1");
-    WEFT_CHECK_STATUS(weft_ctx_device_info(NULL, &info), WEFT_E_NULL_ARGUMENT);
-    WEFT_CHECK_STATUS(weft_ctx_device_info(c, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_ctx_device_info(NULL, &info, sizeof info), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_ctx_device_info(c, NULL, 0), WEFT_E_NULL_ARGUMENT);
     fault_ctx_close(c, &memory);
 }
 
@@ -119,7 +120,7 @@ WEFT_TEST(Backends, AModuleIsOpenedAndAsked)
     WEFT_REQUIRE(backend && weft__backend_register(backend));
     WEFT_CHECK_EQ_INT(weft_device_count("from_module"), 0);
     weft_device_info info = {0};
-    WEFT_CHECK_STATUS(weft_device_info_get("from_module", 0, &info), WEFT_E_DEVICE);
+    WEFT_CHECK_STATUS(weft_device_info_get("from_module", 0, &info, sizeof info), WEFT_E_DEVICE);
     WEFT_CHECK_STR_EQ(info.note, "the module of the tests has no devices");
     WEFT_CHECK_STATUS(weft_device_supports("from_module", "add", WEFT_F32, why, sizeof why), WEFT_E_DEVICE);
 }
@@ -392,8 +393,8 @@ WEFT_TEST(CustomDevices, EachHasItsOwnCallback)
     fault_memory here = {0}, there = {0};
     weft_ctx *cpu = open_on("cpu", &here), *test = open_on("test", &there);
     called by = {.status = WEFT_OK};
-    weft_custom_op op = {
-        .name = "doubled", .forward = on_host, .devices = {{"cuda", NULL}, {"test", on_device}}, .user = &by};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "doubled", .forward = on_host,
+                                       .devices = {{"cuda", NULL}, {"test", on_device}}, .user = &by);
     WEFT_CHECK(doubled(cpu, &op) == 6);
     WEFT_CHECK_EQ_INT(by.host, 1);
     WEFT_CHECK_EQ_INT(by.device, 0);
@@ -415,7 +416,8 @@ WEFT_TEST(CustomDevices, OneThatIsMissingIsNamed)
     fault_memory here = {0}, there = {0};
     weft_ctx *cpu = open_on("cpu", &here), *test = open_on("test", &there);
     called by = {.status = WEFT_OK};
-    weft_custom_op op = {.name = "doubled", .forward = on_host, .devices = {{"cuda", on_device}}, .user = &by};
+    weft_custom_op op =
+        INIT_CUSTOM_OP(.name = "doubled", .forward = on_host, .devices = {{"cuda", on_device}}, .user = &by);
     doubled(test, &op);
     WEFT_CHECK_STR_HAS(weft_ctx_message(test), "weft_doubled: it has no forward callback for the device \"test\"");
     WEFT_CHECK_STR_HAS(weft_ctx_message(test), "only for the host, \"cuda\"; add {\"test\", callback}");

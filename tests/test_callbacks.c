@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include "callbacks.h"
 #include "weft/io.h"
+#include "harness/structs.h"
 
 /* ---- The log callback ---- */
 
@@ -64,7 +65,7 @@ WEFT_TEST(Callbacks, ALogThatClearsTheErrorHidesNoFailure)
     weft_named_tensor one = {"x", weft_ones(c, WEFT_F32, WEFT_DIMS(2))};
     WEFT_CHECK_STATUS(weft_save_npz(c, "/nowhere/at/all.npz", &one, 1), WEFT_E_IO);
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_IO);
-    weft_custom_op op = {.name = "failing", .forward = copies, .backward = fails_backward};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "failing", .forward = copies, .backward = fails_backward);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
     weft_tensor *loss = weft_sum(weft_custom(&op, &x, 1), WEFT_ALL, false);
     WEFT_CHECK_STATUS(weft_backward(c, loss), WEFT_E_CALLBACK);
@@ -134,7 +135,7 @@ WEFT_TEST(Callbacks, MemoryHooksOnlyLook)
 {
     meddler m = {.calls = 0};
     m.through = fault_options(&m.memory);
-    weft_options o = {.alloc = meddling_alloc, .free = meddling_free, .alloc_user = &m};
+    weft_options o = INIT_OPTIONS(.alloc = meddling_alloc, .free = meddling_free, .alloc_user = &m);
     weft_ctx *c;
     WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
     m.c = c;
@@ -254,7 +255,7 @@ static weft_status recurses(weft_ctx *c, const weft_array *in, int n, weft_array
 {
     escapade *e = user;
     (void)in, (void)n, (void)out;
-    weft_custom_op op = {.name = "again", .forward = recurses, .user = user};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "again", .forward = recurses, .user = user);
     e->depth++;
     e->most = e->depth > e->most ? e->depth : e->most;
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
@@ -267,7 +268,7 @@ WEFT_TEST(Callbacks, AForwardThatClosesItsContext)
 {
     fault_memory m = {0};
     weft_ctx *c = open_faulty(&m);
-    weft_custom_op op = {.name = "closing", .forward = closes};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "closing", .forward = closes);
     weft_tensor *x = weft_full(c, WEFT_F32, WEFT_DIMS(3), 7), *y = weft_custom(&op, &x, 1);
     WEFT_CHECK_NEAR(weft_item(c, weft_select(y, 0, 2)), 7, 0);
     check_whole(c, &m);
@@ -277,7 +278,7 @@ WEFT_TEST(Callbacks, AForwardThatClosesTheScopeAroundIt)
 {
     fault_memory m = {0};
     escapade e = {.c = open_faulty(&m)};
-    weft_custom_op op = {.name = "popping", .forward = pops_outer, .user = &e};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "popping", .forward = pops_outer, .user = &e);
     e.outer = weft_scope_push(e.c);
     weft_tensor *x = weft_ones(e.c, WEFT_F32, WEFT_DIMS(3));
     WEFT_CHECK(weft_custom(&op, &x, 1) == NULL);
@@ -287,7 +288,7 @@ WEFT_TEST(Callbacks, AForwardThatClosesTheScopeAroundIt)
 
 static void run_and_jump(escapade *e, bool pop)
 {
-    weft_custom_op op = {.name = "jumping", .forward = jumps, .user = e};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "jumping", .forward = jumps, .user = e);
     weft_tensor *x = weft_ones(e->c, WEFT_F32, WEFT_DIMS(3));
     if (!setjmp(e->back))
         weft_custom(&op, &x, 1);
@@ -310,7 +311,7 @@ WEFT_TEST(Callbacks, AForwardThatCallsItselfEnds)
 {
     fault_memory m = {0};
     escapade e = {.c = open_faulty(&m)};
-    weft_custom_op op = {.name = "again", .forward = recurses, .user = &e};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "again", .forward = recurses, .user = &e);
     const int mark = weft_scope_push(e.c);
     weft_tensor *x = weft_ones(e.c, WEFT_F32, WEFT_DIMS(3));
     WEFT_CHECK(weft_custom(&op, &x, 1) == NULL);

@@ -4,6 +4,7 @@
 #include "weft/bench.h"
 #include "weft/compare.h"
 #include "weft/io.h"
+#include "harness/structs.h"
 
 /* ---- Files, and work that is measured ---- */
 
@@ -38,7 +39,7 @@ WEFT_TEST(Callbacks, AReaderOfAFile)
     for (int most = 0; most <= calls; most++) { /* 0: it pops nothing; then in each of its calls */
         fault_memory m = {0};
         reading r = {.e = {.c = open_faulty(&m), .most = most}, .text = text};
-        const weft_source source = {.read = read_text, .user = &r, .size = sizeof text - 1};
+        const weft_source source = INIT_SOURCE(.read = read_text, .user = &r, .size = sizeof text - 1);
         weft_named_tensor *all;
         int n;
         r.e.outer = weft_scope_push(r.e.c);
@@ -71,7 +72,7 @@ WEFT_TEST(Callbacks, WorkThatIsMeasured)
     for (int most = 0; most < 3; most += 2) {
         fault_memory m = {0};
         escapade e = {.c = open_faulty(&m), .most = most};
-        const weft_bench_options o = {.ctx = e.c, .samples = 3, .sample_seconds = -1, .warm_seconds = -1};
+        const weft_bench_options o = INIT_BENCH(.ctx = e.c, .samples = 3, .sample_seconds = 0, .warm_seconds = 0);
         weft_bench_result r;
         e.outer = weft_scope_push(e.c);
         WEFT_CHECK_STATUS(weft_bench_measure(work, &e, &o, &r), most ? WEFT_E_STATE : WEFT_OK);
@@ -95,15 +96,15 @@ WEFT_TEST(Callbacks, CompareOpsOfOneContextAndItsRows)
     fault_memory m = {0}, n = {0};
     weft_ctx *c = open_faulty(&m), *d = open_faulty(&n);
     int64_t disagreeing;
-    const weft_compare_ops_options one = {
-        .op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_LAYOUT_CONTIGUOUS};
+    const weft_compare_ops_options one =
+        INIT_COMPARE_OPS(.op = "neg", .dtypes = 1u << WEFT_F32, .layouts = 1u << WEFT_LAYOUT_CONTIGUOUS);
     WEFT_CHECK_STATUS(weft_compare_ops(c, c, &one, NULL, NULL, &disagreeing), WEFT_E_INVALID);
     refused(c, WEFT_E_INVALID, "reference and other are one context");
     WEFT_CHECK_STATUS(weft_compare_ops(c, d, &one, NULL, NULL, NULL), WEFT_E_NULL_ARGUMENT);
     refused(c, WEFT_E_NULL_ARGUMENT, "weft_compare_ops: needs two contexts and a place");
-    WEFT_CHECK_STATUS(weft_lockstep(c, NULL, d, NULL, NULL, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_lockstep(c, NULL, d, NULL, NULL, NULL, NULL, 0), WEFT_E_NULL_ARGUMENT);
     refused(c, WEFT_E_NULL_ARGUMENT, "weft_lockstep: needs two contexts, a step and a report");
-    WEFT_CHECK_STATUS(weft_replay(c, NULL, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_replay(c, NULL, NULL, 0), WEFT_E_NULL_ARGUMENT);
     refused(c, WEFT_E_NULL_ARGUMENT, "weft_replay: needs a path");
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
     WEFT_CHECK_STATUS(weft_add_hook(x, NULL, NULL), WEFT_E_NULL_ARGUMENT);
@@ -138,12 +139,13 @@ static weft_status evading_step(weft_ctx *c, void *model, int step, double *loss
 
 static void run_lockstep(stepper *s, weft_ctx *other, weft_lockstep_report *report)
 {
-    const weft_lockstep_options options = {.steps = 3};
+    const weft_lockstep_options options = INIT_LOCKSTEP(.steps = 3);
     if (setjmp(s->e.back)) {
         WEFT_CHECK_OK(weft_scope_pop(s->e.c, s->e.outer));
         return;
     }
-    WEFT_CHECK_STATUS(weft_lockstep(s->e.c, s, other, NULL, evading_step, &options, report), WEFT_E_STATE);
+    WEFT_CHECK_STATUS(weft_lockstep(s->e.c, s, other, NULL, evading_step, &options, report, sizeof *report),
+                      WEFT_E_STATE);
     refused(s->e.c, WEFT_E_STATE, "a callback closed a scope that was open before");
 }
 

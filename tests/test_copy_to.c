@@ -2,6 +2,7 @@
  * history, lifetime, and in which context an error is recorded. The emulator has the tests of CUDA. */
 #include <string.h>
 #include "fake_device.h"
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -24,8 +25,8 @@ static void pair_open(pair *p, const char *from, const char *to)
 {
     fake_device();
     *p = (pair){.from = NULL};
-    p->from = open_on(from, &p->from_memory, 0);
-    p->to = open_on(to, &p->to_memory, 0);
+    p->from = open_on(from, &p->from_memory, SIZE_MAX);
+    p->to = open_on(to, &p->to_memory, SIZE_MAX);
 }
 
 static void pair_close(pair *p)
@@ -145,9 +146,9 @@ WEFT_TEST(CopyTo, HoldsNothingOfTheOtherContext)
         pair_open(&p, devices[k][0], devices[k][1]);
         const int mark = weft_scope_push(p.from);
         weft_tensor *x = weft_transpose(weft_ones(p.from, WEFT_F32, WEFT_DIMS(4, 4)), 0, 1);
-        const int64_t before = weft_memory(p.from).live_tensors;
+        const int64_t before = memory_of(p.from).live_tensors;
         weft_tensor *y = weft_copy_to(p.to, x);
-        WEFT_CHECK_EQ_INT(weft_memory(p.from).live_tensors, before); /* nor the contiguous copy on the way */
+        WEFT_CHECK_EQ_INT(memory_of(p.from).live_tensors, before); /* nor the contiguous copy on the way */
         weft_fill_(x, 3);
         WEFT_CHECK_OK(weft_scope_pop(p.from, mark));
         fault_ctx_close(p.from, &p.from_memory);
@@ -272,7 +273,7 @@ WEFT_TEST(CopyTo, OutOfMemoryIsAnErrorOfTheContextThatHasNone)
 {
     fake_device();
     pair p = {.from = NULL};
-    p.from = open_on("cpu", &p.from_memory, 0);
+    p.from = open_on("cpu", &p.from_memory, SIZE_MAX);
     p.to = open_on("test", &p.to_memory, 2000);
     weft_tensor *x = weft_ones(p.from, WEFT_F32, WEFT_DIMS(1000));
     WEFT_CHECK(weft_copy_to(p.to, x) == NULL);
@@ -280,7 +281,7 @@ WEFT_TEST(CopyTo, OutOfMemoryIsAnErrorOfTheContextThatHasNone)
     pair_close(&p);
     p = (pair){.from = NULL};
     p.from = open_on("cpu", &p.from_memory, 6000);
-    p.to = open_on("test", &p.to_memory, 0);
+    p.to = open_on("test", &p.to_memory, SIZE_MAX);
     x = weft_transpose(weft_ones(p.from, WEFT_F32, WEFT_DIMS(10, 100)), 0, 1);
     WEFT_CHECK(weft_copy_to(p.to, x) == NULL); /* no room to make it contiguous */
     check_errors(&p, WEFT_E_NOMEM, WEFT_E_NOMEM, "out of memory");

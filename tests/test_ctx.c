@@ -1,6 +1,7 @@
 /* test_ctx.c - contexts, sticking errors, scopes, keep and release, leaks. */
 #include <math.h>
 #include <setjmp.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -113,14 +114,14 @@ WEFT_TEST(Scope, FreesTemporaries)
 {
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
-    weft_memory_info before = weft_memory(c);
+    weft_memory_info before = memory_of(c);
     int mark = weft_scope_push(c);
     for (int k = 0; k < 100; k++)
         weft_exp(weft_ones(c, WEFT_F32, WEFT_DIMS(10)));
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, before.live_tensors + 200);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, before.live_tensors + 200);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, before.live_tensors);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_bytes, before.live_bytes);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, before.live_tensors);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_bytes, before.live_bytes);
     close_ctx(c, &m);
 }
 
@@ -136,9 +137,9 @@ WEFT_TEST(Scope, KeepEscapeRelease)
     WEFT_CHECK_NEAR(weft_item(c, escaped), 2, 0);
     WEFT_CHECK_OK(weft_scope_pop(c, outer));
     WEFT_CHECK_NEAR(weft_item(c, kept), 1, 0);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, 1);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, 1);
     weft_release(kept);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, 0);
     WEFT_CHECK_OK(weft_ctx_status(c));
     close_ctx(c, &m);
 }
@@ -167,7 +168,7 @@ WEFT_TEST(Scope, PopClosesInnerScopes)
         weft_scalar(c, WEFT_F32, k);
     }
     WEFT_CHECK_OK(weft_scope_pop(c, outer));
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, 0);
     WEFT_CHECK_STATUS(weft_scope_pop(c, outer), WEFT_E_STATE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_scope_pop");
     weft_ctx_clear(c);
@@ -188,12 +189,12 @@ WEFT_TEST(Scope, SurvivesLongjmp)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(4, 4));
-    weft_memory_info before = weft_memory(c);
+    weft_memory_info before = memory_of(c);
     int mark = weft_scope_push(c);
     if (!setjmp(back))
         jump_out(c, x);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_tensors, before.live_tensors);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_tensors, before.live_tensors);
     close_ctx(c, &m);
 }
 
@@ -284,7 +285,7 @@ WEFT_TEST(Memory, LiveTensorsAreCountedByTheirLine)
     WEFT_CHECK_EQ_INT(seen.first.outermost, 0);
     WEFT_CHECK_STR_HAS(seen.text, "300 tensors, ");
     WEFT_CHECK_STR_HAS(seen.text, "test_ctx.c:");
-    WEFT_CHECK_EQ_INT(seen.bytes, weft_memory(c).live_bytes); /* no storage counts twice */
+    WEFT_CHECK_EQ_INT(seen.bytes, memory_of(c).live_bytes); /* no storage counts twice */
     m.fail_at = m.calls + 1;
     WEFT_CHECK_EQ_INT(weft_live_tensors(c, see_live, &seen), -1);
     WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
@@ -309,7 +310,7 @@ WEFT_TEST(Memory, BudgetIsKeptAndTheContextGoesOn)
     WEFT_CHECK_NEAR(weft_item(c, weft_sum(t, WEFT_ALL, false)), 0, 0);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
     WEFT_CHECK(weft_zeros(c, WEFT_F32, WEFT_DIMS(200, 1000)) != NULL); /* the cache makes room */
-    WEFT_CHECK(weft_memory(c).live_bytes + weft_memory(c).cached_bytes <= o.memory_budget);
+    WEFT_CHECK(memory_of(c).live_bytes + memory_of(c).cached_bytes <= o.memory_budget);
     close_ctx(c, &m);
 }
 
@@ -339,10 +340,10 @@ WEFT_TEST(Memory, TrimGivesEverythingBack)
     int mark = weft_scope_push(c);
     weft_zeros(c, WEFT_F32, WEFT_DIMS(1000));
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    WEFT_CHECK(weft_memory(c).cached_bytes >= 4000);
-    WEFT_CHECK_EQ_INT(weft_memory(c).host_bytes, m.live_bytes);
+    WEFT_CHECK(memory_of(c).cached_bytes >= 4000);
+    WEFT_CHECK_EQ_INT(memory_of(c).host_bytes, m.live_bytes);
     weft_memory_trim(c);
-    WEFT_CHECK_EQ_INT(weft_memory(c).cached_bytes, 0);
-    WEFT_CHECK_EQ_INT(weft_memory(c).host_bytes, m.live_bytes);
+    WEFT_CHECK_EQ_INT(memory_of(c).cached_bytes, 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).host_bytes, m.live_bytes);
     close_ctx(c, &m);
 }

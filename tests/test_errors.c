@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
 

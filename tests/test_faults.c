@@ -1,6 +1,7 @@
 /* test_faults.c - every allocation of a scenario fails once, and from there on for good: a clean error, nothing leaked,
  * the context usable. */
 #include <stdio.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -36,10 +37,10 @@ static weft_status convolve(weft_ctx *c)
     weft_tensor *gamma = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(4)), true);
     weft_tensor *mean = weft_zeros(c, WEFT_F32, WEFT_DIMS(4)), *var = weft_ones(c, WEFT_F32, WEFT_DIMS(4));
     weft_tensor *x = weft_rand(c, WEFT_F16, WEFT_DIMS(2, 2, 8, 8), -1, 1);
-    weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
+    weft_tensor *h = weft_conv2d(x, w, NULL, &WITH_CONV2D(.padding = {1, 1}));
     h = weft_relu(weft_batch_norm(h, gamma, NULL, mean, var,
                                   &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true}));
-    h = weft_max_pool2d(h, &(weft_pool2d_params){.kernel = {2, 2}});
+    h = weft_max_pool2d(h, &WITH_POOL2D(.kernel = {2, 2}));
     return weft_backward(c, weft_mean(weft_square(h), WEFT_ALL, false));
 }
 
@@ -133,9 +134,9 @@ static void fail_each_allocation(weft_status (*run)(weft_ctx *c), const char *na
                 WEFT_FAIL("%s, allocation %ld: the context does not recover: %s", name, nth, weft_ctx_message(c));
             if (weft_scope_pop(c, mark) != WEFT_OK || weft_leaks(c, NULL, NULL) != 0)
                 WEFT_FAIL("%s, allocation %ld: something is still kept", name, nth);
-            if (weft_memory(c).live_bytes != 0 || weft_memory(c).live_nodes != 0)
-                WEFT_FAIL("%s, allocation %ld: %zu bytes and %lld nodes stay", name, nth, weft_memory(c).live_bytes,
-                          (long long)weft_memory(c).live_nodes);
+            if (memory_of(c).live_bytes != 0 || memory_of(c).live_nodes != 0)
+                WEFT_FAIL("%s, allocation %ld: %zu bytes and %lld nodes stay", name, nth, memory_of(c).live_bytes,
+                          (long long)memory_of(c).live_nodes);
             weft_ctx_close(c);
         } else if (opened != WEFT_E_NOMEM) {
             WEFT_FAIL("%s, allocation %ld: opening gave %s", name, nth, weft_status_name(opened));

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/compare.h"
 #include "samples/device.h"
@@ -503,7 +504,7 @@ WEFT_TEST(GradientOf, TiesAreAsDocumented)
     WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
     WEFT_CHECK(got[0] == 0 && got[1] == 0.5 && got[2] == 0.5 && got[3] == 0);
-    y = weft_max_pool2d(x, &(weft_pool2d_params){.kernel = {2, 2}});
+    y = weft_max_pool2d(x, &WITH_POOL2D(.kernel = {2, 2}));
     WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &dx));
     WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
     WEFT_CHECK(got[0] == 0 && got[1] == 1 && got[2] == 0 && got[3] == 0);

@@ -2,6 +2,7 @@
  * are an error with a sentence, shared ones work; the context and the gradients are whole afterwards. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "weft/io.h"
@@ -219,8 +220,8 @@ WEFT_TEST(Handed, GradientsOfACustomBackward)
     bench b;
     set_up(&b);
     weft_tensor *gift = NULL;
-    weft_custom_op op = {.name = "twice", .forward = twice, .backward = give_back, .user = &gift};
-    weft_custom_op careless = {.name = "careless", .forward = twice, .backward = forget_to_escape};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "twice", .forward = twice, .backward = give_back, .user = &gift);
+    weft_custom_op careless = INIT_CUSTOM_OP(.name = "careless", .forward = twice, .backward = forget_to_escape);
     struct {
         weft_tensor *t;
         weft_status status;
@@ -261,7 +262,7 @@ WEFT_TEST(Handed, ListsOfParameters)
     } bad[] = {{b.dead, WEFT_E_DEAD_TENSOR, " 1 was freed: it was made by weft_full"},
                {b.foreign, WEFT_E_MIXED_CONTEXTS, " 1 (f32 [4]) belongs to another context"},
                {NULL, WEFT_E_NULL_ARGUMENT, " 1 is NULL"}};
-    const weft_sgd_params hyper = {.lr = 1, .momentum = 0.5};
+    const weft_sgd_step_params hyper = INIT_SGD_STEP(.step = 1, .lr = 1, .momentum = 0.5);
     for (int k = 0; k < 3; k++) {
         weft_tensor *list[] = {b.x, bad[k].t}, *good[] = {b.x, b.x}, *gs[] = {g, g}, *vs[] = {velocity, velocity};
         refused(&b, weft_zero_grad(b.c, list, 2), bad[k].status, bad[k].part);
@@ -272,7 +273,7 @@ WEFT_TEST(Handed, ListsOfParameters)
         if (bad[k].t)
             refused(&b, weft_sgd_step(b.c, good, list, vs, 2, &hyper), bad[k].status, bad[k].part);
         refused(&b, weft_sgd_step(b.c, good, gs, list, 2, &hyper), bad[k].status, bad[k].part);
-        refused(&b, weft_adam_step(b.c, good, gs, vs, list, 2, &(weft_adam_params){.lr = 1}, 1), bad[k].status,
+        refused(&b, weft_adam_step(b.c, good, gs, vs, list, 2, &WITH_ADAM_STEP(.lr = 1, .step = 1)), bad[k].status,
                 bad[k].part);
     }
     refused(&b, weft_sgd_step(b.c, &b.x, &b.shared, &velocity, 1, &hyper), WEFT_E_STATE,

@@ -2,6 +2,7 @@
  * same graph too, and ways out of a pass that never ends. */
 #include <math.h>
 #include <setjmp.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "weft/profile.h"
@@ -170,7 +171,7 @@ WEFT_TEST(Reentry, CheckpointedLayersHaveTheGradientsOfPlainOnes)
     scene s;
     set_up(&s);
     weft_ctx *c = s.c;
-    weft_custom_op op = {.name = "layer", .forward = layer, .backward = layer_again, .user = s.x};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "layer", .forward = layer, .backward = layer_again, .user = s.x);
     weft_tensor *plain = weft_full(c, WEFT_F64, WEFT_DIMS(3), 0.3), *layered = plain;
     for (int k = 0; k < 5; k++) {
         plain = weft_tanh(weft_mul(s.x, plain));
@@ -234,7 +235,7 @@ static weft_tensor *records(void *user, weft_tensor *t, weft_tensor *g)
     (void)t, (void)g;
     if (s->calls++ == 0)
         weft_set_grad_enabled(s->c, true);
-    s->seen[0] = (double)weft_memory(s->c).live_nodes;
+    s->seen[0] = (double)memory_of(s->c).live_nodes;
     return NULL;
 }
 
@@ -243,7 +244,7 @@ WEFT_TEST(Reentry, AHookThatSwitchesRecordingOnDoesNotRecordThePass)
     scene s;
     set_up(&s);
     build(&s, records, false);
-    const int64_t nodes = weft_memory(s.c).live_nodes;
+    const int64_t nodes = memory_of(s.c).live_nodes;
     WEFT_CHECK_OK(weft_add_hook(s.x, records, &s));
     WEFT_CHECK_OK(weft_backward(s.c, s.loss));
     WEFT_CHECK_EQ_INT(s.calls, 2);
@@ -419,7 +420,7 @@ WEFT_TEST(Reentry, ABackwardCallbackUnderAProfile)
 {
     scene s;
     set_up(&s);
-    weft_custom_op op = {.name = "jumping", .forward = add_all, .backward = jump_backward, .user = &s};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "jumping", .forward = add_all, .backward = jump_backward, .user = &s);
     weft_profile *p = NULL;
     WEFT_REQUIRE(weft_profile_begin(s.c, &p) == WEFT_OK);
     for (int k = 0; k < 4; k++) {
@@ -438,10 +439,10 @@ WEFT_TEST(Reentry, ABackwardCallbackUnderAProfile)
             WEFT_CHECK_OK(weft_scope_pop(s.c, s.outer));
     }
     s.loss = NULL;
-    const int64_t before = weft_profile_totals(p).launches;
+    const int64_t before = totals_of(p).launches;
     weft_exp(s.x);
-    WEFT_CHECK_EQ_INT(weft_profile_totals(p).launches, before + 1);
-    WEFT_CHECK(weft_profile_totals(p).in_kernels <= weft_profile_totals(p).wall);
+    WEFT_CHECK_EQ_INT(totals_of(p).launches, before + 1);
+    WEFT_CHECK(totals_of(p).in_kernels <= totals_of(p).wall);
     weft_profile_free(p);
     tear_down(&s);
 }

@@ -8,6 +8,7 @@
 /* clang-format off */
 #include <weft/io.h>
 /* clang-format on */
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -123,7 +124,7 @@ static void load_bytes(load_fn *load, const char *path, const unsigned char *byt
     int n;
     fwrite(bytes, 1, size, f);
     fclose(f);
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.memory_budget = 1 << 20}, &ctx) == WEFT_OK);
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.memory_budget = 1 << 20), &ctx) == WEFT_OK);
     const weft_status status = load(ctx, path, &all, &n);
     if (status == WEFT_OK)
         weft_named_free(ctx, all, n);

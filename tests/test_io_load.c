@@ -7,6 +7,7 @@
 /* clang-format off */
 #include <weft/io.h>
 /* clang-format on */
+#include "harness/structs.h"
 #include "harness/test_archive.h"
 #include "harness/test_ctx.h"
 #include "harness/test_folder.h"
@@ -20,7 +21,7 @@ static weft_ctx *open_ctx(void)
 
 static weft_source in_memory(const test_bytes *b)
 {
-    return (weft_source){.bytes = b->p, .size = b->n};
+    return WITH_SOURCE(.bytes = b->p, .size = b->n);
 }
 
 static const float six[6] = {1, 2, 3, 4, 5, 6};
@@ -74,8 +75,7 @@ static void load_a_and_b(const weft_source *source)
     weft_ctx *ctx = open_ctx();
     weft_named_tensor *all;
     int n;
-    WEFT_CHECK_OK(
-        weft_load(ctx, source, &(weft_load_options){.names = (const char *[]){"b", "a"}, .n_names = 2}, &all, &n));
+    WEFT_CHECK_OK(weft_load(ctx, source, &WITH_LOAD(.names = (const char *[]){"b", "a"}, .n_names = 2), &all, &n));
     if (weft_ctx_status(ctx) == WEFT_OK && n == 2) {
         WEFT_CHECK_STR_EQ(all[0].name, "b");
         WEFT_CHECK_STR_EQ(all[1].name, "a");
@@ -96,9 +96,9 @@ WEFT_TEST(Load, FromAFileMemoryAndACallback)
         reading r = {.b = &b};
         const weft_source memory = in_memory(&b);
         WEFT_REQUIRE(test_folder_make(&folder) && test_file_write(test_path(&folder, "x"), b.p, b.n));
-        load_a_and_b(&(weft_source){.path = test_path(&folder, "x")});
+        load_a_and_b(&WITH_SOURCE(.path = test_path(&folder, "x")));
         load_a_and_b(&memory);
-        load_a_and_b(&(weft_source){.read = read_bytes, .user = &r, .size = b.n});
+        load_a_and_b(&WITH_SOURCE(.read = read_bytes, .user = &r, .size = b.n));
         test_folder_drop(&folder);
         free(b.p);
     }
@@ -107,7 +107,7 @@ WEFT_TEST(Load, FromAFileMemoryAndACallback)
 WEFT_TEST(Load, ACallbackThatFails)
 {
     test_bytes b = mixed_npz(TEST_DEFLATED);
-    const weft_load_options options = {.names = (const char *[]){"a", "b"}, .n_names = 2};
+    const weft_load_options options = INIT_LOAD(.names = (const char *[]){"a", "b"}, .n_names = 2);
     weft_status status = WEFT_E_CALLBACK;
     int fail_at = 1;
     for (; status == WEFT_E_CALLBACK; fail_at++) {
@@ -115,12 +115,12 @@ WEFT_TEST(Load, ACallbackThatFails)
         reading r = {.b = &b, .fail_at = fail_at};
         weft_named_tensor *all = &(weft_named_tensor){NULL, NULL};
         int n = 7;
-        status = weft_load(ctx, &(weft_source){.read = read_bytes, .user = &r, .size = b.n, .name = "shelf"}, &options,
+        status = weft_load(ctx, &WITH_SOURCE(.read = read_bytes, .user = &r, .size = b.n, .name = "shelf"), &options,
                            &all, &n);
         if (status == WEFT_E_CALLBACK) {
             WEFT_CHECK(all == NULL && n == 0);
             WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "weft_load: shelf: the callback could not read");
-            WEFT_CHECK_EQ_INT(weft_memory(ctx).live_tensors, 0);
+            WEFT_CHECK_EQ_INT(memory_of(ctx).live_tensors, 0);
         } else {
             WEFT_CHECK_OK(status);
             weft_named_free(ctx, all, n);
@@ -148,21 +148,20 @@ WEFT_TEST(Load, PathsThatAreNoOrdinaryFiles)
     WEFT_REQUIRE(test_folder_make(&folder));
     const char *fifo = test_path(&folder, "fifo");
     WEFT_REQUIRE(mkfifo(fifo, 0600) == 0);
-    refuse(&(weft_source){.path = fifo}, WEFT_E_IO,
-           "a FIFO or pipe: read it into memory, and give weft_load the bytes");
-    refuse(&(weft_source){.path = folder.path}, WEFT_E_IO, "a folder");
-    refuse(&(weft_source){.path = "/dev/zero"}, WEFT_E_IO, "a device");
-    refuse(&(weft_source){.path = "/nowhere/at/all"}, WEFT_E_IO, "/nowhere/at/all: No such file");
+    refuse(&WITH_SOURCE(.path = fifo), WEFT_E_IO, "a FIFO or pipe: read it into memory, and give weft_load the bytes");
+    refuse(&WITH_SOURCE(.path = folder.path), WEFT_E_IO, "a folder");
+    refuse(&WITH_SOURCE(.path = "/dev/zero"), WEFT_E_IO, "a device");
+    refuse(&WITH_SOURCE(.path = "/nowhere/at/all"), WEFT_E_IO, "/nowhere/at/all: No such file");
     test_folder_drop(&folder);
 }
 
 WEFT_TEST(Load, SourcesThatAreNone)
 {
-    refuse(&(weft_source){0}, WEFT_E_NULL_ARGUMENT, "exactly one of path, bytes and read");
-    refuse(&(weft_source){.path = "x", .bytes = "y"}, WEFT_E_INVALID, "not 2");
-    refuse(&(weft_source){.struct_size = 5, .path = "x"}, WEFT_E_INVALID, "struct_size of the weft_source is 5");
+    refuse(&WITH_SOURCE(0), WEFT_E_NULL_ARGUMENT, "exactly one of path, bytes and read");
+    refuse(&WITH_SOURCE(.path = "x", .bytes = "y"), WEFT_E_INVALID, "not 2");
+    refuse(&WITH_SOURCE(.struct_size = 5, .path = "x"), WEFT_E_INVALID, "struct_size of the weft_source is 5");
     refuse(NULL, WEFT_E_NULL_ARGUMENT, "the source is NULL");
-    refuse(&(weft_source){.bytes = "", .size = 0}, WEFT_E_IO, "neither like an npz");
+    refuse(&WITH_SOURCE(.bytes = "", .size = 0), WEFT_E_IO, "neither like an npz");
     weft_ctx *ctx = open_ctx();
     weft_named_tensor *all;
     int n;
@@ -196,7 +195,7 @@ WEFT_TEST(Load, TheOtherFormatIsNamed)
     WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "it is an npz file: weft_load_npz reads it");
     weft_ctx_clear(ctx);
     for (int k = 0; k < 2; k++) {
-        WEFT_CHECK_OK(weft_load(ctx, &(weft_source){.path = k ? safe : npz}, NULL, &all, &n));
+        WEFT_CHECK_OK(weft_load(ctx, &WITH_SOURCE(.path = k ? safe : npz), NULL, &all, &n));
         WEFT_CHECK_EQ_INT(n, 1);
         weft_named_free(ctx, all, n);
     }
@@ -247,16 +246,15 @@ WEFT_TEST(Load, ANameThatIsNotThere)
     weft_named_tensor *all;
     int n;
     const char *names[] = {"a", "c"};
-    WEFT_CHECK_STATUS(weft_load(ctx, &source, &(weft_load_options){.names = names, .n_names = 2}, &all, &n), WEFT_E_IO);
+    WEFT_CHECK_STATUS(weft_load(ctx, &source, &WITH_LOAD(.names = names, .n_names = 2), &all, &n), WEFT_E_IO);
     WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "it holds no tensor \"c\"");
     weft_ctx_clear(ctx);
-    WEFT_CHECK_OK(weft_load(ctx, &source, &(weft_load_options){.names = names, .n_names = 0}, &all, &n));
+    WEFT_CHECK_OK(weft_load(ctx, &source, &WITH_LOAD(.names = names, .n_names = 0), &all, &n));
     WEFT_CHECK(all == NULL && n == 0);
-    WEFT_CHECK_STATUS(weft_load(ctx, &source, &(weft_load_options){.names = names, .n_names = -1}, &all, &n),
-                      WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_load(ctx, &source, &WITH_LOAD(.names = names, .n_names = -1), &all, &n), WEFT_E_INVALID);
     weft_ctx_clear(ctx);
     names[1] = NULL;
-    WEFT_CHECK_STATUS(weft_load(ctx, &source, &(weft_load_options){.names = names, .n_names = 2}, &all, &n),
+    WEFT_CHECK_STATUS(weft_load(ctx, &source, &WITH_LOAD(.names = names, .n_names = 2), &all, &n),
                       WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "names[1] is NULL");
     weft_ctx_close(ctx);
@@ -340,13 +338,13 @@ WEFT_TEST(Load, SafetensorsOfDtypesThatWeftHasNot)
                {"deep", "tensor \"deep\" of dtype U8: it has more than 8 dims"}};
     refuse(&source, WEFT_E_IO, bad[0].part);
     for (int k = 0; k < 3; k++) {
-        WEFT_CHECK_STATUS(weft_load(ctx, &source, &(weft_load_options){.names = &bad[k].name, .n_names = 1}, &all, &n),
+        WEFT_CHECK_STATUS(weft_load(ctx, &source, &WITH_LOAD(.names = &bad[k].name, .n_names = 1), &all, &n),
                           WEFT_E_IO);
         WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), bad[k].part);
         weft_ctx_clear(ctx);
     }
-    WEFT_REQUIRE(weft_load(ctx, &source, &(weft_load_options){.names = (const char *[]){"good"}, .n_names = 1}, &all,
-                           &n) == WEFT_OK);
+    WEFT_REQUIRE(weft_load(ctx, &source, &WITH_LOAD(.names = (const char *[]){"good"}, .n_names = 1), &all, &n) ==
+                 WEFT_OK);
     check_values(ctx, all[0].tensor, WEFT_U8, seven, 1);
     weft_named_free(ctx, all, n);
     WEFT_CHECK_OK(weft_list_tensors(ctx, &source, NULL, write_row, &l));
@@ -441,14 +439,13 @@ WEFT_TEST(Load, LimitsOfTheCaller)
     for (int k = 0; k < 2; k++) {
         const weft_source source = in_memory(&files[k]);
         const uint64_t bytes = k ? 24 : 48;
-        limited(&source, &(weft_load_options){.max_bytes = bytes}, WEFT_OK, "");
-        limited(&source, &(weft_load_options){.max_bytes = bytes - 1}, WEFT_E_IO, "max_bytes is");
-        limited(&source, &(weft_load_options){.max_tensors = 2}, WEFT_OK, "");
-        limited(&source, &(weft_load_options){.max_tensors = 1}, WEFT_E_IO, "max_tensors, 1");
-        limited(&source, &(weft_load_options){.max_name = 6}, WEFT_OK, "");
-        limited(&source, &(weft_load_options){.max_name = 5}, WEFT_E_IO, "\"longer\" has 6 bytes; the limit is 5");
-        limited(&source, &(weft_load_options){.struct_size = 3}, WEFT_E_INVALID,
-                "struct_size of the weft_load_options is 3");
+        limited(&source, &WITH_LOAD(.max_bytes = bytes), WEFT_OK, "");
+        limited(&source, &WITH_LOAD(.max_bytes = bytes - 1), WEFT_E_IO, "max_bytes is");
+        limited(&source, &WITH_LOAD(.max_tensors = 2), WEFT_OK, "");
+        limited(&source, &WITH_LOAD(.max_tensors = 1), WEFT_E_IO, "max_tensors, 1");
+        limited(&source, &WITH_LOAD(.max_name = 6), WEFT_OK, "");
+        limited(&source, &WITH_LOAD(.max_name = 5), WEFT_E_IO, "\"longer\" has 6 bytes; the limit is 5");
+        limited(&source, &WITH_LOAD(.struct_size = 3), WEFT_E_INVALID, "struct_size of the weft_load_options is 3");
         free(files[k].p);
     }
 }
@@ -502,12 +499,11 @@ WEFT_TEST(Load, TheBudgetHoldsBeforeAnythingIsRead)
         weft_ctx *ctx;
         weft_named_tensor *all;
         int n;
-        WEFT_REQUIRE(
-            weft_ctx_open(
-                &(weft_options){.memory_budget = 1 << 20, .alloc = gauge_alloc, .free = gauge_free, .alloc_user = &g},
-                &ctx) == WEFT_OK);
+        WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.memory_budget = 1 << 20, .alloc = gauge_alloc, .free = gauge_free,
+                                                 .alloc_user = &g),
+                                   &ctx) == WEFT_OK);
         const size_t before = g.now;
-        const weft_source source = {.read = read_bytes, .user = &r, .size = b.n};
+        const weft_source source = INIT_SOURCE(.read = read_bytes, .user = &r, .size = b.n);
         WEFT_CHECK_STATUS(weft_load(ctx, &source, NULL, &all, &n), WEFT_E_NOMEM);
         WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "memory_budget, 1048576");
         WEFT_CHECK(g.peak - before < MARGIN);
@@ -526,10 +522,9 @@ WEFT_TEST(Load, ThePeakIsTheTensor)
         weft_ctx *ctx;
         weft_named_tensor *all;
         int n;
-        WEFT_REQUIRE(weft_ctx_open(
-                         &(weft_options){
-                             .memory_budget = LARGE + 4096, .alloc = gauge_alloc, .free = gauge_free, .alloc_user = &g},
-                         &ctx) == WEFT_OK);
+        WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.memory_budget = LARGE + 4096, .alloc = gauge_alloc,
+                                                 .free = gauge_free, .alloc_user = &g),
+                                   &ctx) == WEFT_OK);
         const size_t before = g.now;
         const weft_source source = in_memory(&b);
         WEFT_CHECK_OK(weft_load(ctx, &source, NULL, &all, &n));
@@ -548,7 +543,7 @@ WEFT_TEST(Load, SavingTakesNoCopy)
     gauge g = {0};
     weft_ctx *ctx;
     WEFT_REQUIRE(test_folder_make(&folder));
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.alloc = gauge_alloc, .free = gauge_free, .alloc_user = &g}, &ctx) ==
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.alloc = gauge_alloc, .free = gauge_free, .alloc_user = &g), &ctx) ==
                  WEFT_OK);
     const weft_named_tensor one = {"w", weft_ones(ctx, WEFT_U8, WEFT_DIMS(LARGE))};
     const size_t before = g.peak;
@@ -579,7 +574,7 @@ static void each_allocation_fails(const weft_source *source, const weft_load_opt
             WEFT_CHECK_STATUS(status, WEFT_E_NOMEM);
             WEFT_CHECK_STATUS(weft_ctx_status(ctx), WEFT_E_NOMEM);
             WEFT_CHECK(all == NULL && n == 0);
-            WEFT_CHECK_EQ_INT(weft_memory(ctx).live_tensors, 0);
+            WEFT_CHECK_EQ_INT(memory_of(ctx).live_tensors, 0);
             weft_ctx_clear(ctx);
             WEFT_CHECK_OK(weft_load(ctx, source, options, &all, &n));
         }
@@ -602,7 +597,7 @@ WEFT_TEST(Load, OutOfMemoryGivesNothing)
     test_bytes files[] = {mixed_npz(TEST_STORED), mixed_npz(TEST_DEFLATED),
                           test_safetensors(header, "____________________", 20),
                           test_npy("'>f4'", "True", "(2, 3)", six, sizeof six)};
-    const weft_load_options some = {.names = (const char *[]){"a", "b"}, .n_names = 2};
+    const weft_load_options some = INIT_LOAD(.names = (const char *[]){"a", "b"}, .n_names = 2);
     for (int k = 0; k < 4; k++) {
         const weft_source source = in_memory(&files[k]);
         each_allocation_fails(&source, k < 2 ? &some : NULL);
@@ -623,8 +618,8 @@ WEFT_TEST(Load, AClearedErrorIsStillReturned)
     weft_ctx *ctx = NULL;
     weft_named_tensor *all;
     int n;
-    const weft_source source = {.bytes = "PK\3\4 is no archive", .size = 18};
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.log = clear_error, .log_user = &ctx}, &ctx) == WEFT_OK);
+    const weft_source source = INIT_SOURCE(.bytes = "PK\3\4 is no archive", .size = 18);
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.log = clear_error, .log_user = &ctx), &ctx) == WEFT_OK);
     WEFT_CHECK_STATUS(weft_load(ctx, &source, NULL, &all, &n), WEFT_E_IO);
     WEFT_CHECK_STATUS(weft_ctx_clear(ctx), WEFT_E_IO);
     WEFT_CHECK_STATUS(weft_load_npz(ctx, NULL, &all, &n), WEFT_E_NULL_ARGUMENT);

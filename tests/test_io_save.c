@@ -19,6 +19,7 @@
 /* clang-format off */
 #include <weft/io.h>
 /* clang-format on */
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/test_folder.h"
 #include "harness/weft_test.h"
@@ -119,7 +120,7 @@ WEFT_TEST(Save, ListsThatAreNone)
 WEFT_TEST(Save, OutOfMemoryIsNotInvalid)
 {
     weft_ctx *ctx;
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.memory_budget = 1 << 20}, &ctx) == WEFT_OK);
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.memory_budget = 1 << 20), &ctx) == WEFT_OK);
     const weft_named_tensor all = {"w", weft_zeros(ctx, WEFT_F32, WEFT_DIMS(1 << 20))};
     WEFT_CHECK(!all.tensor);
     refused(ctx, &all, 1, WEFT_E_NOMEM, "");

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/compare.h"
 #include "samples/layout.h"
@@ -212,10 +213,8 @@ static weft_tensor *make_convolution(weft_ctx *ctx, const void *user)
     free(x);
     free(w);
     free(y);
-    weft_conv2d_params params = {.stride = {v->stride, v->stride},
-                                 .padding = {v->padding, v->padding},
-                                 .dilation = {v->dilation, v->dilation},
-                                 .groups = v->groups};
+    weft_conv2d_params params = INIT_CONV2D(.stride = {v->stride, v->stride}, .padding = {v->padding, v->padding},
+                                            .dilation = {v->dilation, v->dilation}, .groups = v->groups);
     if (v->way == FORWARD)
         return weft_conv2d(tx, tw, NULL, &params);
     if (v->way == WEIGHT)

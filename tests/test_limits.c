@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/core.h"
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -153,7 +154,7 @@ WEFT_TEST(Limits, ConvolutionsOfNothing)
 {
     weft_ctx *c = open_ctx();
     weft_tensor *w = weft_ones(c, WEFT_F32, WEFT_DIMS(4, 3, 3, 3)), *b = weft_full(c, WEFT_F32, WEFT_DIMS(4), 0.25);
-    const weft_conv2d_params wide = {.padding = {2, 2}};
+    const weft_conv2d_params wide = INIT_CONV2D(.padding = {2, 2});
     WEFT_CHECK(!weft_conv2d(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3, 0, 4)), w, b, &wide));
     check_error(c, WEFT_E_SHAPE, "weft_conv2d", "f32 [2, 3, 0, 4]");
     WEFT_CHECK(!weft_conv2d_transpose(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 4, 4, 0)), w, NULL, NULL));
@@ -166,7 +167,7 @@ WEFT_TEST(Limits, ConvolutionsOfNothing)
     static const int64_t groups[] = {1, 4};
     for (int k = 0; k < 2; k++)
         for (int64_t stride = 1; stride < 3; stride++) {
-            const weft_conv2d_params params = {.groups = groups[k], .stride = {stride, stride}};
+            const weft_conv2d_params params = INIT_CONV2D(.groups = groups[k], .stride = {stride, stride});
             weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 0, 5, 5)), true);
             weft_tensor *none = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(4, 0, 3, 3)), true);
             weft_tensor *y = weft_conv2d(x, none, b, &params);
@@ -189,14 +190,14 @@ WEFT_TEST(Limits, HugeWindowsAreRefused)
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(1, 1, 4, 4)), *w = weft_ones(c, WEFT_F32, WEFT_DIMS(1, 1, 2, 2));
     weft_tensor *none = weft_ones(c, WEFT_F32, WEFT_DIMS(1, 0, 4, 4));
     WEFT_CHECK(!weft_conv2d(none, weft_ones(c, WEFT_F32, WEFT_DIMS(1, 0, 1ll << 33, 1)), NULL,
-                            &(weft_conv2d_params){.dilation = {INT32_MAX - 1, 1}}));
+                            &WITH_CONV2D(.dilation = {INT32_MAX - 1, 1})));
     check_error(c, WEFT_E_SHAPE, "weft_conv2d", "[1, 0, 8589934592, 1]");
-    WEFT_CHECK(!weft_conv2d_transpose(x, w, NULL, &(weft_conv2d_params){.output_padding = {INT64_MAX, 0}}));
+    WEFT_CHECK(!weft_conv2d_transpose(x, w, NULL, &WITH_CONV2D(.output_padding = {INT64_MAX, 0})));
     check_error(c, WEFT_E_INVALID, "weft_conv2d_transpose", "output_padding");
     WEFT_CHECK(!weft_conv2d_transpose(none, weft_ones(c, WEFT_F32, WEFT_DIMS(0, 4, 1, 1)), NULL,
-                                      &(weft_conv2d_params){.groups = 1ll << 62}));
+                                      &WITH_CONV2D(.groups = 1ll << 62)));
     check_error(c, WEFT_E_SHAPE, "weft_conv2d_transpose", "groups 4611686018427387904");
-    WEFT_CHECK(!weft_max_pool2d(x, &(weft_pool2d_params){.kernel = {2, 2}, .padding = {1ll << 62, 1ll << 62}}));
+    WEFT_CHECK(!weft_max_pool2d(x, &WITH_POOL2D(.kernel = {2, 2}, .padding = {1ll << 62, 1ll << 62})));
     check_error(c, WEFT_E_INVALID, "weft_max_pool2d", "padding");
     weft_ctx_close(c);
 }

@@ -1,5 +1,6 @@
 /* test_narrow.c - reductions of narrow types read their operand as it is: no copy of it in a wider type is made, in any
  * layout, and the results are those of the wide copy. */
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
 
@@ -67,10 +68,10 @@ static void check_one(weft_ctx *c, const reduction *r, weft_dtype dtype, weft_te
     int mark = weft_scope_push(c);
     weft_memory_trim(c);
     weft_memory_reset_peak(c);
-    const size_t before = weft_memory(c).live_bytes;
+    const size_t before = memory_of(c).live_bytes;
     weft_tensor *y = over(r, x, dims);
     /* results of a row or a column and their i64 copies, partial results, room for a launch: far from a copy of x */
-    const size_t extra = weft_memory(c).peak_bytes - before, allowed = 80000 + 32 * (size_t)weft_count(y);
+    const size_t extra = memory_of(c).peak_bytes - before, allowed = 80000 + 32 * (size_t)weft_count(y);
     if (extra > allowed)
         WEFT_FAIL("%s of %s, %s, dims %d: %zu bytes beside the operand's %lld elements", r->name,
                   weft_dtype_name(dtype), layout, dims, extra, (long long)weft_count(x));
@@ -107,7 +108,7 @@ WEFT_TEST(Narrow, ReductionsReadTheirOperandAsItIs)
 WEFT_TEST(Narrow, ABudgetOfTheOperandAloneIsEnough)
 {
     enum { COUNT = 1 << 22 };
-    weft_options options = {.memory_budget = COUNT + (1 << 20)};
+    weft_options options = INIT_OPTIONS(.memory_budget = COUNT + (1 << 20));
     weft_ctx *c;
     WEFT_REQUIRE(weft_ctx_open(&options, &c) == WEFT_OK);
     weft_tensor *x = weft_full(c, WEFT_BOOL, WEFT_DIMS(COUNT), 1);

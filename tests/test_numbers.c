@@ -3,6 +3,7 @@
  * those). */
 #include <math.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
 #include "samples/layout.h"
@@ -176,7 +177,7 @@ static weft_status copy_bytes(weft_ctx *ctx, const weft_array *in, int n, weft_a
 WEFT_TEST(Numbers, BoolIsZeroOrOneWhateverComesIn)
 {
     static const uint8_t odd[] = {0, 1, 2, 255};
-    static const weft_custom_op op = {.name = "reinterpret", .infer = bool_of, .forward = copy_bytes};
+    static const weft_custom_op op = INIT_CUSTOM_OP(.name = "reinterpret", .infer = bool_of, .forward = copy_bytes);
     test_memory memory;
     weft_ctx *c = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(c);

@@ -1,6 +1,7 @@
 /* test_optim.c - optimisers as a user meets them, and clipping. The step formulas have golden values (test_golden.c).
  * */
 #include <math.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -23,22 +24,22 @@ typedef weft_status (*opener)(weft_ctx *c, weft_tensor *const *params, int n, we
 
 static weft_status plain_sgd(weft_ctx *c, weft_tensor *const *p, int n, weft_optim **out)
 {
-    return weft_sgd_open(c, p, n, &(weft_sgd_options){.lr = 0.04}, out);
+    return weft_sgd_open(c, p, n, &WITH_SGD(.lr = 0.04), out);
 }
 
 static weft_status nesterov(weft_ctx *c, weft_tensor *const *p, int n, weft_optim **out)
 {
-    return weft_sgd_open(c, p, n, &(weft_sgd_options){.lr = 0.02, .momentum = 0.8, .nesterov = true}, out);
+    return weft_sgd_open(c, p, n, &WITH_SGD(.lr = 0.02, .momentum = 0.8, .nesterov = true), out);
 }
 
 static weft_status adam(weft_ctx *c, weft_tensor *const *p, int n, weft_optim **out)
 {
-    return weft_adam_open(c, p, n, &(weft_adam_options){.lr = 0.2}, out);
+    return weft_adam_open(c, p, n, &WITH_ADAM(.lr = 0.2), out);
 }
 
 static weft_status adamw(weft_ctx *c, weft_tensor *const *p, int n, weft_optim **out)
 {
-    return weft_adamw_open(c, p, n, &(weft_adam_options){.lr = 0.2, .weight_decay = 1e-6}, out);
+    return weft_adamw_open(c, p, n, &WITH_ADAM(.lr = 0.2, .weight_decay = 1e-6), out);
 }
 
 WEFT_TEST(Optim, EveryKindFindsTheMinimum)
@@ -68,7 +69,7 @@ WEFT_TEST(Optim, MomentumStartsWithTheGradient)
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_scalar(c, WEFT_F64, 1), NULL);
     weft_optim *opt = NULL;
-    weft_sgd_options o = {.lr = 0.1, .momentum = 0.9, .dampening = 0.5, .weight_decay = 0.1};
+    weft_sgd_options o = INIT_SGD(.lr = 0.1, .momentum = 0.9, .dampening = 0.5, .weight_decay = 0.1);
     WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &o, &opt));
     double x = 1, v = 0;
     for (int k = 0; k < 3; k++) {
@@ -135,9 +136,9 @@ WEFT_TEST(Optim, MistakesAreNamed)
     WEFT_CHECK(opt == NULL);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_param");
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_sgd_open(c, &p, 1, &(weft_sgd_options){.nesterov = true}, &opt), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_sgd_open(c, &p, 1, &WITH_SGD(.nesterov = true), &opt), WEFT_E_INVALID);
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_adam_open(c, &p, 1, &(weft_adam_options){.beta1 = 1}, &opt), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_adam_open(c, &p, 1, &WITH_ADAM(.beta1 = 1), &opt), WEFT_E_INVALID);
     weft_ctx_clear(c);
     WEFT_CHECK_OK(weft_adamw_open(c, &p, 1, NULL, &opt));
     WEFT_CHECK_STATUS(weft_optim_step(c, opt), WEFT_E_NO_GRADIENT);
@@ -145,7 +146,7 @@ WEFT_TEST(Optim, MistakesAreNamed)
     weft_ctx_clear(c);
     WEFT_CHECK_NEAR(weft_item(c, p), 1, 0);
     weft_optim_close(opt);
-    WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &(weft_sgd_options){.allow_missing = true}, &opt));
+    WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &WITH_SGD(.allow_missing = true), &opt));
     WEFT_CHECK_OK(weft_optim_step(c, opt));
     WEFT_CHECK_NEAR(weft_item(c, p), 1, 0);
     weft_optim_close(opt);
@@ -165,7 +166,7 @@ WEFT_TEST(Optim, StepsManyHalfParameters)
         sum = weft_add(sum, weft_sum(p[k], WEFT_ALL, false));
     }
     weft_optim *opt;
-    WEFT_CHECK_OK(weft_adamw_open(c, p, MANY, &(weft_adam_options){.lr = 0.5}, &opt));
+    WEFT_CHECK_OK(weft_adamw_open(c, p, MANY, &WITH_ADAM(.lr = 0.5), &opt));
     weft_backward(c, sum);
     WEFT_CHECK_OK(weft_optim_step(c, opt));
     for (int k = 0; k < MANY; k++) {

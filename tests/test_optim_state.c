@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include <weft/profile.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -39,7 +40,7 @@ WEFT_TEST(OptimHalf, StateOfHalfParametersIsF32)
         weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p = weft_param(weft_zeros(c, runs[k].dtype, WEFT_DIMS(3)), "p"), *state[3];
         weft_optim *opt;
-        WEFT_CHECK_OK(weft_adam_open(c, &p, 1, &(weft_adam_options){.lr = 1e-3, .eps = 1e-12}, &opt));
+        WEFT_CHECK_OK(weft_adam_open(c, &p, 1, &WITH_ADAM(.lr = 1e-3, .eps = 1e-12), &opt));
         push(c, p, opt, runs[k].g, runs[k].steps);
         WEFT_CHECK_NEAR(largest_of(c, p), -1e-3 * runs[k].steps, runs[k].tolerance);
         WEFT_CHECK_EQ_INT(weft_optim_state(opt, state, 3), 2);
@@ -55,23 +56,23 @@ typedef weft_status (*opener)(weft_ctx *c, weft_tensor *const *params, int n, bo
 
 static weft_status plain_sgd(weft_ctx *c, weft_tensor *const *p, int n, bool master, weft_optim **out)
 {
-    return weft_sgd_open(c, p, n, &(weft_sgd_options){.lr = 1, .master_weights = master}, out);
+    return weft_sgd_open(c, p, n, &WITH_SGD(.lr = 1, .master_weights = master), out);
 }
 
 static weft_status nesterov(weft_ctx *c, weft_tensor *const *p, int n, bool master, weft_optim **out)
 {
-    weft_sgd_options o = {.lr = 0.1, .momentum = 0.9, .nesterov = true, .master_weights = master};
+    weft_sgd_options o = INIT_SGD(.lr = 0.1, .momentum = 0.9, .nesterov = true, .master_weights = master);
     return weft_sgd_open(c, p, n, &o, out);
 }
 
 static weft_status adam(weft_ctx *c, weft_tensor *const *p, int n, bool master, weft_optim **out)
 {
-    return weft_adam_open(c, p, n, &(weft_adam_options){.lr = 1e-3, .master_weights = master}, out);
+    return weft_adam_open(c, p, n, &WITH_ADAM(.lr = 1e-3, .master_weights = master), out);
 }
 
 static weft_status adamw(weft_ctx *c, weft_tensor *const *p, int n, bool master, weft_optim **out)
 {
-    weft_adam_options o = {.lr = 1e-3, .weight_decay = 0.01, .master_weights = master};
+    weft_adam_options o = INIT_ADAM(.lr = 1e-3, .weight_decay = 0.01, .master_weights = master);
     return weft_adamw_open(c, p, n, &o, out);
 }
 
@@ -119,7 +120,7 @@ WEFT_TEST(OptimHalf, StateWithMasterWeightsContinuesBitForBit)
                         weft_param(weft_full(c, WEFT_F16, WEFT_DIMS(3), 0.5), "other")};
     weft_tensor *state[8];
     weft_optim *opt;
-    WEFT_CHECK_OK(weft_adam_open(c, p, 3, &(weft_adam_options){.master_weights = true, .allow_missing = true}, &opt));
+    WEFT_CHECK_OK(weft_adam_open(c, p, 3, &WITH_ADAM(.master_weights = true, .allow_missing = true), &opt));
     WEFT_CHECK_EQ_INT(weft_optim_state(opt, NULL, 0), 8); /* two moments each, copies of the two half ones */
     WEFT_CHECK_EQ_INT(weft_optim_state(opt, state, 8), 8);
     WEFT_CHECK_EQ_INT(weft_count(state[6]), 4);
@@ -163,7 +164,7 @@ WEFT_TEST(OptimHalf, MasterWeightsTakeUpWhatIsWritten)
         weft_ctx *c = fault_ctx_open(&m);
         weft_tensor *p = weft_param(weft_zeros(c, dtypes[k], WEFT_DIMS(5)), "p"), *state[1];
         weft_optim *opt;
-        WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &(weft_sgd_options){.lr = 0.25, .master_weights = true}, &opt));
+        WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &WITH_SGD(.lr = 0.25, .master_weights = true), &opt));
         push(c, p, opt, 1, 2);
         bool was = weft_set_grad_enabled(c, false);
         weft_copy_(p, weft_arange(c, WEFT_F32, -0.5, 4, 1)); /* the first element stays what it is */
@@ -185,15 +186,15 @@ WEFT_TEST(OptimHalf, StepsRefuseStateOfAnotherType)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_ones(c, WEFT_F16, WEFT_DIMS(2)), *f = weft_ones(c, WEFT_F32, WEFT_DIMS(2));
-    WEFT_CHECK_STATUS(weft_sgd_step(c, &p, &p, &p, 1, &(weft_sgd_params){.momentum = 0.5}), WEFT_E_DTYPE);
+    WEFT_CHECK_STATUS(weft_sgd_step(c, &p, &p, &p, 1, &WITH_SGD_STEP(.step = 1, .momentum = 0.5)), WEFT_E_DTYPE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "it must be f32");
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_sgd_step(c, &f, &f, NULL, 1, &(weft_sgd_params){.master = &f}), WEFT_E_DTYPE);
+    WEFT_CHECK_STATUS(weft_sgd_step(c, &f, &f, NULL, 1, &WITH_SGD_STEP(.step = 1, .master = &f)), WEFT_E_DTYPE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "which needs none");
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &(weft_adam_params){.beta1 = NAN}, 1), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &WITH_ADAM_STEP(.step = 1, .beta1 = NAN)), WEFT_E_INVALID);
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &(weft_adam_params){.master = &p}, 1), WEFT_E_DTYPE);
+    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &WITH_ADAM_STEP(.step = 1, .master = &p)), WEFT_E_DTYPE);
     weft_ctx_clear(c);
     fault_ctx_close(c, &m);
 }
@@ -284,29 +285,29 @@ WEFT_TEST(OptimList, OpenRefusesOptionsOutsideTheirDomain)
     static const struct {
         weft_sgd_options o;
         const char *text;
-    } sgd[] = {{{.lr = INFINITY}, "lr is inf"},
-               {{.lr = NAN}, "lr is nan"},
-               {{.lr = -1}, "lr is -1"},
-               {{.momentum = NAN}, "momentum is nan"},
-               {{.momentum = -0.5}, "momentum is -0.5"},
-               {{.momentum = INFINITY}, "momentum is inf"},
-               {{.weight_decay = NAN}, "weight_decay is nan"},
-               {{.weight_decay = INFINITY}, "weight_decay is inf"},
-               {{.momentum = 0.5, .dampening = 1.5}, "dampening is 1.5"},
-               {{.momentum = 0.5, .dampening = NAN}, "dampening is nan"},
-               {{.nesterov = true}, "nesterov needs"}};
+    } sgd[] = {{INIT_SGD(.lr = INFINITY), "lr is inf"},
+               {INIT_SGD(.lr = NAN), "lr is nan"},
+               {INIT_SGD(.lr = -1), "lr is -1"},
+               {INIT_SGD(.momentum = NAN), "momentum is nan"},
+               {INIT_SGD(.momentum = -0.5), "momentum is -0.5"},
+               {INIT_SGD(.momentum = INFINITY), "momentum is inf"},
+               {INIT_SGD(.weight_decay = NAN), "weight_decay is nan"},
+               {INIT_SGD(.weight_decay = INFINITY), "weight_decay is inf"},
+               {INIT_SGD(.momentum = 0.5, .dampening = 1.5), "dampening is 1.5"},
+               {INIT_SGD(.momentum = 0.5, .dampening = NAN), "dampening is nan"},
+               {INIT_SGD(.nesterov = true), "nesterov needs"}};
     static const struct {
         weft_adam_options o;
         const char *text;
-    } adam[] = {{{.lr = INFINITY}, "lr is inf"},
-                {{.beta1 = NAN}, "beta1 is nan"},
-                {{.beta2 = NAN}, "beta2 is nan"},
-                {{.beta2 = 1}, "beta2 is 1; it must be in [0, 1)"},
-                {{.eps = NAN}, "eps is nan"},
-                {{.eps = -1e-8}, "eps is -1e-08"},
-                {{.eps = INFINITY}, "eps is inf"},
-                {{.weight_decay = -1}, "weight_decay is -1"},
-                {{.weight_decay = NAN}, "weight_decay is nan"}};
+    } adam[] = {{INIT_ADAM(.lr = INFINITY), "lr is inf"},
+                {INIT_ADAM(.beta1 = NAN), "beta1 is nan"},
+                {INIT_ADAM(.beta2 = NAN), "beta2 is nan"},
+                {INIT_ADAM(.beta2 = 1), "beta2 is 1; it must be in [0, 1)"},
+                {INIT_ADAM(.eps = NAN), "eps is nan"},
+                {INIT_ADAM(.eps = -1e-8), "eps is -1e-08"},
+                {INIT_ADAM(.eps = INFINITY), "eps is inf"},
+                {INIT_ADAM(.weight_decay = -1), "weight_decay is -1"},
+                {INIT_ADAM(.weight_decay = NAN), "weight_decay is nan"}};
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "p");
@@ -397,8 +398,8 @@ WEFT_TEST(OptimOwner, TheContextEndsWhatWasNeverClosed)
     weft_tensor *p = weft_param(weft_ones(c, WEFT_BF16, WEFT_DIMS(2)), "p");
     weft_optim *first, *second;
     weft_profile *profile;
-    WEFT_CHECK_OK(weft_adam_open(c, &p, 1, &(weft_adam_options){.master_weights = true}, &first));
-    WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &(weft_sgd_options){.momentum = 0.9}, &second));
+    WEFT_CHECK_OK(weft_adam_open(c, &p, 1, &WITH_ADAM(.master_weights = true), &first));
+    WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &WITH_SGD(.momentum = 0.9), &second));
     WEFT_CHECK_OK(weft_profile_begin(c, &profile));
     push(c, p, first, 1, 1);
     WEFT_CHECK_EQ_INT(weft_leaks(c, NULL, NULL),
@@ -420,8 +421,8 @@ WEFT_TEST(OptimOwner, TheContextEndsWhatWasNeverClosed)
     use_dead(c, first); /* c is gone: nothing may touch it */
     use_dead(c, second);
     char table[64];
-    WEFT_CHECK_EQ_INT(weft_profile_totals(profile).launches, 0);
-    WEFT_CHECK_EQ_INT(weft_profile_ops(profile, NULL, 0), 0);
+    WEFT_CHECK_EQ_INT(totals_of(profile).launches, 0);
+    WEFT_CHECK_EQ_INT(weft_profile_ops(profile, NULL, 0, sizeof(weft_profile_op)), 0);
     WEFT_CHECK_EQ_INT(weft_profile_table(profile, table, sizeof table), 0);
     WEFT_CHECK_STATUS(weft_profile_trace(profile, "/nonexistent/trace.json"), WEFT_E_STATE);
     weft_profile_end(profile);
@@ -462,7 +463,7 @@ WEFT_TEST(OptimOwner, AClosedHandleIsNamedAndNeverTheNextOne)
     weft_optim_close((weft_optim *)profile); /* of another kind */
     push(c, p, old, 1, 0);
     weft_add(p, p);
-    WEFT_CHECK(weft_profile_totals(profile).launches > 0);
+    WEFT_CHECK(totals_of(profile).launches > 0);
     weft_profile_free(profile);
     weft_profile_free(profile);
     weft_release(p);
@@ -508,7 +509,7 @@ WEFT_TEST(OptimOwner, OutOfMemoryAtOpenLeavesNothing)
                             weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(40000)), "q")};
         weft_optim *opt = NULL;
         m.fail_at = m.calls + at;
-        weft_status status = weft_adam_open(c, p, 2, &(weft_adam_options){.master_weights = true}, &opt);
+        weft_status status = weft_adam_open(c, p, 2, &WITH_ADAM(.master_weights = true), &opt);
         m.fail_at = 0;
         WEFT_CHECK(status == WEFT_OK ? opt != NULL : opt == NULL && status == WEFT_E_NOMEM);
         weft_optim_close(opt);

@@ -9,6 +9,7 @@
 #include <weft/profile.h>
 /* clang-format on */
 #include "core/core.h"
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -61,7 +62,7 @@ WEFT_TEST(Profile, CountsCallsBytesAndOperations)
     train(ctx, STEPS);
     weft_profile_end(p);
     train(ctx, 1); /* not counted */
-    const int n = weft_profile_ops(p, rows, 64);
+    const int n = weft_profile_ops(p, rows, 64, sizeof(weft_profile_op));
     const weft_profile_op *linear = find(rows, n, "linear", "forward"), *tanh = find(rows, n, "tanh", "backward");
     const weft_profile_op *step = find(rows, n, "sgd_step", "optimiser");
     WEFT_REQUIRE(linear && tanh && step);
@@ -70,7 +71,7 @@ WEFT_TEST(Profile, CountsCallsBytesAndOperations)
     WEFT_CHECK(linear->bytes == STEPS * 4.0 * (16 * 64 + 32 * 64 + 16 * 32));
     WEFT_CHECK(tanh->gradient && tanh->calls == STEPS);
     WEFT_CHECK_EQ_INT(step->calls, STEPS);
-    const weft_profile_total total = weft_profile_totals(p);
+    const weft_profile_total total = totals_of(p);
     WEFT_CHECK(total.in_kernels > 0 && total.in_kernels <= total.wall);
     WEFT_CHECK(total.peak_bytes >= 4 * (32 * 64 + 16 * 64));
     for (int k = 1; k < n; k++)
@@ -89,7 +90,7 @@ static double flops_of(weft_ctx *ctx, weft_tensor *y, weft_profile *p, const cha
     weft_profile_op rows[64];
     WEFT_CHECK_OK(weft_backward(ctx, weft_sum(y, WEFT_ALL, false)));
     weft_profile_end(p);
-    const weft_profile_op *row = find(rows, weft_profile_ops(p, rows, 64), kernel, phase);
+    const weft_profile_op *row = find(rows, weft_profile_ops(p, rows, 64, sizeof(weft_profile_op)), kernel, phase);
     WEFT_CHECK(row && row->calls == 1);
     return row ? row->flops : 0;
 }
@@ -159,9 +160,9 @@ WEFT_TEST(Profile, NobodyWatchesOnceItHasEnded)
     train(ctx, 1);
     weft_profile_end(p);
     WEFT_CHECK(!ctx->observer);
-    const int64_t launches = weft_profile_totals(p).launches;
+    const int64_t launches = totals_of(p).launches;
     train(ctx, 1);
-    WEFT_CHECK(launches > 0 && weft_profile_totals(p).launches == launches);
+    WEFT_CHECK(launches > 0 && totals_of(p).launches == launches);
     weft_profile_free(p);
     weft_ctx_close(ctx);
 }
@@ -203,17 +204,17 @@ WEFT_TEST(Profile, BegunWithinALaunch)
 {
     weft_ctx *ctx;
     weft_profile *outer, *inner = NULL;
-    const weft_custom_op op = {.name = "begins", .forward = begin_within, .user = &inner};
+    const weft_custom_op op = INIT_CUSTOM_OP(.name = "begins", .forward = begin_within, .user = &inner);
     WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
     WEFT_REQUIRE(weft_profile_begin(ctx, &outer) == WEFT_OK);
     weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(100));
-    const int64_t before = weft_profile_totals(outer).launches;
+    const int64_t before = totals_of(outer).launches;
     weft_tensor *y = weft_custom(&op, &x, 1);
     WEFT_REQUIRE(y && inner);
-    WEFT_CHECK_EQ_INT(weft_profile_totals(inner).launches, 0);
+    WEFT_CHECK_EQ_INT(totals_of(inner).launches, 0);
     WEFT_CHECK(weft_exp(weft_neg(y)));
-    WEFT_CHECK_EQ_INT(weft_profile_totals(inner).launches, 2);
-    WEFT_CHECK_EQ_INT(weft_profile_totals(outer).launches - before, 3);
+    WEFT_CHECK_EQ_INT(totals_of(inner).launches, 2);
+    WEFT_CHECK_EQ_INT(totals_of(outer).launches - before, 3);
     weft_profile_free(inner);
     weft_profile_free(outer);
     weft_ctx_close(ctx);
@@ -222,7 +223,7 @@ WEFT_TEST(Profile, BegunWithinALaunch)
 WEFT_TEST(Profile, NamesOperationsOfTheProgram)
 {
     char name[] = "slow_copy", path[32] = "/tmp/weft_trace_XXXXXX";
-    const weft_custom_op op = {.name = name, .forward = slow_copy, .backward = slow_copy_backward};
+    const weft_custom_op op = INIT_CUSTOM_OP(.name = name, .forward = slow_copy, .backward = slow_copy_backward);
     weft_profile_op rows[16];
     weft_ctx *ctx;
     weft_profile *p;
@@ -233,7 +234,7 @@ WEFT_TEST(Profile, NamesOperationsOfTheProgram)
     weft_release(x);
     weft_profile_end(p);
     name[0] = 'S'; /* the profile keeps names of its own */
-    const int n = weft_profile_ops(p, rows, 16);
+    const int n = weft_profile_ops(p, rows, 16, sizeof(weft_profile_op));
     const weft_profile_op *forward = find(rows, n, "slow_copy", "forward");
     const weft_profile_op *backward = find(rows, n, "slow_copy", "backward");
     const weft_profile_op *within = find(rows, n, "mul_scalar", "backward");
@@ -271,7 +272,7 @@ WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
     char *text = slurp(path);
     WEFT_CHECK_STR_HAS(text, "\"traceEvents\":[");
     WEFT_CHECK_STR_HAS(text, "\"kernel\":\"tanh (gradient)\",\"phase\":\"backward\",\"result\":\"f32 [16, 32]\"");
-    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":22");
+    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":23");
     WEFT_CHECK_STR_HAS(text, "\"tensor memory\"");
     free(text);
     unlink(path);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
 
@@ -235,7 +236,7 @@ DIFFERENCE(ReducedTiesShare)
     weft_tensor *x = leaf(VALUES(c, 1, 3, 3));
     CHECK_VALUES(c, gradient(c, weft_max_over(x, WEFT_AXES(0), false), x), 0, 0.5, 0.5);
     weft_tensor *image = leaf(weft_ones(c, WEFT_F64, WEFT_DIMS(1, 1, 2, 2)));
-    weft_tensor *pooled = weft_max_pool2d(image, &(weft_pool2d_params){.kernel = {2, 2}});
+    weft_tensor *pooled = weft_max_pool2d(image, &WITH_POOL2D(.kernel = {2, 2}));
     CHECK_VALUES(c, gradient(c, pooled, image), 1, 0, 0, 0);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "core/infer.h"
 #include "core/observe.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
 #include "samples/layout.h"
@@ -82,7 +83,7 @@ static weft_tensor *first_element(weft_tensor *x, bool keep_dims)
 
 static bool make(trial *t)
 {
-    weft_sample_options o = {.recipe = t->recipe, .dtype = t->dtype, .sizes = {3, 4}};
+    weft_sample_options o = INIT_SAMPLE(.recipe = t->recipe, .dtype = t->dtype, .sizes = {3, 4, -1});
     if (strchr(weft__defs[t->op]->recipes[t->recipe].operands, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);
     if (t->how == NO_ROWS)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "core/core.h"
 #include "core/op_def.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
 #include "samples/layout.h"
@@ -119,7 +120,7 @@ static void make_leaves(trial *t)
 
 static bool begin(trial *t)
 {
-    weft_sample_options o = {.recipe = t->recipe, .dtype = t->dtype, .sizes = {3, 4}};
+    weft_sample_options o = INIT_SAMPLE(.recipe = t->recipe, .dtype = t->dtype, .sizes = {3, 4, -1});
     if (strchr(weft__defs[t->op]->recipes[t->recipe].operands, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);
     memset(&t->call, 0, sizeof t->call);
@@ -283,7 +284,7 @@ WEFT_TEST_INIT(overwritten)
 {
     for (int op = 0; op < weft_op_count(); op++) {
         weft_sample_description how = {0};
-        if (weft_sample_describe(op, &how) != WEFT_OK || !how.has_gradient)
+        if (weft_sample_describe(op, &how, sizeof how) != WEFT_OK || !how.has_gradient)
             continue;
         ops[op] = op;
         weft_test_add("RecordsOverwritten", weft__ops[op].name, check_row, &ops[op], __FILE__, __LINE__);

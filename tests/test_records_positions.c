@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/op_def.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
 #include "samples/layout.h"
@@ -48,8 +49,8 @@ static void check_index(weft_ctx *c, int op, int recipe, int operand, int64_t va
 {
     const char *name = weft__ops[op].name;
     bad_index bad = {.operand = operand, .value = value};
-    const weft_sample_options o = {
-        .recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4, 3}, .change = plant, .user = &bad};
+    const weft_sample_options o =
+        INIT_SAMPLE(.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4, 3}, .change = plant, .user = &bad);
     const int64_t limit = limit_of(word_of(weft__defs[op]->recipes[recipe].operands, operand), o.sizes);
     char place[96];
     const int mark = weft_scope_push(c);

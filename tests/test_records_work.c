@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/observe.h"
 #include "core/op_def.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "ops/sample.h"
 #include "ops/work.h"
@@ -67,7 +68,7 @@ static void derive(weft_ctx *c, weft_sample_call *call)
 
 static void run_sample(weft_ctx *c, counter *counted, int op, int recipe)
 {
-    weft_sample_options o = {.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4}};
+    weft_sample_options o = INIT_SAMPLE(.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4});
     if (strchr(weft__defs[op]->recipes[recipe].operands, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);
     weft_sample_call call;

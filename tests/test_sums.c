@@ -2,6 +2,7 @@
  * sees it, slices into one buffer. */
 #include <math.h>
 #include <string.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "weft/profile.h"
@@ -97,7 +98,8 @@ WEFT_TEST(Sums, WrappedMemoryOfACallbackIsNotChanged)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     handed h = {.values = {1, 2}};
-    const weft_custom_op op = {.name = "wrapping", .forward = same, .backward = wrapped_gradient, .user = &h};
+    const weft_custom_op op =
+        INIT_CUSTOM_OP(.name = "wrapping", .forward = same, .backward = wrapped_gradient, .user = &h);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), true);
     weft_tensor *loss = weft_sum(weft_custom(&op, &x, 1), WEFT_ALL, false);
     for (int k = 0; k < 3; k++)
@@ -295,7 +297,7 @@ static double traffic(weft_ctx *c, weft_tensor *x, weft_tensor *loss, int flags)
     WEFT_CHECK_OK(weft_profile_begin(c, &p));
     WEFT_CHECK_OK(weft_grad(c, &loss, NULL, 1, &x, 1, flags, &g));
     weft_profile_end(p);
-    const int n = weft_profile_ops(p, rows, 64);
+    const int n = weft_profile_ops(p, rows, 64, sizeof(weft_profile_op));
     for (int k = 0; k < n && k < 64; k++)
         bytes += rows[k].bytes;
     weft_profile_free(p);

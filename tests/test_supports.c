@@ -5,6 +5,7 @@
 #include "compare/samples.h"
 #include "core/supports.h"
 #include "fake_device.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
 
@@ -25,7 +26,7 @@ static void check_one(weft_ctx *c, const char *device, int op, weft_dtype dtype)
     char why[512] = "unset";
     const char *name = weft__ops[op].name;
     weft_op_description about = {0};
-    WEFT_REQUIRE(weft_op_describe(weft_op_find(name), &about) == WEFT_OK);
+    WEFT_REQUIRE(weft_op_describe(weft_op_find(name), &about, sizeof about) == WEFT_OK);
     const weft_status foretold = weft_device_supports(device, name, dtype, why, sizeof why);
     const int mark = weft_scope_push(c);
     weft__sampler s = {.n_leaves = 0};
@@ -51,7 +52,7 @@ static void check_one(weft_ctx *c, const char *device, int op, weft_dtype dtype)
 static void check_all(const char *device, weft_dtype first, weft_dtype last)
 {
     weft_ctx *c = NULL;
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.device = device}, &c) == WEFT_OK);
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.device = device), &c) == WEFT_OK);
     for (int op = 0; op < WEFT_OP_COUNT; op++)
         for (int d = (int)first; weft__ops[op].family != WEFT__KERNEL && d <= (int)last; d++)
             check_one(c, device, op, (weft_dtype)d);

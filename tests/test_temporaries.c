@@ -1,6 +1,7 @@
 /* test_temporaries.c - what lives how long without gradients: what an operation makes on its way, what the caller
  * drops, scopes that switch recording off, and work space that fits the problem. */
 #include <stdio.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
@@ -33,9 +34,9 @@ static void check_row(weft_ctx *ctx, const case_row *row, weft_dtype dtype)
             int mark = weft_scope_push_no_grad(ctx);
             case_begin(&c, ctx, r);
             WEFT_REQUIRE(lay_out_all(&c, r, dtype, (layout)how));
-            const int64_t before = weft_memory(ctx).live_tensors;
+            const int64_t before = memory_of(ctx).live_tensors;
             WEFT_REQUIRE(case_run(row, &c));
-            const int64_t left = weft_memory(ctx).live_tensors - before - new_results(&c);
+            const int64_t left = memory_of(ctx).live_tensors - before - new_results(&c);
             if (left > 0 && weft_test_failures() < 40)
                 WEFT_FAIL("%s, record %s, %s, %s: %lld tensors are left beside the results", row->name, r->name,
                           layout_name((layout)how), weft_dtype_name(dtype), (long long)left);
@@ -64,9 +65,9 @@ WEFT_TEST(Temporaries, OfALossDieWithTheCall)
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *a = weft_rand(c, WEFT_BF16, WEFT_DIMS(64, 1024), 0, 1);
     weft_tensor *b = weft_rand(c, WEFT_BF16, WEFT_DIMS(64, 1024), 0, 1);
-    const size_t before = weft_memory(c).live_bytes;
+    const size_t before = memory_of(c).live_bytes;
     WEFT_CHECK(weft_huber(a, b, 0.5) && weft_bce_with_logits(a, b) && weft_var(a, WEFT_ALL, false, 1));
-    WEFT_CHECK(weft_memory(c).live_bytes - before <= 3 * 64);
+    WEFT_CHECK(memory_of(c).live_bytes - before <= 3 * 64);
     fault_ctx_close(c, &m);
 }
 
@@ -122,10 +123,10 @@ WEFT_TEST(Drop, FreesAtOnceUnlessSomebodyHolds)
 {
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
-    const size_t before = weft_memory(c).live_bytes;
+    const size_t before = memory_of(c).live_bytes;
     weft_drop(weft_ones(c, WEFT_F32, WEFT_DIMS(1000)));
     weft_drop(NULL);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_bytes, before);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_bytes, before);
     weft_tensor *kept = weft_keep(weft_ones(c, WEFT_F32, WEFT_DIMS(3)));
     weft_drop(kept);
     weft_drop(kept); /* it is in no scope any more */
@@ -171,7 +172,7 @@ static weft_tensor *layer(weft_tensor *h, weft_tensor *w, weft_tensor *gain)
 /* Bytes beside the parameters and the input at the worst moment of a forward pass of n layers. */
 static size_t peak_of(weft_ctx *c, weft_tensor *x, weft_tensor *w, weft_tensor *gain, int n, bool thrifty)
 {
-    const size_t before = weft_memory(c).live_bytes;
+    const size_t before = memory_of(c).live_bytes;
     weft_memory_reset_peak(c);
     int mark = weft_scope_push_no_grad(c);
     weft_tensor *h = x;
@@ -187,7 +188,7 @@ static size_t peak_of(weft_ctx *c, weft_tensor *x, weft_tensor *w, weft_tensor *
     }
     WEFT_CHECK(h != NULL);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
-    return weft_memory(c).peak_bytes - before;
+    return memory_of(c).peak_bytes - before;
 }
 
 WEFT_TEST(Drop, AForwardPassNeedsOneLayer)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <weft/weft.h>
 
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -115,7 +116,8 @@ WEFT_TEST(Text, AnOperationIsNamedOnce)
     WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(2));
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) {
-        const weft_custom_op swish = {.name = "swish", .forward = refuse, .user = (void *)(uintptr_t)texts[k][0]};
+        const weft_custom_op swish =
+            INIT_CUSTOM_OP(.name = "swish", .forward = refuse, .user = (void *)(uintptr_t)texts[k][0]);
         WEFT_CHECK(weft_custom(&swish, &x, 1) == NULL);
         const char *message = weft_ctx_message(c);
         if (strncmp(message, texts[k][1], strlen(texts[k][1])) != 0)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -21,7 +22,7 @@ static void *work(void *arg)
 {
     job *j = arg;
     weft_ctx *c = NULL;
-    weft_options o = {.seed = 5, .threads = 2};
+    weft_options o = INIT_OPTIONS(.seed = 5, .threads = 2);
     j->status = weft_ctx_open(&o, &c);
     if (j->status != WEFT_OK)
         return NULL;
@@ -73,7 +74,7 @@ WEFT_TEST(Threads, EachWithItsOwnContextAndSharedWeights)
 
 static void *run_model(int threads, size_t *bytes)
 {
-    weft_options o = {.seed = 11, .threads = threads};
+    weft_options o = INIT_OPTIONS(.seed = 11, .threads = threads);
     weft_ctx *c = NULL;
     if (weft_ctx_open(&o, &c) != WEFT_OK)
         return NULL;
@@ -81,11 +82,11 @@ static void *run_model(int threads, size_t *bytes)
     weft_tensor *w = weft_set_requires_grad(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 8, 3, 3), 0, 0.1), true);
     weft_tensor *v = weft_set_requires_grad(weft_randn(c, WEFT_F32, WEFT_DIMS(200, 3136), 0, 0.02), true);
     weft_tensor *g = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(16)), true);
-    weft_tensor *h = weft_conv2d(x, w, NULL, &(weft_conv2d_params){.padding = {1, 1}});
+    weft_tensor *h = weft_conv2d(x, w, NULL, &WITH_CONV2D(.padding = {1, 1}));
     h = weft_max_pool2d(
         weft_gelu(weft_batch_norm(h, g, NULL, NULL, NULL,
                                   &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})),
-        &(weft_pool2d_params){.kernel = {2, 2}});
+        &WITH_POOL2D(.kernel = {2, 2}));
     h = weft_layer_norm(weft_linear(weft_flatten(h, 1, -1), v, NULL), NULL, NULL, 1e-5);
     weft_tensor *loss = weft_add(weft_logsumexp(h, WEFT_ALL, false), weft_mean(weft_softmax(h, 0), WEFT_ALL, false));
     weft_backward(c, loss);
@@ -160,7 +161,7 @@ WEFT_TEST(Threads, TwoInOneContextAreReportedInDebug)
     weft_ctx *c = NULL;
     WEFT_REQUIRE(weft_ctx_open(NULL, &c) == WEFT_OK);
     intruder i = {.ctx = c, .t = weft_ones(c, WEFT_F32, WEFT_DIMS(2))};
-    weft_custom_op op = {.struct_size = sizeof op, .name = "wait", .forward = wait_inside, .user = &i};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "wait", .forward = wait_inside, .user = &i);
     pthread_t thread;
     WEFT_REQUIRE(pthread_create(&thread, NULL, intrude, &i) == 0);
     weft_custom(&op, &i.t, 1);

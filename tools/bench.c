@@ -32,10 +32,13 @@ typedef enum bench_parts { PART_OPS = 1, PART_MODELS = 2 } bench_parts;
 
 weft_bench_options bench_options(const bench_plan *plan, weft_ctx *ctx)
 {
-    weft_bench_options o = {.ctx = ctx, .samples = plan->samples};
+    weft_bench_options o = WEFT_BENCH_DEFAULTS;
+    o.ctx = ctx;
+    if (plan->samples)
+        o.samples = plan->samples;
     if (plan->quick) {
-        o.sample_seconds = -1;
-        o.warm_seconds = -1;
+        o.sample_seconds = 0;
+        o.warm_seconds = 0;
         o.samples = 3;
     }
     return o;
@@ -64,8 +67,12 @@ static void keep_error(void *user, weft_log_level level, const char *message)
 weft_ctx *bench_open(const bench_report *r, const bench_device *d, char *message)
 {
     weft_ctx *ctx = NULL;
-    const weft_options how = {
-        .device = d->name, .threads = r->plan.threads, .seed = 1, .log = keep_error, .log_user = message};
+    weft_options how = WEFT_OPTIONS_DEFAULTS;
+    how.device = d->name;
+    how.threads = r->plan.threads;
+    how.seed = 1;
+    how.log = keep_error;
+    how.log_user = message;
     return weft_ctx_open(&how, &ctx) == WEFT_OK ? ctx : NULL;
 }
 
@@ -101,7 +108,7 @@ static bool add_device(bench_report *r, const char *name, size_t length)
     bool gpu = strncmp(d->name, "cuda", 4) == 0;
     const char *colon = strchr(d->name, ':');
     weft_device_info info = {0};
-    if (weft_device_info_get(gpu ? "cuda" : d->name, colon ? atoi(colon + 1) : 0, &info) != WEFT_OK) {
+    if (weft_device_info_get(gpu ? "cuda" : d->name, colon ? atoi(colon + 1) : 0, &info, sizeof info) != WEFT_OK) {
         complain("%s cannot be used: %s", d->name, info.note);
         return false;
     }

@@ -65,7 +65,7 @@ static pair compare(const json_value *a, const json_value *b, const char *id, do
         p.problem = a ? "only in the first report" : "only in the second report";
     else if (n_a == 0 || n_b == 0)
         p.problem = n_a ? "not measured in the second report" : "not measured in the first report";
-    else if (weft_bench_compare(of_a, n_a, of_b, n_b, threshold, &p.d) != WEFT_OK)
+    else if (weft_bench_compare(of_a, n_a, of_b, n_b, threshold, &p.d, sizeof p.d) != WEFT_OK)
         p.problem = "a sample is not a positive number of seconds";
     return p;
 }

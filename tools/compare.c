@@ -45,7 +45,7 @@ static bool is_isa(const char *side)
 static bool device_there(const char *side, int index)
 {
     weft_device_info info = {0};
-    if (weft_device_info_get("cuda", index, &info) == WEFT_OK)
+    if (weft_device_info_get("cuda", index, &info, sizeof info) == WEFT_OK)
         return true;
     complain("%s cannot be compared with: %s", side, info.note);
     return false;
@@ -83,7 +83,7 @@ static bool read_side(const char *side, weft_options *options)
 static bool uses_isa(const char *side)
 {
     weft_device_info info = {0};
-    if (weft_device_info_get("cpu", 0, &info) == WEFT_OK && strcmp(info.isa, side) == 0)
+    if (weft_device_info_get("cpu", 0, &info, sizeof info) == WEFT_OK && strcmp(info.isa, side) == 0)
         return true;
     complain(
         "%s cannot be compared with: this processor or this build has no such kernels; `weft info` says what it has",
@@ -93,7 +93,8 @@ static bool uses_isa(const char *side)
 
 weft_ctx *compare_open(const char *side)
 {
-    weft_options options = {.seed = 1};
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.seed = 1;
     weft_ctx *ctx = NULL;
     if (!read_side(side, &options))
         return NULL;

@@ -24,9 +24,10 @@ static bool build(trainer *t, weft_ctx *ctx, const model *m, weft_dtype dtype, i
     t->n.dtype = dtype;
     t->n.batch = batch ? batch : m->cpu_batch;
     m->build(&t->n);
+    weft_sgd_options sgd = WEFT_SGD_DEFAULTS;
+    sgd.momentum = 0.9;
     return weft_ctx_status(ctx) == WEFT_OK &&
-           weft_sgd_open(ctx, t->n.params, t->n.n_params, &(weft_sgd_options){.lr = 0.01, .momentum = 0.9},
-                         &t->optim) == WEFT_OK;
+           weft_sgd_open(ctx, t->n.params, t->n.n_params, &sgd, &t->optim) == WEFT_OK;
 }
 
 static weft_status step(weft_ctx *ctx, void *model, int number, double *loss)
@@ -73,8 +74,16 @@ static bool write_svg(const char *path, const weft_drift *drift, int n)
     return written;
 }
 
-static void print_text(const compare_options *o, const char *side, const weft_lockstep_report *r)
+/* What a comparison found. */
+typedef struct findings {
+    weft_lockstep_report report;
+    weft_difference first; /* if there are differences */
+    weft_drift *drift;
+} findings;
+
+static void print_text(const compare_options *o, const char *side, const findings *f)
 {
+    const weft_lockstep_report *r = &f->report;
     char plot[8192];
     say(stdout, "%d steps, %lld kernels compared on the same inputs, cpu against %s: ", r->steps,
         (long long)r->launches, side);
@@ -85,13 +94,13 @@ static void print_text(const compare_options *o, const char *side, const weft_lo
         say(stdout, "%sall equal%s\n", style(stdout, STYLE_GOOD), style(stdout, STYLE_PLAIN));
     else
         say(stdout, "%sthey part%s in step %d, kernel %lld\n%s\n", style(stdout, STYLE_BAD), style(stdout, STYLE_PLAIN),
-            r->first.step + 1, (long long)r->first.call + 1, r->first.text);
+            f->first.step + 1, (long long)f->first.call + 1, f->first.text);
     if (r->saved)
         say(stdout, "  saved: weft compare replay %s --other %s\n", o->save, side);
     else if (r->differences > 0 && !o->save)
         say(stdout,
             "  with --save bad.npz this operation is kept, to be run again by itself: weft compare replay bad.npz\n");
-    if (r->n_drift > 0 && weft_drift_plot(r->drift, r->n_drift, plot, sizeof plot) < (int)sizeof plot)
+    if (r->n_drift > 0 && weft_drift_plot(f->drift, r->n_drift, plot, sizeof plot) < (int)sizeof plot)
         say(stdout, "\ndrift of the same steps, each side on its own:\n%s", plot);
 }
 
@@ -117,8 +126,9 @@ static void json_difference(json *j, const char *key, const weft_difference *d)
     json_close(j);
 }
 
-static void print_json(const char *side, const char *name, const weft_lockstep_report *r)
+static void print_json(const char *side, const char *name, const findings *f)
 {
+    const weft_lockstep_report *r = &f->report;
     json j = json_begin(stdout);
     json_object(&j, NULL);
     json_text(&j, "schema", "weft-lockstep/1");
@@ -131,20 +141,25 @@ static void print_json(const char *side, const char *name, const weft_lockstep_r
     json_real(&j, "worst", r->worst);
     json_text(&j, "worst_kernel", r->worst_kernel[0] ? r->worst_kernel : NULL);
     if (r->differences)
-        json_difference(&j, "first", &r->first);
+        json_difference(&j, "first", &f->first);
     else
         json_null(&j, "first");
     json_array(&j, "drift");
     for (int k = 0; k < r->n_drift; k++) {
         json_object(&j, NULL);
-        json_real(&j, "reference_loss", r->drift[k].reference_loss);
-        json_real(&j, "other_loss", r->drift[k].other_loss);
-        json_real(&j, "loss_error", r->drift[k].loss_error);
-        json_real(&j, "parameter_error", r->drift[k].parameter_error);
+        json_real(&j, "reference_loss", f->drift[k].reference_loss);
+        json_real(&j, "other_loss", f->drift[k].other_loss);
+        json_real(&j, "loss_error", f->drift[k].loss_error);
+        json_real(&j, "parameter_error", f->drift[k].parameter_error);
         json_close(&j);
     }
     json_close(&j);
     json_close(&j);
+}
+
+static void keep_first(void *user, const weft_difference *difference)
+{
+    *(weft_difference *)user = *difference;
 }
 
 static void show_progress(void *user, int number, int64_t call)
@@ -155,23 +170,30 @@ static void show_progress(void *user, int number, int64_t call)
 
 static int run_pair(const compare_options *o, const char *side, const model *m, trainer *here, trainer *there)
 {
-    weft_lockstep_report report = {.drift = take(sizeof(weft_drift) * (size_t)o->steps), .drift_room = o->steps};
-    const weft_lockstep_options options = {
-        .steps = o->steps, .widen = strcmp(side, "f64") == 0, .save_path = o->save, .progress = show_progress};
+    findings f = {.drift = take(sizeof(weft_drift) * (size_t)o->steps)};
+    weft_lockstep_options options = WEFT_LOCKSTEP_DEFAULTS;
+    options.steps = o->steps;
+    options.widen = strcmp(side, "f64") == 0;
+    options.save_path = o->save;
+    options.drift = f.drift;
+    options.drift_room = o->steps;
+    options.difference = keep_first;
+    options.progress = show_progress;
+    options.user = &f.first;
     weft_status status = copy_input(here, there);
     if (status == WEFT_OK)
-        status = weft_lockstep(here->n.ctx, here, there->n.ctx, there, step, &options, &report);
+        status = weft_lockstep(here->n.ctx, here, there->n.ctx, there, step, &options, &f.report, sizeof f.report);
     progress_clear();
     bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
     if (fine && o->json)
-        print_json(side, m->name, &report);
+        print_json(side, m->name, &f);
     else if (fine)
-        print_text(o, side, &report);
+        print_text(o, side, &f);
     else
         complain("%s%s", weft_ctx_message(here->n.ctx), weft_ctx_message(there->n.ctx));
     if (fine && o->svg)
-        fine = write_svg(o->svg, report.drift, report.n_drift);
-    free(report.drift);
+        fine = write_svg(o->svg, f.drift, f.report.n_drift);
+    free(f.drift);
     return !fine ? EXIT_USAGE : status == WEFT_OK ? EXIT_FINE : EXIT_FAILED;
 }
 
@@ -209,7 +231,7 @@ int compare_run_replay(const compare_options *o, int n, char **words)
     weft_ctx *ctx = compare_refuses_f64("replay", side) ? NULL : compare_open(side);
     if (!ctx)
         return EXIT_USAGE;
-    const weft_status status = weft_replay(ctx, words[0], &d);
+    const weft_status status = weft_replay(ctx, words[0], &d, sizeof d);
     const bool fine = status == WEFT_OK || status == WEFT_E_MISMATCH;
     if (!fine) {
         complain("%s", weft_ctx_message(ctx));

@@ -43,7 +43,7 @@ static void json_row_of(report *r, const weft_op_agreement *row)
     json_real(&r->j, "other_error", row->other_error);
     json_real(&r->j, "reference_bias", row->reference_bias);
     json_real(&r->j, "other_bias", row->other_bias);
-    json_text(&r->j, "first_bad", row->agrees ? NULL : row->first.text);
+    json_text(&r->j, "first_bad", row->agrees || !row->first ? NULL : row->first->text);
     json_text(&r->j, "inputs", row->inputs[0] ? row->inputs : NULL);
     json_text(&r->j, "why", row->text[0] ? row->text : NULL);
     json_close(&r->j);
@@ -89,9 +89,9 @@ static void show_or_keep(report *r, const shown *row)
 /* Told after the table, where they are seen. */
 static void keep_failure(report *r, const weft_op_agreement *row)
 {
-    char text[sizeof row->first.text + sizeof row->inputs + 512];
+    char text[sizeof row->first->text + sizeof row->inputs + 512];
     const int length = weft_text(text, sizeof text, "\n%s, %s, %s:\n%s%s\n%s%s%s", row->op, weft_dtype_name(row->dtype),
-                                 weft_layout_name(row->layout), row->first.text, row->text,
+                                 weft_layout_name(row->layout), row->first ? row->first->text : "", row->text,
                                  row->inputs[0] ? "  where " : "", row->inputs, row->inputs[0] ? "\n" : "");
     const size_t n = length < (int)sizeof text ? (size_t)length : sizeof text - 1;
     r->failures = grow(r->failures, r->failures_size + n + 1);
@@ -128,7 +128,7 @@ static void take_row(void *user, const weft_op_agreement *row)
 static const char *op_name(int index)
 {
     weft_op_description op = {0};
-    return weft_op_describe(index, &op) == WEFT_OK ? op.name : "";
+    return weft_op_describe(index, &op, sizeof op) == WEFT_OK ? op.name : "";
 }
 
 /* The operation's name, NULL for all of them. */
@@ -160,7 +160,8 @@ static bool run_names(report *r, weft_ctx *reference, weft_ctx *other, int n, ch
 {
     for (int k = 0; k < n; k++) {
         int64_t bad;
-        const weft_compare_ops_options options = {.op = wanted(words[k])};
+        weft_compare_ops_options options = WEFT_COMPARE_OPS_DEFAULTS;
+        options.op = wanted(words[k]);
         const weft_status status = weft_compare_ops(reference, other, &options, take_row, r, &bad);
         if (status == WEFT_OK || status == WEFT_E_MISMATCH)
             continue;

@@ -179,7 +179,7 @@ static int check_all(weft_ctx *ctx, const int *chosen, int n, const char *device
     bool wrong = false;
     for (int k = 0; k < n; k++) {
         weft_op_description op = {0};
-        (void)weft_op_describe(chosen[k], &op);
+        (void)weft_op_describe(chosen[k], &op, sizeof op);
         progress_show("gradcheck %d/%d  %s", k + 1, n, op.name);
         all[k] = check_op(ctx, chosen[k]);
         wrong |= is_wrong(&all[k]);
@@ -206,7 +206,10 @@ int command_gradcheck(int argc, char **argv)
     }
     char message[512] = "";
     weft_ctx *ctx = NULL;
-    const weft_options how = {.device = device, .log = keep_message, .log_user = message};
+    weft_options how = WEFT_OPTIONS_DEFAULTS;
+    how.device = device;
+    how.log = keep_message;
+    how.log_user = message;
     if (weft_ctx_open(&how, &ctx) != WEFT_OK) {
         complain("%s", message);
         return EXIT_USAGE;

@@ -88,7 +88,7 @@ static void print_text(const machine *m)
     int gpus = weft_device_count("cuda");
     for (int k = 0; k < gpus || k == 0; k++) {
         weft_device_info g = {0};
-        if (weft_device_info_get("cuda", k, &g) == WEFT_OK) {
+        if (weft_device_info_get("cuda", k, &g, sizeof g) == WEFT_OK) {
             print_gpu(&g);
             continue;
         }
@@ -165,12 +165,12 @@ static void print_json(const machine *m)
     json_array(&j, "gpus");
     for (int k = 0; k < weft_device_count("cuda"); k++) {
         memset(&g, 0, sizeof g);
-        if (weft_device_info_get("cuda", k, &g) == WEFT_OK)
+        if (weft_device_info_get("cuda", k, &g, sizeof g) == WEFT_OK)
             json_gpu(&j, &g);
     }
     json_close(&j);
     memset(&g, 0, sizeof g);
-    bool usable = weft_device_info_get("cuda", 0, &g) == WEFT_OK;
+    bool usable = weft_device_info_get("cuda", 0, &g, sizeof g) == WEFT_OK;
     json_text(&j, "gpu_unused_because", usable ? NULL : g.note);
     json_close(&j);
 }

@@ -119,7 +119,7 @@ void machine_read(machine *m)
 {
     memset(m, 0, sizeof *m);
     weft_device_info info = {0};
-    if (weft_device_info_get("cpu", 0, &info) == WEFT_OK) {
+    if (weft_device_info_get("cpu", 0, &info, sizeof info) == WEFT_OK) {
         weft_text(m->cpu, sizeof m->cpu, "%.100s", info.name);
         weft_text(m->isa, sizeof m->isa, "%s", info.isa);
         weft_text(m->note, sizeof m->note, "%.120s", info.note);

@@ -56,7 +56,7 @@ static bool fits(const weft_op_description *op, int n_words, char **words, const
 static weft_op_description describe(int index)
 {
     weft_op_description op = {0};
-    (void)weft_op_describe(index, &op);
+    (void)weft_op_describe(index, &op, sizeof op);
     return op;
 }
 
@@ -182,8 +182,8 @@ static void print_devices(const char *name)
 
 static const char *gradient_in_words(const char *op)
 {
-    weft_sample_description how = {0};
-    return weft_sample_describe(weft_op_find(op), &how) == WEFT_OK ? how.gradient : NULL;
+    weft_sample_description how;
+    return weft_sample_describe(weft_op_find(op), &how, sizeof how) == WEFT_OK ? how.gradient : NULL;
 }
 
 static void print_one(const weft_op_description *op)

@@ -7,7 +7,8 @@
 bool sample_find(int index, sample *s)
 {
     *s = (sample){.index = index};
-    if (weft_op_describe(index, &s->op) != WEFT_OK || weft_sample_describe(index, &s->how) != WEFT_OK)
+    if (weft_op_describe(index, &s->op, sizeof s->op) != WEFT_OK ||
+        weft_sample_describe(index, &s->how, sizeof s->how) != WEFT_OK)
         return false;
     s->rank = s->how.sizes == 4 ? 4 : 2;
     s->inner = s->how.sizes == 3;
@@ -22,8 +23,11 @@ static void put_points(void *user, int k, weft_dtype dtype, double *values, int6
 
 static weft_sample_options options_for(const sample *s, weft_dtype dtype, const int64_t *sizes)
 {
-    weft_sample_options o = {.dtype = dtype};
+    weft_sample_options o = WEFT_SAMPLE_DEFAULTS;
+    o.dtype = dtype;
     memcpy(o.sizes, sizes, sizeof *sizes * (size_t)(s->rank == 4 ? 4 : 3));
+    if (s->rank != 4 && o.sizes[2] == 0) /* a shape of two numbers */
+        o.sizes[2] = -1;
     return o;
 }
 

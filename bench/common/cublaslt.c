@@ -278,7 +278,11 @@ bench_lt_plan *bench_lt_prepare(bench_lt *lt, const bench_product *p, char *mess
     }
     plan->lt = lt;
     plan->p = *p;
-    plan->op = (weft_custom_op){.name = "cublaslt", .infer = infer, .devices = {{"cuda", forward_cuda}}, .user = plan};
+    plan->op = (weft_custom_op){.struct_size = sizeof plan->op,
+                                .name = "cublaslt",
+                                .infer = infer,
+                                .devices = {{"cuda", forward_cuda}},
+                                .user = plan};
     make_operands(plan);
     if (weft_ctx_status(lt->ctx) != WEFT_OK) {
         snprintf(message, size, "%s", weft_ctx_message(lt->ctx));

@@ -7,7 +7,7 @@
 const char *bench_announce(const bench_plan *plan)
 {
     static weft_device_info info;
-    if (weft_device_info_get("cpu", 0, &info) != WEFT_OK) {
+    if (weft_device_info_get("cpu", 0, &info, sizeof info) != WEFT_OK) {
         fprintf(stderr, "%s\n", info.note);
         exit(1);
     }
@@ -55,7 +55,11 @@ static void print_error(void *user, weft_log_level level, const char *message)
 weft_ctx *bench_open_on(const char *device, int threads)
 {
     weft_ctx *ctx;
-    if (weft_ctx_open(&(weft_options){.device = device, .threads = threads, .log = print_error}, &ctx) != WEFT_OK)
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.device = device;
+    options.threads = threads;
+    options.log = print_error;
+    if (weft_ctx_open(&options, &ctx) != WEFT_OK)
         exit(1);
     return ctx;
 }

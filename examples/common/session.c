@@ -20,7 +20,11 @@ static bool names_device(const char *name)
 weft_ctx *session_open(const char *device, uint64_t seed)
 {
     weft_ctx *ctx;
-    weft_options options = {.device = device, .seed = seed, .threads = -1, .log = print_message};
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.device = device;
+    options.seed = seed;
+    options.threads = -1;
+    options.log = print_message;
     if (weft_ctx_open(&options, &ctx) != WEFT_OK)
         exit(names_device(device) ? 1 : 2);
     return ctx;

@@ -87,13 +87,17 @@ WEFT_API weft_status weft_add_hook(weft_tensor *t, weft_hook hook, void *user);
 typedef weft_tensor *(*weft_function)(weft_ctx *ctx, weft_tensor *const *inputs, int n, void *user);
 
 typedef struct weft_gradcheck_options {
-    double eps;  /* step of the central difference; 0: 1e-6 */
-    double atol; /* 0: 1e-5 */
-    double rtol; /* 0: 1e-3 */
+    size_t struct_size; /* set by WEFT_GRADCHECK_DEFAULTS */
+    double eps;         /* step of the central difference, above 0; default 1e-6 */
+    double atol, rtol;  /* a difference of more than atol + rtol |numeric| is wrong; at least 0; 1e-5 and 1e-3 */
 } weft_gradcheck_options;
+#define WEFT_GRADCHECK_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        sizeof(weft_gradcheck_options), 1e-6, 1e-5, 1e-3                                                               \
+    }
 
 /* Compares the gradients of f with central differences, every element of every input that requires a gradient, all of
- * which must be f64. WEFT_E_MISMATCH names input, element and both values. options may be NULL. */
+ * which must be f64. WEFT_E_MISMATCH names input, element and both values. options NULL: the defaults. */
 WEFT_API weft_status weft_gradcheck(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_function f, void *user,
                                     const weft_gradcheck_options *options);
 
@@ -104,7 +108,7 @@ WEFT_API weft_status weft_gradgradcheck(weft_ctx *ctx, weft_tensor *const *input
 /* ---- Operations of your own ----
  * The callbacks may use the context (ctx.h: Callbacks), but must not let go of what they were given. */
 
-/* A tensor's memory as a callback sees it: contiguous, row-major. */
+/* A tensor's memory as a callback sees it: contiguous, row-major. Complete: it never grows. */
 typedef struct weft_array {
     void *data;
     weft_dtype dtype;
@@ -115,7 +119,7 @@ typedef struct weft_array {
 
 /* How a custom operation is computed on one kind of device. forward fills output: data point to that device's memory,
  * stream is where its work is queued (on "cuda" a cudaStream_t; NULL: the device has no such thing), which the callback
- * need not wait for. */
+ * need not wait for. Complete: it never grows. */
 typedef struct weft_custom_device {
     const char *device; /* its kind, "cuda" (weft_device_kind) */
     weft_status (*forward)(weft_ctx *ctx, const weft_array *inputs, int n, weft_array *output, void *stream,
@@ -125,7 +129,7 @@ typedef struct weft_custom_device {
 #define WEFT_CUSTOM_DEVICES 8
 
 typedef struct weft_custom_op {
-    size_t struct_size; /* 0, or sizeof(weft_custom_op): lets a later library know which fields you have */
+    size_t struct_size; /* set by WEFT_CUSTOM_OP_DEFAULTS; all else is NULL there */
     const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
 
     /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as
@@ -149,6 +153,10 @@ typedef struct weft_custom_op {
                             weft_tensor *gradient, weft_tensor **gradients, void *user);
     void *user;
 } weft_custom_op;
+#define WEFT_CUSTOM_OP_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        sizeof(weft_custom_op), NULL, NULL, NULL, {{NULL, NULL}}, NULL, NULL                                           \
+    }
 
 /* Runs op on n >= 1 inputs (at most 64). */
 WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n);

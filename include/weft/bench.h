@@ -6,7 +6,9 @@
  *         return WEFT_OK;
  *     }
  *     weft_bench_result r;
- *     if (weft_bench_measure(work, &mine, &(weft_bench_options){.ctx = ctx}, &r) == WEFT_OK)
+ *     weft_bench_options how = WEFT_BENCH_DEFAULTS;
+ *     how.ctx = ctx;
+ *     if (weft_bench_measure(work, &mine, &how, &r) == WEFT_OK)
  *         printf("%.3g s, nine of ten within %.3g s\n", r.median, r.p90);
  *
  * Short work is repeated until one sample takes long enough for the clock; times are of one unit of work. The command
@@ -30,16 +32,19 @@ extern "C" {
 typedef weft_status (*weft_bench_work)(void *user, int64_t times);
 
 typedef struct weft_bench_options {
-    size_t struct_size; /* 0, or sizeof(weft_bench_options) */
-    weft_ctx *ctx;      /* its queued work is waited for at the end of each sample; may be NULL */
-    int samples;        /* 0: 21; at most WEFT_BENCH_SAMPLES */
-    double
-        sample_seconds;  /* least length of a sample: shorter work is repeated within it; 0: 0.005; negative: one run */
-    double warm_seconds; /* how long to run before the first sample; 0: 0.05; negative: not at all */
-    double most_seconds; /* no new sample after this, once there are three; 0: 5 */
+    size_t struct_size;    /* set by WEFT_BENCH_DEFAULTS */
+    weft_ctx *ctx;         /* its queued work is waited for at the end of each sample; default NULL: none */
+    int samples;           /* 1 to WEFT_BENCH_SAMPLES; default 21 */
+    double sample_seconds; /* least length of a sample: shorter work is repeated within it; 0: one run; default 0.005 */
+    double warm_seconds;   /* how long to run before the first sample; 0: one run, to get to know it; default 0.05 */
+    double most_seconds;   /* no new sample after this, once there are three; default 5 */
 } weft_bench_options;
+#define WEFT_BENCH_DEFAULTS                                                                                            \
+    {                                                                                                                  \
+        sizeof(weft_bench_options), NULL, 21, 0.005, 0.05, 5                                                           \
+    }
 
-/* Seconds of one unit of work. */
+/* Seconds of one unit of work. Complete: it never grows. */
 typedef struct weft_bench_result {
     int n;                              /* samples taken */
     int64_t times;                      /* units of work in each */
@@ -47,8 +52,8 @@ typedef struct weft_bench_result {
     double median, p10, p90, best;      /* of the samples; p10 and p90 are percentiles */
 } weft_bench_result;
 
-/* Warms up, finds how often the work fits into a sample, takes the samples. options may be NULL. The work's status if
- * it fails, or that of options.ctx. */
+/* Warms up, finds how often the work fits into a sample, takes the samples. options NULL: the defaults. The work's
+ * status if it fails, or that of options.ctx; WEFT_E_INVALID for options out of their domains. */
 WEFT_API weft_status weft_bench_measure(weft_bench_work work, void *user, const weft_bench_options *options,
                                         weft_bench_result *out);
 
@@ -63,6 +68,7 @@ typedef enum weft_bench_unit {
     WEFT_BENCH_UNIT_CALLS  /* operations started per second */
 } weft_bench_unit;
 
+/* Complete: it never grows. */
 typedef struct weft_bench_ceiling {
     char name[24];    /* "copy", "read", "fma", "matmul", "launch", "host_to_device", "device_to_host" */
     weft_dtype dtype; /* that is computed in, for FLOPS */
@@ -79,11 +85,11 @@ typedef struct weft_bench_ceiling {
 
 /* Measures the ceilings of a device ("cpu", "cuda", "cuda:1") into out[0..*n), room for WEFT_BENCH_CEILINGS. CPU:
  * copies and reads of several sizes by plain loops, multiply-adds in registers with the widest vectors that there are,
- * an operation on a small tensor; on `threads` threads of its own (0: as many as processors), which have ended when it
- * returns. CUDA: copies in device memory, products of large matrices in f64, f32, f16 and bf16, launches, transfers,
- * all through Weft's own operations: what they fall short of theory is not seen in shares of these ceilings. Takes a
- * few seconds and up to 1 GiB, or little with a negative sample_seconds, whose figures mean nothing. options.ctx is
- * ignored; message (may be NULL) gets the reason of a failure. */
+ * an operation on a small tensor; on `threads` threads of its own (-1: as many as processors, as in weft_options),
+ * which have ended when it returns. CUDA: copies in device memory, products of large matrices in f64, f32, f16 and
+ * bf16, launches, transfers, all through Weft's own operations: what they fall short of theory is not seen in shares of
+ * these ceilings. Takes a few seconds and up to 1 GiB, or little with 0 sample_seconds, whose figures mean nothing.
+ * options.ctx is ignored; message (may be NULL) gets the reason of a failure. */
 WEFT_API weft_status weft_bench_ceilings(const char *device, int threads, const weft_bench_options *options,
                                          weft_bench_ceiling *out, int *n, char *message, size_t size);
 
@@ -117,9 +123,9 @@ typedef struct weft_bench_difference {
  * two medians, lies beyond 1 + threshold or 1 / (1 + threshold), the same that it lies between them; threshold 0.05
  * allows for 5 % of change from one run of a program to the next, which no number of samples of one run shows. The
  * same samples give the same answer. WEFT_E_INVALID without samples (at most WEFT_BENCH_SAMPLES each) or with one that
- * is not positive. */
+ * is not positive. size is sizeof *out. */
 WEFT_API weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_b, double threshold,
-                                        weft_bench_difference *out);
+                                        weft_bench_difference *out, size_t size);
 
 #ifdef __cplusplus
 }

@@ -11,10 +11,15 @@
  *         *loss = weft_item(ctx, l);
  *         return weft_scope_pop(ctx, mark);
  *     }
+ *     void show(void *user, const weft_difference *difference)
+ *     {
+ *         puts(difference->text);
+ *     }
  *     ...
- *     weft_lockstep_report report = {0};
- *     if (weft_lockstep(cpu, &cpu_model, gpu, &gpu_model, step, NULL, &report) == WEFT_E_MISMATCH)
- *         puts(report.first.text);
+ *     weft_lockstep_options options = WEFT_LOCKSTEP_DEFAULTS;
+ *     options.difference = show;
+ *     weft_lockstep_report report;
+ *     weft_status status = weft_lockstep(cpu, &cpu_model, gpu, &gpu_model, step, &options, &report, sizeof report);
  *
  * Two operations agree when they are within the bounds of docs/design.md ("Numbers that must agree"), given the very
  * same inputs. NaN equals only NaN. Where several answers are right - the index of equal values - another one is a tie.
@@ -50,7 +55,7 @@ typedef struct weft_difference {
     char text[2048];                     /* all of it in a few lines */
 } weft_difference;
 
-/* Drift after one step: the same steps run wholly in the other context. */
+/* Drift after one step: the same steps run wholly in the other context. Complete: it never grows. */
 typedef struct weft_drift {
     double reference_loss, other_loss;
     double loss_error;      /* |difference| / |reference| */
@@ -62,20 +67,24 @@ typedef struct weft_drift {
 typedef weft_status (*weft_step)(weft_ctx *ctx, void *model, int step, double *loss);
 
 typedef struct weft_lockstep_options {
-    size_t struct_size;    /* 0, or sizeof(weft_lockstep_options) */
-    int steps;             /* 0: 1 */
+    size_t struct_size;    /* set by WEFT_LOCKSTEP_DEFAULTS */
+    int steps;             /* at least 1, which is the default */
     bool widen;            /* rerun in f64 whatever the dtype: judges the reference's own precision */
     bool keep_going;       /* judge what comes after the first difference too */
     const char *save_path; /* an npz with the first bad operation, for weft_replay; NULL: none */
-    /* Called after each judged launch, only to look (ctx.h: Callbacks); NULL: none. */
-    void (*progress)(void *user, int step, int64_t call);
-    void *progress_user;
+    weft_drift *drift;     /* room for drift_room steps, which is filled; NULL: not wanted */
+    int drift_room;
+    /* Called for the first operation that is beyond its bound, and with keep_going for each one; NULL: none. */
+    void (*difference)(void *user, const weft_difference *difference);
+    void (*progress)(void *user, int step, int64_t call); /* called after each judged launch; NULL: none */
+    void *user;                                           /* of both, which only look (ctx.h: Callbacks) */
 } weft_lockstep_options;
+#define WEFT_LOCKSTEP_DEFAULTS                                                                                         \
+    {                                                                                                                  \
+        sizeof(weft_lockstep_options), 1, false, false, NULL, NULL, 0, NULL, NULL, NULL                                \
+    }
 
 typedef struct weft_lockstep_report {
-    size_t struct_size;  /* 0, or sizeof(weft_lockstep_report) */
-    weft_drift *drift;   /* in: room for drift_room steps, or NULL */
-    int drift_room;      /* in */
     int n_drift;         /* steps that drift was measured for */
     int steps;           /* steps that were compared, operation by operation */
     int64_t launches;    /* operations judged */
@@ -83,24 +92,26 @@ typedef struct weft_lockstep_report {
     int64_t differences; /* operations beyond their bound */
     double worst;        /* largest relative L2 error of an operation that agrees */
     char worst_kernel[48];
-    weft_difference first; /* if differences > 0 */
-    bool saved;            /* save_path was written */
+    bool saved; /* save_path was written */
 } weft_lockstep_report;
 
 /* Runs step in reference and repeats every kernel launch in other on the same inputs: forward, backward and optimiser.
  * other_model NULL: that is all. Else the same steps run in other on that model, which first gets reference's
  * parameters (in the order in which weft_param made them), and drift is filled. Forward callbacks of weft_custom are
  * called once more, with other, where they have one for its device; they must be functions of their inputs, and cannot
- * be saved. WEFT_OK: all agree. WEFT_E_MISMATCH: some do not, see report->first; not an error of either context. Else
- * an error of one of the contexts, whose message says what. options may be NULL. */
+ * be saved. WEFT_OK: all agree. WEFT_E_MISMATCH: some do not, see the option difference; not an error of either
+ * context. Else an error of one of the contexts, whose message says what. options NULL: the defaults. size is sizeof
+ * *report. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other,
                                                    void *other_model, weft_step step,
-                                                   const weft_lockstep_options *options, weft_lockstep_report *report);
+                                                   const weft_lockstep_options *options, weft_lockstep_report *report,
+                                                   size_t size);
 
 /* Runs the one operation of a file that weft_lockstep saved, in ctx, and judges it against the results in the file.
- * Status as above; *difference is filled in both cases (agreeing: error is what was found). The launch in the file runs
- * as it stands, unchecked: only files of your own. */
-WEFT_API WEFT_MUST_CHECK weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference);
+ * Status as above; *difference is filled in both cases (agreeing: error is what was found), size is sizeof *difference.
+ * The launch in the file runs as it stands, unchecked: only files of your own. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference,
+                                                 size_t size);
 
 /* Drift as text (rows of a plot with a logarithmic scale), into buffer; returns the whole length as snprintf does. */
 WEFT_API int weft_drift_plot(const weft_drift *drift, int n, char *buffer, size_t size);
@@ -117,7 +128,8 @@ typedef enum weft_layout {
 } weft_layout;
 WEFT_API const char *weft_layout_name(weft_layout layout);
 
-/* One operation in one dtype and layout, forward or backward, against f64 on the CPU. */
+/* One operation in one dtype and layout, forward or backward, against f64 on the CPU. Pointers are valid during the
+ * call. */
 typedef struct weft_op_agreement {
     const char *op;
     weft_dtype dtype;
@@ -129,20 +141,24 @@ typedef struct weft_op_agreement {
     double reference_error, other_error; /* worst relative L2 error of a kernel */
     double reference_bias, other_bias;   /* worst mean signed error, relative to the root of the mean square */
     char inputs[192];                    /* of the first bad element, if it has some of its own */
-    weft_difference first;               /* if it does not agree */
+    const weft_difference *first;        /* NULL where there is none */
     const char *text;                    /* why it did not run, or "" */
 } weft_op_agreement;
 
 typedef struct weft_compare_ops_options {
-    size_t struct_size; /* 0, or sizeof(weft_compare_ops_options) */
+    size_t struct_size; /* set by WEFT_COMPARE_OPS_DEFAULTS */
     const char *op;     /* only this one; NULL: all */
-    unsigned dtypes;    /* bits 1u << weft_dtype; 0: all */
-    unsigned layouts;   /* bits 1u << weft_layout; 0: all */
+    unsigned dtypes;    /* bits 1u << weft_dtype; default: all */
+    unsigned layouts;   /* bits 1u << weft_layout; default: all */
 } weft_compare_ops_options;
+#define WEFT_COMPARE_OPS_DEFAULTS                                                                                      \
+    {                                                                                                                  \
+        sizeof(weft_compare_ops_options), NULL, (1u << WEFT_DTYPE_COUNT) - 1, (1u << WEFT_LAYOUT_COUNT) - 1            \
+    }
 
 /* Runs every operation, with its gradient, in reference and in other, and calls row for each dtype and layout. The
  * number of rows that do not agree goes to *disagreeing. WEFT_E_MISMATCH if there are any; WEFT_E_INVALID if options
- * name no operation or the contexts are one. row only looks (ctx.h: Callbacks). */
+ * name no operation, dtype or layout, or the contexts are one. row only looks (ctx.h: Callbacks). */
 WEFT_API WEFT_MUST_CHECK weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other,
                                                       const weft_compare_ops_options *options,
                                                       void (*row)(void *user, const weft_op_agreement *agreement),

@@ -21,15 +21,17 @@ typedef struct weft_tensor weft_tensor;
 
 typedef enum weft_log_level { WEFT_LOG_LEVEL_INFO, WEFT_LOG_LEVEL_WARNING, WEFT_LOG_LEVEL_ERROR } weft_log_level;
 
-/* Options of a context. Zero means the default everywhere, so `weft_options o = {0};` is complete. struct_size, here
- * and in other structs of options, is 0 or the struct's sizeof; any other value is WEFT_E_INVALID. */
+/* Options of a context: `weft_options o = WEFT_OPTIONS_DEFAULTS;`, then what is to be otherwise. What a field says is
+ * what is used, 0 too; params.h says more of such structs. */
 typedef struct weft_options {
-    size_t struct_size; /* 0, or sizeof(weft_options) */
-    const char *device; /* "cpu" (or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */
-    int threads;        /* CPU threads an operation may use, the caller included. 0: 1. -1: as many as cores. Results do
-                             not depend on it. No thread is started before an operation is large enough to need one */
-    uint64_t seed;      /* of the random stream; the same seed gives the same numbers on every device */
-    size_t memory_budget; /* most bytes of tensor data, work space and cached blocks included; 0: no limit */
+    size_t struct_size;   /* set by WEFT_OPTIONS_DEFAULTS */
+    const char *device;   /* "cpu" (the default, or NULL), "cuda" or "cuda:1" (the second GPU). See device.h */
+    int threads;          /* CPU threads an operation may use, the caller included, up to 1024; -1: as many as cores.
+                             Default 1. Results do not depend on it. No thread is started before an operation is large
+                             enough to need one */
+    uint64_t seed;        /* of the random stream; the same seed gives the same numbers on every device. Default 0 */
+    size_t memory_budget; /* most bytes of tensor data, work space and cached blocks included; default SIZE_MAX: no
+                             limit */
     bool nan_watch;       /* check every result, forward and backward: the first operation that makes a NaN or infinity
                              from finite inputs becomes the error WEFT_E_NOT_FINITE. Where a derivative makes one
                              because an operand had it already, the error says where that operand's came from.
@@ -66,9 +68,13 @@ typedef struct weft_options {
     bool allow_tf32, time_matmul;
     const char *matmul_choices;
 } weft_options;
+#define WEFT_OPTIONS_DEFAULTS                                                                                          \
+    {                                                                                                                  \
+        sizeof(weft_options), "cpu", 1, 0, SIZE_MAX, false, NULL, NULL, NULL, NULL, NULL, false, false, NULL           \
+    }
 
-/* Opens a context. options may be NULL. On failure *out is NULL, the status says why (WEFT_E_INVALID, WEFT_E_NOMEM,
- * WEFT_E_DEVICE) and the log callback gets the message. */
+/* Opens a context. options NULL: the defaults. On failure *out is NULL, the status says why (WEFT_E_INVALID,
+ * WEFT_E_NOMEM, WEFT_E_DEVICE) and the log callback gets the message. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_ctx_open(const weft_options *options, weft_ctx **out);
 
 /* Frees the context with everything in it: optimisers and profiles that were never closed and tensors that are still
@@ -195,10 +201,11 @@ typedef struct weft_memory_info {
     size_t host_bytes;    /* everything taken from the allocator at present: data, cache, headers, tape */
     int64_t live_tensors; /* tensor headers in use, internal ones included */
     int64_t live_nodes;   /* operations on the tape */
-    size_t budget_bytes;  /* the option memory_budget; 0: no limit */
+    size_t budget_bytes;  /* the option memory_budget; SIZE_MAX: no limit */
 } weft_memory_info;
 
-WEFT_API weft_memory_info weft_memory(const weft_ctx *ctx);
+/* Fills *out; size is sizeof *out. WEFT_E_NULL_ARGUMENT, or WEFT_E_INVALID for a size that the struct never had. */
+WEFT_API weft_status weft_memory(const weft_ctx *ctx, weft_memory_info *out, size_t size);
 WEFT_API void weft_memory_reset_peak(weft_ctx *ctx);
 WEFT_API void weft_memory_trim(weft_ctx *ctx); /* gives cached blocks back to the allocator */
 

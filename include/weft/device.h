@@ -2,8 +2,8 @@
  *
  *     for (int k = 0; k < weft_device_count("cuda"); k++) { ... }          // 0 without a GPU, never an error
  *
- *     weft_device_info info = {0};
- *     if (weft_device_info_get("cuda", 0, &info) != WEFT_OK)
+ *     weft_device_info info;
+ *     if (weft_device_info_get("cuda", 0, &info, sizeof info) != WEFT_OK)
  *         puts(info.note);                                                  // why there is none and what helps
  *
  * "cpu" is always there. "cuda" needs the module libweft_cuda.so, which is looked for the first time that CUDA is asked
@@ -23,7 +23,7 @@
 extern "C" {
 #endif
 
-/* A library that the device's backend opens when an operation first profits from it. */
+/* A library that the device's backend opens when an operation first profits from it. Complete: it never grows. */
 typedef struct weft_device_library {
     char name[16];    /* "cuBLASLt" */
     char version[32]; /* "13.1.0"; "" if it is not used */
@@ -31,11 +31,10 @@ typedef struct weft_device_library {
     char reason[256]; /* why it is not used, what is lost by that and what helps; "" if it is used */
 } weft_device_library;
 
-#define WEFT_DEVICE_LIBRARIES 4
+#define WEFT_DEVICE_LIBRARIES 8
 
 typedef struct weft_device_info {
-    size_t struct_size; /* in: 0, or sizeof(weft_device_info), so that a later library knows which fields you have */
-    char kind[16];      /* "cpu", "cuda" (weft_device_kind) */
+    char kind[16]; /* "cpu", "cuda" (weft_device_kind) */
     int index;
     char name[128];                   /* of the product; for "cpu" of the architecture */
     size_t total_memory;              /* bytes; 0: not known */
@@ -56,13 +55,13 @@ typedef struct weft_device_info {
  * kind - counts as 0; weft_device_info_get tells the reason. */
 WEFT_API int weft_device_count(const char *kind);
 
-/* Fills *out (which must be zeroed, or have struct_size set). WEFT_E_DEVICE if there is none of this kind,
+/* Fills *out; size is sizeof *out. WEFT_E_DEVICE if there is none of this kind,
  * WEFT_E_INVALID for an unknown kind or an index that is not in [0, count): then note says why. For "cuda" this opens
  * the device and its libraries, which takes a moment and some device memory. */
-WEFT_API weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out);
+WEFT_API weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out, size_t size);
 
 /* The same of the device that ctx is open on. */
-WEFT_API weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out);
+WEFT_API weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out, size_t size);
 
 /* The names of the kinds of devices that this library knows, whether there is one of them or not: "cpu" for k = 0,
  * "cuda" for 1; NULL past the last one. */

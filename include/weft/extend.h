@@ -6,7 +6,7 @@
  * that names it and the place where it was made. The program holds a handle, which is no address: one whose object has
  * ended is known as such, whatever is made afterwards, and never followed.
  *
- *     static const weft_object_kind kind = {"sampler", "sampler_close", end};
+ *     static const weft_object_kind kind = {sizeof kind, "sampler", "sampler_close", end};
  *     sampler *s = weft_ctx_alloc(ctx, sizeof *s); ...
  *     void *handle = weft_own(ctx, &kind, s, "sampler_open");
  *     ...
@@ -27,14 +27,20 @@ extern "C" {
 /* ---- Objects of a context ---- */
 
 typedef struct weft_object_kind {
-    const char *name;          /* "sampler": for messages */
-    const char *closer;        /* "sampler_close": what a program calls to end one, for messages */
+    size_t struct_size; /* sizeof(weft_object_kind), or from WEFT_OBJECT_KIND_DEFAULTS; the rest has no default */
+    const char *name;   /* "sampler": for messages */
+    const char *closer; /* "sampler_close": what a program calls to end one, for messages */
     void (*end)(void *object); /* gives up what the object holds and frees it; its context still lives */
 } weft_object_kind;
+#define WEFT_OBJECT_KIND_DEFAULTS                                                                                      \
+    {                                                                                                                  \
+        sizeof(weft_object_kind), NULL, NULL, NULL                                                                     \
+    }
 
 /* Hands object over to ctx and returns its handle. maker: the function that made it, without the prefix weft_, whose
  * call site messages will name (WEFT_HERE). kind and maker must live as long as the program. NULL: the error is
- * recorded (more than 16,384 objects are open in this process), and object is still the caller's. */
+ * recorded (more than 16,384 objects are open in this process; a kind that is not complete), and object is still the
+ * caller's. */
 WEFT_API void *weft_own(weft_ctx *ctx, const weft_object_kind *kind, void *object, const char *maker);
 
 /* The object of a handle; NULL for NULL and for a handle whose object has ended. Any thread that may use the object. */
@@ -63,6 +69,12 @@ WEFT_API void weft_owned_release(weft_tensor *t);
 WEFT_API weft_status weft_struct_in(weft_ctx *ctx, const char *function, const char *type, const void *defaults,
                                     const void *given, void *out);
 
+/* Writes such a struct, or one that the library fills: full, complete, of full_size bytes, as far as the caller's *out
+ * of size bytes goes. WEFT_E_INVALID for a size that no release's struct can have had, recorded as above; *out is left
+ * alone then. */
+WEFT_API weft_status weft_struct_out(weft_ctx *ctx, const char *function, const char *type, const void *full,
+                                     size_t full_size, void *out, size_t size);
+
 /* ---- Checks ----
  * Each records its error on behalf of function (without the prefix weft_) and names the value or tensor and the remedy.
  * */
@@ -77,9 +89,9 @@ typedef enum weft_check_params_flags {
 WEFT_API weft_status weft_check_params(weft_ctx *ctx, const char *function, weft_tensor *const *params, int n,
                                        int flags);
 
-/* Every value finite and in its domain. */
-WEFT_API weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_params *hyper);
-WEFT_API weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_params *hyper);
+/* Every value finite and in its domain; the number of the step is not looked at. */
+WEFT_API weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_step_params *hyper);
+WEFT_API weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_step_params *hyper);
 
 #ifdef __cplusplus
 }

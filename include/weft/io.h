@@ -35,6 +35,7 @@
 extern "C" {
 #endif
 
+/* Complete: it never grows. */
 typedef struct weft_named_tensor {
     const char *name;
     weft_tensor *tensor;
@@ -69,7 +70,7 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_load_safetensors(weft_ctx *ctx, const 
 
 /* Where a file's bytes are; exactly one of path, bytes and read. All must stay as they are during the call. */
 typedef struct weft_source {
-    size_t struct_size; /* 0, or sizeof(weft_source) */
+    size_t struct_size; /* set by WEFT_SOURCE_DEFAULTS; all else is NULL and 0 there */
     const char *path;   /* an ordinary file; anything else (a folder, a device, a FIFO) is refused at once */
     const void *bytes;  /* size bytes in memory */
     /* Copies n bytes from offset on to `to`; true: done. offset + n <= size. Called in any order, some bytes more than
@@ -80,20 +81,28 @@ typedef struct weft_source {
     uint64_t size;    /* of bytes, or of what read reads */
     const char *name; /* for messages; NULL: the path, or "memory", "callback" */
 } weft_source;
+#define WEFT_SOURCE_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_source), NULL, NULL, NULL, NULL, 0, NULL                                                           \
+    }
 
-/* Zero means the default everywhere. A file beyond a limit is WEFT_E_IO. */
+/* A file beyond a limit is WEFT_E_IO. */
 typedef struct weft_load_options {
-    size_t struct_size;       /* 0, or sizeof(weft_load_options) */
+    size_t struct_size;       /* set by WEFT_LOAD_DEFAULTS */
     const char *const *names; /* load these only, in this order; one that is not there is an error. NULL: all */
     int n_names;
-    /* Of the data of all tensors that are loaded. 0: what the context's memory budget leaves; without one, what a file
-     * of this size can hold: deflate makes at most 1032 bytes of one. */
+    /* Of the data of all tensors that are loaded; default UINT64_MAX. Whatever it is, no more than the context's memory
+     * budget leaves, or without one what a file of this size can hold: deflate makes at most 1032 bytes of one. */
     uint64_t max_bytes;
-    int64_t max_tensors; /* in the file. 0: as many as its size can hold */
-    size_t max_name;     /* bytes of a name. 0: 2^20 */
+    int64_t max_tensors; /* in the file; default INT64_MAX. Whatever it is, no more than its size can hold */
+    size_t max_name;     /* bytes of a name; default 2^20 */
 } weft_load_options;
+#define WEFT_LOAD_DEFAULTS                                                                                             \
+    {                                                                                                                  \
+        sizeof(weft_load_options), NULL, 0, UINT64_MAX, INT64_MAX, (size_t)1 << 20                                     \
+    }
 
-/* Loads npz, npy or safetensors, whichever it is. options may be NULL. Results as for weft_load_npz. */
+/* Loads npz, npy or safetensors, whichever it is. options NULL: the defaults. Results as for weft_load_npz. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_load(weft_ctx *ctx, const weft_source *source,
                                                const weft_load_options *options, weft_named_tensor **tensors, int *n);
 
@@ -109,8 +118,8 @@ typedef struct weft_file_tensor {
 } weft_file_tensor;
 
 /* Calls row for each tensor of the file, in its order, without reading data; one that cannot be loaded is a row too.
- * row must return, and may use ctx for all but closing it. options may be NULL; names and max_bytes mean nothing here.
- * The status says whether the file as a whole can be read: damage to the data itself is not looked for. */
+ * row must return, and may use ctx for all but closing it. options NULL: the defaults; names and max_bytes mean nothing
+ * here. The status says whether the file as a whole can be read: damage to the data itself is not looked for. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_list_tensors(weft_ctx *ctx, const weft_source *source,
                                                        const weft_load_options *options,
                                                        void (*row)(void *user, const weft_file_tensor *tensor),

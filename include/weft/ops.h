@@ -413,10 +413,10 @@ WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
 WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
 
 /* one SGD step over n parameters in one pass (params.h has formulas and dtypes); velocity may be NULL when momentum is 0; entries with a NULL gradient are left alone. */
-WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *velocity, int n, const weft_sgd_params *hyper);
+WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper);
 
-/* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); step counts from 1; entries with a NULL gradient are left alone. */
-WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m, weft_tensor *const *v, int n, const weft_adam_params *hyper, int64_t step);
+/* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); entries with a NULL gradient are left alone. */
+WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m, weft_tensor *const *v, int n, const weft_adam_step_params *hyper);
 
 #ifdef __cplusplus
 }

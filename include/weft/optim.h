@@ -1,7 +1,9 @@
 /* optim.h - optimisers and gradient clipping.
  *
  *     weft_optim *opt;
- *     if (weft_adam_open(ctx, params, n, &(weft_adam_options){.lr = 1e-3}, &opt) != WEFT_OK) ...
+ *     weft_adam_options adam = WEFT_ADAM_DEFAULTS;
+ *     adam.lr = 3e-4;
+ *     if (weft_adam_open(ctx, params, n, &adam, &opt) != WEFT_OK) ...
  *     each step: weft_backward(ctx, loss); weft_optim_step(ctx, opt); weft_optim_zero_grad(ctx, opt);
  *     weft_optim_close(opt);
  *
@@ -31,28 +33,39 @@ extern "C" {
 typedef struct weft_optim weft_optim;
 
 typedef struct weft_sgd_options {
-    double lr;           /* learning rate; 0: 0.01 */
-    double momentum;     /* 0: none */
-    double dampening;    /* of the gradient in the velocity; must be 0 with nesterov */
-    double weight_decay; /* 0: none */
+    size_t struct_size;  /* set by WEFT_SGD_DEFAULTS (params.h says more) */
+    double lr;           /* learning rate; default 0.01 */
+    double momentum;     /* default 0: none */
+    double dampening;    /* of the gradient in the velocity; must be 0 with nesterov; default 0 */
+    double weight_decay; /* default 0: none */
     bool nesterov;       /* needs momentum > 0 */
     bool allow_missing;  /* a parameter without a gradient is left alone instead of being an error */
     bool master_weights; /* f32 copies of half parameters, see above */
 } weft_sgd_options;
+#define WEFT_SGD_DEFAULTS                                                                                              \
+    {                                                                                                                  \
+        sizeof(weft_sgd_options), 0.01, 0, 0, 0, false, false, false                                                   \
+    }
 
 typedef struct weft_adam_options {
-    double lr;           /* 0: 0.001 */
-    double beta1;        /* 0: 0.9 */
-    double beta2;        /* 0: 0.999 */
-    double eps;          /* 0: 1e-8 */
-    double weight_decay; /* Adam: added to the gradient. AdamW: decoupled */
+    size_t struct_size;  /* set by WEFT_ADAM_DEFAULTS */
+    double lr;           /* default 0.001 */
+    double beta1;        /* default 0.9 */
+    double beta2;        /* default 0.999 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* Adam: added to the gradient. AdamW: decoupled. Default 0 */
     bool allow_missing;  /* as above */
     bool master_weights; /* as above */
 } weft_adam_options;
+#define WEFT_ADAM_DEFAULTS                                                                                             \
+    {                                                                                                                  \
+        sizeof(weft_adam_options), 0.001, 0.9, 0.999, 1e-8, 0, false, false                                            \
+    }
 
 /* Makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that require a
- * gradient, each listed once. Options (may be NULL) are finite and at least 0, the betas below 1, dampening at most 1.
- * On failure *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx. */
+ * gradient, each listed once. Options (NULL: the defaults) are finite and at least 0, the betas below 1, dampening at
+ * most 1. On failure *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx.
+ * */
 WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                    const weft_sgd_options *options, weft_optim **out);
 WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *const *params, int n,

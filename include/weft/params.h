@@ -1,4 +1,14 @@
-/* params.h - plain structs that operations take by pointer. A zero field means its default.
+/* params.h - plain structs that operations take by pointer.
+ *
+ * Each begins with struct_size and has a macro that sets it and gives every field its default:
+ *
+ *     weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
+ *     same.padding[0] = same.padding[1] = 1;
+ *     weft_tensor *y = weft_conv2d(x, w, b, &same);
+ *
+ * What a field says then is what is used, 0 too: no value stands for another one. So a struct that was not begun with
+ * its macro, all of whose fields are 0, is refused (WEFT_E_INVALID, with a sentence) instead of being taken for a
+ * choice. A program that was built with an earlier header gives fewer fields; the others have their defaults.
  *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_PARAMS_H
@@ -20,21 +30,35 @@ typedef enum weft_reduction { WEFT_REDUCTION_NONE, WEFT_REDUCTION_MEAN, WEFT_RED
 /* What weft_linear_act applies to its sums. The tanh form of GELU is the one that matrix libraries fuse. */
 typedef enum weft_activation { WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU, WEFT_ACTIVATION_GELU_TANH } weft_activation;
 
-/* Two-dimensional convolution; pairs are {height, width}. */
+/* Two-dimensional convolution; pairs are {height, width}. NULL: the defaults. */
 typedef struct weft_conv2d_params {
-    int64_t stride[2];         /* 0: 1 */
-    int64_t padding[2];        /* zeros added on both sides; 0: none */
-    int64_t dilation[2];       /* distance between kernel taps; 0: 1 */
+    size_t struct_size;        /* set by WEFT_CONV2D_DEFAULTS */
+    int64_t stride[2];         /* at least 1; default 1 */
+    int64_t padding[2];        /* zeros added on both sides; default 0 */
+    int64_t dilation[2];       /* distance between kernel taps, at least 1; default 1 */
     int64_t output_padding[2]; /* conv2d_transpose only: extra rows and columns at the end; less than the stride */
-    int64_t groups;            /* 0: 1; must divide the channels of input and output */
+    int64_t groups;            /* at least 1, which is the default; must divide the channels of input and output */
 } weft_conv2d_params;
+#define WEFT_CONV2D_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_conv2d_params), {1, 1}, {0, 0}, {1, 1}, {0, 0}, 1                                                  \
+    }
 
 /* Two-dimensional pooling; pairs are {height, width}. */
 typedef struct weft_pool2d_params {
-    int64_t kernel[2];  /* required */
-    int64_t stride[2];  /* 0: the kernel size */
-    int64_t padding[2]; /* at most half the kernel */
+    size_t struct_size; /* set by WEFT_POOL2D_DEFAULTS */
+    int64_t kernel[2];  /* at least 1; there is no default */
+    int64_t stride[2];  /* at least 1, or WEFT_POOL2D_KERNEL, the default: the kernel's size */
+    int64_t padding[2]; /* at most half the kernel; default 0 */
 } weft_pool2d_params;
+#define WEFT_POOL2D_KERNEL (-1)
+#define WEFT_POOL2D_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_pool2d_params), {0, 0}, {WEFT_POOL2D_KERNEL, WEFT_POOL2D_KERNEL},                                  \
+        {                                                                                                              \
+            0, 0                                                                                                       \
+        }                                                                                                              \
+    }
 
 /* Batch normalisation. NULL: the defaults. */
 typedef struct weft_batch_norm_params {
@@ -57,28 +81,38 @@ typedef struct weft_batch_norm_params {
 
 /* v <- momentum v + (1 - dampening) g, with v = g at the first step; p <- p - lr v. Nesterov: p <- p - lr (g + momentum
  * v). g includes weight_decay p. Source: Sutskever et al. 2013, in the form used by PyTorch. */
-typedef struct weft_sgd_params {
-    double lr;
-    double momentum;
-    double dampening; /* in [0, 1]; 0 with nesterov */
-    double weight_decay;
-    bool nesterov;
-    bool first_step; /* velocity holds nothing yet: set it to g */
+typedef struct weft_sgd_step_params {
+    size_t struct_size;  /* set by WEFT_SGD_STEP_DEFAULTS */
+    double lr;           /* learning rate; default 0.01 */
+    double momentum;     /* default 0: none, and no velocity */
+    double dampening;    /* in [0, 1]; 0 with nesterov; default 0 */
+    double weight_decay; /* default 0 */
+    bool nesterov;       /* needs momentum > 0 */
+    int64_t step; /* number of this step, counted from 1, where velocity holds nothing yet; there is no default */
     struct weft_tensor *const *master;
-} weft_sgd_params;
+} weft_sgd_step_params;
+#define WEFT_SGD_STEP_DEFAULTS                                                                                         \
+    {                                                                                                                  \
+        sizeof(weft_sgd_step_params), 0.01, 0, 0, 0, false, 0, NULL                                                    \
+    }
 
 /* m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
  * Coupled (Adam, Kingma & Ba 2015): g includes weight_decay p. Decoupled (AdamW, Loshchilov & Hutter 2019):
  * p <- p (1 - lr weight_decay) first. */
-typedef struct weft_adam_params {
-    double lr;
-    double beta1; /* in [0, 1), as is beta2 */
-    double beta2;
-    double eps;
-    double weight_decay;
-    bool decoupled;
+typedef struct weft_adam_step_params {
+    size_t struct_size;  /* set by WEFT_ADAM_STEP_DEFAULTS */
+    double lr;           /* default 0.001 */
+    double beta1, beta2; /* in [0, 1); defaults 0.9 and 0.999 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* default 0 */
+    bool decoupled;      /* AdamW */
+    int64_t step;        /* t: number of this step, counted from 1; there is no default */
     struct weft_tensor *const *master;
-} weft_adam_params;
+} weft_adam_step_params;
+#define WEFT_ADAM_STEP_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        sizeof(weft_adam_step_params), 0.001, 0.9, 0.999, 1e-8, 0, false, 0, NULL                                      \
+    }
 
 #ifdef __cplusplus
 }

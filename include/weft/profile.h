@@ -4,7 +4,7 @@
  *     if (weft_profile_begin(ctx, &p) != WEFT_OK) ...
  *     ... steps of training ...
  *     weft_profile_end(p);                                  // stops; what was measured stays
- *     for (int k = 0; k < weft_profile_ops(p, row, 64); k++) ...
+ *     for (int k = 0; k < weft_profile_ops(p, row, 64, sizeof row[0]); k++) ...
  *     weft_profile_trace(p, "trace.json");                  // for ui.perfetto.dev or chrome://tracing
  *     weft_profile_free(p);
  *
@@ -66,9 +66,12 @@ WEFT_API void weft_profile_end(weft_profile *profile);  /* twice is fine */
 WEFT_API void weft_profile_free(weft_profile *profile); /* NULL is fine */
 
 /* These may be called before the end too; they wait for the device. */
-WEFT_API weft_profile_total weft_profile_totals(weft_profile *profile);
-/* The rows, longest time first. Fills rows[0..min(number, room)) and returns the number. */
-WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int room);
+
+/* Fills *out, with zeros where there is no profile; size is sizeof *out. */
+WEFT_API weft_status weft_profile_totals(weft_profile *profile, weft_profile_total *out, size_t size);
+/* The rows, longest time first. Fills rows[0..min(number, room)) and returns the number; size is sizeof rows[0]. 0, and
+ * nothing is filled, for a size that the struct never had. */
+WEFT_API int weft_profile_ops(weft_profile *profile, weft_profile_op *rows, int room, size_t size);
 /* The rows as a table of text, into buffer; returns the whole length as snprintf does. */
 WEFT_API int weft_profile_table(weft_profile *profile, char *buffer, size_t size);
 /* Writes the Chrome trace: the rows (in otherData), a slice for each launch with its shapes, place in the program,

@@ -1,8 +1,8 @@
 /* reference.h - the operations as data: what docs/ops.md says, for programs that list, search or try all of them.
  *
  *     for (int k = 0; k < weft_op_count(); k++) {
- *         weft_op_description op = {0};
- *         if (weft_op_describe(k, &op) == WEFT_OK)
+ *         weft_op_description op;
+ *         if (weft_op_describe(k, &op, sizeof op) == WEFT_OK)
  *             printf("%s: %s\n", op.name, op.doc);
  *     }
  *
@@ -31,8 +31,7 @@ typedef enum weft_op_family {
 
 /* One operation. Strings are static. */
 typedef struct weft_op_description {
-    size_t struct_size; /* in: 0, or sizeof(weft_op_description), so that a later library knows which fields you have */
-    const char *name;   /* without the weft_ prefix */
+    const char *name; /* without the weft_ prefix */
     weft_op_family family;
     const char *family_name; /* "unary" */
     const char *result;      /* C type of the result, "weft_tensor *" */
@@ -60,9 +59,9 @@ typedef struct weft_op_description {
 /* How many public operations there are. */
 WEFT_API int weft_op_count(void);
 
-/* Fills *out (which must be zeroed, or have struct_size set) with operation index in [0, count), in the order of the
- * table. WEFT_E_INVALID for another index. */
-WEFT_API weft_status weft_op_describe(int index, weft_op_description *out);
+/* Fills *out with operation index in [0, count), in the order of the table; size is sizeof *out. WEFT_E_INVALID for
+ * another index or a size that the struct never had. */
+WEFT_API weft_status weft_op_describe(int index, weft_op_description *out, size_t size);
 
 /* The index of an operation ("gelu" or "weft_gelu"); -1: there is none of that name. */
 WEFT_API int weft_op_find(const char *name);

@@ -4,7 +4,8 @@
  *
  *     for (int op = 0; op < weft_op_count(); op++) {
  *         weft_sample_call call;
- *         const weft_sample_options how = {.dtype = WEFT_F32, .sizes = {3, 4, 2, 5}};
+ *         weft_sample_options how = WEFT_SAMPLE_DEFAULTS;
+ *         how.dtype = WEFT_F64;
  *         if (weft_sample_make(ctx, op, &how, &call) == WEFT_OK && weft_sample_run(&call) == WEFT_OK)
  *             ...                                           // call.out[0]
  *     }
@@ -36,7 +37,8 @@ extern "C" {
 
 /* One call of an operation: whatever it takes, in fixed places, and what it gave. May be filled by hand; may be copied.
  * Operations take their tensors in the order of their parameters; batch_norm has five. Those of optimiser steps are all
- * parameters, then their gradients for the first step, the second, ...; state is made with zeros in the call. */
+ * parameters, then their gradients for the first step, the second, ...; state is made with zeros in the call. Complete:
+ * it never grows. */
 typedef struct weft_sample_call {
     weft_ctx *ctx;
     int op;                                /* index in the order of weft_op_describe */
@@ -54,7 +56,6 @@ typedef struct weft_sample_call {
 
 /* What the recipes of an operation are like. Strings are static. */
 typedef struct weft_sample_description {
-    size_t struct_size;      /* in: 0, or sizeof(weft_sample_description) */
     int recipes;             /* at least 1 */
     const char *operands[4]; /* of each recipe, in words */
     const char *numbers[4];  /* whole ones, then real ones after ';' */
@@ -64,14 +65,15 @@ typedef struct weft_sample_description {
     const char *gradient;    /* the derivative in words; elementwise: the row's formula; NULL: there is none */
 } weft_sample_description;
 
-/* Fills *out (which must be zeroed, or have struct_size set) for operation op. WEFT_E_INVALID for another index. */
-WEFT_API weft_status weft_sample_describe(int op, weft_sample_description *out);
+/* Fills *out for operation op; size is sizeof *out. WEFT_E_INVALID for another index, or a size that the struct never
+ * had. */
+WEFT_API weft_status weft_sample_describe(int op, weft_sample_description *out, size_t size);
 
 typedef struct weft_sample_options {
-    size_t struct_size; /* 0, or sizeof(weft_sample_options) */
+    size_t struct_size; /* set by WEFT_SAMPLE_DEFAULTS */
     int recipe;         /* from 0 */
-    weft_dtype dtype;   /* that reals are in */
-    int64_t sizes[4];   /* of a, b, c, d, as many as the recipe has; c 0: as b */
+    weft_dtype dtype;   /* that reals are in; default f32 */
+    int64_t sizes[4];   /* of a, b, c, d, as many as the recipe has; c -1: as b; default 3, 4, -1, 5 */
     /* Values are made on the device, at random, for many elements. Else on the host, evenly spread in an order that
      * looks random, the same at each call, and no two operands alike. */
     bool random;
@@ -79,9 +81,13 @@ typedef struct weft_sample_options {
     void (*change)(void *user, int k, weft_dtype dtype, double *values, int64_t count);
     void *user;
 } weft_sample_options;
+#define WEFT_SAMPLE_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_sample_options), 0, WEFT_F32, {3, 4, -1, 5}, false, NULL, NULL                                     \
+    }
 
-/* Fills *call with operands, which belong to the innermost scope, and numbers by a recipe of operation op. An error of
- * the context for a recipe or sizes that there are not; *call then has no operands. */
+/* Fills *call with operands (options NULL: the defaults), which belong to the innermost scope, and numbers by a recipe
+ * of operation op. An error of the context for a recipe or sizes that there are not; *call then has no operands. */
 WEFT_API weft_status weft_sample_make(weft_ctx *ctx, int op, const weft_sample_options *options,
                                       weft_sample_call *call);
 

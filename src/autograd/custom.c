@@ -150,6 +150,25 @@ static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *co
     return weft__record_custom(ctx, op, in, n, out) ? out : NULL;
 }
 
+/* Graphs read the struct in place, as long as they live, so it must have every field of the first release; those that
+ * later ones append are to be read where struct_size says that they are there. */
+static bool complete(weft_ctx *ctx, const weft_custom_op *op, int n)
+{
+    static const weft_custom_op none = WEFT_CUSTOM_OP_DEFAULTS;
+    const size_t first_release = offsetof(weft_custom_op, user) + sizeof op->user;
+    weft_custom_op known;
+    if (weft_struct_in(ctx, "custom", "weft_custom_op", &none, op, &known) != WEFT_OK)
+        return false;
+    if (op->struct_size >= first_release && n <= WEFT__MAX_CUSTOM_INPUTS && op->name &&
+        (op->forward || op->devices[0].device))
+        return true;
+    weft__fail_named(ctx, "custom", WEFT_E_INVALID,
+                     "needs struct_size of at least %zu (is %zu), a name, a forward callback and at most %d operands "
+                     "(%d given)",
+                     first_release, op->struct_size, WEFT__MAX_CUSTOM_INPUTS, n);
+    return false;
+}
+
 weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n)
 {
     if (!op || !inputs || n < 1)
@@ -162,13 +181,7 @@ weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, i
     if (depth == 1 && op->name)
         ctx->outer_name = op->name;
     weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
-    if (n > WEFT__MAX_CUSTOM_INPUTS || !op->name || (op->struct_size && op->struct_size != sizeof *op) ||
-        (!op->forward && !op->devices[0].device)) {
-        weft__fail_named(
-            ctx, "custom", WEFT_E_INVALID,
-            "needs struct_size 0 or %zu (is %zu), a name, a forward callback and at most %d operands (%d given)",
-            sizeof *op, op->struct_size, WEFT__MAX_CUSTOM_INPUTS, n);
-    } else {
+    if (complete(ctx, op, n)) {
         memcpy(in, inputs, sizeof *in * (size_t)n);
         out = weft__localise(ctx, in, n) ? run(ctx, op, in, n) : NULL;
     }

@@ -15,20 +15,29 @@ typedef struct check {
     uint64_t call; /* random stream of the cotangent, and of f: the same at every evaluation */
 } check;
 
+static weft_status read_options(weft_ctx *ctx, const weft_gradcheck_options *given, weft_gradcheck_options *o)
+{
+    static const weft_gradcheck_options defaults = WEFT_GRADCHECK_DEFAULTS;
+    const weft_status status = weft_struct_in(ctx, "gradcheck", "weft_gradcheck_options", &defaults, given, o);
+    if (status != WEFT_OK || (o->eps > 0 && isfinite(o->eps) && o->atol >= 0 && o->rtol >= 0))
+        return status;
+    return weft__fail_named(ctx, "gradcheck", WEFT_E_INVALID,
+                            "eps is %g, atol %g and rtol %g; eps must be above 0 and finite, the others at least 0",
+                            o->eps, o->atol, o->rtol);
+}
+
 static weft_status prepare(check *c, weft_ctx *ctx, weft_function f, void *user, weft_tensor *const *inputs, int n,
                            const weft_gradcheck_options *options)
 {
     *c = (check){.ctx = ctx, .f = f, .user = user, .inputs = inputs, .n = n};
-    if (options)
-        c->o = *options;
-    c->o.eps = c->o.eps > 0 ? c->o.eps : 1e-6;
-    c->o.atol = c->o.atol > 0 ? c->o.atol : 1e-5;
-    c->o.rtol = c->o.rtol > 0 ? c->o.rtol : 1e-3;
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
     if ((ctx->n_callbacks && !weft__may_enter(ctx, "gradcheck")) || ctx->status != WEFT_OK)
         return ctx->status;
     c->savepoint = weft__savepoint_now(ctx);
+    weft_status status = read_options(ctx, options, &c->o);
+    if (status != WEFT_OK)
+        return status;
     if (!f || !inputs || n < 1)
         return weft__fail_named(ctx, "gradcheck", WEFT_E_NULL_ARGUMENT, "needs a function and at least one input");
     bool any = false;

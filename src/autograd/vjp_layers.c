@@ -117,7 +117,8 @@ void weft__vjp_linear_act(weft__vjp *v)
 static weft_conv2d_params conv_params(const weft__vjp *v)
 {
     const weft__conv_attrs *a = &v->attrs->conv;
-    return (weft_conv2d_params){.stride = {a->stride[0], a->stride[1]},
+    return (weft_conv2d_params){.struct_size = sizeof(weft_conv2d_params),
+                                .stride = {a->stride[0], a->stride[1]},
                                 .padding = {a->padding[0], a->padding[1]},
                                 .dilation = {a->dilation[0], a->dilation[1]},
                                 .groups = a->groups};
@@ -173,7 +174,8 @@ void weft__vjp_conv2d_weight(weft__vjp *v)
 static weft_pool2d_params pool_params(const weft__vjp *v)
 {
     const weft__pool_attrs *a = &v->attrs->pool;
-    return (weft_pool2d_params){.kernel = {a->kernel[0], a->kernel[1]},
+    return (weft_pool2d_params){.struct_size = sizeof(weft_pool2d_params),
+                                .kernel = {a->kernel[0], a->kernel[1]},
                                 .stride = {a->stride[0], a->stride[1]},
                                 .padding = {a->padding[0], a->padding[1]}};
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <weft/device.h>
+#include <weft/extend.h>
 
 void weft__gather_add(weft__gather *g, weft_bench_ceiling what, weft_bench_work work, void *user)
 {
@@ -36,20 +37,28 @@ weft_status weft_bench_ceilings(const char *device, int threads, const weft_benc
     *n = 0;
     if (message && size)
         message[0] = 0;
-    weft_device_info info = {0};
-    if (threads <= 0)
-        threads = weft_device_info_get("cpu", 0, &info) == WEFT_OK ? info.cores : 1;
-    note log = {message, size};
-    weft_ctx *ctx;
-    weft_status status =
-        weft_ctx_open(&(weft_options){.device = device, .threads = threads, .log = keep_error, .log_user = &log}, &ctx);
+    weft__gather g = {.out = out};
+    static const weft_bench_options usual = WEFT_BENCH_DEFAULTS;
+    weft_status status = weft_struct_in(NULL, "bench_ceilings", "weft_bench_options", &usual, options, &g.options);
     if (status != WEFT_OK)
         return status;
-    weft__gather g = {.options = options ? *options : (weft_bench_options){0}, .out = out};
+    note log = {message, size};
+    weft_ctx *ctx;
+    weft_options how = WEFT_OPTIONS_DEFAULTS;
+    how.device = device;
+    how.threads = threads;
+    how.log = keep_error;
+    how.log_user = &log;
+    status = weft_ctx_open(&how, &ctx);
+    if (status != WEFT_OK)
+        return status;
+    weft_device_info info = {0};
+    if (threads == -1)
+        threads = weft_device_info_get("cpu", 0, &info, sizeof info) == WEFT_OK ? info.cores : 1;
     g.options.ctx = ctx;
     memset(&info, 0, sizeof info);
     if (!weft_ctx_on_host(ctx)) {
-        (void)weft_ctx_device_info(ctx, &info); /* what it cannot tell is not known */
+        (void)weft_ctx_device_info(ctx, &info, sizeof info); /* what it cannot tell is not known */
         weft__gather_gpu(&g, ctx, &info);
     } else {
         weft__gather_cpu(&g, threads);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <weft/bench.h>
+#include <weft/extend.h>
 
 enum { ROUNDS = 2000 };
 
@@ -54,7 +55,7 @@ static double plain_median(const double *samples, int n)
 }
 
 weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_b, double threshold,
-                               weft_bench_difference *out)
+                               weft_bench_difference *out, size_t size)
 {
     if (!out)
         return WEFT_E_NULL_ARGUMENT;
@@ -65,10 +66,11 @@ weft_status weft_bench_compare(const double *a, int n_a, const double *b, int n_
     for (int k = 0; k < ROUNDS; k++)
         ratios[k] = resampled_median(b, n_b, &state) / resampled_median(a, n_a, &state);
     qsort(ratios, ROUNDS, sizeof *ratios, by_value);
-    out->ratio = plain_median(b, n_b) / plain_median(a, n_a);
-    out->low = ratios[ROUNDS / 200];
-    out->high = ratios[ROUNDS - 1 - ROUNDS / 200];
-    out->same = out->low >= 1 / (1 + threshold) && out->high <= 1 + threshold;
-    out->verdict = out->low > 1 + threshold ? 1 : out->high < 1 / (1 + threshold) ? -1 : 0;
-    return WEFT_OK;
+    weft_bench_difference d;
+    d.ratio = plain_median(b, n_b) / plain_median(a, n_a);
+    d.low = ratios[ROUNDS / 200];
+    d.high = ratios[ROUNDS - 1 - ROUNDS / 200];
+    d.same = d.low >= 1 / (1 + threshold) && d.high <= 1 + threshold;
+    d.verdict = d.low > 1 + threshold ? 1 : d.high < 1 / (1 + threshold) ? -1 : 0;
+    return weft_struct_out(NULL, "bench_compare", "weft_bench_difference", &d, sizeof d, out, size);
 }

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 #include <weft/bench.h>
+#include <weft/extend.h>
 
-enum { FEWEST_SAMPLES = 3, USUAL_SAMPLES = 21 };
+enum { FEWEST_SAMPLES = 3 };
 
 static double now(void)
 {
@@ -94,9 +95,15 @@ static int64_t times_for(double sample_seconds, double each)
     return times < 1e9 ? (int64_t)times : (int64_t)1000000000;
 }
 
-static double or_usual(double value, double usual)
+static weft_status read_options(const weft_bench_options *given, weft_bench_options *o)
 {
-    return value > 0 ? value : value < 0 ? 0 : usual;
+    static const weft_bench_options defaults = WEFT_BENCH_DEFAULTS;
+    const weft_status status = weft_struct_in(NULL, "bench_measure", "weft_bench_options", &defaults, given, o);
+    if (status != WEFT_OK)
+        return status;
+    const bool fine = o->samples >= 1 && o->samples <= WEFT_BENCH_SAMPLES && o->sample_seconds >= 0 &&
+                      o->warm_seconds >= 0 && o->most_seconds >= 0;
+    return fine ? WEFT_OK : WEFT_E_INVALID;
 }
 
 weft_status weft_bench_measure(weft_bench_work work, void *user, const weft_bench_options *options,
@@ -104,19 +111,19 @@ weft_status weft_bench_measure(weft_bench_work work, void *user, const weft_benc
 {
     if (!work || !out)
         return WEFT_E_NULL_ARGUMENT;
-    const weft_bench_options o = options ? *options : (weft_bench_options){0};
-    if (o.samples < 0 || o.samples > WEFT_BENCH_SAMPLES)
-        return WEFT_E_INVALID;
-    const job j = {work, user, o.ctx};
-    const int samples = o.samples ? o.samples : USUAL_SAMPLES;
-    memset(out, 0, sizeof *out);
-    double each = 0;
-    weft_status status = warm_up(&j, or_usual(o.warm_seconds, 0.05), &each);
+    weft_bench_options o;
+    weft_status status = read_options(options, &o);
     if (status != WEFT_OK)
         return status;
-    out->times = times_for(or_usual(o.sample_seconds, 0.005), each);
-    const double end = now() + or_usual(o.most_seconds, 5);
-    while (out->n < samples && (out->n < FEWEST_SAMPLES || now() < end)) {
+    const job j = {work, user, o.ctx};
+    memset(out, 0, sizeof *out);
+    double each = 0;
+    status = warm_up(&j, o.warm_seconds, &each);
+    if (status != WEFT_OK)
+        return status;
+    out->times = times_for(o.sample_seconds, each);
+    const double end = now() + o.most_seconds;
+    while (out->n < o.samples && (out->n < FEWEST_SAMPLES || now() < end)) {
         double took;
         status = run(&j, out->times, &took);
         if (status != WEFT_OK)

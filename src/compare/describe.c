@@ -150,10 +150,11 @@ weft__rerun_kind weft__rerun_kind_for(int op, bool widen)
 
 weft_ctx *weft__open_arbiter(weft_ctx *ctx)
 {
-    weft_options options = {.alloc = ctx->options.alloc,
-                            .free = ctx->options.free,
-                            .alloc_user = ctx->options.alloc_user,
-                            .threads = ctx->options.threads};
+    weft_options options = WEFT_OPTIONS_DEFAULTS;
+    options.alloc = ctx->options.alloc;
+    options.free = ctx->options.free;
+    options.alloc_user = ctx->options.alloc_user;
+    options.threads = ctx->options.threads;
     weft_ctx *arbiter = NULL;
     const weft_status status = weft_ctx_open(&options, &arbiter);
     if (status != WEFT_OK)

@@ -21,7 +21,9 @@ static int by_name(const void *a, const void *b)
 
 static weft_status load(weft_ctx *ctx, const char *path, named_file *file)
 {
-    weft_status status = weft_load(ctx, &(weft_source){.path = path}, NULL, &file->all, &file->n);
+    weft_source source = WEFT_SOURCE_DEFAULTS;
+    source.path = path;
+    weft_status status = weft_load(ctx, &source, NULL, &file->all, &file->n);
     if (status != WEFT_OK || file->n == 0)
         return status;
     file->sorted = weft__host_alloc(ctx, sizeof *file->sorted * (size_t)file->n);

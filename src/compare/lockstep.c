@@ -11,13 +11,23 @@ typedef struct lockstep {
     weft__savepoint reference_before, other_before;
     weft_ctx *reference, *other, *arbiter;
     weft_lockstep_options options;
-    weft_lockstep_report *report;
+    weft_lockstep_report *report; /* complete; out, of size bytes, is the caller's */
+    void *out;
+    size_t size;
     weft__frozen frozen;
     bool holds; /* frozen has the inputs of the launch that runs */
     int depth;  /* launches in progress: a callback of the user's may call operations */
     int step;
     int64_t call;
 } lockstep;
+
+static const char function[] = "lockstep", report_type[] = "weft_lockstep_report";
+
+/* What is known so far: a step may never come back. The size was seen to fit. */
+static void publish(const lockstep *s)
+{
+    (void)weft_struct_out(NULL, function, report_type, s->report, sizeof *s->report, s->out, s->size);
+}
 
 static bool over(const lockstep *s)
 {
@@ -40,16 +50,24 @@ static void begin(weft__observer *observer, const weft__launch *launch)
     }
 }
 
+static void show_difference(lockstep *s, const weft__verdict *v, const weft__held *got)
+{
+    weft_difference d = {.step = s->step, .call = s->call};
+    weft__describe_difference(&s->frozen, v, got, s->arbiter, &d);
+    weft__pair pair;
+    if (!weft__pair_begins(&pair, s->reference, s->other, "the difference callback of weft_lockstep"))
+        return;
+    s->options.difference(s->options.user, &d);
+    weft__pair_ends(&pair);
+}
+
 static void note_difference(lockstep *s, const weft__verdict *v, const weft__held *got)
 {
     weft_lockstep_report *report = s->report;
-    if (report->differences++ > 0)
-        return;
-    weft_difference *d = &report->first;
-    d->step = s->step;
-    d->call = s->call;
-    weft__describe_difference(&s->frozen, v, got, s->arbiter, d);
-    if (s->options.save_path && !s->frozen.custom) /* a file cannot hold a callback */
+    const bool first = report->differences++ == 0;
+    if (s->options.difference)
+        show_difference(s, v, got);
+    if (first && s->options.save_path && !s->frozen.custom) /* a file cannot hold a callback */
         report->saved = weft__save_launch(s->arbiter, s->options.save_path, &s->frozen, got) == WEFT_OK;
 }
 
@@ -78,6 +96,7 @@ static void judge(lockstep *s)
     }
     if (got)
         weft__results_drop(&s->frozen, got);
+    publish(s);
 }
 
 static void end(weft__observer *observer, const weft__launch *launch, weft_status status)
@@ -99,7 +118,7 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
     if (!s->options.progress ||
         !weft__pair_begins(&pair, s->reference, s->other, "the progress callback of weft_lockstep"))
         return;
-    s->options.progress(s->options.progress_user, s->step, s->call);
+    s->options.progress(s->options.user, s->step, s->call);
     weft__pair_ends(&pair);
 }
 
@@ -163,8 +182,9 @@ static weft_status run_reference(lockstep *s, void *model, weft_step step, bool 
         if (status != WEFT_OK)
             return status;
         s->report->steps++;
-        if (s->step < s->report->drift_room && s->report->drift)
-            s->report->drift[s->step] = (weft_drift){.reference_loss = loss};
+        publish(s);
+        if (s->step < s->options.drift_room && s->options.drift)
+            s->options.drift[s->step] = (weft_drift){.reference_loss = loss};
     }
     return WEFT_OK;
 }
@@ -186,8 +206,8 @@ static weft_status run_both(lockstep *s, void *model, void *other_model, weft_st
         const double size = fabs(drift.reference_loss), off = fabs(drift.other_loss - drift.reference_loss);
         drift.loss_error = size > 0 ? off / size : off;
         report->steps++;
-        if (report->drift && report->n_drift < report->drift_room)
-            report->drift[report->n_drift++] = drift;
+        if (s->options.drift && report->n_drift < s->options.drift_room)
+            s->options.drift[report->n_drift++] = drift;
     }
     return status;
 }
@@ -197,18 +217,14 @@ static weft_status refuse(weft_ctx *ctx, const char *why)
     return weft__fail_named(ctx, "lockstep", WEFT_E_INVALID, "%s", why);
 }
 
-static void reset(weft_lockstep_report *report)
-{
-    weft_lockstep_report fresh = {
-        .struct_size = report->struct_size, .drift = report->drift, .drift_room = report->drift_room};
-    *report = fresh;
-}
-
 weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *other, void *other_model,
-                          weft_step step, const weft_lockstep_options *options, weft_lockstep_report *report)
+                          weft_step step, const weft_lockstep_options *options, weft_lockstep_report *report,
+                          size_t size)
 {
-    if (report && weft__struct_size_fits(report->struct_size, sizeof *report))
-        reset(report);
+    static const weft_lockstep_options defaults = WEFT_LOCKSTEP_DEFAULTS;
+    weft_lockstep_report found = {0};
+    if (report) /* also where the call is refused */
+        (void)weft_struct_out(NULL, function, report_type, &found, sizeof found, report, size);
     if (!reference || !other || !step || !report)
         return weft__fail_named(reference ? reference : other, "lockstep", WEFT_E_NULL_ARGUMENT,
                                 "needs two contexts, a step and a report");
@@ -217,33 +233,36 @@ weft_status weft_lockstep(weft_ctx *reference, void *reference_model, weft_ctx *
                       .other_before = weft__savepoint_now(other),
                       .reference = reference,
                       .other = other,
-                      .report = report};
+                      .report = &found,
+                      .out = report,
+                      .size = size};
     if (reference == other)
         return refuse(reference, "reference and other are one context; open a second one");
     if (!weft__pair_ready(reference, other, "lockstep"))
         return reference->status != WEFT_OK ? reference->status : other->status;
-    if (!weft__struct_size_fits(report->struct_size, sizeof *report) ||
-        (options && !weft__struct_size_fits(options->struct_size, sizeof *options)))
-        return refuse(reference, "struct_size is not that of this library's struct; set it to 0");
-    if (options)
-        first.options = *options;
+    weft_status status = weft_struct_out(reference, function, report_type, &found, sizeof found, report, size);
+    if (status == WEFT_OK)
+        status = weft_struct_in(reference, function, "weft_lockstep_options", &defaults, options, &first.options);
+    if (status != WEFT_OK)
+        return status;
     if (first.options.steps < 1)
-        first.options.steps = 1;
+        return refuse(reference, "the option steps must be at least 1");
     lockstep *s = weft__host_alloc(reference, sizeof *s);
     if (!s)
         return weft__fail_named(reference, "lockstep", WEFT_E_NOMEM, "out of host memory");
     *s = first;
     weft__undo_push(reference, &s->undo, drop);
     bool gone = false;
-    weft_status status = WEFT_E_STATE;
     if (!(s->arbiter = weft__open_arbiter(reference)))
         status = reference->status;
     else
         status = other_model ? run_both(s, reference_model, other_model, step, &gone)
                              : run_reference(s, reference_model, step, &gone);
+    (void)weft_struct_out(NULL, function, report_type, &found, sizeof found, report,
+                          size); /* the size was seen to fit */
     if (gone)
         return status;
     weft__undo_pop(reference, &s->undo);
     drop(reference, &s->undo);
-    return status == WEFT_OK && report->differences > 0 ? WEFT_E_MISMATCH : status;
+    return status == WEFT_OK && found.differences > 0 ? WEFT_E_MISMATCH : status;
 }

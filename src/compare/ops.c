@@ -9,6 +9,7 @@ typedef struct session {
     weft__observer observer; /* first: the callbacks get its address */
     weft_ctx *reference, *other, *arbiter;
     weft_op_agreement row;
+    weft_difference first; /* of the row */
     weft__frozen frozen;
     bool holds, failed; /* failed: a launch could not be compared */
     char text[WEFT__MESSAGE_SIZE];
@@ -89,7 +90,8 @@ static void judge(session *s)
         measure(s, got);
         if (!v.agrees && s->row.agrees) {
             s->row.agrees = false;
-            weft__describe_difference(&s->frozen, &v, got, s->arbiter, &s->row.first);
+            weft__describe_difference(&s->frozen, &v, got, s->arbiter, &s->first);
+            s->row.first = &s->first;
             note_inputs(s, &v);
         }
     }
@@ -215,16 +217,13 @@ weft_status weft_compare_ops(weft_ctx *reference, weft_ctx *other, const weft_co
                                 "reference and other are one context; open a second one");
     if (!weft__pair_ready(reference, other, "compare_ops"))
         return reference->status != WEFT_OK ? reference->status : other->status;
-    weft_compare_ops_options o = {0};
-    if (options && !weft__struct_size_fits(options->struct_size, sizeof o))
-        return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID,
-                                "struct_size is not that of this library's struct; set it to 0");
-    if (options)
-        o = *options;
-    if (!o.dtypes)
-        o.dtypes = (1u << WEFT_DTYPE_COUNT) - 1;
-    if (!o.layouts)
-        o.layouts = ~0u;
+    static const weft_compare_ops_options all = WEFT_COMPARE_OPS_DEFAULTS;
+    weft_compare_ops_options o;
+    const weft_status read = weft_struct_in(reference, "compare_ops", "weft_compare_ops_options", &all, options, &o);
+    if (read != WEFT_OK)
+        return read;
+    if (!(o.dtypes & all.dtypes) || !(o.layouts & all.layouts))
+        return weft__fail_named(reference, "compare_ops", WEFT_E_INVALID, "the options name no dtype or no layout");
     session s = {.observer = {.begin = begin, .end = end}, .reference = reference, .other = other};
     if (!(s.arbiter = weft__open_arbiter(reference)))
         return reference->status;

@@ -74,7 +74,7 @@ bool weft__sampler_make(weft__sampler *s, weft_ctx *ctx, int op, int recipe, wef
     const char *words = recipe < WEFT__MAX_RECIPES ? def->recipes[recipe].operands : NULL;
     if (!words)
         return false;
-    weft_sample_options o = {.recipe = recipe, .dtype = dtype, .sizes = {13, 37, 9}, .change = put_points, .user = &op};
+    weft_sample_options o = {sizeof o, recipe, dtype, {13, 37, 9, 0}, false, put_points, &op};
     if (strchr(words, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 6, 9, 7}, sizeof o.sizes);
     if (weft_sample_make(ctx, op, &o, &s->call) != WEFT_OK)

@@ -237,28 +237,33 @@ static weft_status replay(weft_ctx *ctx, weft_ctx *arbiter, const weft__frozen *
     return !judged ? arbiter->status : v.agrees ? WEFT_OK : WEFT_E_MISMATCH;
 }
 
-weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference)
+weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference, size_t size)
 {
-    if (difference)
-        memset(difference, 0, sizeof *difference);
+    weft_difference found = {0};
+    if (difference) /* also where the call is refused */
+        (void)weft_struct_out(NULL, "replay", "weft_difference", &found, sizeof found, difference, size);
     if (!ctx || !path || !difference)
         return weft__fail_named(ctx, "replay", WEFT_E_NULL_ARGUMENT, "needs a path and a place for the difference");
+    weft_status status = weft_struct_out(ctx, "replay", "weft_difference", &found, sizeof found, difference, size);
+    if (status != WEFT_OK)
+        return status;
     weft_ctx *arbiter = weft__open_arbiter(ctx);
     if (!arbiter)
         return ctx->status;
     loader l = {.ctx = arbiter, .path = path};
     weft_named_tensor *all = NULL;
     weft__frozen f = {.owner = arbiter};
-    weft_status status = weft_load_npz(arbiter, path, &all, &l.n);
+    status = weft_load_npz(arbiter, path, &all, &l.n);
     l.all = all;
     if (status == WEFT_OK)
         status = load_launch(&l, &f);
     if (status == WEFT_OK)
-        status = replay(ctx, arbiter, &f, difference);
+        status = replay(ctx, arbiter, &f, &found);
     if (arbiter->status != WEFT_OK)
         weft__fail_named(ctx, "replay", arbiter->status, "%s", arbiter->message);
     weft__frozen_drop(&f);
     weft_named_free(arbiter, all, l.n);
     weft_ctx_close(arbiter);
+    (void)weft_struct_out(NULL, "replay", "weft_difference", &found, sizeof found, difference, size);
     return status;
 }

@@ -20,13 +20,6 @@ typedef struct weft__array {
     int64_t strides[WEFT__MAX_DIMS]; /* in elements; 0 for a broadcast dim, negative in reversed views inside kernels */
 } weft__array;
 
-/* The struct_size of a struct that a program hands over: 0, or this library's. Another would end within a field, or is
- * of a library that is not this one. A release that appends fields accepts the sizes of the releases before it here. */
-static inline bool weft__struct_size_fits(size_t given, size_t ours)
-{
-    return given == 0 || given == ours;
-}
-
 /* Bytes of count elements of size bytes each: the one way from a count to bytes. False, and *bytes is SIZE_MAX, which
  * no allocator serves, if they are more than can be addressed (or count is negative). The logical bytes of every
  * tensor, views included, have been checked so when it was made. */

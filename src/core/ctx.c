@@ -20,18 +20,26 @@ static weft_status refuse(const weft_options *options, weft_status status, const
     return status;
 }
 
+/* Without a log callback, whose place in a struct of another size is not known, the status has to do. */
+static weft_status read_options(const weft_options *given, weft_options *o)
+{
+    static const weft_options defaults = WEFT_OPTIONS_DEFAULTS;
+    char why[256], message[300];
+    const weft_status status = weft__struct_in("weft_options", &defaults, given, o, why, sizeof why);
+    if (status == WEFT_OK)
+        return status;
+    weft_text(message, sizeof message, "weft_ctx_open: %s", why);
+    if (given->struct_size == 0) /* a struct of this header, made without the macro: it has log where this one has */
+        return refuse(given, status, message);
+    return status;
+}
+
 static weft_status check_options(weft_options *o)
 {
-    if (!weft__struct_size_fits(o->struct_size, sizeof *o))
-        return refuse(o, WEFT_E_INVALID,
-                      "weft_ctx_open: struct_size is not that of this library's weft_options; set it to 0 or "
-                      "sizeof(weft_options), and link the library that the program was built for");
     if (!o->alloc != !o->free)
         return refuse(o, WEFT_E_INVALID, "weft_ctx_open: alloc and free must be set together or both be NULL");
-    if (o->threads < -1 || o->threads > 1024)
-        return refuse(o, WEFT_E_INVALID, "weft_ctx_open: threads must be -1 (all cores), 0 (one) or 1 to 1024");
-    if (o->threads == 0)
-        o->threads = 1;
+    if (o->threads < -1 || o->threads == 0 || o->threads > 1024)
+        return refuse(o, WEFT_E_INVALID, "weft_ctx_open: threads must be -1 (all cores) or 1 to 1024");
     if (o->threads == -1) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         o->threads = cores < 1 ? 1 : cores > 1024 ? 1024 : (int)cores;
@@ -94,12 +102,10 @@ weft_status weft_ctx_open(const weft_options *options, weft_ctx **out)
     if (!out)
         return WEFT_E_NULL_ARGUMENT;
     *out = NULL;
-    weft_options o = {0};
-    if (options && weft__struct_size_fits(options->struct_size, sizeof o))
-        o = *options;
-    else if (options)
-        o.struct_size = options->struct_size;
-    weft_status status = check_options(&o);
+    weft_options o;
+    weft_status status = read_options(options, &o);
+    if (status == WEFT_OK)
+        status = check_options(&o);
     if (status != WEFT_OK)
         return status;
     bool misaligned = false;

@@ -54,19 +54,18 @@ static weft_status fill(weft_device_info *info, const char *kind, int index)
     return backend->info(index, info);
 }
 
-weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out)
+weft_status weft_device_info_get(const char *kind, int index, weft_device_info *out, size_t size)
 {
     if (!kind || !out)
         return WEFT_E_NULL_ARGUMENT;
-    if (!weft__struct_size_fits(out->struct_size, sizeof *out))
-        return WEFT_E_INVALID; /* there is no telling which fields note would be among */
-    weft_device_info info = {.struct_size = sizeof *out};
-    weft_status status = strlen(kind) < sizeof info.kind ? fill(&info, kind, index) : WEFT_E_INVALID;
-    *out = info;
-    return status;
+    weft_device_info info = {0};
+    const weft_status status = strlen(kind) < sizeof info.kind ? fill(&info, kind, index) : WEFT_E_INVALID;
+    const weft_status written =
+        weft_struct_out(NULL, "device_info_get", "weft_device_info", &info, sizeof info, out, size);
+    return written == WEFT_OK ? status : written;
 }
 
-weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out)
+weft_status weft_ctx_device_info(const weft_ctx *ctx, weft_device_info *out, size_t size)
 {
-    return ctx ? weft_device_info_get(ctx->backend->name, ctx->device_index, out) : WEFT_E_NULL_ARGUMENT;
+    return ctx ? weft_device_info_get(ctx->backend->name, ctx->device_index, out, size) : WEFT_E_NULL_ARGUMENT;
 }

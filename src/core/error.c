@@ -213,7 +213,7 @@ weft__text weft__describe(const weft_tensor *t)
 weft__text weft__budget_text(const weft_ctx *ctx)
 {
     weft__text text = {""};
-    if (ctx->options.memory_budget)
+    if (ctx->options.memory_budget != SIZE_MAX)
         snprintf(text.s, sizeof text.s, " of a budget of %zu", ctx->options.memory_budget);
     return text;
 }

@@ -126,7 +126,7 @@ static void print_code(const char *text)
 static void print_words(const char *name)
 {
     weft_sample_description how = {0};
-    if (weft_sample_describe(weft_op_find(name), &how) == WEFT_OK && how.gradient)
+    if (weft_sample_describe(weft_op_find(name), &how, sizeof how) == WEFT_OK && how.gradient)
         printf("\nGradient: %s.\n", how.gradient);
 }
 

@@ -196,7 +196,7 @@ static size_t class_bytes(int size_class)
 static bool over_budget(const weft_ctx *ctx, size_t more)
 {
     size_t budget = ctx->options.memory_budget;
-    return budget && (more > budget || ctx->live_bytes + ctx->cached_bytes > budget - more);
+    return more > budget || ctx->live_bytes + ctx->cached_bytes > budget - more;
 }
 
 /* Of a block only its first bytes are in use; none when it is free. A device's own memory is none of the host's tools.
@@ -341,17 +341,18 @@ void weft__storage_release(weft_ctx *ctx, weft__storage *s)
     ctx->cache[s->size_class] = s;
 }
 
-weft_memory_info weft_memory(const weft_ctx *ctx)
+weft_status weft_memory(const weft_ctx *ctx, weft_memory_info *out, size_t size)
 {
-    if (!ctx)
-        return (weft_memory_info){0};
-    return (weft_memory_info){.live_bytes = ctx->live_bytes,
-                              .peak_bytes = ctx->peak_bytes,
-                              .cached_bytes = ctx->cached_bytes,
-                              .host_bytes = ctx->host_bytes,
-                              .live_tensors = ctx->tensors.in_use - ctx->quarantined,
-                              .live_nodes = ctx->nodes.in_use,
-                              .budget_bytes = ctx->options.memory_budget};
+    if (!ctx || !out)
+        return WEFT_E_NULL_ARGUMENT;
+    const weft_memory_info info = {.live_bytes = ctx->live_bytes,
+                                   .peak_bytes = ctx->peak_bytes,
+                                   .cached_bytes = ctx->cached_bytes,
+                                   .host_bytes = ctx->host_bytes,
+                                   .live_tensors = ctx->tensors.in_use - ctx->quarantined,
+                                   .live_nodes = ctx->nodes.in_use,
+                                   .budget_bytes = ctx->options.memory_budget};
+    return weft_struct_out(NULL, "memory", "weft_memory_info", &info, sizeof info, out, size);
 }
 
 bool weft_ctx_on_host(const weft_ctx *ctx)

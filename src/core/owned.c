@@ -61,6 +61,12 @@ void *weft_own(weft_ctx *ctx, const weft_object_kind *kind, void *object, const 
         return weft__fail_named(ctx, "own", WEFT_E_NULL_ARGUMENT, "needs ctx, kind, object and maker"), NULL;
     if (ctx->status != WEFT_OK || (ctx->n_callbacks && !weft__may_enter(ctx, maker)))
         return NULL;
+    static const weft_object_kind none = WEFT_OBJECT_KIND_DEFAULTS;
+    weft_object_kind known;
+    if (weft_struct_in(ctx, "own", "weft_object_kind", &none, kind, &known) != WEFT_OK)
+        return NULL;
+    if (!known.name || !known.closer || !known.end)
+        return weft__fail_named(ctx, "own", WEFT_E_INVALID, "the kind of object lacks its name, closer or end"), NULL;
     const int k = take_slot();
     if (k < 0) {
         weft__fail_named(ctx, maker, WEFT_E_NOMEM,

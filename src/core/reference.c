@@ -1,6 +1,7 @@
 /* reference.c - the table as data for programs: what reference.h declares. */
 #include <math.h>
 #include <string.h>
+#include <weft/extend.h>
 #include <weft/ops.h>
 #include <weft/reference.h>
 
@@ -82,7 +83,7 @@ int weft_op_count(void)
     return N_ROWS;
 }
 
-weft_status weft_op_describe(int index, weft_op_description *out)
+weft_status weft_op_describe(int index, weft_op_description *out, size_t size)
 {
     if (!out)
         return WEFT_E_NULL_ARGUMENT;
@@ -92,12 +93,7 @@ weft_status weft_op_describe(int index, weft_op_description *out)
     row.differentiable = !row.no_gradient && strcmp(row.name, "detach") != 0;
     if (!row.no_gradient && !row.differentiable)
         row.no_gradient = "that is its purpose";
-    size_t size = out->struct_size;
-    if (size == 0 || size > sizeof row)
-        size = sizeof row;
-    row.struct_size = out->struct_size;
-    memcpy(out, &row, size);
-    return WEFT_OK;
+    return weft_struct_out(NULL, "op_describe", "weft_op_description", &row, sizeof row, out, size);
 }
 
 int weft_op_find(const char *name)

@@ -62,3 +62,16 @@ weft_status weft_struct_in(weft_ctx *ctx, const char *function, const char *type
     const weft_status status = weft__struct_in(type, defaults, given, out, message, sizeof message);
     return status == WEFT_OK ? status : weft__fail_named(ctx, function, status, "%s", message);
 }
+
+weft_status weft_struct_out(weft_ctx *ctx, const char *function, const char *type, const void *full, size_t full_size,
+                            void *out, size_t size)
+{
+    if (plausible(size) && size <= full_size) {
+        memcpy(out, full, size);
+        return WEFT_OK;
+    }
+    return weft__fail_named(ctx, function, WEFT_E_INVALID,
+                            "a %s of %zu bytes is none that this library knows: pass sizeof the struct, which has at "
+                            "most %zu bytes",
+                            type, size, full_size);
+}

@@ -1,7 +1,6 @@
 /* step.c - optimiser steps: many parameters with their gradients and state, changed in place by one launch. */
 #include <math.h>
 #include "core.h"
-#include <weft/extend.h>
 
 /* ---- What a step is told ---- */
 
@@ -25,7 +24,7 @@ static weft_status check_values(weft_ctx *ctx, const char *function, const value
     return WEFT_OK;
 }
 
-weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_params *h)
+weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_step_params *h)
 {
     const value values[] = {{"lr", h->lr, 0, INFINITY},
                             {"momentum", h->momentum, 0, INFINITY},
@@ -43,7 +42,7 @@ weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_p
     return WEFT_OK;
 }
 
-weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_params *h)
+weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_step_params *h)
 {
     const value values[] = {{"lr", h->lr, 0, INFINITY},
                             {"beta1", h->beta1, 0, 1},
@@ -51,6 +50,34 @@ weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam
                             {"eps", h->eps, 0, INFINITY},
                             {"weight_decay", h->weight_decay, 0, INFINITY}};
     return check_values(ctx, function, values, 5);
+}
+
+static weft_status check_step(weft_ctx *ctx, const char *function, int64_t step)
+{
+    if (step >= 1)
+        return WEFT_OK;
+    return weft__fail_named(ctx, function, WEFT_E_INVALID, "step is %lld; steps count from 1", (long long)step);
+}
+
+/* What the caller says, checked. */
+static weft_status read_sgd(weft_ctx *ctx, const weft_sgd_step_params *given, weft_sgd_step_params *h)
+{
+    static const weft_sgd_step_params defaults = WEFT_SGD_STEP_DEFAULTS;
+    const char *function = weft__ops[WEFT_OP_SGD_STEP].name;
+    weft_status status = weft_struct_in(ctx, function, "weft_sgd_step_params", &defaults, given, h);
+    if (status == WEFT_OK)
+        status = weft_check_sgd(ctx, function, h);
+    return status == WEFT_OK ? check_step(ctx, function, h->step) : status;
+}
+
+static weft_status read_adam(weft_ctx *ctx, const weft_adam_step_params *given, weft_adam_step_params *h)
+{
+    static const weft_adam_step_params defaults = WEFT_ADAM_STEP_DEFAULTS;
+    const char *function = weft__ops[WEFT_OP_ADAM_STEP].name;
+    weft_status status = weft_struct_in(ctx, function, "weft_adam_step_params", &defaults, given, h);
+    if (status == WEFT_OK)
+        status = weft_check_adam(ctx, function, h);
+    return status == WEFT_OK ? check_step(ctx, function, h->step) : status;
 }
 
 /* ---- What a step is given ---- */
@@ -144,7 +171,7 @@ static weft_status run_step(weft_ctx *ctx, int op, const lists *l, const weft__a
 }
 
 weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
-                          weft_tensor *const *velocity, int n, const weft_sgd_params *hyper)
+                          weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper)
 {
     enum { OP = WEFT_OP_SGD_STEP };
     if (!ctx)
@@ -152,28 +179,27 @@ weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor
     if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
         return ctx->status;
     weft_status status;
+    weft_sgd_step_params h;
     if (!params || !grads || !hyper || n < 1) {
         status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, hyper and n >= 1");
-    } else if ((status = weft_check_sgd(ctx, weft__ops[OP].name, hyper)) == WEFT_OK && hyper->momentum != 0 &&
-               !velocity) {
-        status =
-            weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "momentum is %g, which needs velocity tensors", hyper->momentum);
+    } else if ((status = read_sgd(ctx, hyper, &h)) == WEFT_OK && h.momentum != 0 && !velocity) {
+        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "momentum is %g, which needs velocity tensors", h.momentum);
     } else if (status == WEFT_OK) {
         const weft__attrs attrs = {WEFT__COUNTS(sgd), .sgd = {.n = n,
-                                                              .nesterov = hyper->nesterov,
-                                                              .first_step = hyper->first_step,
-                                                              .lr = hyper->lr,
-                                                              .momentum = hyper->momentum,
-                                                              .dampening = hyper->dampening,
-                                                              .weight_decay = hyper->weight_decay}};
-        status = run_step(ctx, OP, &(lists){{params, grads, velocity, hyper->master}, 4, n}, &attrs);
+                                                              .nesterov = h.nesterov,
+                                                              .first_step = h.step == 1,
+                                                              .lr = h.lr,
+                                                              .momentum = h.momentum,
+                                                              .dampening = h.dampening,
+                                                              .weight_decay = h.weight_decay}};
+        status = run_step(ctx, OP, &(lists){{params, grads, velocity, h.master}, 4, n}, &attrs);
     }
     weft__leave_with(ctx, NULL);
     return status;
 }
 
 weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m,
-                           weft_tensor *const *v, int n, const weft_adam_params *hyper, int64_t step_number)
+                           weft_tensor *const *v, int n, const weft_adam_step_params *hyper)
 {
     enum { OP = WEFT_OP_ADAM_STEP };
     if (!ctx)
@@ -181,20 +207,19 @@ weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tenso
     if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
         return ctx->status;
     weft_status status;
+    weft_adam_step_params h;
     if (!params || !grads || !m || !v || !hyper || n < 1) {
         status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, m, v, hyper and n >= 1");
-    } else if (step_number < 1) {
-        status = weft__fail(ctx, OP, WEFT_E_INVALID, "step is %lld; steps count from 1", (long long)step_number);
-    } else if ((status = weft_check_adam(ctx, weft__ops[OP].name, hyper)) == WEFT_OK) {
+    } else if ((status = read_adam(ctx, hyper, &h)) == WEFT_OK) {
         const weft__attrs attrs = {WEFT__COUNTS(adam), .adam = {.n = n,
-                                                                .decoupled = hyper->decoupled,
-                                                                .step = step_number,
-                                                                .lr = hyper->lr,
-                                                                .beta1 = hyper->beta1,
-                                                                .beta2 = hyper->beta2,
-                                                                .eps = hyper->eps,
-                                                                .weight_decay = hyper->weight_decay}};
-        status = run_step(ctx, OP, &(lists){{params, grads, m, v, hyper->master}, 5, n}, &attrs);
+                                                                .decoupled = h.decoupled,
+                                                                .step = h.step,
+                                                                .lr = h.lr,
+                                                                .beta1 = h.beta1,
+                                                                .beta2 = h.beta2,
+                                                                .eps = h.eps,
+                                                                .weight_decay = h.weight_decay}};
+        status = run_step(ctx, OP, &(lists){{params, grads, m, v, h.master}, 5, n}, &attrs);
     }
     weft__leave_with(ctx, NULL);
     return status;

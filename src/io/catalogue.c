@@ -10,9 +10,10 @@ enum { FIRST_ROOM = 32 };
 /* Whether so many bytes more are beyond the budget. */
 static weft_status check_budget(const weft__catalogue *c, uint64_t bytes, const char *what)
 {
-    const weft_memory_info m = weft_memory(c->ctx);
-    if (!m.budget_bytes || bytes <= m.budget_bytes)
-        return WEFT_OK;
+    weft_memory_info m;
+    const weft_status status = weft_memory(c->ctx, &m, sizeof m);
+    if (status != WEFT_OK || bytes <= m.budget_bytes)
+        return status;
     return weft__source_fail(&c->source, WEFT_E_NOMEM,
                              "its %s needs %llu bytes, and the context's memory_budget is %zu", what,
                              (unsigned long long)bytes, m.budget_bytes);

@@ -5,6 +5,7 @@
 #ifndef WEFT_NO_CALL_SITES
 #define WEFT_NO_CALL_SITES
 #endif
+#include <weft/extend.h>
 #include <weft/io.h>
 
 /* Memory of ctx, or NULL with *status set: what the context says, even if its log callback has cleared that already. */

@@ -47,13 +47,15 @@ static weft_status open_format(weft__catalogue *c, format wanted)
     return weft__source_fail(&c->source, WEFT_E_IO, "it begins neither like an npz, an npy nor a safetensors file");
 }
 
+static weft_status read_options(weft_ctx *ctx, const char *function, const weft_load_options *given,
+                                weft_load_options *o)
+{
+    static const weft_load_options defaults = WEFT_LOAD_DEFAULTS;
+    return weft_struct_in(ctx, function, "weft_load_options", &defaults, given, o);
+}
+
 static weft_status check_options(weft_ctx *ctx, const char *function, const weft_load_options *o)
 {
-    if (o->struct_size && o->struct_size != sizeof *o)
-        return weft_ctx_fail(
-            ctx, WEFT_E_INVALID,
-            "weft_%s: struct_size of the weft_load_options is %zu; it must be 0 or %zu (zero the struct first)",
-            function, o->struct_size, sizeof *o);
     if (o->n_names < 0 || o->max_tensors < 0)
         return weft_ctx_fail(ctx, WEFT_E_INVALID,
                              "weft_%s: n_names is %d and max_tensors %lld; neither may be negative", function,
@@ -71,9 +73,9 @@ static weft_status open_catalogue(weft__catalogue *c, weft_ctx *ctx, const char 
     weft_status status = check_options(ctx, function, o);
     if (status != WEFT_OK)
         return status;
-    c->max_bytes = o->max_bytes ? o->max_bytes : UINT64_MAX;
-    c->max_tensors = o->max_tensors ? (uint64_t)o->max_tensors : UINT64_MAX;
-    c->max_name = o->max_name ? o->max_name : WEFT__MOST_NAME;
+    c->max_bytes = o->max_bytes;
+    c->max_tensors = (uint64_t)o->max_tensors;
+    c->max_name = o->max_name;
     status = weft__source_open(&c->source, ctx, function, source);
     if (status != WEFT_OK)
         return status;
@@ -128,12 +130,13 @@ static weft_status weigh(weft__catalogue *c, weft__entry *const *chosen, size_t 
     if (bytes > c->max_bytes)
         return weft__source_fail(&c->source, WEFT_E_IO, "its tensors hold %llu bytes; max_bytes is %llu",
                                  (unsigned long long)bytes, (unsigned long long)c->max_bytes);
-    const weft_memory_info m = weft_memory(c->ctx);
-    if (m.budget_bytes && (bytes > m.budget_bytes || m.live_bytes > m.budget_bytes - bytes))
+    weft_memory_info m;
+    const weft_status status = weft_memory(c->ctx, &m, sizeof m);
+    if (status == WEFT_OK && (bytes > m.budget_bytes || m.live_bytes > m.budget_bytes - bytes))
         return weft__source_fail(&c->source, WEFT_E_NOMEM,
                                  "its tensors hold %llu bytes; of the context's memory_budget, %zu, %zu are in use",
                                  (unsigned long long)bytes, m.budget_bytes, m.live_bytes);
-    return WEFT_OK;
+    return status;
 }
 
 /* ---- Data ---- */
@@ -293,10 +296,10 @@ static weft_status load(weft__catalogue *c, const weft_load_options *o, weft_nam
 
 /* ---- Public ---- */
 
-static weft_status run_load(weft_ctx *ctx, const char *function, const weft_source *source, const weft_load_options *o,
-                            format wanted, weft_named_tensor **tensors, int *n)
+static weft_status run_load(weft_ctx *ctx, const char *function, const weft_source *source,
+                            const weft_load_options *options, format wanted, weft_named_tensor **tensors, int *n)
 {
-    static const weft_load_options none;
+    weft_load_options o;
     weft__catalogue c;
     if (tensors)
         *tensors = NULL;
@@ -311,10 +314,12 @@ static weft_status run_load(weft_ctx *ctx, const char *function, const weft_sour
                              !source    ? (wanted == ANY ? "the source" : "the path")
                              : !tensors ? "tensors, where the list goes,"
                                         : "n, where its length goes,");
-    weft_status status = open_catalogue(&c, ctx, function, source, o ? o : &none, wanted);
+    weft_status status = read_options(ctx, function, options, &o);
+    if (status == WEFT_OK)
+        status = open_catalogue(&c, ctx, function, source, &o, wanted);
     if (status != WEFT_OK)
         return status;
-    status = load(&c, o ? o : &none, tensors, n);
+    status = load(&c, &o, tensors, n);
     weft__catalogue_close(&c);
     return status;
 }
@@ -322,7 +327,9 @@ static weft_status run_load(weft_ctx *ctx, const char *function, const weft_sour
 static weft_status load_path(weft_ctx *ctx, const char *function, const char *path, format wanted,
                              weft_named_tensor **tensors, int *n)
 {
-    return run_load(ctx, function, path ? &(weft_source){.path = path} : NULL, NULL, wanted, tensors, n);
+    weft_source source = WEFT_SOURCE_DEFAULTS;
+    source.path = path;
+    return run_load(ctx, function, path ? &source : NULL, NULL, wanted, tensors, n);
 }
 
 weft_status weft_load_npz(weft_ctx *ctx, const char *path, weft_named_tensor **tensors, int *n)
@@ -355,7 +362,7 @@ static weft_file_tensor row_of(const weft__entry *e)
 weft_status weft_list_tensors(weft_ctx *ctx, const weft_source *source, const weft_load_options *options,
                               void (*row)(void *user, const weft_file_tensor *tensor), void *user)
 {
-    weft_load_options o = options ? *options : (weft_load_options){0};
+    weft_load_options o;
     weft__catalogue c;
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
@@ -363,9 +370,12 @@ weft_status weft_list_tensors(weft_ctx *ctx, const weft_source *source, const we
         return weft_ctx_status(ctx);
     if (!source || !row)
         return weft_ctx_fail(ctx, WEFT_E_NULL_ARGUMENT, "weft_list_tensors: %s is NULL", source ? "row" : "the source");
+    weft_status status = read_options(ctx, "list_tensors", options, &o);
+    if (status != WEFT_OK)
+        return status;
     o.names = NULL;
     o.n_names = 0;
-    weft_status status = open_catalogue(&c, ctx, "list_tensors", source, &o, ANY);
+    status = open_catalogue(&c, ctx, "list_tensors", source, &o, ANY);
     if (status != WEFT_OK)
         return status;
     for (size_t k = 0; k < c.n && status == WEFT_OK; k++) {

@@ -48,11 +48,6 @@ static weft_status open_path(weft__source *s, const char *path)
 
 static weft_status check(const weft__source *s, const weft_source *from)
 {
-    if (from->struct_size && from->struct_size != sizeof *from)
-        return weft_ctx_fail(
-            s->ctx, WEFT_E_INVALID,
-            "weft_%s: struct_size of the weft_source is %zu; it must be 0 or %zu (zero the struct first)", s->function,
-            from->struct_size, sizeof *from);
     const int given = (from->path != NULL) + (from->bytes != NULL) + (from->read != NULL);
     if (given != 1)
         return weft_ctx_fail(s->ctx, given ? WEFT_E_INVALID : WEFT_E_NULL_ARGUMENT,
@@ -65,10 +60,15 @@ static weft_status check(const weft__source *s, const weft_source *from)
     return WEFT_OK;
 }
 
-weft_status weft__source_open(weft__source *s, weft_ctx *ctx, const char *function, const weft_source *from)
+weft_status weft__source_open(weft__source *s, weft_ctx *ctx, const char *function, const weft_source *given)
 {
+    static const weft_source defaults = WEFT_SOURCE_DEFAULTS;
+    weft_source known;
+    const weft_source *from = &known;
     *s = (weft__source){.ctx = ctx, .function = function, .fd = -1};
-    weft_status status = check(s, from);
+    weft_status status = weft_struct_in(ctx, function, "weft_source", &defaults, given, &known);
+    if (status == WEFT_OK)
+        status = check(s, from);
     if (status != WEFT_OK)
         return status;
     weft_text(s->name, sizeof s->name, "%s",

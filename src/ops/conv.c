@@ -137,7 +137,8 @@ static bool infer_weight(weft__infer *q)
 /* i: stride, padding, dilation, output padding (two each), groups */
 static weft_conv2d_params params_of(const int64_t *i)
 {
-    return (weft_conv2d_params){.stride = {i[0], i[1]},
+    return (weft_conv2d_params){.struct_size = sizeof(weft_conv2d_params),
+                                .stride = {i[0], i[1]},
                                 .padding = {i[2], i[3]},
                                 .dilation = {i[4], i[5]},
                                 .output_padding = {i[6], i[7]},
@@ -198,25 +199,27 @@ static bool pack_params(weft_ctx *ctx, int op, const weft_conv2d_params *params,
                         weft__attrs *attrs)
 {
     enum { MOST = INT32_MAX - 1 };
-    static const weft_conv2d_params none = {0};
-    const weft_conv2d_params *p = params ? params : &none;
+    static const weft_conv2d_params defaults = WEFT_CONV2D_DEFAULTS;
+    weft_conv2d_params known, *p = &known;
+    if (weft_struct_in(ctx, weft__ops[op].name, "weft_conv2d_params", &defaults, params, p) != WEFT_OK)
+        return false;
     weft__conv_attrs *a = &attrs->conv;
     for (int d = 0; d < 2; d++) {
-        if (!weft__field_fits(ctx, op, "stride", d, p->stride[d], 0, MOST, x) ||
+        if (!weft__field_fits(ctx, op, "stride", d, p->stride[d], 1, MOST, x) ||
             !weft__field_fits(ctx, op, "padding", d, p->padding[d], 0, MOST, x) ||
-            !weft__field_fits(ctx, op, "dilation", d, p->dilation[d], 0, MOST, x) ||
+            !weft__field_fits(ctx, op, "dilation", d, p->dilation[d], 1, MOST, x) ||
             !weft__field_fits(ctx, op, "output_padding", d, p->output_padding[d], 0, MOST, x))
             return false;
-        a->stride[d] = p->stride[d] ? p->stride[d] : 1;
+        a->stride[d] = p->stride[d];
         a->padding[d] = p->padding[d];
-        a->dilation[d] = p->dilation[d] ? p->dilation[d] : 1;
+        a->dilation[d] = p->dilation[d];
         a->output_padding[d] = p->output_padding[d];
         a->filter[d] = 0;
     }
-    a->groups = p->groups ? p->groups : 1;
-    if (p->groups >= 0)
+    a->groups = p->groups;
+    if (p->groups >= 1)
         return true;
-    weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be 0 (one group) or more; the first operand is %s",
+    weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be at least 1; the first operand is %s",
                (long long)p->groups, weft__describe(x).s);
     return false;
 }

@@ -49,7 +49,8 @@ static bool infer_unpooled(weft__infer *q)
 /* i: kernel, stride, padding (two each) */
 static weft_pool2d_params params_of(const int64_t *i)
 {
-    return (weft_pool2d_params){.kernel = {i[0], i[1]}, .stride = {i[2], i[3]}, .padding = {i[4], i[5]}};
+    return (weft_pool2d_params){sizeof(weft_pool2d_params), .kernel = {i[0], i[1]}, .stride = {i[2], i[3]},
+                                .padding = {i[4], i[5]}};
 }
 
 CALL(max_pool2d)
@@ -90,17 +91,23 @@ WEFT__DEFINE(AVG_UNPOOL2D, avg_unpool2d, OPERANDS(FLOATS), ATTRS(pool), INFER(in
 
 /* ---- Front ends ---- */
 
-static bool pack_params(weft_ctx *ctx, int op, const weft_pool2d_params *p, const weft_tensor *x, weft__attrs *attrs)
+static bool pack_params(weft_ctx *ctx, int op, const weft_pool2d_params *params, const weft_tensor *x,
+                        weft__attrs *attrs)
 {
     enum { MOST = INT32_MAX - 1 };
-    if (!p) {
+    static const weft_pool2d_params defaults = WEFT_POOL2D_DEFAULTS;
+    weft_pool2d_params known, *p = &known;
+    if (!params) {
         weft__fail(ctx, op, WEFT_E_INVALID, "params is NULL, but must give the kernel's sizes; the operand is %s",
                    weft__describe(x).s);
         return false;
     }
+    if (weft_struct_in(ctx, weft__ops[op].name, "weft_pool2d_params", &defaults, params, p) != WEFT_OK)
+        return false;
     for (int d = 0; d < 2; d++) {
+        const bool as_kernel = p->stride[d] == WEFT_POOL2D_KERNEL;
         if (!weft__field_fits(ctx, op, "kernel", d, p->kernel[d], 1, MOST, x) ||
-            !weft__field_fits(ctx, op, "stride", d, p->stride[d], 0, MOST, x))
+            (!as_kernel && !weft__field_fits(ctx, op, "stride", d, p->stride[d], 1, MOST, x)))
             return false;
         if (p->padding[d] < 0 || p->padding[d] > p->kernel[d] / 2) {
             weft__fail(
@@ -110,7 +117,7 @@ static bool pack_params(weft_ctx *ctx, int op, const weft_pool2d_params *p, cons
             return false;
         }
         attrs->pool.kernel[d] = p->kernel[d];
-        attrs->pool.stride[d] = p->stride[d] ? p->stride[d] : p->kernel[d];
+        attrs->pool.stride[d] = as_kernel ? p->kernel[d] : p->stride[d];
         attrs->pool.padding[d] = p->padding[d];
         attrs->pool.size[d] = 0;
     }

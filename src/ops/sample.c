@@ -41,7 +41,7 @@ static int64_t size_of(char letter, const int64_t *sizes)
 {
     if (isdigit((unsigned char)letter))
         return letter - '0';
-    return letter == 'c' && sizes[2] == 0 ? sizes[1] : sizes[letter - 'a'];
+    return letter == 'c' && sizes[2] == -1 ? sizes[1] : sizes[letter - 'a'];
 }
 
 /* A dtype to convert to. f64 stays: differences of a narrower result would say nothing. */
@@ -206,15 +206,14 @@ static bool differentiates(int op)
     return false;
 }
 
-weft_status weft_sample_describe(int op, weft_sample_description *out)
+weft_status weft_sample_describe(int op, weft_sample_description *out, size_t size)
 {
     if (!out)
         return WEFT_E_NULL_ARGUMENT;
-    if (op < 0 || op >= weft_op_count() || !weft__struct_size_fits(out->struct_size, sizeof *out))
+    if (op < 0 || op >= weft_op_count())
         return WEFT_E_INVALID;
     const weft__op_def *def = weft__defs[op];
-    weft_sample_description d = {.struct_size = out->struct_size,
-                                 .recipes = recipes_of(def),
+    weft_sample_description d = {.recipes = recipes_of(def),
                                  .sizes = letters_of(def->recipes[0].operands),
                                  .has_gradient = differentiates(op),
                                  .makes_state = def->effect == WEFT__STEPS,
@@ -223,8 +222,7 @@ weft_status weft_sample_describe(int op, weft_sample_description *out)
         d.operands[k] = def->recipes[k].operands;
         d.numbers[k] = def->recipes[k].numbers;
     }
-    *out = d;
-    return WEFT_OK;
+    return weft_struct_out(NULL, "sample_describe", "weft_sample_description", &d, sizeof d, out, size);
 }
 
 static weft_status refuse(weft_ctx *ctx, weft_status status, const char *why)
@@ -241,7 +239,7 @@ weft_status weft__sample_make(weft_ctx *ctx, int op, const weft_sample_options *
                                 weft__ops[op].name, recipes_of(def), o->recipe);
     const weft__recipe *recipe = &def->recipes[o->recipe];
     for (int k = 0; k < letters_of(recipe->operands); k++)
-        if (o->sizes[k] < 0)
+        if (o->sizes[k] < 0 && !(k == 2 && o->sizes[k] == -1))
             return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID, "size %c of %s is %lld", 'a' + k,
                                     weft__ops[op].name, (long long)o->sizes[k]);
     maker m = {.ctx = ctx, .o = o, .lo = -2, .hi = 2};
@@ -259,13 +257,16 @@ weft_status weft_sample_make(weft_ctx *ctx, int op, const weft_sample_options *o
         *call = (weft_sample_call){.ctx = ctx};
     if (!ctx || ctx->status != WEFT_OK)
         return ctx ? ctx->status : WEFT_E_NULL_ARGUMENT;
-    if (!options || !call)
-        return refuse(ctx, WEFT_E_NULL_ARGUMENT, "needs options and a call to fill");
-    if (!weft__struct_size_fits(options->struct_size, sizeof *options))
-        return refuse(ctx, WEFT_E_INVALID, "struct_size is not that of this library's struct; set it to 0");
+    if (!call)
+        return refuse(ctx, WEFT_E_NULL_ARGUMENT, "needs a call to fill");
+    static const weft_sample_options defaults = WEFT_SAMPLE_DEFAULTS;
+    weft_sample_options o;
+    const weft_status status = weft_struct_in(ctx, "sample_make", "weft_sample_options", &defaults, options, &o);
+    if (status != WEFT_OK)
+        return status;
     if (op < 0 || op >= weft_op_count())
         return refuse(ctx, WEFT_E_INVALID, "there is no operation of that index; see weft_op_count");
-    return weft__sample_make(ctx, op, options, call);
+    return weft__sample_make(ctx, op, &o, call);
 }
 
 /* ---- Running ---- */

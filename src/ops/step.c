@@ -44,19 +44,20 @@ CALL(sgd_step)
     const int n = (int)c->i[0];
     const bool masters = c->ni > 3 && c->i[3] != 0;
     weft_tensor *velocity[WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
-    weft_sgd_params hyper = {.lr = c->f[0],
-                             .momentum = c->f[1],
-                             .dampening = c->f[2],
-                             .weight_decay = c->f[3],
-                             .nesterov = c->i[2] != 0,
-                             .master = masters ? master : NULL};
+    weft_sgd_step_params hyper = {.struct_size = sizeof hyper,
+                                  .lr = c->f[0],
+                                  .momentum = c->f[1],
+                                  .dampening = c->f[2],
+                                  .weight_decay = c->f[3],
+                                  .nesterov = c->i[2] != 0,
+                                  .master = masters ? master : NULL};
     const bool has_state = hyper.momentum != 0;
     for (int k = 0; k < n; k++) {
         velocity[k] = has_state ? state_of(c->in[k]) : NULL;
         master[k] = master_of(c->in[k], masters);
     }
     for (int step = 0; step < c->i[1]; step++) {
-        hyper.first_step = step == 0;
+        hyper.step = step + 1;
         if (weft_sgd_step(c->ctx, c->in, c->in + n * (step + 1), has_state ? velocity : NULL, n, &hyper) != WEFT_OK)
             return;
     }
@@ -76,21 +77,24 @@ CALL(adam_step)
     const int n = (int)c->i[0];
     const bool masters = c->ni > 3 && c->i[3] != 0;
     weft_tensor *m[WEFT_SAMPLE_OPERANDS], *v[WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
-    const weft_adam_params hyper = {.lr = c->f[0],
-                                    .beta1 = c->f[1],
-                                    .beta2 = c->f[2],
-                                    .eps = c->f[3],
-                                    .weight_decay = c->f[4],
-                                    .decoupled = c->i[2] != 0,
-                                    .master = masters ? master : NULL};
+    weft_adam_step_params hyper = {.struct_size = sizeof hyper,
+                                   .lr = c->f[0],
+                                   .beta1 = c->f[1],
+                                   .beta2 = c->f[2],
+                                   .eps = c->f[3],
+                                   .weight_decay = c->f[4],
+                                   .decoupled = c->i[2] != 0,
+                                   .master = masters ? master : NULL};
     for (int k = 0; k < n; k++) {
         m[k] = state_of(c->in[k]);
         v[k] = state_of(c->in[k]);
         master[k] = master_of(c->in[k], masters);
     }
-    for (int step = 0; step < c->i[1]; step++)
-        if (weft_adam_step(c->ctx, c->in, c->in + n * (step + 1), m, v, n, &hyper, step + 1) != WEFT_OK)
+    for (int step = 0; step < c->i[1]; step++) {
+        hyper.step = step + 1;
+        if (weft_adam_step(c->ctx, c->in, c->in + n * (step + 1), m, v, n, &hyper) != WEFT_OK)
             return;
+    }
     c->n_out = 3 * n;
     for (int k = 0; k < n; k++) {
         c->out[k] = c->in[k];

@@ -15,7 +15,7 @@ static void end(void *object)
     weft_ctx_free(o->ctx, o, o->bytes);
 }
 
-const weft_object_kind weft__optim_kind = {"optimiser", "weft_optim_close", end};
+const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end};
 
 static bool is_half(const weft_tensor *t)
 {
@@ -104,15 +104,19 @@ weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n, cons
                           weft_optim **out)
 {
     const char *function = "sgd_open";
-    const weft_sgd_options w = options ? *options : (weft_sgd_options){0};
+    static const weft_sgd_options defaults = WEFT_SGD_DEFAULTS;
+    weft_sgd_options w;
     weft_status status = begin(ctx, function, out);
+    if (status == WEFT_OK)
+        status = weft_struct_in(ctx, function, "weft_sgd_options", &defaults, options, &w);
     if (status != WEFT_OK)
         return status;
     const optim o = {.ctx = ctx,
                      .rule = OPTIM_SGD,
                      .moments = w.momentum != 0,
                      .allow_missing = w.allow_missing,
-                     .sgd = {.lr = w.lr != 0 ? w.lr : 0.01,
+                     .sgd = {.struct_size = sizeof o.sgd,
+                             .lr = w.lr,
                              .momentum = w.momentum,
                              .dampening = w.dampening,
                              .weight_decay = w.weight_decay,
@@ -124,18 +128,22 @@ weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n, cons
 static weft_status open_adam(weft_ctx *ctx, const char *function, weft_tensor *const *params, int n,
                              const weft_adam_options *options, bool decoupled, weft_optim **out)
 {
-    const weft_adam_options w = options ? *options : (weft_adam_options){0};
+    static const weft_adam_options defaults = WEFT_ADAM_DEFAULTS;
+    weft_adam_options w;
     weft_status status = begin(ctx, function, out);
+    if (status == WEFT_OK)
+        status = weft_struct_in(ctx, function, "weft_adam_options", &defaults, options, &w);
     if (status != WEFT_OK)
         return status;
     const optim o = {.ctx = ctx,
                      .rule = OPTIM_ADAM,
                      .moments = 2,
                      .allow_missing = w.allow_missing,
-                     .adam = {.lr = w.lr != 0 ? w.lr : 1e-3,
-                              .beta1 = w.beta1 != 0 ? w.beta1 : 0.9,
-                              .beta2 = w.beta2 != 0 ? w.beta2 : 0.999,
-                              .eps = w.eps != 0 ? w.eps : 1e-8,
+                     .adam = {.struct_size = sizeof o.adam,
+                              .lr = w.lr,
+                              .beta1 = w.beta1,
+                              .beta2 = w.beta2,
+                              .eps = w.eps,
                               .weight_decay = w.weight_decay,
                               .decoupled = decoupled}};
     status = weft_check_adam(ctx, function, &o.adam);

@@ -57,11 +57,11 @@ weft_status weft_optim_step(weft_ctx *ctx, weft_optim *handle)
         if (!o->grads[k] && !o->allow_missing)
             return missing(o, k);
     }
+    o->sgd.step = o->adam.step = o->steps + 1;
     if (o->rule == OPTIM_SGD) {
-        o->sgd.first_step = o->steps == 0;
         status = weft_sgd_step(ctx, o->params, o->grads, o->moments ? o->state : NULL, o->n, &o->sgd);
     } else {
-        status = weft_adam_step(ctx, o->params, o->grads, o->state, o->state + o->n, o->n, &o->adam, o->steps + 1);
+        status = weft_adam_step(ctx, o->params, o->grads, o->state, o->state + o->n, o->n, &o->adam);
     }
     if (status == WEFT_OK)
         o->steps++;

@@ -16,8 +16,8 @@ typedef struct optim {
     weft_tensor **params, **grads;
     weft_tensor **state;  /* [moments n] */
     weft_tensor **master; /* [n], NULL where there is none; NULL: none at all */
-    weft_sgd_params sgd;
-    weft_adam_params adam;
+    weft_sgd_step_params sgd;
+    weft_adam_step_params adam;
     bool allow_missing;
     int64_t steps;
 } optim;

@@ -228,7 +228,7 @@ static void end_profile(void *object)
     weft__host_free(p->ctx, p, sizeof *p);
 }
 
-const weft_object_kind weft__profile_kind = {"profile", "weft_profile_free", end_profile};
+const weft_object_kind weft__profile_kind = {sizeof weft__profile_kind, "profile", "weft_profile_free", end_profile};
 
 static weft__profile *look(const weft_profile *handle)
 {
@@ -274,10 +274,13 @@ weft_profile_total weft__profile_totals(weft__profile *p)
     return total;
 }
 
-weft_profile_total weft_profile_totals(weft_profile *handle)
+weft_status weft_profile_totals(weft_profile *handle, weft_profile_total *out, size_t size)
 {
     weft__profile *p = look(handle);
-    return p ? weft__profile_totals(p) : (weft_profile_total){0};
+    if (!out)
+        return WEFT_E_NULL_ARGUMENT;
+    const weft_profile_total total = p ? weft__profile_totals(p) : (weft_profile_total){0};
+    return weft_struct_out(p ? p->ctx : NULL, "profile_totals", "weft_profile_total", &total, sizeof total, out, size);
 }
 
 static int by_time(const void *a, const void *b)
@@ -295,7 +298,7 @@ static int add_rows(const weft_profile_op *from, int count, weft_profile_op *to)
     return n;
 }
 
-int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room)
+int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room, size_t size)
 {
     enum { TABLE = WEFT__PHASES * 2 * WEFT_OP_COUNT, CUSTOM = WEFT__PHASES * 2 * WEFT__MOST_CUSTOM };
     weft__timeline_settle(p);
@@ -306,15 +309,17 @@ int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room)
     n += add_rows(&p->custom[0][0][0], CUSTOM, all + n);
     qsort(all, (size_t)n, sizeof *all, by_time);
     for (int k = 0; k < n && k < room && rows; k++)
-        rows[k] = all[k];
+        if (weft_struct_out(p->ctx, "profile_ops", "weft_profile_op", &all[k], sizeof *all,
+                            (char *)rows + size * (size_t)k, size) != WEFT_OK)
+            n = 0;
     weft__host_free(p->ctx, all, sizeof *all * (TABLE + CUSTOM));
     return n;
 }
 
-int weft_profile_ops(weft_profile *handle, weft_profile_op *rows, int room)
+int weft_profile_ops(weft_profile *handle, weft_profile_op *rows, int room, size_t size)
 {
     weft__profile *p = look(handle);
-    return p ? weft__profile_ops(p, rows, room) : 0;
+    return p ? weft__profile_ops(p, rows, room, size) : 0;
 }
 
 /* ---- The environment variable WEFT_PROFILE ---- */

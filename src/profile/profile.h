@@ -74,7 +74,7 @@ void weft__profile_opened(weft_ctx *ctx);
 
 /* As the public ones. */
 weft_profile_total weft__profile_totals(weft__profile *p);
-int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room);
+int weft__profile_ops(weft__profile *p, weft_profile_op *rows, int room, size_t size);
 
 double weft__profile_now(void); /* seconds of a steady clock */
 double weft__launch_bytes(const weft__launch *launch);

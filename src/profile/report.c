@@ -20,8 +20,9 @@ int weft_profile_table(weft_profile *p, char *buffer, size_t size)
     enum { MOST = 64 };
     weft__text_buffer s = {buffer, size, 0};
     weft_profile_op rows[MOST];
-    const weft_profile_total total = weft_profile_totals(p);
-    const int n = weft_profile_ops(p, rows, MOST);
+    weft_profile_total total;
+    (void)weft_profile_totals(p, &total, sizeof total);
+    const int n = weft_profile_ops(p, rows, MOST, sizeof *rows);
     if (!weft_owned(&weft__profile_kind, p))
         return 0;
     weft__put(&s, "%-30s %-10s %8s %11s %7s %11s %8s %8s\n", "kernel", "phase", "calls", "time", "share", "each",
@@ -130,12 +131,12 @@ static void write_row(FILE *out, const weft_profile_op *r)
 /* False: there was no memory for them. */
 static bool write_rows(FILE *out, weft__profile *p)
 {
-    const int n = weft__profile_ops(p, NULL, 0);
+    const int n = weft__profile_ops(p, NULL, 0, sizeof(weft_profile_op));
     const size_t bytes = sizeof(weft_profile_op) * (size_t)(n + 1);
     weft_profile_op *rows = weft__host_alloc(p->ctx, bytes);
     if (!rows)
         return false;
-    const int filled = weft__profile_ops(p, rows, n);
+    const int filled = weft__profile_ops(p, rows, n, sizeof *rows);
     for (int k = 0; k < filled && k < n; k++) {
         weft__json_put(out, "%s", k ? "," : "");
         write_row(out, &rows[k]);

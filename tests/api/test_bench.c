@@ -5,6 +5,7 @@
 #include <time.h>
 #include <weft/weft.h>
 #include "weft_test.h"
+#include "harness/structs.h"
 
 /* ---- Measuring ---- */
 
@@ -38,7 +39,7 @@ WEFT_TEST(Bench, AKnownSleepIsMeasured)
     weft_bench_result r = {.best = INFINITY};
     for (int k = 0; k < TRIES && r.best > 4e-3; k++) { /* how late a sleep ends is the machine's affair */
         counter c = {.nanoseconds = 2e6};
-        WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 5}, &r));
+        WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &WITH_BENCH(.samples = 5), &r));
         WEFT_CHECK_EQ_INT(r.n, 5);
         WEFT_CHECK(r.best >= 2e-3); /* it never ends early */
         WEFT_CHECK(r.best <= r.p10 && r.p10 <= r.median && r.median <= r.p90);
@@ -51,7 +52,7 @@ WEFT_TEST(Bench, OneRunForEachSampleOnRequest)
 {
     counter c = {.nanoseconds = 0};
     weft_bench_result r;
-    const weft_bench_options o = {.samples = 7, .sample_seconds = -1, .warm_seconds = -1};
+    const weft_bench_options o = INIT_BENCH(.samples = 7, .sample_seconds = 0, .warm_seconds = 0);
     WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &o, &r));
     WEFT_CHECK_EQ_INT(r.times, 1);
     WEFT_CHECK_EQ_INT(c.runs, 8); /* and one to see how long it takes */
@@ -61,15 +62,14 @@ WEFT_TEST(Bench, TimeLimitAndFailures)
 {
     counter c = {.nanoseconds = 1e6};
     weft_bench_result r;
-    const weft_bench_options o = {.samples = 100, .warm_seconds = -1, .most_seconds = 1e-6};
+    const weft_bench_options o = INIT_BENCH(.samples = 100, .warm_seconds = 0, .most_seconds = 1e-6);
     WEFT_CHECK_OK(weft_bench_measure(count_and_sleep, &c, &o, &r));
     WEFT_CHECK_EQ_INT(r.n, 3);
     c = (counter){.fail_at = 3};
     WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, NULL, &r), WEFT_E_CALLBACK);
     WEFT_CHECK_STATUS(weft_bench_measure(NULL, &c, NULL, &r), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, NULL, NULL), WEFT_E_NULL_ARGUMENT);
-    WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, &(weft_bench_options){.samples = 102}, &r),
-                      WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_measure(count_and_sleep, &c, &WITH_BENCH(.samples = 102), &r), WEFT_E_INVALID);
 }
 
 WEFT_TEST(Bench, Percentiles)
@@ -119,7 +119,7 @@ static double compare_copies(block *b)
     weft_bench_result ratios = {.n = 7};
     for (int k = 0; k < ratios.n; k++) {
         weft_bench_result r = {.best = (double)NAN};
-        WEFT_CHECK_OK(weft_bench_measure(copy_block, b, &(weft_bench_options){.samples = 5}, &r));
+        WEFT_CHECK_OK(weft_bench_measure(copy_block, b, &WITH_BENCH(.samples = 5), &r));
         ratios.samples[k] = r.best / time_copies(b, r.times);
     }
     weft_bench_summarise(&ratios);
@@ -150,7 +150,7 @@ WEFT_TEST(Bench, AKnownCopyIsMeasured)
 WEFT_TEST(Bench, CeilingsOfTheCpu)
 {
     static weft_bench_ceiling all[WEFT_BENCH_CEILINGS];
-    const weft_bench_options quick = {.samples = 3, .sample_seconds = -1, .warm_seconds = -1};
+    const weft_bench_options quick = INIT_BENCH(.samples = 3, .sample_seconds = 0, .warm_seconds = 0);
     char message[256];
     int n = 0, copies = 0, flops = 0;
     WEFT_CHECK_OK(weft_bench_ceilings("cpu", 2, &quick, all, &n, message, sizeof message));
@@ -174,7 +174,8 @@ WEFT_TEST(Bench, MultiplyAddsInRegisters)
     WEFT_CHECK_EQ_INT(weft_bench_fma(NULL, WEFT_F32, 1), WEFT_OK);
     WEFT_CHECK_EQ_INT(weft_bench_fma(NULL, WEFT_F64, 1), WEFT_OK);
     weft_device_info info = {0};
-    WEFT_CHECK_OK(weft_device_info_get("cpu", 0, &info)); /* kernels of a set that is used can be measured */
+    WEFT_CHECK_OK(
+        weft_device_info_get("cpu", 0, &info, sizeof info)); /* kernels of a set that is used can be measured */
     WEFT_CHECK_EQ_INT(weft_bench_fma(info.isa, WEFT_F32, 1), WEFT_OK);
     static const char *const sets[] = {"avx2", "avx512"};
     for (int k = 0; k < 2; k++) {
@@ -219,24 +220,24 @@ WEFT_TEST(Bench, DifferencesAndTheirVerdict)
         b[k] = 1.5 * a[k];
     }
     weft_bench_difference d;
-    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.05, &d));
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.05, &d, sizeof d));
     WEFT_CHECK_EQ_INT(d.verdict, 1);
     WEFT_CHECK_NEAR(d.ratio, 1.5, 1e-12);
     WEFT_CHECK(d.low > 1.48 && d.low <= d.ratio && d.ratio <= d.high && d.high < 1.52);
-    WEFT_CHECK_OK(weft_bench_compare(b, 21, a, 21, 0.05, &d));
+    WEFT_CHECK_OK(weft_bench_compare(b, 21, a, 21, 0.05, &d, sizeof d));
     WEFT_CHECK_EQ_INT(d.verdict, -1);
     WEFT_CHECK(!d.same);
-    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 0, &d));
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 0, &d, sizeof d));
     WEFT_CHECK_EQ_INT(d.verdict, 0);
     WEFT_CHECK(!d.same); /* samples that are not all equal cannot tell a difference of nothing */
-    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 10, &d));
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, a, 21, 10, &d, sizeof d));
     WEFT_CHECK(d.verdict == 0 && d.same);
-    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.6, &d));
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.6, &d, sizeof d));
     WEFT_CHECK_EQ_INT(d.verdict, 0);
     b[3] = 0;
-    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, b, 21, 0.05, &d), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_bench_compare(a, 0, a, 21, 0.05, &d), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, a, 21, -1, &d), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, b, 21, 0.05, &d, sizeof d), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 0, a, 21, 0.05, &d, sizeof d), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_bench_compare(a, 21, a, 21, -1, &d, sizeof d), WEFT_E_INVALID);
 }
 
 /* ---- The reference ---- */
@@ -245,16 +246,16 @@ WEFT_TEST(Reference, DescribesEveryOperation)
 {
     for (int k = 0; k < weft_op_count(); k++) {
         weft_op_description op = {0};
-        WEFT_CHECK_OK(weft_op_describe(k, &op));
+        WEFT_CHECK_OK(weft_op_describe(k, &op, sizeof op));
         WEFT_CHECK_EQ_INT(weft_op_find(op.name), k);
         WEFT_CHECK(op.doc[0] && op.parameters[0] == '(' && op.result[0]);
         WEFT_CHECK(op.differentiable == !op.no_gradient);
         WEFT_CHECK((op.family <= WEFT_OP_FAMILY_REDUCE) == (op.call.unary != NULL));
     }
     weft_op_description op = {0};
-    WEFT_CHECK_STATUS(weft_op_describe(-1, &op), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_op_describe(weft_op_count(), &op), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_op_describe(0, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_op_describe(-1, &op, sizeof op), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_op_describe(weft_op_count(), &op, sizeof op), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_op_describe(0, NULL, 0), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_EQ_INT(weft_op_find("weft_gelu"), weft_op_find("gelu"));
     WEFT_CHECK_EQ_INT(weft_op_find("softmax_grad"), -1); /* a step of another operation: not public */
     WEFT_CHECK_EQ_INT(weft_op_find(NULL), -1);
@@ -265,12 +266,12 @@ WEFT_TEST(Reference, CallsWhatItDescribes)
     weft_ctx *c = NULL;
     WEFT_REQUIRE(weft_ctx_open(NULL, &c) == WEFT_OK);
     weft_op_description op = {0};
-    WEFT_CHECK_OK(weft_op_describe(weft_op_find("square"), &op));
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("square"), &op, sizeof op));
     WEFT_CHECK_NEAR(weft_item(c, op.call.unary(weft_scalar(c, WEFT_F64, 3))), 9, 0);
-    WEFT_CHECK_OK(weft_op_describe(weft_op_find("clamp"), &op));
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("clamp"), &op, sizeof op));
     WEFT_CHECK_EQ_INT(op.numbers, 2);
     WEFT_CHECK_NEAR(weft_item(c, op.call.unary_2(weft_scalar(c, WEFT_F64, 3), -1, 2)), 2, 0);
-    WEFT_CHECK_OK(weft_op_describe(weft_op_find("pow_scalar"), &op));
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("pow_scalar"), &op, sizeof op));
     WEFT_CHECK_EQ_INT(op.numbers, 1);
     WEFT_CHECK_NEAR(weft_item(c, op.call.unary_1(weft_scalar(c, WEFT_F64, 3), 3)), 27, 1e-12);
     weft_ctx_close(c);
@@ -281,8 +282,7 @@ WEFT_TEST(Reference, WritesNoFurtherThanTheCallerKnows)
 {
     weft_op_description op;
     memset(&op, 0x5a, sizeof op);
-    op.struct_size = offsetof(weft_op_description, doc);
-    WEFT_CHECK_OK(weft_op_describe(weft_op_find("gelu"), &op));
+    WEFT_CHECK_OK(weft_op_describe(weft_op_find("gelu"), &op, offsetof(weft_op_description, doc)));
     WEFT_CHECK_STR_HAS(op.name, "gelu");
     const char *untouched;
     memset(&untouched, 0x5a, sizeof untouched);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <weft/weft.h>
 #include "weft_test.h"
+#include "harness/structs.h"
 
 typedef struct model {
     weft_tensor *w1, *b1, *w2;
@@ -26,19 +27,19 @@ WEFT_TEST(Embed, TrainsExclusiveOr)
     static const float points[] = {0, 0, 0, 1, 1, 0, 1, 1};
     static const int64_t classes[] = {0, 1, 1, 0};
     weft_ctx *c = NULL;
-    WEFT_REQUIRE(weft_ctx_open(&(weft_options){.seed = 1}, &c) == WEFT_OK);
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.seed = 1), &c) == WEFT_OK);
     weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(4, 2), points),
                 *y = weft_from_data(c, WEFT_I64, WEFT_DIMS(4), classes);
     model m = {weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(16, 2), 0, 1), "w1"),
                weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16)), "b1"),
                weft_param(weft_randn(c, WEFT_F32, WEFT_DIMS(2, 16), 0, 0.3), "w2"), NULL};
     weft_tensor *params[] = {m.w1, m.b1, m.w2};
-    WEFT_CHECK_OK(weft_adam_open(c, params, 3, &(weft_adam_options){.lr = 0.05}, &m.opt));
+    WEFT_CHECK_OK(weft_adam_open(c, params, 3, &WITH_ADAM(.lr = 0.05), &m.opt));
     double loss = NAN;
     for (int k = 0; k < 200; k++)
         WEFT_CHECK_OK(train_step(c, &m, x, y, &loss));
     WEFT_CHECK(loss < 0.05);
-    WEFT_CHECK_EQ_INT(weft_memory(c).live_nodes, 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_nodes, 0);
     WEFT_CHECK_STATUS(train_step(c, &m, weft_ones(c, WEFT_F32, WEFT_DIMS(4, 3)), y, &loss), WEFT_E_SHAPE);
     WEFT_CHECK(isnan(loss));
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_linear");

@@ -1,6 +1,7 @@
 /* test_sample.c - weft/sample.h as a program uses it: every operation is made, called, counted and differentiated
  * without being known by name, and what is wrong is told. */
 #include <weft/sample.h>
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 
 static weft_ctx *open_ctx(void)
@@ -18,16 +19,16 @@ WEFT_TEST(Sample, EveryOperationCanBeCalled)
     for (int op = 0; op < weft_op_count(); op++) {
         weft_op_description about = {0};
         weft_sample_description how = {0};
-        WEFT_CHECK_OK(weft_op_describe(op, &about));
-        WEFT_CHECK_OK(weft_sample_describe(op, &how));
+        WEFT_CHECK_OK(weft_op_describe(op, &about, sizeof about));
+        WEFT_CHECK_OK(weft_sample_describe(op, &how, sizeof how));
         with_gradient += how.has_gradient;
         if (how.recipes < 1 || how.sizes < 2 || how.sizes > 4 || (how.gradient != NULL) != about.differentiable)
             WEFT_FAIL("%s: %d recipes of %d sizes, gradient %s", about.name, how.recipes, how.sizes, how.gradient);
         for (int r = 0; r < how.recipes; r++)
             for (int random = 0; random < 2; random++) {
                 const int mark = weft_scope_push(c);
-                const weft_sample_options o = {
-                    .recipe = r, .dtype = WEFT_F32, .sizes = {4, 5, 6, 7}, .random = random == 1};
+                const weft_sample_options o =
+                    INIT_SAMPLE(.recipe = r, .dtype = WEFT_F32, .sizes = {4, 5, 6, 7}, .random = random == 1);
                 weft_sample_call call;
                 double flops = -1, bytes = -1;
                 WEFT_CHECK_OK(weft_sample_make(c, op, &o, &call));
@@ -48,12 +49,12 @@ WEFT_TEST(Sample, OfAProductIsWhatItsWordsSay)
 {
     weft_ctx *c = open_ctx();
     WEFT_REQUIRE(c);
-    const weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 3, 4});
     weft_sample_description how = {0};
     weft_sample_call call;
     double flops, bytes;
     const int op = weft_op_find("matmul");
-    WEFT_CHECK_OK(weft_sample_describe(op, &how));
+    WEFT_CHECK_OK(weft_sample_describe(op, &how, sizeof how));
     WEFT_CHECK_STR_EQ(how.operands[0], "xac xcb");
     WEFT_CHECK_EQ_INT(how.sizes, 3);
     WEFT_CHECK_OK(weft_sample_make(c, op, &o, &call));
@@ -70,7 +71,7 @@ WEFT_TEST(Sample, IsTheSameAtEachCall)
 {
     weft_ctx *c = open_ctx();
     WEFT_REQUIRE(c);
-    const weft_sample_options o = {.dtype = WEFT_F64, .sizes = {3, 4}};
+    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F64, .sizes = {3, 4, -1});
     weft_sample_call first, second;
     const int op = weft_op_find("add");
     WEFT_CHECK_OK(weft_sample_make(c, op, &o, &first));
@@ -96,30 +97,31 @@ WEFT_TEST(Sample, TellsWhatIsWrong)
     weft_ctx *c = open_ctx();
     WEFT_REQUIRE(c);
     const int op = weft_op_find("linear");
-    weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 3, 4});
     weft_sample_description how = {0};
     weft_sample_call call;
     double flops, bytes;
-    WEFT_CHECK_STATUS(weft_sample_describe(-1, &how), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_sample_describe(weft_op_count(), &how), WEFT_E_INVALID);
-    WEFT_CHECK_STATUS(weft_sample_describe(op, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STATUS(weft_sample_describe(-1, &how, sizeof how), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_sample_describe(weft_op_count(), &how, sizeof how), WEFT_E_INVALID);
+    WEFT_CHECK_STATUS(weft_sample_describe(op, NULL, 0), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STATUS(weft_sample_make(NULL, op, &o, &call), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_NULL_ARGUMENT); /* what was not made */
     WEFT_CHECK_STATUS(weft_sample_run(NULL), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK_STATUS(weft_sample_work(NULL, &flops, &bytes), WEFT_E_NULL_ARGUMENT);
     WEFT_CHECK(!weft_sample_result(NULL));
-    refused(c, op, NULL, WEFT_E_NULL_ARGUMENT, "needs options");
+    WEFT_CHECK_OK(weft_sample_make(c, op, NULL, &call)); /* the defaults */
+    WEFT_CHECK(call.dtype == WEFT_F32 && weft_size(call.in[0], 0) == 3);
     refused(c, -1, &o, WEFT_E_INVALID, "no operation of that index");
     refused(c, weft_op_count(), &o, WEFT_E_INVALID, "no operation of that index");
     o.recipe = 99;
     refused(c, op, &o, WEFT_E_INVALID, "linear has 2 recipes, not number 99");
-    o = (weft_sample_options){.dtype = WEFT_F32, .sizes = {2, -3, 4}};
+    o = WITH_SAMPLE(.dtype = WEFT_F32, .sizes = {2, -3, 4});
     refused(c, op, &o, WEFT_E_INVALID, "size b of linear is -3");
-    o = (weft_sample_options){.dtype = (weft_dtype)77, .sizes = {2, 3, 4}};
+    o = WITH_SAMPLE(.dtype = (weft_dtype)77, .sizes = {2, 3, 4});
     refused(c, op, &o, WEFT_E_DTYPE, "dtype");
-    o = (weft_sample_options){.dtype = WEFT_F32, .sizes = {(int64_t)1 << 40, (int64_t)1 << 40, 4}};
+    o = WITH_SAMPLE(.dtype = WEFT_F32, .sizes = {(int64_t)1 << 40, (int64_t)1 << 40, 4});
     refused(c, weft_op_find("add"), &o, WEFT_E_SHAPE, "");
-    o = (weft_sample_options){.struct_size = 3, .dtype = WEFT_F32, .sizes = {2, 3, 4}};
+    o = WITH_SAMPLE(.struct_size = 3, .dtype = WEFT_F32, .sizes = {2, 3, 4});
     refused(c, op, &o, WEFT_E_INVALID, "struct_size");
     weft_ctx_close(c);
 }
@@ -128,7 +130,7 @@ WEFT_TEST(Sample, CallsBeyondTheirPlacesAreErrors)
 {
     weft_ctx *c = open_ctx();
     WEFT_REQUIRE(c);
-    const weft_sample_options o = {.dtype = WEFT_F32, .sizes = {2, 3}};
+    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 3, -1});
     weft_sample_call call;
     WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("unbind"), &o, &call));
     call.i[1] = 1000;

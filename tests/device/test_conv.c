@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 
 typedef enum way { FORWARD, TRANSPOSE, WEIGHT, WAYS } way;
@@ -98,7 +99,8 @@ static void check_all_dtypes(const layer *l)
 
 #define PARAMS(sh, sw, ph, pw, dh, dw, g)                                                                              \
     {                                                                                                                  \
-        .stride = {sh, sw}, .padding = {ph, pw}, .dilation = {dh, dw}, .groups = g                                     \
+        .struct_size = sizeof(weft_conv2d_params), .stride = {sh, sw}, .padding = {ph, pw}, .dilation = {dh, dw},      \
+        .groups = g                                                                                                    \
     }
 
 /* Rows of w below 32, between 32 and 64, and above: each has tiles of its own. */
@@ -212,7 +214,7 @@ WEFT_TEST(DeviceConv, Empty)
 /* A NaN in x reaches the outputs whose windows hold it, and no others. */
 static weft_tensor *with_nan(weft_ctx *ctx, void *user)
 {
-    const weft_conv2d_params params = {.padding = {1, 1}, .groups = *(const int64_t *)user};
+    const weft_conv2d_params params = INIT_CONV2D(.padding = {1, 1}, .groups = *(const int64_t *)user);
     float values[6 * 9 * 10];
     for (int k = 0; k < 6 * 9 * 10; k++)
         values[k] = k % 101 == 50 ? NAN : 0.25f * (float)(k % 7);

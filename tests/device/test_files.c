@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <weft/io.h>
 
+#include "harness/structs.h"
 #include "harness/test_archive.h"
 #include "harness/test_folder.h"
 #include "harness/weft_test.h"
@@ -29,7 +30,7 @@ static weft_tensor *there_and_back(weft_ctx *ctx, void *user)
     if (!test_folder_make(&folder))
         return NULL;
     if (w->save(ctx, test_path(&folder, "f"), both, 2) == WEFT_OK &&
-        weft_load(ctx, &(weft_source){.path = test_path(&folder, "f")}, NULL, &all, &n) == WEFT_OK) {
+        weft_load(ctx, &WITH_SOURCE(.path = test_path(&folder, "f")), NULL, &all, &n) == WEFT_OK) {
         WEFT_CHECK(weft_is_contiguous(all[1].tensor));
         y = weft_concat((weft_tensor *[]){all[0].tensor, weft_transpose(all[1].tensor, 0, 1)}, 2, 0);
         weft_named_free(ctx, all, n);
@@ -58,7 +59,7 @@ static weft_tensor *converted(weft_ctx *ctx, void *user)
         test_put_number(&numbers, (k * 40503u) & 0xFFFF, 2);
     test_bytes b = test_npy("'>u2'", "True", "(130, 700)", numbers.p, numbers.n);
     weft_tensor *y = NULL;
-    if (weft_load(ctx, &(weft_source){.bytes = b.p, .size = b.n}, NULL, &all, &n) == WEFT_OK) {
+    if (weft_load(ctx, &WITH_SOURCE(.bytes = b.p, .size = b.n), NULL, &all, &n) == WEFT_OK) {
         y = all[0].tensor;
         weft_named_free(ctx, all, n);
     }

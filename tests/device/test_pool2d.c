@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 
 typedef struct pool_case {
@@ -14,12 +15,12 @@ typedef struct pool_case {
 } pool_case;
 
 static pool_case cases[] = {
-    {WEFT_F32, {30, 31}, {.kernel = {2, 2}}},
-    {WEFT_F64, {17, 22}, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}},
-    {WEFT_BF16, {19, 20}, {.kernel = {3, 5}, .stride = {1, 2}, .padding = {1, 2}}},
-    {WEFT_F16, {25, 14}, {.kernel = {2, 1}, .stride = {3, 2}, .padding = {1, 0}}},
-    {WEFT_F32, {9, 8}, {.kernel = {9, 8}}},
-    {WEFT_F32, {39, 41}, {.kernel = {2, 2}, .stride = {1, 1}}},
+    {WEFT_F32, {30, 31}, INIT_POOL2D(.kernel = {2, 2})},
+    {WEFT_F64, {17, 22}, INIT_POOL2D(.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1})},
+    {WEFT_BF16, {19, 20}, INIT_POOL2D(.kernel = {3, 5}, .stride = {1, 2}, .padding = {1, 2})},
+    {WEFT_F16, {25, 14}, INIT_POOL2D(.kernel = {2, 1}, .stride = {3, 2}, .padding = {1, 0})},
+    {WEFT_F32, {9, 8}, INIT_POOL2D(.kernel = {9, 8})},
+    {WEFT_F32, {39, 41}, INIT_POOL2D(.kernel = {2, 2}, .stride = {1, 1})},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 

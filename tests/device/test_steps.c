@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 
 enum { TENSORS = 70, STEPS = 3, LISTS = 4 };
@@ -73,23 +74,14 @@ static weft_tensor *stepped(weft_ctx *ctx, void *user)
     for (int step = 0; step < STEPS; step++) {
         if (r->adam)
             weft_adam_step(ctx, params, grads, first, second, TENSORS,
-                           &(weft_adam_params){.lr = 0.02,
-                                               .beta1 = 0.8,
-                                               .beta2 = 0.95,
-                                               .eps = 1e-6,
-                                               .weight_decay = r->weight_decay,
-                                               .decoupled = r->flag,
-                                               .master = master},
-                           step + 1);
+                           &WITH_ADAM_STEP(.lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6,
+                                           .weight_decay = r->weight_decay, .decoupled = r->flag, .step = step + 1,
+                                           .master = master));
         else
             weft_sgd_step(ctx, params, grads, r->momentum != 0 ? first : NULL, TENSORS,
-                          &(weft_sgd_params){.lr = 0.05,
-                                             .momentum = r->momentum,
-                                             .dampening = r->dampening,
-                                             .weight_decay = r->weight_decay,
-                                             .nesterov = r->flag,
-                                             .first_step = step == 0,
-                                             .master = master});
+                          &WITH_SGD_STEP(.lr = 0.05, .momentum = r->momentum, .dampening = r->dampening,
+                                         .weight_decay = r->weight_decay, .nesterov = r->flag, .step = step + 1,
+                                         .master = master));
     }
     for (int k = 0; k < TENSORS; k++) {
         all[k] = weft_cast(params[k], WEFT_F64);

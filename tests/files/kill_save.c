@@ -66,7 +66,9 @@ static int value_of(const char *path)
     int n, value = 0;
     if (weft_ctx_open(NULL, &ctx) != WEFT_OK)
         return 0;
-    if (weft_load(ctx, &(weft_source){.path = path}, NULL, &all, &n) != WEFT_OK) {
+    weft_source source = WEFT_SOURCE_DEFAULTS;
+    source.path = path;
+    if (weft_load(ctx, &source, NULL, &all, &n) != WEFT_OK) {
         fprintf(stderr, "%s\n", weft_ctx_message(ctx));
     } else {
         value = n == TENSORS ? 3 : 0; /* both bits: those of all elements remain */

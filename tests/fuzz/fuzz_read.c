@@ -16,6 +16,7 @@
 #include <weft/io.h>
 
 #include "deflated_npz.h"
+#include "harness/structs.h"
 #include "harness/test_archive.h"
 
 enum { BESIDE = 600 << 10, MOST_ROWS = 64 };
@@ -255,7 +256,7 @@ static void check_failure(weft_ctx *ctx, weft_status status, const weft_named_te
 {
     if (status != WEFT_E_IO && status != WEFT_E_NOMEM)
         wrong(weft_status_name(status), weft_ctx_message(ctx));
-    if (all || n || weft_memory(ctx).live_tensors != live)
+    if (all || n || memory_of(ctx).live_tensors != live)
         wrong("a failure left something", weft_ctx_message(ctx));
     if (!weft_ctx_message(ctx)[0] || weft_ctx_status(ctx) != status)
         wrong("a failure without a sentence", weft_status_name(status));
@@ -288,7 +289,7 @@ static void there_and_back(weft_ctx *ctx, const weft_named_tensor *all, int n, c
     const weft_status status = chance(2) ? weft_save_npz(ctx, path, all, n) : weft_save_safetensors(ctx, path, all, n);
     if (status != WEFT_OK)
         wrong("it was loaded and cannot be saved", weft_ctx_message(ctx));
-    if (weft_load(ctx, &(weft_source){.path = path}, NULL, &back, &m) != WEFT_OK) {
+    if (weft_load(ctx, &WITH_SOURCE(.path = path), NULL, &back, &m) != WEFT_OK) {
         if (weft_ctx_status(ctx) != WEFT_E_NOMEM)
             wrong("it was saved and cannot be loaded", weft_ctx_message(ctx));
         weft_ctx_clear(ctx);
@@ -309,8 +310,9 @@ static bool load_by_name(weft_ctx *ctx, const weft_source *source, const listing
     int n;
     for (int k = 0; k < l->good; k++)
         names[k] = l->names[k];
-    const int64_t live = weft_memory(ctx).live_tensors;
-    const weft_load_options options = {.names = names, .n_names = l->good, .max_tensors = 100, .max_name = 1000};
+    const int64_t live = memory_of(ctx).live_tensors;
+    const weft_load_options options =
+        INIT_LOAD(.names = names, .n_names = l->good, .max_tensors = 100, .max_name = 1000);
     const weft_status status = weft_load(ctx, source, &options, &some, &n);
     if (status != WEFT_OK) { /* its data may be damaged, or too much beside what is loaded */
         check_failure(ctx, status, some, n, live);
@@ -332,9 +334,9 @@ static void try_file(const test_bytes *b, const char *path)
     int n;
     if (b->n)
         memcpy(exact, b->p, b->n);
-    const weft_source source = {.bytes = exact, .size = b->n};
+    const weft_source source = INIT_SOURCE(.bytes = exact, .size = b->n);
     const size_t budget = (size_t)256 << below(13);
-    const weft_options options = {.memory_budget = budget, .alloc = count_alloc, .free = count_free};
+    const weft_options options = INIT_OPTIONS(.memory_budget = budget, .alloc = count_alloc, .free = count_free);
     if (weft_ctx_open(&options, &ctx) != WEFT_OK)
         wrong("no context", "");
     const size_t before = host_peak = host_now;

@@ -9,6 +9,7 @@
 #include <weft/compare.h>
 
 #include "device/both.h"
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
@@ -22,7 +23,7 @@ typedef struct model {
 
 static weft_tensor *logits_of(const model *m, weft_tensor *x)
 {
-    weft_pool2d_params pool = {.kernel = {2, 2}, .stride = {2, 2}};
+    weft_pool2d_params pool = INIT_POOL2D(.kernel = {2, 2}, .stride = {2, 2});
     weft_tensor *h = weft_max_pool2d(weft_relu(weft_conv2d(x, m->filter, NULL, NULL)), &pool);
     h = weft_dropout(weft_gelu(weft_linear(weft_flatten(h, 1, -1), m->w1, m->b1)), 0.1, true);
     return weft_linear(weft_layer_norm(h, NULL, NULL, 1e-5), m->w2, NULL);
@@ -47,7 +48,7 @@ static weft_status prepare(weft_ctx *c, trained *t, int64_t batch)
     t->x = both_input(c, WEFT_F32, WEFT_DIMS(batch, 1, PIXELS, PIXELS), -1, 1, 4);
     t->y = both_input(c, WEFT_I64, WEFT_DIMS(batch), 0, CLASSES, 5);
     weft_tensor *params[] = {t->m.filter, t->m.w1, t->m.b1, t->m.w2};
-    return weft_adamw_open(c, params, 4, &(weft_adam_options){.lr = 3e-3, .weight_decay = 0.01}, &t->opt);
+    return weft_adamw_open(c, params, 4, &WITH_ADAM(.lr = 3e-3, .weight_decay = 0.01), &t->opt);
 }
 
 static void finish(trained *t)
@@ -108,7 +109,7 @@ WEFT_TEST(Gpu, OutOfMemoryIsAnErrorAndTheContextGoesOn)
     weft_ctx *c = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(c);
     weft_device_info info = {0};
-    WEFT_REQUIRE(weft_device_info_get("cuda", 0, &info) == WEFT_OK);
+    WEFT_REQUIRE(weft_device_info_get("cuda", 0, &info, sizeof info) == WEFT_OK);
     weft_tensor *kept = weft_full(c, WEFT_F32, WEFT_DIMS(1000), 7);
     WEFT_CHECK(!weft_zeros(c, WEFT_U8, WEFT_DIMS((int64_t)info.total_memory * 2)));
     WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
@@ -143,6 +144,11 @@ static weft_status lockstep_step(weft_ctx *c, void *user, int step, double *loss
     return weft_scope_pop(c, mark);
 }
 
+static void keep_difference(void *user, const weft_difference *difference)
+{
+    *(weft_difference *)user = *difference;
+}
+
 WEFT_TEST(Gpu, EveryLaunchOfAStepAgreesWithTheCpu)
 {
     test_memory cpu_memory, memory;
@@ -152,11 +158,13 @@ WEFT_TEST(Gpu, EveryLaunchOfAStepAgreesWithTheCpu)
     WEFT_CHECK_OK(prepare(cpu, &on_cpu, 8));
     WEFT_CHECK_OK(prepare(c, &on_device, 8));
     weft_drift drift[2];
-    weft_lockstep_options options = {.steps = 2};
-    weft_lockstep_report report = {.drift = drift, .drift_room = 2};
-    WEFT_CHECK_OK(weft_lockstep(cpu, &on_cpu, c, &on_device, lockstep_step, &options, &report));
+    weft_difference first = {.text = ""};
+    weft_lockstep_options options =
+        INIT_LOCKSTEP(.steps = 2, .drift = drift, .drift_room = 2, .difference = keep_difference, .user = &first);
+    weft_lockstep_report report;
+    WEFT_CHECK_OK(weft_lockstep(cpu, &on_cpu, c, &on_device, lockstep_step, &options, &report, sizeof report));
     if (report.differences)
-        WEFT_FAIL("%s", report.first.text);
+        WEFT_FAIL("%s", first.text);
     WEFT_CHECK(report.launches > 40);
     WEFT_CHECK_EQ_INT(report.n_drift, 2);
     finish(&on_cpu);

@@ -6,6 +6,7 @@
 
 #include <weft/weft.h>
 
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
@@ -95,12 +96,12 @@ static void check_room_is_made(weft_ctx *c, hoard *h)
     const int64_t bytes = weft_count(h->blocks[0]);
     weft_tensor *first = h->blocks[0];
     weft_release(first);
-    WEFT_CHECK(weft_memory(c).cached_bytes >= (size_t)bytes);
+    WEFT_CHECK(memory_of(c).cached_bytes >= (size_t)bytes);
     h->blocks[0] = kept_full(c, WEFT_U8, 1, bytes / 8 * 5, number_of(0));
     h->bytes -= bytes / 8 * 3;
     WEFT_CHECK(h->blocks[0]);
     WEFT_CHECK_OK(weft_ctx_status(c));
-    WEFT_CHECK(weft_memory(c).cached_bytes < (size_t)bytes);
+    WEFT_CHECK(memory_of(c).cached_bytes < (size_t)bytes);
 }
 
 /* A power of two, of which the allocator loses nothing. */
@@ -115,7 +116,7 @@ static int64_t block_size(size_t memory)
 static weft_device_info describe(void)
 {
     weft_device_info info = {0};
-    WEFT_CHECK_OK(weft_device_info_get("cuda", 0, &info));
+    WEFT_CHECK_OK(weft_device_info_get("cuda", 0, &info, sizeof info));
     return info;
 }
 

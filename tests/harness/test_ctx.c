@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "test_ctx.h"
+#include "harness/structs.h"
 
 enum { HEAD = 64 };
 #define MOST_BYTES ((size_t)1 << 30) /* more, and filling it would take the machine's memory */
@@ -47,6 +48,6 @@ static void remember(void *user, weft_log_level level, const char *message)
 
 weft_options fault_options(fault_memory *memory)
 {
-    return (weft_options){
-        .alloc = fault_alloc, .free = fault_free, .alloc_user = memory, .log = remember, .log_user = memory};
+    return WITH_OPTIONS(.alloc = fault_alloc, .free = fault_free, .alloc_user = memory, .log = remember,
+                        .log_user = memory);
 }

@@ -22,6 +22,6 @@ bool test_on_cpu(void)
 WEFT_TEST_INIT(missing_device)
 {
     weft_device_info info = {0};
-    if (!test_on_cpu() && weft_device_info_get("cuda", 0, &info) != WEFT_OK)
+    if (!test_on_cpu() && weft_device_info_get("cuda", 0, &info, sizeof info) != WEFT_OK)
         weft_test_skip_all(info.note);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device.h"
+#include "harness/structs.h"
 #include "harness/weft_test.h"
 
 /* ---- Contexts ---- */
@@ -42,8 +43,8 @@ weft_ctx *test_ctx_open(test_memory *memory, int threads)
 weft_ctx *test_ctx_open_on(const char *device, test_memory *memory, int threads)
 {
     *memory = (test_memory){0};
-    weft_options options = {
-        .device = device, .threads = threads, .alloc = poisoned_alloc, .free = counted_free, .alloc_user = memory};
+    weft_options options = INIT_OPTIONS(.device = device, .threads = threads, .alloc = poisoned_alloc,
+                                        .free = counted_free, .alloc_user = memory);
     weft_ctx *ctx;
     weft_status status = weft_ctx_open(&options, &ctx);
     if (status != WEFT_OK)

@@ -34,6 +34,27 @@ WEFT_API weft_tensor *weft_gather(weft_tensor *x, int64_t dim,
 seen 'a result before a tensor' 1 'WEFT_API weft_status weft_cut(int64_t dim, weft_tensor **out, weft_tensor *x);'
 seen 'a dim of another type' 1 'WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int dim);'
 seen 'another word for ndim' 1 'WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int n_dims);'
+seen 'options without struct_size' 1 'typedef struct weft_x_options { double lr; } weft_x_options;'
+seen 'options without a macro' 1 'typedef struct weft_x_options {
+    size_t struct_size; /* always */
+    double lr;
+} weft_x_options;'
+seen 'a struct that is taken and cannot grow' 2 'typedef struct weft_x { int n; } weft_x;
+WEFT_API int weft_f(weft_ctx *ctx, const weft_x *x);'
+seen 'a struct that is filled and cannot grow' 2 'typedef struct weft_x { int n; } weft_x;
+WEFT_API int weft_f(weft_ctx *ctx, weft_x *x);'
+seen 'a struct by value' 2 'typedef struct weft_x { int n; } weft_x;
+WEFT_API weft_x weft_f(const weft_ctx *ctx);'
+fine 'structs' 'typedef struct weft_x_options {
+    size_t struct_size; /* always */
+    double lr;
+} weft_x_options;
+#define WEFT_X_DEFAULTS {sizeof(weft_x_options), 1}
+typedef struct weft_x { int n; } weft_x;
+/* Two numbers. Complete: it never grows. */
+typedef struct weft_y { int n; } weft_y;
+WEFT_API int weft_f(weft_ctx *ctx, const weft_x_options *o, const weft_y *in, weft_y *made, weft_x *x, size_t size);
+WEFT_API int weft_g(weft_ctx *ctx, void (*row)(void *user, const weft_x *x), void *user);'
 fine 'functions' 'WEFT_API WEFT_MUST_CHECK weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, int n_results,
                      weft_tensor *const *inputs, int n, int flags, weft_tensor **out);
 WEFT_API int64_t weft_each(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user);

@@ -65,8 +65,10 @@ static weft_status same(weft_ctx *c, const weft_array *in, int n, weft_array *ou
 static int run_names(void)
 {
     static const weft_custom_op ops[] = {
-        {.name = "red\033[31m\033]0;title\007 \302\233end", .forward = same},
-        {.name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\303\244\303\266\303\274", .forward = same}};
+        {.struct_size = sizeof(weft_custom_op), .name = "red\033[31m\033]0;title\007 \302\233end", .forward = same},
+        {.struct_size = sizeof(weft_custom_op),
+         .name = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\303\244\303\266\303\274",
+         .forward = same}};
     weft_tensor *x = numbers();
     for (int k = 0; k < 6; k++)
         (void)weft_custom(&ops[k % 2], &x, 1);

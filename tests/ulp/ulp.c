@@ -254,7 +254,7 @@ static void open_machine(machine *m)
     for (int k = 0; k < MOST_ISAS; k++) {
         weft_device_info info = {0};
         setenv("WEFT_ISA", isa_names[k], 1);
-        if (weft_device_info_get("cpu", 0, &info) != WEFT_OK || strcmp(info.isa, isa_names[k]) != 0)
+        if (weft_device_info_get("cpu", 0, &info, sizeof info) != WEFT_OK || strcmp(info.isa, isa_names[k]) != 0)
             continue;
         if (weft_ctx_open(NULL, &m->ctx[m->n]) != WEFT_OK)
             exit(2);

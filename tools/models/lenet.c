@@ -22,7 +22,8 @@ static void build(net *n)
 
 static weft_tensor *loss(net *n)
 {
-    const weft_pool2d_params half = {.kernel = {2, 2}};
+    weft_pool2d_params half = WEFT_POOL2D_DEFAULTS;
+    half.kernel[0] = half.kernel[1] = 2;
     const lenet *m = n->layers;
     weft_tensor *h = weft_max_pool2d(weft_relu(net_run_conv(&m->first, n->x)), &half); /* [batch, 6, 14, 14] */
     h = weft_max_pool2d(weft_relu(net_run_conv(&m->second, h)), &half);                /* [batch, 16, 5, 5] */

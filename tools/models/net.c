@@ -62,7 +62,7 @@ conv net_conv(net *n, int64_t in, int64_t out, int64_t edge, int64_t stride, int
     n->flops += 2 * taps * (double)(n->batch * out) * (double)(out_edge * out_edge);
     const conv c = {.w = net_param(n, WEFT_DIMS(out, in, edge, edge), 0, 0),
                     .b = bias ? net_param(n, WEFT_DIMS(out), 0, 0) : NULL,
-                    .how = {.stride = {stride, stride}, .padding = {padding, padding}}};
+                    .how = {sizeof c.how, {stride, stride}, {padding, padding}, {1, 1}, {0, 0}, 1}};
     weft_init_kaiming_normal_(c.w, WEFT_FAN_IN, sqrt(2));
     return c;
 }

@@ -61,7 +61,7 @@ static weft_tensor *run_block(const block *b, weft_tensor *x)
 
 static weft_tensor *loss(net *n)
 {
-    const weft_pool2d_params pool = {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
+    const weft_pool2d_params pool = {sizeof pool, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
     const resnet *m = n->layers;
     weft_tensor *h = weft_relu(net_run_batch_norm(&m->stem_norm, net_run_conv(&m->stem, n->x)));
     h = weft_max_pool2d(h, &pool); /* [batch, 64, 56, 56] */

@@ -17,7 +17,7 @@ class CudnnTest : public testing::Test
         const char *wish = getenv("WEFT_CUDNN");
         if (!wish || strcmp(wish, "self") != 0)
             GTEST_SKIP() << "the stand-in for cuDNN is used with WEFT_CUDNN=self";
-        weft_options options = {};
+        weft_options options = WEFT_OPTIONS_DEFAULTS;
         options.device = "cuda";
         ASSERT_EQ(weft_ctx_open(&options, &ctx), WEFT_OK);
         before = cudnn_count();

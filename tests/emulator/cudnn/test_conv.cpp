@@ -32,7 +32,7 @@ class CudnnConv : public CudnnTest
 
 TEST_F(CudnnConv, MakesAPlanOnce)
 {
-    const weft_conv2d_params params = {};
+    const weft_conv2d_params params = WEFT_CONV2D_DEFAULTS;
     EXPECT_EQ(middle(WEFT_F32, 5, params), 46);
     const cudnn_counts first = cudnn_count();
     EXPECT_EQ(first.runs, before.runs + 1);
@@ -46,7 +46,7 @@ TEST_F(CudnnConv, MakesAPlanOnce)
 
 TEST_F(CudnnConv, IsNotAskedForWhatOwnKernelsDo)
 {
-    weft_conv2d_params depthwise = {};
+    weft_conv2d_params depthwise = WEFT_CONV2D_DEFAULTS;
     depthwise.groups = 4;
     EXPECT_EQ(middle(WEFT_F64, 5, {}), 46);
     EXPECT_EQ(middle(WEFT_F32, 4, depthwise), 10);
@@ -56,7 +56,7 @@ TEST_F(CudnnConv, IsNotAskedForWhatOwnKernelsDo)
 
 TEST_F(CudnnConv, RefusesOnce)
 {
-    weft_conv2d_params dilated = {};
+    weft_conv2d_params dilated = WEFT_CONV2D_DEFAULTS;
     dilated.dilation[0] = dilated.dilation[1] = 2;
     EXPECT_EQ(middle(WEFT_F32, 5, dilated), 46);
     const cudnn_counts first = cudnn_count();
@@ -68,7 +68,7 @@ TEST_F(CudnnConv, RefusesOnce)
 
 TEST_F(CudnnConv, FailsOnce)
 {
-    weft_conv2d_params apart = {};
+    weft_conv2d_params apart = WEFT_CONV2D_DEFAULTS;
     apart.stride[0] = apart.stride[1] = 3;
     EXPECT_EQ(middle(WEFT_F32, 5, apart), 46);
     EXPECT_EQ(middle(WEFT_F32, 5, apart), 46);

@@ -17,6 +17,14 @@ extern "C" {
 extern const weft__backend weft__cuda_backend;
 }
 
+/* What weft_memory says. */
+inline weft_memory_info memory_of(const weft_ctx *ctx)
+{
+    weft_memory_info info = {};
+    EXPECT_EQ(weft_memory(ctx, &info, sizeof info), WEFT_OK);
+    return info;
+}
+
 /* A context with its log, and the host memory that it holds. */
 class Context
 {
@@ -24,7 +32,7 @@ class Context
     explicit Context(const char *device, std::function<void(weft_options &)> change = {})
     {
         weft__backend_register(&weft__cuda_backend);
-        weft_options options = {};
+        weft_options options = WEFT_OPTIONS_DEFAULTS;
         options.device = device;
         options.alloc = allocate;
         options.free = release;

@@ -37,8 +37,7 @@ TEST_P(Custom, RunsOnTheStreamAfterWhatItReads)
     Context c("cuda");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
     int calls = 0;
-    weft_custom_op op = {};
-    op.struct_size = sizeof op;
+    weft_custom_op op = WEFT_CUSTOM_OP_DEFAULTS;
     op.name = "identity";
     op.forward = forward_on_host;
     op.devices[0] = {"cuda", forward_on_stream};
@@ -55,8 +54,7 @@ TEST_P(Custom, WithoutADeviceCallbackIsAClearError)
 {
     Context c("cuda");
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
-    weft_custom_op op = {};
-    op.struct_size = sizeof op;
+    weft_custom_op op = WEFT_CUSTOM_OP_DEFAULTS;
     op.name = "identity";
     op.forward = forward_on_host;
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));

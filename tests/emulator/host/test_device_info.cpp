@@ -27,19 +27,19 @@ TEST_F(DeviceInfo, TheCpu)
 {
     weft_device_info info = {};
     EXPECT_EQ(weft_device_count("cpu"), 1);
-    ASSERT_EQ(weft_device_info_get("cpu", 0, &info), WEFT_OK);
+    ASSERT_EQ(weft_device_info_get("cpu", 0, &info, sizeof info), WEFT_OK);
     EXPECT_STREQ(info.kind, "cpu");
     EXPECT_GT(info.cores, 0);
     EXPECT_GT(info.total_memory, 0u);
     EXPECT_NE(info.isa[0], '\0');
-    EXPECT_EQ(weft_device_info_get("cpu", 1, &info), WEFT_E_INVALID);
+    EXPECT_EQ(weft_device_info_get("cpu", 1, &info, sizeof info), WEFT_E_INVALID);
 }
 
 TEST_F(DeviceInfo, TheGpu)
 {
     weft_device_info info = {};
     ASSERT_EQ(weft_device_count("cuda"), 1);
-    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info, sizeof info), WEFT_OK) << info.note;
     EXPECT_STREQ(info.name, "Weft CUDA emulator");
     EXPECT_EQ(info.compute_major, 9);
     EXPECT_EQ(info.compute_minor, 0);
@@ -48,7 +48,7 @@ TEST_F(DeviceInfo, TheGpu)
     EXPECT_GE(info.total_memory, info.free_memory);
     EXPECT_STREQ(info.driver, info.runtime);
     EXPECT_STREQ(info.note, "");
-    EXPECT_EQ(weft_device_info_get("cuda", 1, &info), WEFT_E_INVALID);
+    EXPECT_EQ(weft_device_info_get("cuda", 1, &info, sizeof info), WEFT_E_INVALID);
     EXPECT_TRUE(contains(info.note, "cuda:1")) << info.note;
 }
 
@@ -59,7 +59,7 @@ TEST_F(DeviceInfo, LibrariesTellWhyTheyAreMissing)
     setenv("WEFT_NVRTC", "self", 1);
     setenv("WEFT_NCCL", "self", 1);
     weft_device_info info = {};
-    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info, sizeof info), WEFT_OK) << info.note;
     unsetenv("WEFT_CUBLASLT");
     unsetenv("WEFT_CUDNN");
     unsetenv("WEFT_NVRTC");
@@ -80,7 +80,7 @@ TEST_F(DeviceInfo, ALibraryOfTheProgramItself)
 {
     setenv("WEFT_CUBLASLT", "self", 1);
     weft_device_info info = {};
-    ASSERT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_OK) << info.note;
+    ASSERT_EQ(weft_device_info_get("cuda", 0, &info, sizeof info), WEFT_OK) << info.note;
     unsetenv("WEFT_CUBLASLT");
 #ifdef WEFT__CUBLASLT
     EXPECT_STREQ(info.libraries[0].reason, "");
@@ -94,16 +94,17 @@ TEST_F(DeviceInfo, ALibraryOfTheProgramItself)
 TEST_F(DeviceInfo, AStructOfAnotherSizeIsRefusedUntouched)
 {
     weft_device_info info = {};
-    info.struct_size = offsetof(weft_device_info, note);
     strcpy(info.note, "untouched");
-    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
-    info.struct_size = offsetof(weft_device_info, note) + 1; /* ends inside a field */
-    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
+    for (const size_t size : {size_t(0), sizeof(size_t), offsetof(weft_device_info, note) + 1, sizeof info + 8})
+        EXPECT_EQ(weft_device_info_get("cuda", 0, &info, size), WEFT_E_INVALID) << size;
     EXPECT_STREQ(info.note, "untouched");
-    info.struct_size = sizeof info + 1;
-    EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_INVALID);
-    EXPECT_EQ(weft_device_info_get("cuda", 0, nullptr), WEFT_E_NULL_ARGUMENT);
-    EXPECT_EQ(weft_device_info_get(nullptr, 0, &info), WEFT_E_NULL_ARGUMENT);
+    const size_t earlier =
+        offsetof(weft_device_info, note) / sizeof(size_t) * sizeof(size_t); /* an earlier release's */
+    EXPECT_EQ(weft_device_info_get("cuda", 0, &info, earlier), WEFT_OK);
+    EXPECT_STREQ(info.kind, "cuda");
+    EXPECT_STREQ(info.note, "untouched");
+    EXPECT_EQ(weft_device_info_get("cuda", 0, nullptr, 0), WEFT_E_NULL_ARGUMENT);
+    EXPECT_EQ(weft_device_info_get(nullptr, 0, &info, sizeof info), WEFT_E_NULL_ARGUMENT);
     EXPECT_EQ(weft_device_count(nullptr), 0);
     EXPECT_EQ(weft_device_count("tpu"), 0);
 }
@@ -126,7 +127,7 @@ TEST_F(DeviceInfo, NoDeviceHasAReason)
         EXPECT_EQ(weft_device_count("cuda"), 0);
         EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess) << "the error is cleared";
         weft_device_info info = {};
-        EXPECT_EQ(weft_device_info_get("cuda", 0, &info), WEFT_E_DEVICE);
+        EXPECT_EQ(weft_device_info_get("cuda", 0, &info, sizeof info), WEFT_E_DEVICE);
         EXPECT_TRUE(contains(info.note, test.reason)) << info.note;
         Context c("cuda");
         EXPECT_EQ(c.open_status(), WEFT_E_DEVICE);

@@ -45,8 +45,8 @@ TEST_P(TwoDevices, AreCountedAndDescribed)
     weft__backend_register(&weft__cuda_backend);
     EXPECT_EQ(weft_device_count("cuda"), 2);
     weft_device_info info = {};
-    EXPECT_EQ(weft_device_info_get("cuda", 1, &info), WEFT_OK) << info.note;
-    EXPECT_EQ(weft_device_info_get("cuda", 2, &info), WEFT_E_INVALID);
+    EXPECT_EQ(weft_device_info_get("cuda", 1, &info, sizeof info), WEFT_OK) << info.note;
+    EXPECT_EQ(weft_device_info_get("cuda", 2, &info, sizeof info), WEFT_E_INVALID);
     Context c("cuda:2");
     EXPECT_EQ(c.open_status(), WEFT_E_DEVICE);
 }
@@ -88,8 +88,7 @@ void expect_own_memory(const char *name, int wanted)
 {
     Context c(name);
     ASSERT_EQ(c.open_status(), WEFT_OK) << c.log();
-    weft_custom_op op = {};
-    op.struct_size = sizeof op;
+    weft_custom_op op = WEFT_CUSTOM_OP_DEFAULTS;
     op.name = "where";
     op.forward = never;
     op.devices[0] = {"cuda", expect_device};
@@ -189,7 +188,7 @@ TEST_P(NoPools, EverythingWorksAndComesBack)
     const double sum = work(cpu, 700);
     EXPECT_NEAR(work(c, 700), sum, 1e-5 * sum);
     weft_memory_trim(c);
-    EXPECT_EQ(weft_memory(c).cached_bytes, 0u);
+    EXPECT_EQ(memory_of(c).cached_bytes, 0u);
     EXPECT_LT(simt_device_bytes(), 1u << 20);
     EXPECT_NEAR(work(c, 700), sum, 1e-5 * sum);
 }

@@ -24,7 +24,7 @@ TEST_P(DeviceMemory, CloseReturnsEverything)
     const int mark = weft_scope_push(c);
     zeros(c, 5);
     EXPECT_EQ(weft_scope_pop(c, mark), WEFT_OK);
-    EXPECT_GE(weft_memory(c).cached_bytes, static_cast<size_t>(5 * mebibyte));
+    EXPECT_GE(memory_of(c).cached_bytes, static_cast<size_t>(5 * mebibyte));
     EXPECT_GE(simt_device_bytes(), static_cast<size_t>(8 * mebibyte));
     c.close();
     EXPECT_EQ(c.log().find("not given back"), std::string::npos) << c.log();
@@ -40,7 +40,7 @@ TEST_P(DeviceMemory, TrimGivesTheCacheBack)
     EXPECT_EQ(weft_scope_pop(c, mark), WEFT_OK);
     weft_memory_trim(c);
     EXPECT_EQ(weft_synchronise(c), WEFT_OK);
-    EXPECT_EQ(weft_memory(c).cached_bytes, 0u);
+    EXPECT_EQ(memory_of(c).cached_bytes, 0u);
     EXPECT_LT(simt_device_bytes(), static_cast<size_t>(mebibyte));
 }
 

@@ -38,7 +38,7 @@ weft_status twice(weft_ctx *, weft_tensor *const *, int, weft_tensor *, weft_ten
 
 weft_custom_op asking_op(cudaError_t *answer)
 {
-    weft_custom_op op = {};
+    weft_custom_op op = WEFT_CUSTOM_OP_DEFAULTS;
     op.name = "ask_stream";
     op.forward = never_on_host;
     op.devices[0] = {"cuda", ask_stream};
@@ -55,10 +55,17 @@ const weft_profile_op *find(const std::vector<weft_profile_op> &rows, const std:
     return nullptr;
 }
 
+weft_profile_total totals_of(weft_profile *p)
+{
+    weft_profile_total total = {};
+    EXPECT_EQ(weft_profile_totals(p, &total, sizeof total), WEFT_OK);
+    return total;
+}
+
 std::vector<weft_profile_op> rows_of(weft_profile *p)
 {
     std::vector<weft_profile_op> rows(64);
-    rows.resize(static_cast<size_t>(weft_profile_ops(p, rows.data(), 64)));
+    rows.resize(static_cast<size_t>(weft_profile_ops(p, rows.data(), 64, sizeof(weft_profile_op))));
     return rows;
 }
 
@@ -77,7 +84,7 @@ TEST_P(Profile, CountsMoreLaunchesThanItHasMarksFor)
     weft_profile *p = nullptr;
     ASSERT_EQ(weft_profile_begin(c, &p), WEFT_OK) << c.message();
     launch(c, 700);
-    EXPECT_EQ(weft_profile_totals(p).launches, 701); /* in the middle: with what the device has not done yet */
+    EXPECT_EQ(totals_of(p).launches, 701); /* in the middle: with what the device has not done yet */
     EXPECT_EQ(find(rows_of(p), "tanh", false)->calls, 700);
     launch(c, 600);
     weft_profile_end(p);
@@ -85,7 +92,7 @@ TEST_P(Profile, CountsMoreLaunchesThanItHasMarksFor)
     const std::vector<weft_profile_op> rows = rows_of(p);
     ASSERT_NE(row = find(rows, "tanh", false), nullptr);
     EXPECT_EQ(row->calls, 1300);
-    const weft_profile_total total = weft_profile_totals(p);
+    const weft_profile_total total = totals_of(p);
     EXPECT_GT(row->seconds, 0);
     EXPECT_GE(row->seconds, row->longest);
     EXPECT_LE(total.in_kernels, total.wall);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "fuzz.h"
+#include "harness/structs.h"
 
 enum { MOST = 4 };
 
@@ -147,8 +148,9 @@ static void optimiser(fuzz *f)
         return;
     }
     int n = operands(f, params);
-    const weft_adam_options adam = {.lr = fuzz_real(f), .weight_decay = 0.1, .allow_missing = fuzz_chance(f, 2)};
-    const weft_sgd_options sgd = {.lr = 0.1, .momentum = fuzz_real(f), .allow_missing = fuzz_chance(f, 2)};
+    const weft_adam_options adam =
+        INIT_ADAM(.lr = fuzz_real(f), .weight_decay = 0.1, .allow_missing = fuzz_chance(f, 2));
+    const weft_sgd_options sgd = INIT_SGD(.lr = 0.1, .momentum = fuzz_real(f), .allow_missing = fuzz_chance(f, 2));
     if (f->n_optims == FUZZ_OPTIMS)
         return;
     weft_status status = fuzz_chance(f, 2) ? weft_sgd_open(f->ctx, params, n, fuzz_chance(f, 2) ? &sgd : NULL, &o)

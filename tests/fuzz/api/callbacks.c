@@ -1,6 +1,7 @@
 /* callbacks.c - hooks, custom operations and functions under test that do and return odd things. */
 #include <string.h>
 #include "fuzz.h"
+#include "harness/structs.h"
 
 /* What a callback may do beside its work: anything the API promises a status for. False: it has let go of what it was
  * given and returns. */
@@ -154,10 +155,10 @@ static weft_status backward(weft_ctx *ctx, weft_tensor *const *inputs, int n, we
 static void custom(fuzz *f)
 {
     static const weft_custom_op ops[] = {
-        {.name = "odd", .infer = infer, .forward = forward, .backward = backward},
-        {.name = "plain", .forward = forward, .backward = backward},
-        {.name = "flat", .infer = infer, .forward = forward},
-        {.name = "none"},
+        INIT_CUSTOM_OP(.name = "odd", .infer = infer, .forward = forward, .backward = backward),
+        INIT_CUSTOM_OP(.name = "plain", .forward = forward, .backward = backward),
+        INIT_CUSTOM_OP(.name = "flat", .infer = infer, .forward = forward),
+        INIT_CUSTOM_OP(.name = "none"),
         {.struct_size = 12, .name = "short", .forward = forward},
     };
     weft_tensor *in[18];

@@ -33,19 +33,19 @@ static void null_arguments(fuzz *f)
     int n;
     switch (fuzz_below(f, 22)) {
     case 0:
-        REFUSED(weft_lockstep(c, NULL, NULL, NULL, step_of_nothing, NULL, &report));
+        REFUSED(weft_lockstep(c, NULL, NULL, NULL, step_of_nothing, NULL, &report, sizeof report));
         break;
     case 1:
-        REFUSED(weft_lockstep(c, NULL, f->other, NULL, NULL, NULL, &report));
+        REFUSED(weft_lockstep(c, NULL, f->other, NULL, NULL, NULL, &report, sizeof report));
         break;
     case 2:
-        REFUSED(weft_lockstep(c, NULL, f->other, NULL, step_of_nothing, NULL, NULL));
+        REFUSED(weft_lockstep(c, NULL, f->other, NULL, step_of_nothing, NULL, NULL, 0));
         break;
     case 3:
-        REFUSED(weft_replay(c, NULL, &difference));
+        REFUSED(weft_replay(c, NULL, &difference, sizeof difference));
         break;
     case 4:
-        REFUSED(weft_replay(c, "/nowhere/at/all.npz", &difference));
+        REFUSED(weft_replay(c, "/nowhere/at/all.npz", &difference, sizeof difference));
         break;
     case 5:
         REFUSED(weft_compare_ops(c, NULL, NULL, NULL, NULL, &many));

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "fuzz.h"
+#include "harness/structs.h"
 
 enum { STEPS = 80, BUDGET = 32 << 20 };
 
@@ -48,7 +49,7 @@ static void recover(fuzz *f)
     int mark = weft_scope_push(f->ctx);
     double value = weft_item(f->ctx, weft_sum(weft_full(f->ctx, WEFT_F32, WEFT_DIMS(5), 2), WEFT_ALL, false));
     weft_status status = mark < 0 ? WEFT_E_NOMEM : weft_scope_pop(f->ctx, mark);
-    if (status == WEFT_E_NOMEM && weft_memory(f->ctx).live_bytes > BUDGET / 2)
+    if (status == WEFT_E_NOMEM && memory_of(f->ctx).live_bytes > BUDGET / 2)
         weft_ctx_clear(f->ctx); /* the program itself has filled its budget */
     else if (status != WEFT_OK || value != 10)
         fuzz_broken(f, "after weft_ctx_clear 5 times 2 is %g, %s: %s", value, weft_status_name(status),
@@ -108,7 +109,7 @@ static void close_all(fuzz *f)
         weft_optim_close(f->optims[--f->n_optims]);
     fuzz_drop_all(f);
     weft_ctx_clear(f->ctx);
-    weft_memory_info m = weft_memory(f->ctx);
+    weft_memory_info m = memory_of(f->ctx);
     if (weft_leaks(f->ctx, NULL, NULL) != 0)
         fuzz_broken(f, "%lld tensors are still kept", (long long)weft_leaks(f->ctx, NULL, NULL));
     if (!f->to_root && (m.live_tensors != 0 || m.live_nodes != 0 || m.live_bytes != 0)) {
