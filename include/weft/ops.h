@@ -349,6 +349,9 @@ WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim);
 /* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
 
+/* y[i] = x[0] + ... + x[i] along dim; bool and integers add up in i64. */
+WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
+
 /* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0: a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
 
@@ -526,6 +529,7 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, w
 #define weft_softmax(...) (WEFT_HERE("softmax"), weft_softmax(__VA_ARGS__))
 #define weft_log_softmax(...) (WEFT_HERE("log_softmax"), weft_log_softmax(__VA_ARGS__))
 #define weft_cross_entropy_with(...) (WEFT_HERE("cross_entropy_with"), weft_cross_entropy_with(__VA_ARGS__))
+#define weft_cumsum(...) (WEFT_HERE("cumsum"), weft_cumsum(__VA_ARGS__))
 #define weft_attention(...) (WEFT_HERE("attention"), weft_attention(__VA_ARGS__))
 #define weft_layer_norm(...) (WEFT_HERE("layer_norm"), weft_layer_norm(__VA_ARGS__))
 #define weft_rms_norm(...) (WEFT_HERE("rms_norm"), weft_rms_norm(__VA_ARGS__))

@@ -29,6 +29,11 @@ typedef struct weft__reduce_attrs {
     int64_t keepdim;
 } weft__reduce_attrs;
 
+typedef struct weft__scan_attrs {
+    int64_t dim;
+    int64_t reverse; /* from each element on, not up to it */
+} weft__scan_attrs;
+
 typedef struct weft__cast_attrs {
     int64_t dtype; /* weft_dtype */
 } weft__cast_attrs;
@@ -201,6 +206,7 @@ typedef struct weft__adam_attrs {
     WHOLE(along, 1, 0)                                                                                                 \
     WHOLE(shape, 8, 0)                                                                                                 \
     WHOLE(transpose, 2, 0)                                                                                             \
+    WHOLE(scan, 2, 0)                                                                                                  \
     WHOLE(squeeze, 2, 0)                                                                                               \
     WHOLE(slice, 4, 0)                                                                                                 \
     WHOLE(select, 2, 0)                                                                                                \
@@ -305,6 +311,7 @@ WEFT__ATTRS_STRUCTS(WHOLE, MIXED)
  * CONCAT                n inputs any, any dtype      out y            along
  * PAD                   in x any, any dtype          out y            pad
  * FLIP                  in x any, any dtype          out y            flip
+ * CUMSUM                in x                         out y            scan;   integers add up to i64
  * GATHER                in x, index  (any dtype x)   out y (index's shape)   along
  * SCATTER_ADD           in x, index, src (f32 f64 i64)   out y (x's shape)   along
  * INDEX_SELECT          in x, index [n] (any dtype x)    out y        along

@@ -88,51 +88,34 @@ static const struct parts {
 
 typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY } domain;
 
-/* Rows with a signature of their own that take every dtype, since they promote or only compare. */
-static bool takes_all(int op)
-{
-    switch (op) {
-    case WEFT_OP_SOFTMAX:
-    case WEFT_OP_LOG_SOFTMAX:
-    case WEFT_OP_VAR_MEAN:
-    case WEFT_OP_TOPK:
-    case WEFT_OP_MAX_WITH_INDEX:
-    case WEFT_OP_MIN_WITH_INDEX:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. The families promote; rows
- * with a signature of their own take what their record says, unless they take all. */
+/* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. What promotes to floats or
+ * numbers takes all; what joins its operands as they are, or changes one in place, adds up no truth values. */
 static domain domain_of(int op)
 {
     if (weft__ops[op].family == WEFT__COMPOSITE)
         return parts_of[op].floats ? FLOATS_ONLY : ALL_DTYPES;
-    if (weft__ops[op].family != WEFT__CUSTOM || takes_all(op))
+    const weft__op_def *def = weft__defs[op];
+    if (weft__ops[op].family != WEFT__CUSTOM || def->promotion == WEFT__JOIN_FLOATS)
         return ALL_DTYPES;
-    const unsigned kind = weft__defs[op]->in[0] & WEFT__KIND_MASK;
+    const unsigned kind = def->in[0] & WEFT__KIND_MASK;
     if (kind == WEFT__FLOATS || op == WEFT_OP_DIV_)
         return FLOATS_ONLY;
-    return kind == WEFT__NUMBERS ? NOT_BOOL : ALL_DTYPES;
+    const bool adds_as_given = def->promotion == WEFT__JOIN || def->effect == WEFT__IN_PLACE;
+    return kind == WEFT__NUMBERS && adds_as_given ? NOT_BOOL : ALL_DTYPES;
 }
 
 /* What the kernel of a row gets where the operation is called with dtype. */
 static weft_dtype as_alone(int op, weft_dtype dtype)
 {
-    const weft__op_info *info = &weft__ops[op];
-    const bool computes = info->family == WEFT__UNARY || info->family == WEFT__UNARY_P || info->family == WEFT__BINARY,
-               in_floats = op == WEFT_OP_SOFTMAX || op == WEFT_OP_LOG_SOFTMAX || op == WEFT_OP_VAR_MEAN ||
-                           ((computes || info->family == WEFT__REDUCE) && info->cls == WEFT__FLT);
-    if (in_floats && !weft_dtype_is_float(dtype))
+    const weft__promotion promotion = weft__defs[op]->promotion;
+    if (promotion == WEFT__JOIN_FLOATS && !weft_dtype_is_float(dtype))
         return WEFT_F32;
     if (dtype != WEFT_BOOL)
         return dtype;
     if (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER || op == WEFT_OP_TOPK || op == WEFT_OP_MAX_WITH_INDEX ||
         op == WEFT_OP_MIN_WITH_INDEX)
         return WEFT_U8;
-    return computes ? WEFT_I64 : WEFT_BOOL;
+    return promotion == WEFT__JOIN_NUMBERS ? WEFT_I64 : WEFT_BOOL;
 }
 
 static weft_dtype part_gets(const part *p, weft_dtype dtype)

@@ -1,15 +1,11 @@
 /* golden.c - reads tests/golden/(name).gold. Memory stays for the life of the process. */
 #include "golden.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const files[] = {"unary",   "unary_p", "predicate", "binary", "compare", "where",   "reduce",
-                                    "product", "shape",   "index",     "cast",   "inplace", "softmax", "attention",
-                                    "loss",    "norm",    "conv",      "pool",   "optim",   "several"};
-enum { N_FILES = sizeof files / sizeof files[0] };
 
 static gold_record *first, **last = &first;
 static char error[512];
@@ -291,21 +287,34 @@ static bool read_file(const char *path)
     return !r.failed;
 }
 
+static int is_gold(const struct dirent *entry)
+{
+    const size_t length = strlen(entry->d_name);
+    return length > 5 && strcmp(entry->d_name + length - 5, ".gold") == 0;
+}
+
+/* Every file of the folder, in the order of their names. */
 static void load(void)
 {
     loaded = true;
     const char *dir = getenv("WEFT_GOLDEN_DIR");
-    for (int k = 0; k < N_FILES; k++) {
-        char path[1200];
-        if (dir)
-            snprintf(path, sizeof path, "%s/%s.gold", dir, files[k]);
-        else
-            snprintf(path, sizeof path, "%s/tests/golden/%s.gold", gold_source_dir(), files[k]);
-        if (!read_file(path)) {
-            first = NULL;
-            return;
-        }
+    char folder[1100];
+    snprintf(folder, sizeof folder, dir ? "%s" : "%s/tests/golden", dir ? dir : gold_source_dir());
+    struct dirent **entries = NULL;
+    const int n = scandir(folder, &entries, is_gold, alphasort);
+    if (n < 1)
+        snprintf(error, sizeof error, "%.400s: no golden files: %.80s", folder,
+                 n < 0 ? strerror(errno) : "the folder has none");
+    bool fine = n > 0;
+    for (int k = 0; k < n; k++) {
+        char path[1400];
+        snprintf(path, sizeof path, "%s/%s", folder, entries[k]->d_name);
+        fine = fine && read_file(path);
+        free(entries[k]);
     }
+    free(entries);
+    if (!fine)
+        first = NULL;
 }
 
 const char *gold_error(void)
