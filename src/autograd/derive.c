@@ -5,7 +5,7 @@
  * and only what they return is rounded: as in the fused kernels. Every rule is called here, so that none has to think
  * of it. */
 #include "core/op_def.h"
-#include "vjp.h"
+#include "ops/vjp.h"
 
 /* Where a kernel serves the first order, it does that in one step. */
 static bool takes_steps(const weft__vjp *v, const weft__op_def *def)

@@ -10,7 +10,7 @@
 #ifndef WEFT_AUTOGRAD_SUM_H
 #define WEFT_AUTOGRAD_SUM_H
 
-#include "vjp.h"
+#include "ops/vjp.h"
 
 /* Begins the gathering for t, which the calls below are given again. walk: the pass. */
 static inline void weft__sum_begin(weft__sum *s, const weft_tensor *t, const void *walk)

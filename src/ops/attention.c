@@ -107,3 +107,99 @@ weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, doub
     weft__attrs attrs = {.attention = {.causal = causal, .scale = scale}};
     return weft__apply(WEFT_OP_ATTENTION, in, 3, &attrs);
 }
+
+/* ---- Derivatives ---- */
+
+/* [T, S]: whether query t sees key s. The last query sees all. */
+static weft_tensor *seen_keys(weft__vjp *v)
+{
+    const int n = v->in[0]->a.ndim;
+    const int64_t queries = v->in[0]->a.shape[n - 2], keys = v->in[1]->a.shape[n - 2];
+    const double first = (double)(keys - queries);
+    weft_tensor *last_seen = weft_arange(v->ctx, WEFT_I64, first, first + (double)queries, 1);
+    return weft_ge(weft_unsqueeze(last_seen, 1), weft_arange(v->ctx, WEFT_I64, 0, (double)keys, 1));
+}
+
+/* What a mask hides must not come through, and 0 times NaN would. Where operands of a causal attention hold NaN or
+ * infinities, those count as 0 in the composition, and rows of the gradients that they do reach are made NaN at its
+ * end. */
+typedef struct trouble {
+    weft_tensor *seen;
+    weft_tensor *of_scores,
+        *of_slopes; /* [.., T, 1]: queries that it reaches by p, and by dS too; NULL: there is none */
+} trouble;
+
+static weft_tensor *rows_in_trouble(weft_tensor *x)
+{
+    return weft_any(weft_logical_not(weft_isfinite(x)), WEFT_AXES(-1), true);
+}
+
+/* [.., T, 1]: queries that see one of these rows [.., S, 1] */
+static weft_tensor *who_sees(const trouble *t, weft_tensor *rows)
+{
+    return weft_any(weft_logical_and(t->seen, weft_transpose(rows, -1, -2)), WEFT_AXES(-1), true);
+}
+
+/* Looks for it in q, k, v and g, and replaces them by what can be computed with. */
+static trouble find_trouble(weft__vjp *v, weft_tensor *seen, weft_tensor *in[4])
+{
+    trouble t = {.seen = seen};
+    int64_t n = 0;
+    for (int k = 0; seen && k < 4; k++)
+        n += in[k] ? weft__count_nonfinite(v->ctx, &in[k]->a) : 0;
+    if (n == 0)
+        return t;
+    weft_tensor *own = weft_logical_or(rows_in_trouble(in[0]), rows_in_trouble(in[3]));
+    own = weft_logical_and(own, weft_any(seen, WEFT_AXES(-1), true)); /* a query that sees no key gives zeros */
+    t.of_scores = weft_logical_or(own, who_sees(&t, rows_in_trouble(in[1])));
+    t.of_slopes = weft_logical_or(t.of_scores, who_sees(&t, rows_in_trouble(in[2])));
+    for (int k = 0; k < 4; k++)
+        in[k] = weft_where(weft_isfinite(in[k]), in[k], weft_zeros_like(in[k]));
+    return t;
+}
+
+/* dx, NaN in rows that trouble reaches: that of queries, or of keys that such queries see. */
+static weft_tensor *with_trouble(const trouble *t, weft_tensor *dx, weft_tensor *queries, bool of_keys)
+{
+    if (!queries || !dx)
+        return dx;
+    weft_tensor *rows = queries;
+    if (of_keys)
+        rows = weft_transpose(weft_any(weft_logical_and(t->seen, queries), WEFT_AXES(-2), true), -1, -2);
+    return weft_where(rows, weft_full_like(dx, (double)NAN), dx);
+}
+
+static void compose_attention(weft__vjp *v)
+{
+    weft_tensor *in[] = {v->in[0], v->in[1], v->in[2], v->g};
+    weft_tensor *seen = v->attrs->attention.causal ? seen_keys(v) : NULL;
+    const trouble t = find_trouble(v, seen, in);
+    weft_tensor *q = in[0], *k = in[1], *value = in[2], *g = in[3];
+    weft_tensor *scores = weft_mul_scalar(weft_matmul(q, weft_transpose(k, -1, -2)), v->attrs->attention.scale);
+    if (scores && seen)
+        scores = weft_where(seen, scores, weft_scalar(v->ctx, (weft_dtype)scores->a.dtype, -(double)INFINITY));
+    weft_tensor *p = weft_softmax(scores, -1);
+    if (weft__wants(v, 2))
+        v->out[2] = with_trouble(&t, weft_matmul(weft_transpose(p, -1, -2), g), t.of_scores, true);
+    if (!weft__wants(v, 0) && !weft__wants(v, 1))
+        return;
+    weft_tensor *dp = weft_matmul(g, weft_transpose(value, -1, -2));
+    weft_tensor *inner = weft_sum(weft_mul(dp, p), WEFT_AXES(-1), true);
+    weft_tensor *ds = weft_mul_scalar(weft_mul(p, weft_sub(dp, inner)), v->attrs->attention.scale);
+    if (weft__wants(v, 0))
+        v->out[0] = with_trouble(&t, weft_matmul(ds, k), t.of_slopes, false);
+    if (weft__wants(v, 1))
+        v->out[1] = with_trouble(&t, weft_matmul(weft_transpose(ds, -1, -2), q), t.of_slopes, true);
+}
+
+void weft__vjp_attention(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_attention(v);
+        return;
+    }
+    weft_tensor *out[] = {weft__room_for(v, 0), weft__room_for(v, 1), weft__room_for(v, 2)};
+    weft_tensor *in[] = {v->in[0], v->in[1], v->in[2], v->y, v->extra[0], v->g};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_ATTENTION_GRAD, in, 6, out, 3) != WEFT_OK)
+        weft__drop_all(v);
+}

@@ -1,4 +1,4 @@
-/* composite.c - records of what is made of other operations. */
+/* composite.c - operations written in terms of others: derivatives and devices come with the parts. */
 #include "define.h"
 
 #define NOT_MOVED WORK(weft__terms_one, weft__flops_none, weft__bytes_none)
@@ -119,3 +119,269 @@ WEFT__DEFINE_COMPOSITE(NLL, nll, GRADIENT("-g / rows at the target of each row t
 WEFT__DEFINE_COMPOSITE(CROSS_ENTROPY, cross_entropy,
                        GRADIENT("g (softmax(logits) - [class = target]) / rows; 0 in rows that are ignored"), SUMMED_UP,
                        SAMPLE(call_cross_entropy, RECIPE("xab ka<b", "")))
+
+/* ---- Front ends ---- */
+
+#define ENTER(OP, tensors, n)                                                                                          \
+    weft_ctx *ctx = weft__enter(WEFT_OP_##OP, tensors, n, 0);                                                          \
+    if (!ctx)                                                                                                          \
+        return NULL;                                                                                                   \
+    if (!weft__localise(ctx, tensors, n))                                                                              \
+    return weft__leave_with(ctx, NULL)
+
+weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim)
+{
+    ENTER(FLATTEN, &x, 1);
+    if (x->a.ndim == 0)
+        return weft__leave_with(ctx, weft_reshape(x, (const int64_t[]){1}, 1));
+    int first = weft__dim(ctx, WEFT_OP_FLATTEN, x, first_dim);
+    int last = first < 0 ? -1 : weft__dim(ctx, WEFT_OP_FLATTEN, x, last_dim);
+    if (first >= 0 && last >= 0 && first > last)
+        last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %lld comes after dim %lld", (long long)first_dim,
+                           (long long)last_dim),
+                -1);
+    if (last < 0)
+        return weft__leave_with(ctx, NULL);
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim = 0;
+    for (int d = 0; d < x->a.ndim; d++) {
+        if (d > first && d <= last)
+            shape[ndim - 1] *= x->a.shape[d];
+        else
+            shape[ndim++] = x->a.shape[d];
+    }
+    return weft__leave_with(ctx, weft_reshape(x, shape, ndim));
+}
+
+weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim)
+{
+    enum { FEW = 64 };
+    if (!tensors || n < 1)
+        return weft__note_lost("stack", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_STACK, tensors, n, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *few[FEW], **raised = few, *y = NULL;
+    if (n > FEW && !(raised = weft__host_alloc(ctx, sizeof *raised * (size_t)n))) {
+        weft__fail(ctx, WEFT_OP_STACK, WEFT_E_NOMEM, "out of memory for %d operands", n);
+        return weft__leave_with(ctx, NULL);
+    }
+    bool fine = true;
+    for (int k = 0; fine && k < n; k++) {
+        raised[k] = tensors[k];
+        fine = weft__localise(ctx, &raised[k], 1);
+        if (fine && !weft__same_shape(&tensors[k]->a, &tensors[0]->a)) {
+            weft__fail(ctx, WEFT_OP_STACK, WEFT_E_SHAPE, "operand %d is %s, operand 0 is %s; shapes must be equal", k,
+                       weft__describe(tensors[k]).s, weft__describe(tensors[0]).s);
+            fine = false;
+        }
+        fine = fine && (raised[k] = weft_unsqueeze(raised[k], dim));
+    }
+    if (fine)
+        y = weft_concat(raised, n, dim < 0 ? dim + raised[0]->a.ndim : dim);
+    if (raised != few)
+        weft__host_free(ctx, raised, sizeof *raised * (size_t)n);
+    return weft__leave_with(ctx, y);
+}
+
+static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes, int n)
+{
+    int64_t total = 0;
+    for (int k = 0; k < n; k++) {
+        if (sizes[k] < 0 || __builtin_add_overflow(total, sizes[k], &total)) {
+            weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_INVALID, "size %d is %lld", k, (long long)sizes[k]);
+            return false;
+        }
+    }
+    if (total != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_SHAPE, "the %d sizes add up to %lld, but dim %d of %s has %lld", n,
+                   (long long)total, d, weft__describe(x).s, (long long)x->a.shape[d]);
+    return total == x->a.shape[d];
+}
+
+weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_SPLIT, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = -1;
+    if (!sizes || !out || n < 1)
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_NULL_ARGUMENT, "needs sizes and out for at least one part");
+    else
+        d = weft__dim(ctx, WEFT_OP_SPLIT, x, dim);
+    if (d >= 0 && sizes_fit(ctx, x, d, sizes, n)) {
+        int64_t at = 0;
+        for (int k = 0; k < n && ctx->status == WEFT_OK; at += sizes[k++])
+            out[k] = weft_slice(x, d, at, at + sizes[k], 1);
+        for (int k = 0; ctx->status != WEFT_OK && k < n; k++)
+            out[k] = NULL;
+    }
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
+weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_UNBIND, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = weft__dim(ctx, WEFT_OP_UNBIND, x, dim);
+    if (d >= 0 && n != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_SHAPE, "n is %d, but dim %d of %s has %lld slices; out has room for n",
+                   n, d, weft__describe(x).s, (long long)x->a.shape[d]);
+    else if (d >= 0 && !out && n > 0)
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_NULL_ARGUMENT, "out is NULL; it needs room for %d tensors", n);
+    for (int k = 0; k < n && ctx->status == WEFT_OK; k++)
+        out[k] = weft_select(x, d, k);
+    for (int k = 0; ctx->status != WEFT_OK && out && k < n; k++)
+        out[k] = NULL;
+    weft_status status = ctx->status;
+    weft__leave(ctx);
+    return status;
+}
+
+weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
+{
+    ENTER(VAR, &x, 1);
+    if (!weft_dtype_is_float((weft_dtype)x->a.dtype))
+        x = weft__cast(x, WEFT_F32);
+    int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, ndim) : -1;
+    if (mask < 0)
+        return weft__leave_with(ctx, NULL);
+    int64_t n = 1;
+    for (int d = 0; d < x->a.ndim; d++)
+        n *= mask >> d & 1 ? x->a.shape[d] : 1;
+    weft_dtype dtype = (weft_dtype)x->a.dtype;
+    x = weft__widened(x);
+    weft_tensor *centred = weft_sub(x, weft_mean(x, dims, ndim, true));
+    weft_tensor *sum = weft_sum(weft_square(centred), dims, ndim, keepdim);
+    double divisor = (double)n - correction;
+    return weft__leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
+}
+
+/* ---- Losses ---- */
+
+/* Operands of a loss broadcast to one of them, not to more elements than either has: [8, 1] and [8] would make 64
+ * pairs. */
+static bool losses_pair(weft_ctx *ctx, int op, weft_tensor *const *in)
+{
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    if (!weft__broadcast(&in[0]->a, &in[1]->a, shape, &ndim)) {
+        weft__fail(ctx, op, WEFT_E_SHAPE, "prediction %s and target %s do not broadcast; they usually have one shape",
+                   weft__describe(in[0]).s, weft__describe(in[1]).s);
+        return false;
+    }
+    int64_t count = weft__count_of(shape, ndim);
+    if (count >= 0 && (count <= in[0]->a.count || count <= in[1]->a.count))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "prediction %s and target %s would broadcast to %s, pairs that neither has; give both one shape with "
+               "weft_reshape, weft_squeeze or weft_unsqueeze, or weft_expand one of them if all pairs are meant",
+               weft__describe(in[0]).s, weft__describe(in[1]).s, weft__shape_text(shape, ndim).s);
+    return false;
+}
+
+/* Checks prediction and target, and widens both; *dtype is the result's. */
+static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
+{
+    if (!losses_pair(ctx, op, in))
+        return false;
+    *dtype = weft_promote((weft_dtype)in[0]->a.dtype, (weft_dtype)in[1]->a.dtype);
+    if (!weft__need_float(ctx, op, "the prediction", in[0]))
+        return false;
+    in[0] = weft__widened(in[0]);
+    in[1] = weft__widened(in[1]);
+    return in[0] && in[1];
+}
+
+weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER(MSE, in, 2);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_MSE, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    return weft__leave_with(ctx,
+                            weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
+}
+
+weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER(HUBER, in, 2);
+    if (!(delta > 0))
+        return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
+               weft__leave_with(ctx, NULL);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    /* With c = d limited to [-delta, delta], all branches are c (d - c/2): smooth where d is 0, as |d| is not. */
+    weft_tensor *difference = weft_sub(in[0], in[1]);
+    weft_tensor *limited = weft_clamp(difference, -delta, delta);
+    weft_tensor *loss = weft_mul(limited, weft_sub(difference, weft_mul_scalar(limited, 0.5)));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+}
+
+weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER(BCE_WITH_LOGITS, in, 2);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their
+     * slopes, s(x) and t, cancel where the prediction is right. */
+    weft_tensor *x = in[0], *zero = weft_scalar(ctx, (weft_dtype)x->a.dtype, 0), *positive = weft_gt(x, zero);
+    weft_tensor *t =
+        weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft__cast(in[1], (weft_dtype)x->a.dtype);
+    weft_tensor *curve = weft_softplus(weft_where(positive, weft_neg(x), x)), *minus = weft_neg(t);
+    weft_tensor *loss = weft_add(curve, weft_mul(weft_where(positive, weft_add_scalar(minus, 1), minus), x));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+}
+
+static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
+{
+    if (!weft__need_float(ctx, op, "operand 0", rows) || !weft__need_index(ctx, op, "the target", target) ||
+        !weft__need_rank(ctx, op, "operand 0", rows, 1, WEFT__MAX_DIMS))
+        return false;
+    weft__array lead = rows->a;
+    lead.ndim--;
+    if (weft__same_shape(&lead, &target->a))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "%s needs a target of shape %s (one class for each row; the last dim holds the classes), not %s",
+               weft__describe(rows).s, weft__shape_text(lead.shape, lead.ndim).s, weft__describe(target).s);
+    return false;
+}
+
+weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
+{
+    enum { IGNORED = -100 };
+    weft_tensor *in[] = {log_probs, target};
+    ENTER(NLL, in, 2);
+    if (!classes_fit(ctx, WEFT_OP_NLL, in[0], in[1]))
+        return weft__leave_with(ctx, NULL);
+    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
+    in[0] = weft__widened(in[0]);
+    if (!in[0])
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
+    weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
+    weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_AXES(-1));
+    weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
+    weft_tensor *n = weft__cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
+    return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
+}
+
+weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER(CROSS_ENTROPY, in, 2);
+    return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_REDUCTION_MEAN));
+}

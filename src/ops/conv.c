@@ -264,3 +264,60 @@ weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *k
     }
     return weft__leave_with(ctx, y);
 }
+
+/* ---- Derivatives ---- */
+
+static weft_conv2d_params conv_params(const weft__vjp *v)
+{
+    const weft__conv_attrs *a = &v->attrs->conv;
+    return (weft_conv2d_params){.struct_size = sizeof(weft_conv2d_params),
+                                .stride = {a->stride[0], a->stride[1]},
+                                .padding = {a->padding[0], a->padding[1]},
+                                .dilation = {a->dilation[0], a->dilation[1]},
+                                .groups = a->groups};
+}
+
+/* The transpose of a convolution that saw an image of x's size: output_padding restores rows that the stride skipped.
+ * */
+static weft_tensor *back_to_image(const weft__vjp *v, weft_tensor *g, weft_tensor *w, const weft__array *x)
+{
+    weft_conv2d_params p = conv_params(v);
+    for (int d = 0; d < 2; d++)
+        p.output_padding[d] = x->shape[2 + d] - ((g->a.shape[2 + d] - 1) * p.stride[d] - 2 * p.padding[d] +
+                                                 p.dilation[d] * (w->a.shape[2 + d] - 1) + 1);
+    return weft_conv2d_transpose(g, w, NULL, &p);
+}
+
+void weft__vjp_conv2d(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *w = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = back_to_image(v, v->g, w, &x->a);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d_weight(x, v->g, w->a.shape + 2, &p);
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+}
+
+void weft__vjp_conv2d_transpose(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *w = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = weft_conv2d(v->g, w, NULL, &p);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d_weight(v->g, x, w->a.shape + 2, &p);
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+}
+
+void weft__vjp_conv2d_weight(weft__vjp *v)
+{
+    weft_conv2d_params p = conv_params(v);
+    weft_tensor *x = v->in[0], *g = v->in[1];
+    if (weft__wants(v, 0))
+        v->out[0] = back_to_image(v, g, v->g, &x->a);
+    if (weft__wants(v, 1))
+        v->out[1] = weft_conv2d(x, v->g, NULL, &p);
+}

@@ -30,7 +30,7 @@
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H
 
-#include "autograd/vjp.h" /* first: what the library calls leaves no place in a source */
+#include "vjp.h" /* first: what the library calls leaves no place in a source */
 #include "core/infer.h"
 #include "work.h"
 #include <weft/sample.h>

@@ -45,3 +45,21 @@ weft_tensor *weft_dropout(weft_tensor *x, double p, bool training)
     }
     return weft__leave_with(ctx, y);
 }
+
+/* ---- Derivatives ---- */
+
+void weft__vjp_dropout(weft__vjp *v)
+{
+    weft_tensor *mask = v->extra[0];
+    const double p = v->attrs->chance.p;
+    if (v->create_graph) {
+        const double scale = p < 1 ? 1 / (1 - p) : 0;
+        v->out[0] = weft_where(mask, weft_mul_scalar(v->g, scale), weft_zeros_like(v->g));
+        return;
+    }
+    const weft__attrs attrs = {WEFT__COUNTS(dropout_grad), .dropout_grad = {.p = p}};
+    weft_tensor *dx = weft__room_for(v, 0);
+    if (dx && weft__run_kernel(v->ctx, WEFT_OP_DROPOUT_GRAD, (const weft__array *[]){&v->g->a, &mask->a}, 2,
+                               (weft__array *[]){&dx->a}, 1, &attrs) != WEFT_OK)
+        weft__drop_all(v);
+}

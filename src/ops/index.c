@@ -172,3 +172,42 @@ weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index)
     weft_tensor *in[] = {weight, index};
     return weft__apply(WEFT_OP_EMBEDDING, in, 2, NULL);
 }
+
+/* ---- Derivatives ---- */
+
+static weft_tensor *zeros_for(const weft__vjp *v, int k)
+{
+    const weft__array *a = &v->in[k]->a;
+    return weft_zeros(v->ctx, (weft_dtype)v->g->a.dtype, a->shape, a->ndim);
+}
+
+void weft__vjp_gather(weft__vjp *v)
+{
+    v->out[0] = weft_scatter_add(zeros_for(v, 0), v->in[1], v->g, (int)v->attrs->along.dim);
+}
+
+void weft__vjp_scatter_add(weft__vjp *v)
+{
+    v->out[0] = v->g;
+    if (weft__wants(v, 2))
+        v->out[2] = weft_gather(v->g, v->in[1], (int)v->attrs->along.dim);
+}
+
+void weft__vjp_index_select(weft__vjp *v)
+{
+    v->out[0] = weft_index_add(zeros_for(v, 0), v->in[1], v->g, (int)v->attrs->along.dim);
+}
+
+void weft__vjp_index_add(weft__vjp *v)
+{
+    v->out[0] = v->g;
+    if (weft__wants(v, 2))
+        v->out[2] = weft_index_select(v->g, v->in[1], (int)v->attrs->along.dim);
+}
+
+void weft__vjp_embedding(weft__vjp *v)
+{
+    weft_tensor *index = weft_reshape(v->in[1], (const int64_t[]){v->in[1]->a.count}, 1);
+    weft_tensor *rows = weft_reshape(v->g, (const int64_t[]){v->in[1]->a.count, v->in[0]->a.shape[1]}, 2);
+    v->out[0] = weft_index_add(zeros_for(v, 0), index, rows, 0);
+}

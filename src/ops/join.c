@@ -130,3 +130,37 @@ weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim)
         y = weft__complete(ctx, WEFT_OP_FLIP, &x, 1, &attrs, out) ? out[0] : NULL;
     return weft__leave_with(ctx, y);
 }
+
+/* ---- Derivatives ---- */
+
+void weft__vjp_concat(weft__vjp *v)
+{
+    int d = (int)v->attrs->along.dim;
+    int64_t at = 0;
+    for (int k = 0; k < v->node->n_in; k++) {
+        int64_t n = v->in[k]->a.shape[d];
+        if (weft__wants(v, k))
+            v->out[k] = weft_slice(v->g, d, at, at + n, 1);
+        at += n;
+    }
+}
+
+void weft__vjp_pad(weft__vjp *v)
+{
+    const weft__pad_attrs *a = &v->attrs->pad;
+    weft_tensor *g = v->g;
+    for (int d = 0; d < v->in[0]->a.ndim; d++)
+        if (a->before[d] || a->after[d])
+            g = weft_slice(g, d, a->before[d], a->before[d] + v->in[0]->a.shape[d], 1);
+    v->out[0] = g;
+}
+
+void weft__vjp_flip(weft__vjp *v)
+{
+    int64_t dims[WEFT__MAX_DIMS];
+    int n = 0;
+    for (int d = 0; d < v->in[0]->a.ndim; d++)
+        if (v->attrs->flip.dims >> d & 1)
+            dims[n++] = d;
+    v->out[0] = n ? weft_flip(v->g, dims, n) : v->g;
+}

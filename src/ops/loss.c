@@ -56,3 +56,35 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
         .cross_entropy = {.reduction = reduction, .ignore_index = ignore_index, .label_smoothing = label_smoothing}};
     return weft__apply(WEFT_OP_CROSS_ENTROPY_WITH, in, 2, &attrs);
 }
+
+/* ---- Derivatives ---- */
+
+/* Rows that do not count are put away before anything is made of them: 0 times their NaN would be NaN. */
+static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *target)
+{
+    weft_dtype dtype = (weft_dtype)v->g->a.dtype;
+    double smoothing = v->attrs->cross_entropy.label_smoothing, classes = (double)x->a.shape[x->a.ndim - 1];
+    weft_tensor *zero = weft__constant(v, 0);
+    weft_tensor *counts = weft_ne(target, weft_full_like(target, (double)v->attrs->cross_entropy.ignore_index));
+    weft_tensor *chosen = weft_unsqueeze(weft_where(counts, target, weft_zeros_like(target)), -1);
+    weft_tensor *ones = weft_cast(weft_full_like(chosen, 1), dtype);
+    weft_tensor *q = weft_scatter_add(weft_full_like(weft_detach(x), smoothing / classes), chosen,
+                                      weft_mul_scalar(ones, 1 - smoothing), -1);
+    weft_tensor *weight = weft_where(counts, v->g, zero);
+    if (v->attrs->cross_entropy.reduction == WEFT_REDUCTION_MEAN)
+        weight = weft_div(weight, weft_clamp(weft_sum(weft_cast(counts, dtype), WEFT_ALL, false), 1, 9e15));
+    x = weft_where(weft_unsqueeze(counts, -1), x, zero);
+    v->out[0] = weft_mul(weft_sub(weft_softmax(x, -1), q), weft_unsqueeze(weight, -1));
+}
+
+void weft__vjp_cross_entropy_with(weft__vjp *v)
+{
+    weft_tensor *x = v->in[0], *target = v->in[1];
+    if (!v->create_graph) {
+        weft_tensor *dx = weft__room_for(v, 0), *in[] = {x, target, v->extra[0], v->g};
+        if (dx && weft__run_fused(v, WEFT_OP_CROSS_ENTROPY_GRAD, in, 4, &dx, 1) != WEFT_OK)
+            weft__drop_all(v);
+        return;
+    }
+    compose_cross_entropy(v, x, target);
+}

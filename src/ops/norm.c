@@ -221,3 +221,81 @@ weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
         y = p.training ? apply_batch(ctx, in, p.momentum, p.eps) : apply_running(ctx, in, p.eps);
     return weft__leave_with(ctx, y);
 }
+
+/* ---- Derivatives ---- */
+
+typedef struct norm_shape {
+    int64_t mean_dims[WEFT__MAX_DIMS], sum_dims[WEFT__MAX_DIMS];
+    int n_mean; /* dims that are normalised together */
+    int n_sum;  /* dims that share w and b */
+    bool centred;
+} norm_shape;
+
+static void compose_norm(weft__vjp *v, weft_tensor *x, weft_tensor *g, weft_tensor *w, const norm_shape *s, double eps)
+{
+    weft_tensor *c = s->centred ? weft_sub(x, weft_mean(x, s->mean_dims, s->n_mean, true)) : x;
+    weft_tensor *r = weft_rsqrt(weft_add_scalar(weft_mean(weft_square(c), s->mean_dims, s->n_mean, true), eps));
+    weft_tensor *h = weft_mul(c, r), *u = w ? weft_mul(g, w) : g;
+    weft_tensor *inner = weft_sub(u, weft_mul(h, weft_mean(weft_mul(u, h), s->mean_dims, s->n_mean, true)));
+    if (s->centred)
+        inner = weft_sub(inner, weft_mean(u, s->mean_dims, s->n_mean, true));
+    if (weft__wants(v, 0))
+        v->out[0] = weft_reshape(weft_mul(r, inner), v->in[0]->a.shape, v->in[0]->a.ndim);
+    if (weft__wants(v, 1))
+        v->out[1] =
+            weft_reshape(weft_sum(weft_mul(g, h), s->sum_dims, s->n_sum, false), v->in[1]->a.shape, v->in[1]->a.ndim);
+    if (v->node->n_in > 2 && weft__wants(v, 2))
+        v->out[2] = weft_reshape(weft_sum(g, s->sum_dims, s->n_sum, false), v->in[2]->a.shape, v->in[2]->a.ndim);
+}
+
+static void compose_row_norm(weft__vjp *v, bool centred)
+{
+    int64_t n = v->attrs->norm.size, rows = n ? v->in[0]->a.count / n : 0;
+    const int64_t shape[] = {rows, n};
+    norm_shape s = {.mean_dims = {1}, .n_mean = 1, .sum_dims = {0}, .n_sum = 1, .centred = centred};
+    weft_tensor *w = v->in[1] ? weft_reshape(v->in[1], shape + 1, 1) : NULL;
+    compose_norm(v, weft_reshape(v->in[0], shape, 2), weft_reshape(v->g, shape, 2), w, &s, v->attrs->norm.eps);
+}
+
+void weft__vjp_layer_norm(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_row_norm(v, true);
+        return;
+    }
+    weft_tensor *out[] = {weft__room_for(v, 0), weft__room_for(v, 1), weft__room_for(v, 2)};
+    weft_tensor *in[] = {v->g, v->in[0], v->in[1], v->extra[0], v->extra[1]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_LAYER_NORM_GRAD, in, 5, out, 3) != WEFT_OK)
+        weft__drop_all(v);
+}
+
+void weft__vjp_rms_norm(weft__vjp *v)
+{
+    if (v->create_graph) {
+        compose_row_norm(v, false);
+        return;
+    }
+    weft_tensor *out[] = {weft__room_for(v, 0), weft__room_for(v, 1)};
+    weft_tensor *in[] = {v->g, v->in[0], v->in[1], v->extra[0]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_RMS_NORM_GRAD, in, 4, out, 2) != WEFT_OK)
+        weft__drop_all(v);
+}
+
+void weft__vjp_batch_norm(weft__vjp *v)
+{
+    weft_tensor *x = v->in[0];
+    if (v->create_graph) {
+        norm_shape s = {.centred = true};
+        for (int d = 0; d < x->a.ndim; d++)
+            if (d != 1)
+                s.mean_dims[s.n_mean++] = s.sum_dims[s.n_sum++] = d;
+        const int64_t channel[WEFT__MAX_DIMS] = {1, x->a.shape[1], 1, 1, 1, 1, 1, 1};
+        compose_norm(v, x, v->g, v->in[1] ? weft_reshape(v->in[1], channel, x->a.ndim) : NULL, &s,
+                     v->attrs->batch_norm.eps);
+        return;
+    }
+    weft_tensor *out[] = {weft__room_for(v, 0), weft__room_for(v, 1), weft__room_for(v, 2)};
+    weft_tensor *in[] = {v->g, x, v->in[1], v->extra[0], v->extra[1]};
+    if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_BATCH_NORM_GRAD, in, 5, out, 3) != WEFT_OK)
+        weft__drop_all(v);
+}

@@ -164,3 +164,43 @@ weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_p
     }
     return weft__leave_with(ctx, y);
 }
+
+/* ---- Derivatives ---- */
+
+static weft_pool2d_params pool_params(const weft__vjp *v)
+{
+    const weft__pool_attrs *a = &v->attrs->pool;
+    return (weft_pool2d_params){.struct_size = sizeof(weft_pool2d_params),
+                                .kernel = {a->kernel[0], a->kernel[1]},
+                                .stride = {a->stride[0], a->stride[1]},
+                                .padding = {a->padding[0], a->padding[1]}};
+}
+
+void weft__vjp_max_pool2d(weft__vjp *v)
+{
+    const weft__array *x = &v->in[0]->a, *g = &v->g->a;
+    if (!v->create_graph) {
+        weft_tensor *dx = weft__room_for(v, 0), *in[] = {v->g, v->extra[0]};
+        if (dx && weft__run_fused(v, WEFT_OP_MAX_POOL2D_GRAD, in, 2, &dx, 1) != WEFT_OK)
+            weft__drop_all(v);
+        return;
+    }
+    int64_t planes = x->shape[0] * x->shape[1];
+    const int64_t *pooled = (const int64_t[]){planes, g->shape[2] * g->shape[3]};
+    weft_tensor *zeros =
+        weft_zeros(v->ctx, (weft_dtype)g->dtype, (const int64_t[]){planes, x->shape[2] * x->shape[3]}, 2);
+    weft_tensor *index = weft_reshape(v->extra[0], pooled, 2);
+    v->out[0] = weft_reshape(weft_scatter_add(zeros, index, weft_reshape(v->g, pooled, 2), 1), x->shape, 4);
+}
+
+void weft__vjp_avg_pool2d(weft__vjp *v)
+{
+    weft_pool2d_params p = pool_params(v);
+    v->out[0] = weft_avg_unpool2d(v->g, v->in[0]->a.shape + 2, &p);
+}
+
+void weft__vjp_avg_unpool2d(weft__vjp *v)
+{
+    weft_pool2d_params p = pool_params(v);
+    v->out[0] = weft_avg_pool2d(v->g, &p);
+}

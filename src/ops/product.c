@@ -167,3 +167,84 @@ weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
     weft__attrs attrs = {.linear = {.activation = act}};
     return weft__apply(WEFT_OP_LINEAR_ACT, in, 3, &attrs);
 }
+
+/* ---- Derivatives ---- */
+
+/* [..., n] as [rows, n] */
+static weft_tensor *as_rows(weft_tensor *t)
+{
+    int64_t n = t->a.ndim > 0 ? t->a.shape[t->a.ndim - 1] : 1, rows = 1;
+    for (int d = 0; d + 1 < t->a.ndim; d++)
+        rows *= t->a.shape[d];
+    return weft_reshape(t, (const int64_t[]){rows, n}, 2);
+}
+
+void weft__vjp_matmul(weft__vjp *v)
+{
+    weft_tensor *a = v->in[0], *b = v->in[1], *g = v->g;
+    if (weft__wants(v, 0))
+        v->out[0] = weft_matmul(g, weft_transpose(b, -1, -2));
+    if (!weft__wants(v, 1))
+        return;
+    if (b->a.ndim == 2 && a->a.ndim > 2) /* one large product instead of a batch to be summed */
+        v->out[1] = weft_matmul(weft_transpose(as_rows(a), 0, 1), as_rows(g));
+    else
+        v->out[1] = weft_matmul(weft_transpose(a, -1, -2), g);
+}
+
+/* The derivatives of x w^T + b, from dz, the gradient of that sum. */
+static void derive_linear(weft__vjp *v, weft_tensor *dz)
+{
+    weft_tensor *rows = as_rows(dz);
+    if (weft__wants(v, 0))
+        v->out[0] = weft_reshape(weft_matmul(rows, v->in[1]), v->in[0]->a.shape, v->in[0]->a.ndim);
+    if (weft__wants(v, 1) && !v->create_graph) {
+        weft_tensor *in[] = {rows, as_rows(v->in[0])}, *out[] = {weft__room_for(v, 1), weft__room_for(v, 2)};
+        if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_LINEAR_GRAD, in, 2, out, 2) != WEFT_OK)
+            weft__drop_all(v);
+        return;
+    }
+    if (weft__wants(v, 1))
+        v->out[1] = weft_matmul(weft_transpose(rows, 0, 1), as_rows(v->in[0]));
+    if (weft__wants(v, 2))
+        v->out[2] = weft_sum(rows, WEFT_AXES(0), false);
+}
+
+void weft__vjp_linear(weft__vjp *v)
+{
+    derive_linear(v, v->g);
+}
+
+/* The gradient of the sum, by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the
+ * sum. */
+static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
+{
+    const bool relu = act == WEFT_ACTIVATION_RELU;
+    const weft__array *sum = relu ? NULL : &v->extra[0]->a, *y = relu ? &v->y->a : NULL, *g = &v->g->a;
+    weft_tensor *dz = weft__new(v->ctx, (int)v->node->op, (weft_dtype)g->dtype, g->shape, g->ndim);
+    if (!dz || weft__run_grad(v->ctx, relu ? WEFT_OP_RELU : WEFT_OP_GELU_TANH, (const weft__array *[]){sum, y, g}, 3,
+                              (weft__array *[]){&dz->a}, 1, NULL) != WEFT_OK)
+        return NULL;
+    return dz;
+}
+
+/* The same in public operations. The sum of GELU_TANH is made again, since the one that was kept has no history. */
+static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
+{
+    weft_tensor *x = act == WEFT_ACTIVATION_RELU ? NULL : weft_linear(v->in[0], v->in[1], v->in[2]), *dz = NULL;
+    weft__vjp of_row = *v;
+    of_row.in = &x;
+    of_row.out = &dz;
+    (act == WEFT_ACTIVATION_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
+    return dz;
+}
+
+void weft__vjp_linear_act(weft__vjp *v)
+{
+    const weft_activation act = (weft_activation)v->attrs->linear.activation;
+    weft_tensor *dz = v->g;
+    if (act != WEFT_ACTIVATION_NONE)
+        dz = v->create_graph ? compose_activation(v, act) : through_activation(v, act);
+    if (dz)
+        derive_linear(v, dz);
+}

@@ -1,6 +1,6 @@
 /* several.c - see several.h. */
 #include "several.h"
-#include "autograd/vjp.h"
+#include "vjp.h"
 
 weft_ctx *weft__begin_several(int op, weft_tensor **x, weft_tensor **const *y, int n)
 {

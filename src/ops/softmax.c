@@ -48,3 +48,35 @@ weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim)
     weft__attrs attrs = {.along = {.dim = dim}};
     return weft__apply(WEFT_OP_LOG_SOFTMAX, &x, 1, &attrs);
 }
+
+/* ---- Derivatives ---- */
+
+static void softmax_fused(weft__vjp *v, int op)
+{
+    weft_tensor *dx = weft__room_for(v, 0), *in[] = {v->y, v->g};
+    if (dx && weft__run_fused(v, op, in, 2, &dx, 1) != WEFT_OK)
+        weft__drop_all(v);
+}
+
+void weft__vjp_softmax(weft__vjp *v)
+{
+    if (!v->create_graph) {
+        softmax_fused(v, WEFT_OP_SOFTMAX_GRAD);
+        return;
+    }
+    /* y (g - sum(g y)), taking off all g that of a y above a half, as the kernels do */
+    weft_tensor *most = weft_gt(v->y, weft__constant(v, 0.5));
+    weft_tensor *base = weft_where(most, weft_detach(v->g), weft__constant(v, 0));
+    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_AXES(v->attrs->along.dim), true));
+    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_AXES(v->attrs->along.dim), true)));
+}
+
+void weft__vjp_log_softmax(weft__vjp *v)
+{
+    if (!v->create_graph) {
+        softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
+        return;
+    }
+    weft_tensor *total = weft_sum(v->g, WEFT_AXES(v->attrs->along.dim), true);
+    v->out[0] = weft_sub(v->g, weft_mul(weft_exp(v->y), total));
+}

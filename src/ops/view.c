@@ -434,3 +434,57 @@ weft_tensor *weft_detach(weft_tensor *x)
 {
     return weft__apply(WEFT_OP_DETACH, &x, 1, NULL);
 }
+
+/* ---- Derivatives ---- */
+
+static void restore_shape(weft__vjp *v)
+{
+    v->out[0] = weft_reshape(v->g, v->in[0]->a.shape, v->in[0]->a.ndim);
+}
+
+void weft__vjp_reshape(weft__vjp *v)
+{
+    restore_shape(v);
+}
+
+void weft__vjp_squeeze(weft__vjp *v)
+{
+    restore_shape(v);
+}
+
+void weft__vjp_unsqueeze(weft__vjp *v)
+{
+    restore_shape(v);
+}
+
+void weft__vjp_transpose(weft__vjp *v)
+{
+    v->out[0] = weft_transpose(v->g, (int)v->attrs->transpose.dim0, (int)v->attrs->transpose.dim1);
+}
+
+void weft__vjp_permute(weft__vjp *v)
+{
+    int64_t back[WEFT__MAX_DIMS];
+    int n = v->in[0]->a.ndim;
+    for (int d = 0; d < n; d++)
+        back[v->attrs->shape.sizes[d]] = d;
+    v->out[0] = weft_permute(v->g, back, n);
+}
+
+void weft__vjp_expand(weft__vjp *v)
+{
+    v->out[0] = v->g; /* summed to the operand's shape by the caller */
+}
+
+void weft__vjp_slice(weft__vjp *v)
+{
+    const weft__slice_attrs *a = &v->attrs->slice;
+    v->place = (weft__place){.dim = (int)a->dim, .from = a->start, .step = a->step};
+    v->out[0] = v->g;
+}
+
+void weft__vjp_select(weft__vjp *v)
+{
+    v->place = (weft__place){.dim = (int)v->attrs->select.dim, .from = v->attrs->select.index, .step = 1};
+    v->out[0] = weft_unsqueeze(v->g, v->place.dim);
+}

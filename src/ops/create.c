@@ -2,8 +2,62 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include "core.h"
-#include "number.h"
+#include "core/number.h"
+#include "define.h"
+
+#define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+
+/* ---- Makers ---- */
+
+#define MAKER(ID, name, attributes, effect, numbers)                                                                   \
+    WEFT__DEFINE(ID, name, NO_OPERANDS, ATTRS(attributes), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(effect),          \
+                 NO_DERIVATIVE, MOVES, SAMPLE(call_##name, RECIPE("", numbers)))
+
+/* i: shape; f: value */
+CALL(fill)
+{
+    c->out[0] = weft_full(c->ctx, c->dtype, c->i, c->ni, c->f[0]);
+}
+
+/* f: start, stop, step */
+CALL(arange)
+{
+    c->out[0] = weft_arange(c->ctx, c->dtype, c->f[0], c->f[1], c->f[2]);
+}
+
+/* i: shape; f: lo, hi */
+CALL(rand)
+{
+    c->out[0] = weft_rand(c->ctx, c->dtype, c->i, c->ni, c->f[0], c->f[1]);
+}
+
+/* i: shape; f: mean, deviation */
+CALL(randn)
+{
+    c->out[0] = weft_randn(c->ctx, c->dtype, c->i, c->ni, c->f[0], c->f[1]);
+}
+
+/* i: shape, lo, hi */
+CALL(randint)
+{
+    const int ndim = c->ni - 2;
+    c->out[0] = weft_randint(c->ctx, WEFT_I64, c->i, ndim, c->i[ndim], c->i[ndim + 1]);
+}
+
+/* i: shape; f: p */
+CALL(bernoulli)
+{
+    c->out[0] = weft_bernoulli(c->ctx, WEFT_BOOL, c->i, c->ni, c->f[0]);
+}
+
+MAKER(FILL, fill, fill, PURE, "a b; 0.75")
+MAKER(ARANGE, arange, arange, PURE, "; 0 12 0.5")
+MAKER(RAND, rand, rand, DRAWS, "a b; -1 1")
+MAKER(RANDN, randn, randn, DRAWS, "a b; 0 1")
+MAKER(RANDINT, randint, randint, DRAWS, "a b 0 9")
+MAKER(BERNOULLI, bernoulli, chance, DRAWS, "a b; 0.25")
+
+/* ---- Front ends ---- */
 
 static bool check_shape(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim)
 {

@@ -1,7 +1,53 @@
 /* inplace.c - operations that change their first operand, with the rules that keep gradients true. */
 #include <math.h>
 #include <string.h>
-#include "core.h"
+#include "define.h"
+
+#define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+
+/* ---- In place: the kernel writes to the memory of operand 0 ---- */
+
+#define IN_PLACE_ROW(ID, name)                                                                                         \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
+    }                                                                                                                  \
+    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED), NO_ATTRS, NO_INFER,               \
+                 RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                      \
+                 SAMPLE(call_##name, RECIPE("rab oab", ""), RECIPE("rab o1b", "")))
+
+IN_PLACE_ROW(ADD_, add_)
+IN_PLACE_ROW(SUB_, sub_)
+IN_PLACE_ROW(MUL_, mul_)
+IN_PLACE_ROW(DIV_, div_)
+
+CALL(copy_)
+{
+    c->out[0] = weft_copy_(c->in[0], c->in[1]);
+}
+
+/* f: value */
+CALL(fill_)
+{
+    c->out[0] = weft_fill_(c->in[0], c->f[0]);
+}
+
+/* What operand 0 held is not read. */
+static double overwriting_bytes(const weft__work *w)
+{
+    return weft__bytes_once(
+        &(weft__work){.op = w->op, .n_in = w->n_in - 1, .in = w->in + 1, .n_out = w->n_out, .out = w->out});
+}
+
+#define OVERWRITES WORK(weft__terms_one, weft__flops_each, overwriting_bytes)
+
+WEFT__DEFINE(COPY_, copy_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER,
+             RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES,
+             SAMPLE(call_copy_, RECIPE("rab rab", ""), RECIPE("rab r1b", "")))
+WEFT__DEFINE(FILL_, fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED), ATTRS(fill), NO_INFER, RESULTS(0, ELEMENTWISE),
+             EFFECT(IN_PLACE), NO_DERIVATIVE, OVERWRITES, SAMPLE(call_fill_, RECIPE("rab", "; 0.75")))
+
+/* ---- Front ends ---- */
 
 static bool fits(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
 {

@@ -1,4 +1,4 @@
-/* vjp_elementwise.c - derivatives of the elementwise rows in public operations, for gradients of gradients. The first
+/* elementwise_vjp.c - derivatives of the elementwise rows in public operations, for gradients of gradients. The first
  * order runs the fused formulas of ops.def instead; the two are tested against each other. */
 #include <math.h>
 #include "vjp.h"

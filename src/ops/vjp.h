@@ -1,6 +1,6 @@
 /* vjp.h - vector-Jacobian products: what a derivative rule is given and what it returns. */
-#ifndef WEFT_AUTOGRAD_VJP_H
-#define WEFT_AUTOGRAD_VJP_H
+#ifndef WEFT_OPS_VJP_H
+#define WEFT_OPS_VJP_H
 
 #include "core/core.h"
 
@@ -60,5 +60,9 @@ static inline weft_tensor *weft__constant(const weft__vjp *v, double value)
 
 /* Runs a KERNEL row (a fused first-order gradient) on arrays; outputs that are not wanted are NULL. */
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out);
+/* v->out[k] for a kernel to fill: like operand k, uninitialised; NULL if its gradient is not wanted. */
+weft_tensor *weft__room_for(weft__vjp *v, int k);
+/* All of v->out to NULL, after an error. */
+void weft__drop_all(weft__vjp *v);
 
 #endif

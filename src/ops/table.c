@@ -1,6 +1,7 @@
-/* ops.c - what the table expands to: the info table and the public functions of the elementwise and reduce families. */
+/* table.c - what the table expands to: the info table, and the public functions of the elementwise and reduce
+ * families. */
 #include <math.h>
-#include "core.h"
+#include "core/core.h"
 
 #define NONE NAN
 #define STEP INFINITY
@@ -132,7 +133,7 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .lo = -4,                                                                                        \
                       .hi = 4,                                                                                         \
                       .kink = NAN},
-#include "ops.def"
+#include "core/ops.def"
 };
 
 #define UNPACK(...) __VA_ARGS__
@@ -171,4 +172,4 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
     {                                                                                                                  \
         return weft__reduce(WEFT_OP_##ID, x, dims, ndim, keepdim);                                                     \
     }
-#include "ops.def"
+#include "core/ops.def"
