@@ -98,7 +98,8 @@ WEFT_API weft_tensor *weft_round(weft_tensor *x);
 /* ---- Elementwise, one operand and numbers ----
  * As above; the numbers are converted to the dtype that is computed in. */
 
-/* x limited to [lo, hi], to hi where lo > hi; NaN stays NaN; derivative 1 inside and at the limits; limits of integers are whole numbers, or beyond the dtype. */
+/* x limited to [lo, hi], to hi where lo > hi; NaN stays NaN; derivative 1 inside and at the limits; limits of integers
+ * are whole numbers, or beyond the dtype. */
 WEFT_API weft_tensor *weft_clamp(weft_tensor *x, double lo, double hi);
 
 /* x + s; integers take a whole number, another is an error. */
@@ -155,7 +156,8 @@ WEFT_API weft_tensor *weft_min(weft_tensor *a, weft_tensor *b);
 /* larger of a and b; NaN wins; a tie shares the gradient. */
 WEFT_API weft_tensor *weft_max(weft_tensor *a, weft_tensor *b);
 
-/* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0; derivative by b: minus the whole quotient. */
+/* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0; derivative by b: minus the whole
+ * quotient. */
 WEFT_API weft_tensor *weft_mod(weft_tensor *a, weft_tensor *b);
 
 /* angle of the point (b, a), in (-pi, pi]; derivative 0 at (0, 0). */
@@ -236,7 +238,8 @@ WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int ndim, bo
 /* ---- Views ----
  * The result shares x's storage; no data moves. */
 
-/* the same elements in row-major order under a new shape; one entry may be -1 (inferred); copies only where strides cannot express it. */
+/* the same elements in row-major order under a new shape; one entry may be -1 (inferred); copies only where strides
+ * cannot express it. */
 WEFT_API weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim);
 
 /* swaps two dims; negative dims count from the end. */
@@ -269,19 +272,22 @@ WEFT_API weft_tensor *weft_detach(weft_tensor *x);
 /* joins dims first_dim to last_dim into one. */
 WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim);
 
-/* joins tensors of one shape along a new dim; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
+/* joins tensors of one shape along a new dim; n >= 1: without a tensor there is no context for the error, and the next
+ * message about a NULL tells it. */
 WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim);
 
 /* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
 WEFT_API weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out);
 
-/* cuts x along dim into its n slices, views with that dim dropped; n must be the size of dim; fills out[0..n) (NULLs after an error). The gradients of all of them cost one tensor of x's size. */
+/* cuts x along dim into its n slices, views with that dim dropped; n must be the size of dim; fills out[0..n) (NULLs
+ * after an error). The gradients of all of them cost one tensor of x's size. */
 WEFT_API weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out);
 
 /* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
 WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction);
 
-/* mean of (prediction - target)^2; one may broadcast to the other, but not both to a third shape: [8, 1] and [8] are an error. */
+/* mean of (prediction - target)^2; one may broadcast to the other, but not both to a third shape: [8, 1] and [8] are an
+ * error. */
 WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
 
 /* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target; shapes as for mse. */
@@ -304,19 +310,23 @@ WEFT_API weft_tensor *weft_contiguous(weft_tensor *x);
 
 /* ---- Everything else ---- */
 
-/* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap; to bool: true unless 0; gradients flow between floating types. */
+/* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap; to bool: true
+ * unless 0; gradients flow between floating types. */
 WEFT_API weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype);
 
-/* matrix product of the last two dims, a [..., M, K] by b [..., K, N], leading dims broadcast; a 1-d operand is a vector, as in NumPy. */
+/* matrix product of the last two dims, a [..., M, K] by b [..., K, N], leading dims broadcast; a 1-d operand is a
+ * vector, as in NumPy. */
 WEFT_API weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b);
 
 /* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N]. */
 WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b);
 
-/* act(x w^T + b), a linear layer and its activation in one pass: x [..., K], w [N, K], b [N] or NULL; result [..., N]; the same as relu or gelu_tanh of linear. */
+/* act(x w^T + b), a linear layer and its activation in one pass: x [..., K], w [N, K], b [N] or NULL; result [..., N];
+ * the same as relu or gelu_tanh of linear. */
 WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act);
 
-/* joins tensors along dim; other dims must agree; dtypes are promoted; n >= 1: without a tensor there is no context for the error, and the next message about a NULL tells it. */
+/* joins tensors along dim; other dims must agree; dtypes are promoted; n >= 1: without a tensor there is no context for
+ * the error, and the next message about a NULL tells it. */
 WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim);
 
 /* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i. */
@@ -325,7 +335,8 @@ WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int6
 /* reverses the order along the named dims. */
 WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim);
 
-/* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other dims. */
+/* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other
+ * dims. */
 WEFT_API weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim);
 
 /* a copy of x with src[i, j, k] added at [i, index[i, j, k], k] for dim 1 and likewise; index and src of one shape. */
@@ -346,37 +357,54 @@ WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int64_t dim);
 /* x - logsumexp(x) along dim; a slice of all -inf gives -inf. */
 WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim);
 
-/* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
-WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index, double label_smoothing, weft_reduction reduction);
+/* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target
+ * [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
+WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
+                                              double label_smoothing, weft_reduction reduction);
 
 /* y[i] = x[0] + ... + x[i] along dim; bool and integers add up in i64. */
 WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
 
-/* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0: a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
+/* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading
+ * dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so
+ * that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0:
+ * a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
 
-/* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b, of x's dtype or f32, may be NULL, both NULL: the last dim. */
+/* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b, of x's dtype or f32, may be
+ * NULL, both NULL: the last dim. */
 WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps);
 
-/* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w, of x's dtype or f32, has; w NULL: the last dim, not scaled. */
+/* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w, of x's dtype or f32, has; w NULL: the last dim, not
+ * scaled. */
 WEFT_API weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps);
 
-/* normalises x [N, C, ...] per channel C. Training (params.h): by the batch's mean and (biased) variance, and moves running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
-WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean, weft_tensor *running_var, const weft_batch_norm_params *params);
+/* normalises x [N, C, ...] per channel C. Training (params.h): by the batch's mean and (biased) variance, and moves
+ * running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be
+ * NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
+WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean,
+                                      weft_tensor *running_var, const weft_batch_norm_params *params);
 
-/* training: zeroes elements with probability p and scales the others by 1 / (1 - p), so that p 1 gives zeros; else x itself. */
+/* training: zeroes elements with probability p and scales the others by 1 / (1 - p), so that p 1 gives zeros; else x
+ * itself. */
 WEFT_API weft_tensor *weft_dropout(weft_tensor *x, double p, bool training);
 
-/* cross-correlation: x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL; result [N, K, H', W'], H' = (H + 2 padding - dilation (R - 1) - 1) / stride + 1; params NULL: stride 1, no padding. */
+/* cross-correlation: x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL; result [N, K, H', W'], H' = (H + 2 padding -
+ * dilation (R - 1) - 1) / stride + 1; params NULL: stride 1, no padding. */
 WEFT_API weft_tensor *weft_conv2d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params);
 
-/* transpose (input gradient) of conv2d: x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL; H' = (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1. */
-WEFT_API weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params);
+/* transpose (input gradient) of conv2d: x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL; H' = (H - 1) stride - 2
+ * padding + dilation (R - 1) + output_padding + 1. */
+WEFT_API weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b,
+                                            const weft_conv2d_params *params);
 
-/* weight gradient of conv2d as an operation: x [N, C, H, W], g [N, K, H', W'], kernel {R, S}; result [K, C/groups, R, S]. */
-WEFT_API weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *kernel, const weft_conv2d_params *params);
+/* weight gradient of conv2d as an operation: x [N, C, H, W], g [N, K, H', W'], kernel {R, S}; result [K, C/groups, R,
+ * S]. */
+WEFT_API weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *kernel,
+                                         const weft_conv2d_params *params);
 
-/* largest element of each window of x [N, C, H, W]; NaN wins; padding counts as -inf; the first of equals takes the gradient. */
+/* largest element of each window of x [N, C, H, W]; NaN wins; padding counts as -inf; the first of equals takes the
+ * gradient. */
 WEFT_API weft_tensor *weft_max_pool2d(weft_tensor *x, const weft_pool2d_params *params);
 
 /* mean of each window of x [N, C, H, W]; padding counts as 0 and is counted. */
@@ -385,17 +413,26 @@ WEFT_API weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *
 /* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W]. */
 WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params);
 
-/* the k largest (or smallest) elements along dim, in order, and where they are: values and indices, i64, with k in dim's place. NaN comes first; of equals the lower index. indices has no gradient; one of the two may be NULL, which is not wanted then, and both are NULL after an error. */
-WEFT_API weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft_tensor **values, weft_tensor **indices);
+/* the k largest (or smallest) elements along dim, in order, and where they are: values and indices, i64, with k in
+ * dim's place. NaN comes first; of equals the lower index. indices has no gradient; one of the two may be NULL, which
+ * is not wanted then, and both are NULL after an error. */
+WEFT_API weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft_tensor **values,
+                               weft_tensor **indices);
 
-/* largest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole gradient, where max_over shares it; no elements is an error; places as for topk. */
-WEFT_API weft_status weft_max_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values, weft_tensor **indices);
+/* largest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole
+ * gradient, where max_over shares it; no elements is an error; places as for topk. */
+WEFT_API weft_status weft_max_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
+                                         weft_tensor **indices);
 
-/* smallest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole gradient, where min_over shares it; no elements is an error; places as for topk. */
-WEFT_API weft_status weft_min_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values, weft_tensor **indices);
+/* smallest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole
+ * gradient, where min_over shares it; no elements is an error; places as for topk. */
+WEFT_API weft_status weft_min_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
+                                         weft_tensor **indices);
 
-/* var and mean over the same dims in one pass over x, both differentiable; what is computed for a gradient is what is used. Of no elements both are NaN; places as for topk. */
-WEFT_API weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction, weft_tensor **var, weft_tensor **mean);
+/* var and mean over the same dims in one pass over x, both differentiable; what is computed for a gradient is what is
+ * used. Of no elements both are NaN; places as for topk. */
+WEFT_API weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction,
+                                   weft_tensor **var, weft_tensor **mean);
 
 /* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
 WEFT_API weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y);
@@ -409,17 +446,23 @@ WEFT_API weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y);
 /* x /= y in place; y broadcasts to x; floating dtypes; returns x. */
 WEFT_API weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y);
 
-/* x = y in place, converting as cast does; y broadcasts to x; a leaf may be overwritten while operations are recorded; returns x. */
+/* x = y in place, converting as cast does; y broadcasts to x; a leaf may be overwritten while operations are recorded;
+ * returns x. */
 WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
 
 /* x = value in place, converted as by cast; a leaf may be overwritten while operations are recorded; returns x. */
 WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
 
-/* one SGD step over n parameters in one pass (params.h has formulas and dtypes); velocity may be NULL when momentum is 0; entries with a NULL gradient are left alone. */
-WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper);
+/* one SGD step over n parameters in one pass (params.h has formulas and dtypes); velocity may be NULL when momentum is
+ * 0; entries with a NULL gradient are left alone. */
+WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
+                                   weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper);
 
-/* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); entries with a NULL gradient are left alone. */
-WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m, weft_tensor *const *v, int n, const weft_adam_step_params *hyper);
+/* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); entries with a NULL gradient
+ * are left alone. */
+WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
+                                    weft_tensor *const *m, weft_tensor *const *v, int n,
+                                    const weft_adam_step_params *hyper);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,9 @@
 /* gen_ops.c - two programs: weft_gen_ops prints include/weft/ops.h from the table, its only input, because the library
  * cannot be built without that header; weft_gen_docs prints docs/ops.md, and takes derivatives in words from the
  * library's records. */
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef WEFT_GEN_DOCS
 #include <weft/sample.h>
@@ -61,18 +63,56 @@ static const struct {
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
+enum { COLUMNS = 120 };
+
+/* Lines of at most COLUMNS, broken at blanks (after commas alone, if so); all but the first begin with lead and so many
+ * blanks. */
+static void print_wrapped(const char *text, bool at_commas, const char *lead, int indent)
+{
+    int room = COLUMNS;
+    while ((int)strlen(text) > room) {
+        int end = room;
+        while (end > 0 && !(text[end] == ' ' && (!at_commas || text[end - 1] == ',')))
+            end--;
+        if (end == 0) /* no blank: the word is longer than a line */
+            end = (int)strcspn(text, " ");
+        printf("%.*s\n%s%*s", end, text, lead, indent, "");
+        text += end + (text[end] == ' ');
+        room = COLUMNS - (int)strlen(lead) - indent;
+    }
+    puts(text);
+}
+
 static void print_prototype(const row *r, const char *prefix)
 {
     const char *star = strchr(r->result, '*');
-    int plain = star ? (int)(star - r->result) : (int)strlen(r->result);
-    printf("%s%.*s%sweft_%s", prefix, plain, r->result, star ? "*" : " ", r->name);
+    const int plain = star ? (int)(star - r->result) : (int)strlen(r->result);
+    char text[1024];
+    int n = snprintf(text, sizeof text, "%s%.*s%sweft_%s", prefix, plain, r->result, star ? "*" : " ", r->name);
+    const int open = n;
     if (strcmp(r->family, "unary_p") == 0)
-        printf("(weft_tensor *x, %s", r->params + 1);
+        n += snprintf(text + n, sizeof text - (size_t)n, "(weft_tensor *x, %s;", r->params + 1);
     else
-        fputs(r->params, stdout);
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s;", r->params);
+    if (n >= (int)sizeof text) {
+        fprintf(stderr, "the prototype of weft_%s is too long\n", r->name);
+        exit(1);
+    }
+    print_wrapped(text, true, "", open + 1);
 }
 
 #ifndef WEFT_GEN_DOCS
+static void print_comment(const char *doc)
+{
+    char text[2048];
+    if (snprintf(text, sizeof text, "/* %s. */", doc) >= (int)sizeof text) {
+        fprintf(stderr, "too long: %s\n", doc);
+        exit(1);
+    }
+    putchar('\n');
+    print_wrapped(text, false, " * ", 0);
+}
+
 static void print_header(void)
 {
     puts("/* ops.h - every operation. GENERATED from src/core/ops.def (target update_ops): do not edit.\n"
@@ -90,9 +130,8 @@ static void print_header(void)
         for (size_t i = 0; i < N_ROWS; i++) {
             if (strcmp(rows[i].family, families[f].family) != 0)
                 continue;
-            printf("\n/* %s. */\n", rows[i].doc);
+            print_comment(rows[i].doc);
             print_prototype(&rows[i], "WEFT_API ");
-            puts(";");
         }
     }
     puts("\n#ifdef __cplusplus\n}\n#endif\n\n"
@@ -145,7 +184,7 @@ static void print_docs(void)
                 continue;
             printf("\n### weft_%s\n\n```c\n", r->name);
             print_prototype(r, "");
-            printf(";\n```\n\n%s.\n", r->doc);
+            printf("```\n\n%s.\n", r->doc);
             if (r->formula) {
                 fputs("\n- class ", stdout);
                 printf("%s\n- value: ", r->note);
