@@ -126,6 +126,20 @@ DIFFERENCE(RemainderByZero)
     CHECK_VALUES(c, weft_mod(weft_arange(c, WEFT_I64, -1, 2, 1), weft_zeros(c, WEFT_I64, WEFT_SCALAR)), 0, 0, 0);
 }
 
+DIFFERENCE(NanIsFirst)
+{
+    weft_tensor *values = NULL, *indices = NULL;
+    WEFT_CHECK_OK(weft_topk(VALUES(c, 2, (double)NAN, 1), 2, 0, false, &values, &indices));
+    CHECK_VALUES(c, indices, 1, 2);
+}
+
+DIFFERENCE(TiesGoByPlace)
+{
+    weft_tensor *values = NULL, *indices = NULL;
+    WEFT_CHECK_OK(weft_topk(VALUES(c, 5, 7, 5, 7, 7), 4, 0, true, &values, &indices));
+    CHECK_VALUES(c, indices, 1, 3, 4, 0);
+}
+
 DIFFERENCE(SoftmaxOfNothing)
 {
     CHECK_VALUES(c, weft_softmax(VALUES(c, -INFINITY, -INFINITY), 0), 0, 0);
@@ -238,6 +252,9 @@ DIFFERENCE(ReducedTiesShare)
     weft_tensor *image = leaf(weft_ones(c, WEFT_F64, WEFT_DIMS(1, 1, 2, 2)));
     weft_tensor *pooled = weft_max_pool2d(image, &WITH_POOL2D(.kernel = {2, 2}));
     CHECK_VALUES(c, gradient(c, pooled, image), 1, 0, 0, 0);
+    weft_tensor *first = NULL;
+    WEFT_CHECK_OK(weft_max_with_index(x, 0, false, &first, NULL));
+    CHECK_VALUES(c, gradient(c, first, x), 0, 1, 0);
 }
 
 static void keep_why(void *user, weft_tensor *t, const char *why)
@@ -281,6 +298,8 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "RangesAreHeld",
                                         "NegativePower",
                                         "RemainderByZero",
+                                        "NanIsFirst",
+                                        "TiesGoByPlace",
                                         "SoftmaxOfNothing",
                                         "MeanOfNoRows",
                                         "ClassesComeLast",
