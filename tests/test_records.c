@@ -66,3 +66,13 @@ WEFT_TEST(Records, FindTheOperandOfACall)
     WEFT_CHECK(!(weft__operand(sgd, 3, 12) & WEFT__CHANGED));
     WEFT_CHECK(weft__operand(sgd, 11, 12) & WEFT__OR_NULL);
 }
+
+WEFT_TEST(Records, ReadEveryOperandOfAListOrNone)
+{
+    const weft__op_def list = {.arity = WEFT__LIST, .n_in = 1}, two = {.arity = WEFT__FIXED, .n_in = 2};
+    const uint64_t second = WEFT__READS_OPERAND(1), result = WEFT__READS_RESULT(0);
+    WEFT_CHECK(weft__operands_read(&two, second | result) == second);
+    WEFT_CHECK(weft__operands_read(&list, result) == 0);
+    WEFT_CHECK(weft__operands_read(&list, WEFT__READS_OPERAND(0)) == UINT64_MAX); /* operand 99 as well */
+    WEFT_CHECK(weft__results_read(second | result) == 1);
+}

@@ -64,11 +64,6 @@ typedef enum weft__promotion {
 #define WEFT__READS_OPERAND(k) ((uint64_t)1 << (k))
 #define WEFT__READS_RESULT(k) ((uint64_t)1 << (48 + (k)))
 
-static inline uint64_t weft__operands_read(uint64_t reads)
-{
-    return reads & (((uint64_t)1 << 48) - 1);
-}
-
 static inline uint64_t weft__results_read(uint64_t reads)
 {
     return reads >> 48;
@@ -176,6 +171,14 @@ static inline unsigned weft__operand(const weft__op_def *def, int k, int n)
 static inline uint64_t weft__reads(const weft__op_def *def, const weft__attrs *attrs)
 {
     return def->reads_by ? def->reads_by(attrs) : def->reads;
+}
+
+/* Of these bits those of operands, of which there may be more than bits: bit 63 stands for all from there on. What is
+ * read of a list is read of each of its operands. */
+static inline uint64_t weft__operands_read(const weft__op_def *def, uint64_t reads)
+{
+    const uint64_t operands = reads & (((uint64_t)1 << 48) - 1);
+    return def->arity == WEFT__FIXED || operands == 0 ? operands : UINT64_MAX;
 }
 
 #endif

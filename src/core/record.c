@@ -249,7 +249,7 @@ bool weft__record(weft__call *call)
     }
     const uint64_t read = weft__reads(def, call->attrs);
     weft__node *node = new_node(ctx, call->op, call->in, call->n_in, n_out, call->n_out - n_out, call->attrs,
-                                weft__operands_read(read));
+                                weft__operands_read(def, read));
     return node ? complete(ctx, node, weft__results_read(read), call->out) : no_memory(ctx, call->op);
 }
 
