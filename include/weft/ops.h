@@ -3,6 +3,12 @@
  * Every operation returns a new tensor of the innermost scope, or NULL after an error (recorded in the context).
  * Inputs are not consumed. A NULL input gives NULL. docs/ops.md has formulas and derivatives.
  *
+ * Dtypes: what operands may be; "promoted": to their joint dtype by the table in dtype.h. Errors: those that an
+ * operation gives for what it was called with. Any can give besides: WEFT_E_NULL_ARGUMENT, WEFT_E_DEAD_TENSOR,
+ * WEFT_E_MIXED_CONTEXTS, WEFT_E_STATE (all operands are shared; within a callback that only looks), WEFT_E_NOMEM,
+ * WEFT_E_SHAPE (a result beyond 2^63 - 1 bytes), WEFT_E_UNSUPPORTED (the device has no such kernel), WEFT_E_DEVICE,
+ * WEFT_E_THREAD, and WEFT_E_NOT_FINITE under nan_watch.
+ *
  * Part of the public API; include <weft/weft.h>. */
 #ifndef WEFT_OPS_H
 #define WEFT_OPS_H
@@ -15,451 +21,667 @@ extern "C" {
 #endif
 
 /* ---- Elementwise, one operand ----
- * The result has x's shape. NUM rows keep an integer dtype; FLT rows turn integers into f32. */
+ * The result has x's shape. */
 
-/* -x. */
+/* -x.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_neg(weft_tensor *x);
 
-/* |x|; derivative 0 at 0. */
+/* |x|; derivative 0 at 0.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_abs(weft_tensor *x);
 
-/* -1, 0 or 1; keeps -0 and NaN; derivative 0, which weft_unreached reports. */
+/* -1, 0 or 1; keeps -0 and NaN; derivative 0, which weft_unreached reports.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_sign(weft_tensor *x);
 
-/* e^x. */
+/* e^x.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_exp(weft_tensor *x);
 
-/* e^x - 1, exact near 0. */
+/* e^x - 1, exact near 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_expm1(weft_tensor *x);
 
-/* natural logarithm; -inf at 0, NaN below. */
+/* natural logarithm; -inf at 0, NaN below.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_log(weft_tensor *x);
 
-/* log(1 + x), exact near 0. */
+/* log(1 + x), exact near 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_log1p(weft_tensor *x);
 
-/* base-2 logarithm. */
+/* base-2 logarithm.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_log2(weft_tensor *x);
 
-/* square root; NaN below 0. */
+/* square root; NaN below 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_sqrt(weft_tensor *x);
 
-/* 1 / sqrt(x). */
+/* 1 / sqrt(x).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_rsqrt(weft_tensor *x);
 
-/* 1 / x. */
+/* 1 / x.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_reciprocal(weft_tensor *x);
 
-/* x * x. */
+/* x * x.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_square(weft_tensor *x);
 
-/* sine, x in radians. */
+/* sine, x in radians.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_sin(weft_tensor *x);
 
-/* cosine, x in radians. */
+/* cosine, x in radians.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_cos(weft_tensor *x);
 
-/* tangent, x in radians. */
+/* tangent, x in radians.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_tan(weft_tensor *x);
 
-/* hyperbolic tangent. */
+/* hyperbolic tangent.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_tanh(weft_tensor *x);
 
-/* 1 / (1 + e^-x). */
+/* 1 / (1 + e^-x).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_sigmoid(weft_tensor *x);
 
-/* max(x, 0); NaN stays NaN; derivative 0 at 0. */
+/* max(x, 0); NaN stays NaN; derivative 0 at 0.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_relu(weft_tensor *x);
 
-/* x * Phi(x), Phi the normal distribution function (by erfc). */
+/* x * Phi(x), Phi the normal distribution function (by erfc).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_gelu(weft_tensor *x);
 
-/* GELU by its tanh approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). */
+/* GELU by its tanh approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_gelu_tanh(weft_tensor *x);
 
-/* x * sigmoid(x), also called swish. */
+/* x * sigmoid(x), also called swish.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_silu(weft_tensor *x);
 
-/* log(1 + e^x), without overflow. */
+/* log(1 + e^x), without overflow.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_softplus(weft_tensor *x);
 
-/* error function. */
+/* error function.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_erf(weft_tensor *x);
 
-/* largest integer <= x; derivative 0, which weft_unreached reports. */
+/* largest integer <= x; derivative 0, which weft_unreached reports.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_floor(weft_tensor *x);
 
-/* smallest integer >= x; derivative 0, which weft_unreached reports. */
+/* smallest integer >= x; derivative 0, which weft_unreached reports.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_ceil(weft_tensor *x);
 
-/* nearest integer, halves to even; derivative 0, which weft_unreached reports. */
+/* nearest integer, halves to even; derivative 0, which weft_unreached reports.
+ * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_round(weft_tensor *x);
 
 /* ---- Elementwise, one operand and numbers ----
  * As above; the numbers are converted to the dtype that is computed in. */
 
 /* x limited to [lo, hi], to hi where lo > hi; NaN stays NaN; derivative 1 inside and at the limits; limits of integers
- * are whole numbers, or beyond the dtype. */
+ * are whole numbers, or beyond the dtype.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_DTYPE. */
 WEFT_API weft_tensor *weft_clamp(weft_tensor *x, double lo, double hi);
 
-/* x + s; integers take a whole number, another is an error. */
+/* x + s; integers take a whole number, another is an error.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_DTYPE. */
 WEFT_API weft_tensor *weft_add_scalar(weft_tensor *x, double s);
 
-/* x * s; integers take a whole number, another is an error. */
+/* x * s; integers take a whole number, another is an error.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_DTYPE. */
 WEFT_API weft_tensor *weft_mul_scalar(weft_tensor *x, double s);
 
-/* x^s. */
+/* x^s.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_pow_scalar(weft_tensor *x, double s);
 
-/* x, or slope * x below 0; derivative slope at 0. */
+/* x, or slope * x below 0; derivative slope at 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_leaky_relu(weft_tensor *x, double slope);
 
-/* x, or alpha * (e^x - 1) at and below 0; derivative alpha at 0. */
+/* x, or alpha * (e^x - 1) at and below 0; derivative alpha at 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_elu(weft_tensor *x, double alpha);
 
 /* ---- Questions ----
  * The result is bool, of x's shape. */
 
-/* true where x is NaN. */
+/* true where x is NaN.
+ * Dtypes: any; the result is bool. */
 WEFT_API weft_tensor *weft_isnan(weft_tensor *x);
 
-/* true where x is +inf or -inf. */
+/* true where x is +inf or -inf.
+ * Dtypes: any; the result is bool. */
 WEFT_API weft_tensor *weft_isinf(weft_tensor *x);
 
-/* true where x is neither NaN nor infinite. */
+/* true where x is neither NaN nor infinite.
+ * Dtypes: any; the result is bool. */
 WEFT_API weft_tensor *weft_isfinite(weft_tensor *x);
 
-/* true where x is 0. */
+/* true where x is 0.
+ * Dtypes: any; the result is bool. */
 WEFT_API weft_tensor *weft_logical_not(weft_tensor *x);
 
 /* ---- Elementwise, two operands ----
- * Shapes broadcast as in NumPy; dtypes are promoted (dtype.h); FLT rows turn integers into f32. */
+ * Shapes broadcast as in NumPy; dtypes are promoted (dtype.h). */
 
-/* a + b. */
+/* a + b.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_add(weft_tensor *a, weft_tensor *b);
 
-/* a - b. */
+/* a - b.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_sub(weft_tensor *a, weft_tensor *b);
 
-/* a * b. */
+/* a * b.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_mul(weft_tensor *a, weft_tensor *b);
 
-/* a / b, true division: integers give f32. */
+/* a / b, true division: integers give f32.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_div(weft_tensor *a, weft_tensor *b);
 
-/* a^b; integers wrap, a negative integer power is 0 unless |a| = 1. */
+/* a^b; integers wrap, a negative integer power is 0 unless |a| = 1.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_pow(weft_tensor *a, weft_tensor *b);
 
-/* smaller of a and b; NaN wins; a tie shares the gradient. */
+/* smaller of a and b; NaN wins; a tie shares the gradient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_min(weft_tensor *a, weft_tensor *b);
 
-/* larger of a and b; NaN wins; a tie shares the gradient. */
+/* larger of a and b; NaN wins; a tie shares the gradient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_max(weft_tensor *a, weft_tensor *b);
 
 /* remainder with the sign of b (as Python and NumPy); an integer by 0 gives 0; derivative by b: minus the whole
- * quotient. */
+ * quotient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_mod(weft_tensor *a, weft_tensor *b);
 
-/* angle of the point (b, a), in (-pi, pi]; derivative 0 at (0, 0). */
+/* angle of the point (b, a), in (-pi, pi]; derivative 0 at (0, 0).
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_atan2(weft_tensor *a, weft_tensor *b);
 
 /* ---- Comparisons ----
  * Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne. */
 
-/* a == b. */
+/* a == b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_eq(weft_tensor *a, weft_tensor *b);
 
-/* a != b. */
+/* a != b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_ne(weft_tensor *a, weft_tensor *b);
 
-/* a < b. */
+/* a < b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_lt(weft_tensor *a, weft_tensor *b);
 
-/* a <= b. */
+/* a <= b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_le(weft_tensor *a, weft_tensor *b);
 
-/* a > b. */
+/* a > b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_gt(weft_tensor *a, weft_tensor *b);
 
-/* a >= b. */
+/* a >= b.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_ge(weft_tensor *a, weft_tensor *b);
 
-/* both nonzero. */
+/* both nonzero.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_logical_and(weft_tensor *a, weft_tensor *b);
 
-/* at least one nonzero. */
+/* at least one nonzero.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_logical_or(weft_tensor *a, weft_tensor *b);
 
-/* exactly one nonzero. */
+/* exactly one nonzero.
+ * Dtypes: any, promoted; the result is bool.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_logical_xor(weft_tensor *a, weft_tensor *b);
 
 /* ---- Choice ----
  * All three shapes broadcast. */
 
-/* a where the condition holds, else b; the condition is bool, or nonzero of another dtype. */
+/* a where the condition holds, else b; the condition is bool, or nonzero of another dtype.
+ * Dtypes: c any, nonzero is true; a and b promoted, and the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_where(weft_tensor *c, weft_tensor *a, weft_tensor *b);
 
 /* ---- Reductions ----
  * Over the ndim dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1. */
 
-/* sum; bool and integers add up in i64. */
+/* sum; bool and integers add up in i64.
+ * Dtypes: any; the result has it, or is i64 of integers and bool.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* arithmetic mean; NaN over no elements. */
+/* arithmetic mean; NaN over no elements.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* product; 1 over no elements. */
+/* product; 1 over no elements.
+ * Dtypes: any; the result has it, or is i64 of integers and bool.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_prod(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* largest element; NaN wins; ties share the gradient; no elements is an error. */
+/* largest element; NaN wins; ties share the gradient; no elements is an error.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_max_over(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* smallest element; NaN wins; ties share the gradient; no elements is an error. */
+/* smallest element; NaN wins; ties share the gradient; no elements is an error.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_min_over(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* log of the sum of e^x, without overflow; -inf over no elements or all -inf. */
+/* log of the sum of e^x, without overflow; -inf over no elements or all -inf.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_logsumexp(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* Euclidean norm, sqrt of the sum of squares; derivative 0 at 0. */
+/* Euclidean norm, sqrt of the sum of squares; derivative 0 at 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_norm(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* index of the first largest element, counted row-major over the reduced dims; NaN wins; i64. */
+/* index of the first largest element, counted row-major over the reduced dims; NaN wins; i64.
+ * Dtypes: any; the result is i64.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_argmax(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* index of the first smallest element, counted row-major over the reduced dims; NaN wins; i64. */
+/* index of the first smallest element, counted row-major over the reduced dims; NaN wins; i64.
+ * Dtypes: any; the result is i64.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_argmin(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* true if an element is nonzero (NaN counts as nonzero); false over no elements. */
+/* true if an element is nonzero (NaN counts as nonzero); false over no elements.
+ * Dtypes: any; the result is bool.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_any(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
-/* true if every element is nonzero; true over no elements. */
+/* true if every element is nonzero; true over no elements.
+ * Dtypes: any; the result is bool.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_all(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
 /* ---- Views ----
  * The result shares x's storage; no data moves. */
 
 /* the same elements in row-major order under a new shape; one entry may be -1 (inferred); copies only where strides
- * cannot express it. */
+ * cannot express it.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_reshape(weft_tensor *x, const int64_t *shape, int ndim);
 
-/* swaps two dims; negative dims count from the end. */
+/* swaps two dims; negative dims count from the end.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_transpose(weft_tensor *x, int64_t dim0, int64_t dim1);
 
-/* reorders dims: result dim i is x's dim dims[i]. */
+/* reorders dims: result dim i is x's dim dims[i].
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim);
 
-/* broadcasts dims of size 1 (and new leading dims) to shape without copying; -1 keeps a size. */
+/* broadcasts dims of size 1 (and new leading dims) to shape without copying; -1 keeps a size.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim);
 
-/* drops the named dims, which must have size 1; ndim 0: every dim of size 1. */
+/* drops the named dims, which must have size 1; ndim 0: every dim of size 1.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim);
 
-/* inserts a dim of size 1 before dim; -1 appends. */
+/* inserts a dim of size 1 before dim; -1 appends.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim);
 
-/* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped; step >= 1. */
+/* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped; step >= 1.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step);
 
-/* the slice at index along dim, with that dim dropped; a negative index counts from the end. */
+/* the slice at index along dim, with that dim dropped; a negative index counts from the end.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_select(weft_tensor *x, int64_t dim, int64_t index);
 
-/* the same data, cut from the graph: no gradient flows through. */
+/* the same data, cut from the graph: no gradient flows through.
+ * Dtypes: any. */
 WEFT_API weft_tensor *weft_detach(weft_tensor *x);
 
 /* ---- Made of other operations ----
  * Derivatives of every order and all devices come with the parts. */
 
-/* joins dims first_dim to last_dim into one. */
+/* joins dims first_dim to last_dim into one.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim);
 
 /* joins tensors of one shape along a new dim; n >= 1: without a tensor there is no context for the error, and the next
- * message about a NULL tells it. */
+ * message about a NULL tells it.
+ * Dtypes: any, promoted.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim);
 
-/* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error). */
+/* cuts x along dim into n views of the given sizes, which must add up; fills out[0..n) (NULLs after an error).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out);
 
 /* cuts x along dim into its n slices, views with that dim dropped; n must be the size of dim; fills out[0..n) (NULLs
- * after an error). The gradients of all of them cost one tensor of x's size. */
+ * after an error). The gradients of all of them cost one tensor of x's size.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out);
 
-/* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate. */
+/* variance: sum of (x - mean)^2 / max(0, n - correction); correction 1 is the unbiased estimate.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction);
 
 /* mean of (prediction - target)^2; one may broadcast to the other, but not both to a third shape: [8, 1] and [8] are an
- * error. */
+ * error.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target);
 
-/* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target; shapes as for mse. */
+/* mean of d^2/2 where |d| <= delta, else delta (|d| - delta/2), d = prediction - target; shapes as for mse.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta);
 
-/* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]; shapes as for mse. */
+/* mean of softplus(logits) - target * logits: binary cross entropy, targets in [0, 1]; shapes as for mse.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target);
 
-/* mean of -log_probs[i, target[i]]; log_probs [..., C], i64 or i32 target [...]; target -100 is ignored. */
+/* mean of -log_probs[i, target[i]]; log_probs [..., C], i64 or i32 target [...]; target -100 is ignored.
+ * Dtypes: log_probs floating, and the result has its dtype; target i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target);
 
-/* cross_entropy_with(logits, target, -100, 0, WEFT_REDUCTION_MEAN). */
+/* cross_entropy_with(logits, target, -100, 0, WEFT_REDUCTION_MEAN).
+ * Dtypes: logits floating, and the result has their dtype; target i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target);
 
-/* a copy with storage of its own, contiguous; gradients flow through. */
+/* a copy with storage of its own, contiguous; gradients flow through.
+ * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
 
-/* x itself if it is contiguous, else a copy that is. */
+/* x itself if it is contiguous, else a copy that is.
+ * Dtypes: any. */
 WEFT_API weft_tensor *weft_contiguous(weft_tensor *x);
 
 /* ---- Everything else ---- */
 
 /* converts the dtype; floats to integers truncate toward 0 and saturate, NaN gives 0; integers wrap; to bool: true
- * unless 0; gradients flow between floating types. */
+ * unless 0; gradients flow between floating types.
+ * Dtypes: any.
+ * Errors: WEFT_E_DTYPE. */
 WEFT_API weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype);
 
 /* matrix product of the last two dims, a [..., M, K] by b [..., K, N], leading dims broadcast; a 1-d operand is a
- * vector, as in NumPy. */
+ * vector, as in NumPy.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b);
 
-/* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N]. */
+/* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N].
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b);
 
 /* act(x w^T + b), a linear layer and its activation in one pass: x [..., K], w [N, K], b [N] or NULL; result [..., N];
- * the same as relu or gelu_tanh of linear. */
+ * the same as relu or gelu_tanh of linear.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_linear_act(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_activation act);
 
 /* joins tensors along dim; other dims must agree; dtypes are promoted; n >= 1: without a tensor there is no context for
- * the error, and the next message about a NULL tells it. */
+ * the error, and the next message about a NULL tells it.
+ * Dtypes: any, promoted.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim);
 
-/* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i. */
+/* adds before[i] and after[i] >= 0 elements of value, converted as by cast, around dim i.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_pad(weft_tensor *x, const int64_t *before, const int64_t *after, int ndim, double value);
 
-/* reverses the order along the named dims. */
+/* reverses the order along the named dims.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim);
 
 /* y[i, j, k] = x[i, index[i, j, k], k] for dim 1 and likewise; index has x's rank and is no larger than x in other
- * dims. */
+ * dims.
+ * Dtypes: x any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t dim);
 
-/* a copy of x with src[i, j, k] added at [i, index[i, j, k], k] for dim 1 and likewise; index and src of one shape. */
+/* a copy of x with src[i, j, k] added at [i, index[i, j, k], k] for dim 1 and likewise; index and src of one shape.
+ * Dtypes: x and src promoted, not both bool; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
-/* the slices of x along dim named by the 1-d index. */
+/* the slices of x along dim named by the 1-d index.
+ * Dtypes: x any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_index_select(weft_tensor *x, weft_tensor *index, int64_t dim);
 
-/* a copy of x with slice j of src added to slice index[j], along dim; index 1-d. */
+/* a copy of x with slice j of src added to slice index[j], along dim; index 1-d.
+ * Dtypes: x and src promoted, not both bool; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_index_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
-/* rows of weight [V, D] named by index [...]: result [..., D]. */
+/* rows of weight [V, D] named by index [...]: result [..., D].
+ * Dtypes: weight any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_embedding(weft_tensor *weight, weft_tensor *index);
 
-/* e^x / sum of e^x along dim; a slice of all -inf gives zeros. */
+/* e^x / sum of e^x along dim; a slice of all -inf gives zeros.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_softmax(weft_tensor *x, int64_t dim);
 
-/* x - logsumexp(x) along dim; a slice of all -inf gives -inf. */
+/* x - logsumexp(x) along dim; a slice of all -inf gives -inf.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_log_softmax(weft_tensor *x, int64_t dim);
 
 /* -sum over classes of q log softmax(logits), q = (1 - s) [class = target] + s / C; logits [..., C], i64 or i32 target
- * [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0. */
+ * [...]; rows whose target is ignore_index count nothing; the mean of no rows is 0.
+ * Dtypes: logits floating, and the result has their dtype; target i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
                                               double label_smoothing, weft_reduction reduction);
 
-/* y[i] = x[0] + ... + x[i] along dim; bool and integers add up in i64. */
+/* y[i] = x[0] + ... + x[i] along dim; bool and integers add up in i64.
+ * Dtypes: any; the result has it, or is i64 of integers and bool.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
 
 /* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading
  * dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so
  * that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0:
- * a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md). */
+ * a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);
 
 /* (x - mean) / sqrt(var + eps) * w + b over the trailing dims that w (or b) has; w and b, of x's dtype or f32, may be
- * NULL, both NULL: the last dim. */
+ * NULL, both NULL: the last dim.
+ * Dtypes: x floating, and the result has its dtype; w and b floating.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_layer_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, double eps);
 
 /* x / sqrt(mean of x^2 + eps) * w over the trailing dims that w, of x's dtype or f32, has; w NULL: the last dim, not
- * scaled. */
+ * scaled.
+ * Dtypes: x floating, and the result has its dtype; w floating.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_rms_norm(weft_tensor *x, weft_tensor *w, double eps);
 
 /* normalises x [N, C, ...] per channel C. Training (params.h): by the batch's mean and (biased) variance, and moves
  * running_mean and running_var (unbiased) by momentum toward them in place; else by the running values. w, b [C] may be
- * NULL, running_* when training; beside half types all of them are best f32, which is not rounded. */
+ * NULL, running_* when training; beside half types all of them are best f32, which is not rounded.
+ * Dtypes: x floating, and the result has its dtype; the others floating.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean,
                                       weft_tensor *running_var, const weft_batch_norm_params *params);
 
 /* training: zeroes elements with probability p and scales the others by 1 / (1 - p), so that p 1 gives zeros; else x
- * itself. */
+ * itself.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_dropout(weft_tensor *x, double p, bool training);
 
 /* cross-correlation: x [N, C, H, W], w [K, C/groups, R, S], b [K] or NULL; result [N, K, H', W'], H' = (H + 2 padding -
- * dilation (R - 1) - 1) / stride + 1; params NULL: stride 1, no padding. */
+ * dilation (R - 1) - 1) / stride + 1; params NULL: stride 1, no padding.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_conv2d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params);
 
 /* transpose (input gradient) of conv2d: x [N, C, H, W], w [C, K/groups, R, S], b [K] or NULL; H' = (H - 1) stride - 2
- * padding + dilation (R - 1) + output_padding + 1. */
+ * padding + dilation (R - 1) + output_padding + 1.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_conv2d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b,
                                             const weft_conv2d_params *params);
 
 /* weight gradient of conv2d as an operation: x [N, C, H, W], g [N, K, H', W'], kernel {R, S}; result [K, C/groups, R,
- * S]. */
+ * S].
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_conv2d_weight(weft_tensor *x, weft_tensor *g, const int64_t *kernel,
                                          const weft_conv2d_params *params);
 
 /* largest element of each window of x [N, C, H, W]; NaN wins; padding counts as -inf; the first of equals takes the
- * gradient. */
+ * gradient.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_max_pool2d(weft_tensor *x, const weft_pool2d_params *params);
 
-/* mean of each window of x [N, C, H, W]; padding counts as 0 and is counted. */
+/* mean of each window of x [N, C, H, W]; padding counts as 0 and is counted.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_avg_pool2d(weft_tensor *x, const weft_pool2d_params *params);
 
-/* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W]. */
+/* input gradient of avg_pool2d as an operation: g [N, C, H', W'], size {H, W}; result [N, C, H, W].
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_pool2d_params *params);
 
 /* the k largest (or smallest) elements along dim, in order, and where they are: values and indices, i64, with k in
  * dim's place. NaN comes first; of equals the lower index. indices has no gradient; one of the two may be NULL, which
- * is not wanted then, and both are NULL after an error. */
+ * is not wanted then, and both are NULL after an error.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft_tensor **values,
                                weft_tensor **indices);
 
 /* largest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole
- * gradient, where max_over shares it; no elements is an error; places as for topk. */
+ * gradient, where max_over shares it; no elements is an error; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_status weft_max_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
                                          weft_tensor **indices);
 
 /* smallest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole
- * gradient, where min_over shares it; no elements is an error; places as for topk. */
+ * gradient, where min_over shares it; no elements is an error; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_status weft_min_with_index(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
                                          weft_tensor **indices);
 
 /* var and mean over the same dims in one pass over x, both differentiable; what is computed for a gradient is what is
- * used. Of no elements both are NaN; places as for topk. */
+ * used. Of no elements both are NaN; places as for topk.
+ * Dtypes: floating; integers and bool become f32; the results have that dtype.
+ * Errors: WEFT_E_INVALID. */
 WEFT_API weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction,
                                    weft_tensor **var, weft_tensor **mean);
 
-/* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
+/* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x.
+ * Dtypes: any but bool, and x keeps its own; y converts to it, but no floating y to an integer x.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_add_(weft_tensor *x, weft_tensor *y);
 
-/* x -= y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
+/* x -= y in place; y broadcasts to x; an integer x takes no floating y; returns x.
+ * Dtypes: any but bool, and x keeps its own; y converts to it, but no floating y to an integer x.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_sub_(weft_tensor *x, weft_tensor *y);
 
-/* x *= y in place; y broadcasts to x; an integer x takes no floating y; returns x. */
+/* x *= y in place; y broadcasts to x; an integer x takes no floating y; returns x.
+ * Dtypes: any but bool, and x keeps its own; y converts to it, but no floating y to an integer x.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y);
 
-/* x /= y in place; y broadcasts to x; floating dtypes; returns x. */
+/* x /= y in place; y broadcasts to x; floating dtypes; returns x.
+ * Dtypes: x floating, and keeps its dtype; y converts to it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y);
 
 /* x = y in place, converting as cast does; y broadcasts to x; a leaf may be overwritten while operations are recorded;
- * returns x. */
+ * returns x.
+ * Dtypes: any; y converts as by cast.
+ * Errors: WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
 
-/* x = value in place, converted as by cast; a leaf may be overwritten while operations are recorded; returns x. */
+/* x = value in place, converted as by cast; a leaf may be overwritten while operations are recorded; returns x.
+ * Dtypes: any.
+ * Errors: WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
 
 /* one SGD step over n parameters in one pass (params.h has formulas and dtypes); velocity may be NULL when momentum is
- * 0; entries with a NULL gradient are left alone. */
+ * 0; entries with a NULL gradient are left alone.
+ * Dtypes: floating; params.h says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
                                    weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper);
 
 /* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); entries with a NULL gradient
- * are left alone. */
+ * are left alone.
+ * Dtypes: floating; params.h says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
                                     weft_tensor *const *m, weft_tensor *const *v, int n,
                                     const weft_adam_step_params *hyper);

@@ -10,8 +10,12 @@
 #endif
 
 typedef struct row {
-    const char *name, *family, *result, *params, *doc, *formula, *gradient, *gradient_b, *note;
+    const char *name, *family, *result, *params, *doc, *formula, *gradient, *gradient_b, *note, *kind;
 } row;
+
+/* Before the doc: dtypes and errors, each with a mark behind it. */
+#define MARK '\1'
+#define WEFT_TAKES(dtypes, errors) dtypes "\1" errors "\1"
 
 #define YES ""
 #define NO(why) why
@@ -20,23 +24,25 @@ typedef struct row {
 /* Parameters of UNARY_P rows come as "(double lo, double hi)": the tensor goes in front when printed. */
 static const row rows[] = {
 #define WEFT_UNARY(ID, name, cls, saves, f, dx, lo, hi, kink, doc)                                                     \
-    {#name, "unary", TENSOR, "(weft_tensor *x)", doc, #f, #dx, NULL, #cls},
+    {#name, "unary", TENSOR, "(weft_tensor *x)", doc, #f, #dx, NULL, #cls, NULL},
 #define WEFT_UNARY_P(ID, name, cls, saves, params, args, f, dx, lo, hi, kink, doc)                                     \
-    {#name, "unary_p", TENSOR, #params, doc, #f, #dx, NULL, #cls},
-#define WEFT_PREDICATE(ID, name, f, doc) {#name, "predicate", TENSOR, "(weft_tensor *x)", doc, #f, NULL, NULL, "NUM"},
+    {#name, "unary_p", TENSOR, #params, doc, #f, #dx, NULL, #cls, NULL},
+#define WEFT_PREDICATE(ID, name, f, doc)                                                                               \
+    {#name, "predicate", TENSOR, "(weft_tensor *x)", doc, #f, NULL, NULL, "NUM", NULL},
 #define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
-    {#name, "binary", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, #cls},
+    {#name, "binary", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, #cls, NULL},
 #define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
-    {#name, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, "NUM"},
+    {#name, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, "NUM", NULL},
 #define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
-    {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM"},
+    {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM", NULL},
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
-    {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", doc, NULL,              \
-     NULL,  NULL,     #cls},
-#define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, ""},
-#define WEFT_COMPOSITE(ID, name, result, params, doc) {#name, "composite", #result, #params, doc, NULL, NULL, NULL, ""},
+    {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", doc, NULL, NULL,        \
+     NULL,  #cls,     #result},
+#define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, "", NULL},
+#define WEFT_COMPOSITE(ID, name, result, params, doc)                                                                  \
+    {#name, "composite", #result, #params, doc, NULL, NULL, NULL, "", NULL},
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc)                                                               \
-    {#name, "custom", #result, #params, doc, NULL, NULL, NULL, grad},
+    {#name, "custom", #result, #params, doc, NULL, NULL, NULL, grad, NULL},
 #define WEFT_KERNEL(ID, name, doc)
 #include "ops.def"
 };
@@ -45,13 +51,11 @@ static const row rows[] = {
 static const struct {
     const char *family, *title, *text;
 } families[] = {
-    {"unary", "Elementwise, one operand",
-     "The result has x's shape. NUM rows keep an integer dtype; FLT rows turn integers into f32."},
+    {"unary", "Elementwise, one operand", "The result has x's shape."},
     {"unary_p", "Elementwise, one operand and numbers",
      "As above; the numbers are converted to the dtype that is computed in."},
     {"predicate", "Questions", "The result is bool, of x's shape."},
-    {"binary", "Elementwise, two operands",
-     "Shapes broadcast as in NumPy; dtypes are promoted (dtype.h); FLT rows turn integers into f32."},
+    {"binary", "Elementwise, two operands", "Shapes broadcast as in NumPy; dtypes are promoted (dtype.h)."},
     {"compare", "Comparisons",
      "Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne."},
     {"ternary", "Choice", "All three shapes broadcast."},
@@ -83,6 +87,80 @@ static void print_wrapped(const char *text, bool at_commas, const char *lead, in
     puts(text);
 }
 
+/* ---- Dtypes and errors ---- */
+
+/* What operands and the result are, by class and family. */
+static const char *class_dtypes(const row *r)
+{
+    const bool whole = strcmp(r->note, "NUM") == 0, reduces = strcmp(r->family, "reduce") == 0;
+    if (strcmp(r->family, "ternary") == 0)
+        return "c any, nonzero is true; a and b promoted, and the result has that dtype";
+    if (strcmp(r->family, "predicate") == 0)
+        return "any; the result is bool";
+    if (strcmp(r->family, "compare") == 0)
+        return "any, promoted; the result is bool";
+    if (reduces && strcmp(r->kind, "INDEX") == 0)
+        return "any; the result is i64";
+    if (reduces && strcmp(r->kind, "BOOLEAN") == 0)
+        return "any; the result is bool";
+    if (reduces && whole && !strstr(r->name, "_over"))
+        return "any; the result has it, or is i64 of integers and bool";
+    if (strcmp(r->family, "binary") == 0)
+        return whole ? "any, promoted, bool with bool counts as i64; the result has that dtype"
+                     : "any, promoted, integers and bool become f32; the result has that dtype";
+    return whole ? "any, bool counts as i64; the result has it"
+                 : "floating; integers and bool become f32; the result has that dtype";
+}
+
+static const char *class_errors(const row *r)
+{
+    if (strcmp(r->family, "binary") == 0 || strcmp(r->family, "compare") == 0 || strcmp(r->family, "ternary") == 0)
+        return "SHAPE";
+    if (strcmp(r->family, "reduce") == 0)
+        return strstr(r->name, "_over") || strncmp(r->name, "arg", 3) == 0 ? "INVALID SHAPE" : "INVALID";
+    return strcmp(r->family, "unary_p") == 0 && strcmp(r->note, "NUM") == 0 ? "DTYPE" : "";
+}
+
+/* The doc without the marks before it. */
+static const char *doc_of(const row *r)
+{
+    const char *end = strrchr(r->doc, MARK);
+    return end ? end + 1 : r->doc;
+}
+
+static bool is_marked(const row *r)
+{
+    return strchr(r->doc, MARK) != NULL;
+}
+
+/* "Dtypes: ... Errors: WEFT_E_SHAPE, WEFT_E_INVALID." with `before` in front of each line. */
+static void print_contract(const row *r, const char *before, const char *between)
+{
+    const char *dtypes = is_marked(r) ? r->doc : class_dtypes(r);
+    const char *errors = is_marked(r) ? strchr(r->doc, MARK) + 1 : class_errors(r);
+    printf("%sDtypes: %.*s.", before, (int)strcspn(dtypes, "\1"), dtypes);
+    if (!*errors || *errors == MARK)
+        return;
+    printf("%sErrors: ", between);
+    for (const char *end; *errors && *errors != MARK; errors = *end == ' ' ? end + 1 : end) {
+        end = errors + strcspn(errors, " \1");
+        printf("WEFT_E_%.*s%s", (int)(end - errors), errors, *end == ' ' ? ", " : ".");
+    }
+}
+
+/* False, and says so, for a row that says nothing of its dtypes and errors. */
+static bool all_say(void)
+{
+    bool fine = true;
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const char *f = rows[i].family;
+        const bool own = strcmp(f, "view") == 0 || strcmp(f, "composite") == 0 || strcmp(f, "custom") == 0;
+        if (own && !is_marked(&rows[i]))
+            fine = (fprintf(stderr, "ops.def: the doc of %s does not begin with WEFT_TAKES\n", rows[i].name), false);
+    }
+    return fine;
+}
+
 static void print_prototype(const row *r, const char *prefix)
 {
     const char *star = strchr(r->result, '*');
@@ -105,7 +183,7 @@ static void print_prototype(const row *r, const char *prefix)
 static void print_comment(const char *doc)
 {
     char text[2048];
-    if (snprintf(text, sizeof text, "/* %s. */", doc) >= (int)sizeof text) {
+    if (snprintf(text, sizeof text, "/* %s.", doc) >= (int)sizeof text) {
         fprintf(stderr, "too long: %s\n", doc);
         exit(1);
     }
@@ -121,6 +199,16 @@ static void print_header(void)
          "context).\n"
          " * Inputs are not consumed. A NULL input gives NULL. docs/ops.md has formulas and derivatives.\n"
          " *\n"
+         " * Dtypes: what operands may be; \"promoted\": to their joint dtype by the table in dtype.h. Errors: those "
+         "that an\n"
+         " * operation gives for what it was called with. Any can give besides: WEFT_E_NULL_ARGUMENT, "
+         "WEFT_E_DEAD_TENSOR,\n"
+         " * WEFT_E_MIXED_CONTEXTS, WEFT_E_STATE (all operands are shared; within a callback that only looks), "
+         "WEFT_E_NOMEM,\n"
+         " * WEFT_E_SHAPE (a result beyond 2^63 - 1 bytes), WEFT_E_UNSUPPORTED (the device has no such kernel), "
+         "WEFT_E_DEVICE,\n"
+         " * WEFT_E_THREAD, and WEFT_E_NOT_FINITE under nan_watch.\n"
+         " *\n"
          " * Part of the public API; include <weft/weft.h>. */\n"
          "#ifndef WEFT_OPS_H\n#define WEFT_OPS_H\n\n"
          "#include <weft/params.h>\n#include <weft/tensor.h>\n\n"
@@ -130,7 +218,9 @@ static void print_header(void)
         for (size_t i = 0; i < N_ROWS; i++) {
             if (strcmp(rows[i].family, families[f].family) != 0)
                 continue;
-            print_comment(rows[i].doc);
+            print_comment(doc_of(&rows[i]));
+            print_contract(&rows[i], " * ", "\n * ");
+            puts(" */");
             print_prototype(&rows[i], "WEFT_API ");
         }
     }
@@ -145,6 +235,8 @@ static void print_header(void)
 
 int main(void)
 {
+    if (!all_say())
+        return 1;
     print_header();
     return 0;
 }
@@ -184,7 +276,9 @@ static void print_docs(void)
                 continue;
             printf("\n### weft_%s\n\n```c\n", r->name);
             print_prototype(r, "");
-            printf("```\n\n%s.\n", r->doc);
+            printf("```\n\n%s.\n", doc_of(r));
+            print_contract(r, "\n", " ");
+            putchar('\n');
             if (r->formula) {
                 fputs("\n- class ", stdout);
                 printf("%s\n- value: ", r->note);
@@ -209,6 +303,8 @@ static void print_docs(void)
 
 int main(void)
 {
+    if (!all_say())
+        return 1;
     print_docs();
     return 0;
 }
