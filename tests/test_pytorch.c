@@ -140,6 +140,13 @@ DIFFERENCE(TiesGoByPlace)
     CHECK_VALUES(c, indices, 1, 3, 4, 0);
 }
 
+DIFFERENCE(MeanBesideAVariance)
+{
+    weft_tensor *mean = NULL;
+    WEFT_CHECK_OK(weft_var_mean(VALUES(c, 1, (double)INFINITY, 2), WEFT_ALL, false, 1, NULL, &mean));
+    CHECK_VALUES(c, mean, (double)INFINITY);
+}
+
 DIFFERENCE(SoftmaxOfNothing)
 {
     CHECK_VALUES(c, weft_softmax(VALUES(c, -INFINITY, -INFINITY), 0), 0, 0);
@@ -300,6 +307,7 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "RemainderByZero",
                                         "NanIsFirst",
                                         "TiesGoByPlace",
+                                        "MeanBesideAVariance",
                                         "SoftmaxOfNothing",
                                         "MeanOfNoRows",
                                         "ClassesComeLast",
