@@ -61,7 +61,7 @@ static void end(weft__observer *observer, const weft__launch *launch, weft_statu
 static void run(watcher *w, weft_ctx *c, int op, int recipe, double rate)
 {
     const int mark = weft_scope_push(c);
-    weft_sample_options o = {.recipe = recipe, .dtype = WEFT_F32, .sizes = {3, 4}, .random = true};
+    weft_sample_options o = {.recipe = recipe, .dtype = WEFT_F32, .sizes = {3, 4, -1}, .random = true};
     weft_sample_call call = {.ctx = NULL};
     if (strchr(weft__defs[op]->recipes[recipe].operands, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);

@@ -48,7 +48,8 @@ TEST_F(CudnnConv, IsNotAskedForWhatOwnKernelsDo)
 {
     weft_conv2d_params depthwise = WEFT_CONV2D_DEFAULTS;
     depthwise.groups = 4;
-    EXPECT_EQ(middle(WEFT_F64, 5, {}), 46);
+    const weft_conv2d_params plain = WEFT_CONV2D_DEFAULTS;
+    EXPECT_EQ(middle(WEFT_F64, 5, plain), 46);
     EXPECT_EQ(middle(WEFT_F32, 4, depthwise), 10);
     EXPECT_EQ(cudnn_count().plans, before.plans);
     EXPECT_EQ(cudnn_count().runs, before.runs);
