@@ -122,7 +122,7 @@ static void add_transfers(weft__gather *g, weft_ctx *ctx, int64_t bytes)
 
 void weft__gather_gpu(weft__gather *g, weft_ctx *ctx, const weft_device_info *gpu)
 {
-    const bool little = g->options.sample_seconds < 0; /* nobody asks for figures: a small part of the work */
+    const bool little = g->options.sample_seconds == 0; /* nobody asks for figures: a small part of the work */
     const int bits = little ? 12 : 0;
     for (int64_t bytes = (int64_t)1 << 20; bytes <= (int64_t)1 << 28; bytes <<= 4)
         add_copy(g, ctx, bytes >> bits, weft__theory_memory(gpu));
