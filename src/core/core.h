@@ -18,7 +18,6 @@
 
 #define WEFT__MESSAGE_SIZE 1024
 #define WEFT__NAME_SIZE 48
-#define WEFT__MAX_OUT 4
 #define WEFT__NODE_INPUTS 5 /* kept inside a node; more go to a block of their own */
 #define WEFT__NODE_EXTRA 3
 #define WEFT__NODE_VERSIONS 6 /* of operands and extra results together */
@@ -408,7 +407,13 @@ static inline size_t weft__array_bytes(const weft__array *a)
 }
 void weft__set_contiguous(weft__array *a); /* strides, count and flag from shape and ndim */
 void weft__refresh(weft__array *a);        /* count and flag from shape and strides */
-bool weft__same_shape(const weft__array *a, const weft__array *b);
+static inline bool weft__same_shape(const weft__array *a, const weft__array *b)
+{
+    bool same = a->ndim == b->ndim;
+    for (int d = 0; same && d < a->ndim; d++)
+        same = a->shape[d] == b->shape[d];
+    return same;
+}
 /* Joint shape by NumPy's rule; false if they do not fit. */
 bool weft__broadcast(const weft__array *a, const weft__array *b, int64_t *shape, int *ndim);
 /* a as seen under shape: stride 0 where it is repeated. The caller has checked that it fits. */
@@ -469,20 +474,16 @@ extern const weft__parts weft__parts_of_library;
 
 /* ---- Running (dispatch.c) ---- */
 
-/* One operation on its way: filled by the front end of a row, run by weft__run. */
+/* An operation that has run, or a view that has been made: what weft__record appends to the tape. */
 typedef struct weft__call {
     int op;
     int n_in, n_out;
     weft_ctx *ctx;
     weft_tensor *const *in;
-    const weft__array *const *arrays; /* what the kernel gets for in[]; NULL: in[]'s own arrays */
-    weft_tensor *out[WEFT__MAX_OUT];
+    weft_tensor *out[WEFT__MAX_DEF_RESULTS];
     weft__attrs *attrs;
-    bool no_record;
 } weft__call;
 
-/* Runs the kernel of call->op on the outputs, then records. Returns out[0], or NULL. */
-weft_tensor *weft__run(weft__call *call);
 /* Only the kernel: no recording, no NaN watch. */
 weft_status weft__run_kernel(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
                              int n_out, const weft__attrs *attrs);

@@ -127,35 +127,6 @@ weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, 
     return run(ctx, ctx->backend->grad[op], op, in, n_in, out, n_out, attrs);
 }
 
-weft_tensor *weft__run(weft__call *call)
-{
-    enum { FEW = 16 };
-    weft_ctx *ctx = call->ctx;
-    const weft__array *few[FEW];
-    const weft__array **arrays = few;
-    if (call->arrays) {
-        arrays = (const weft__array **)call->arrays;
-    } else {
-        if (call->n_in > FEW && !(arrays = weft__host_alloc(ctx, sizeof *arrays * (size_t)call->n_in)))
-            return weft__fail(ctx, call->op, WEFT_E_NOMEM, "out of memory for %d operands", call->n_in), NULL;
-        for (int k = 0; k < call->n_in; k++)
-            arrays[k] = call->in[k] ? &call->in[k]->a : NULL;
-    }
-    weft__array *outs[WEFT__MAX_OUT];
-    for (int k = 0; k < call->n_out; k++)
-        outs[k] = call->out[k] ? &call->out[k]->a : NULL;
-    weft_status status =
-        run(ctx, ctx->backend->run[call->op], call->op, arrays, call->n_in, outs, call->n_out, call->attrs);
-    if (!call->arrays && arrays != few)
-        weft__host_free(ctx, arrays, sizeof *arrays * (size_t)call->n_in);
-    if (status != WEFT_OK || (ctx->options.nan_watch &&
-                              !weft__watch_result(ctx, weft__ops[call->op].name, call->in, call->n_in, call->out[0])))
-        return NULL;
-    if (!call->no_record && !weft__record(call))
-        return NULL;
-    return call->out[0];
-}
-
 /* ---- The call of an operation ---- */
 
 weft_ctx *weft__begin(int op, weft_tensor **in, int n)
@@ -205,21 +176,13 @@ static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays
     return true;
 }
 
-static inline bool same_shape(const weft__array *a, const weft__array *b)
-{
-    bool same = a->ndim == b->ndim;
-    for (int d = 0; same && d < a->ndim; d++)
-        same = a->shape[d] == b->shape[d];
-    return same;
-}
-
 /* Operands that kernels see under the result's shape. */
 static inline void broadcast(const weft__op_def *def, int n, const weft__array *y, weft__array *seen,
                              const weft__array **arrays)
 {
     for (int k = 0; k < n; k++) {
         const weft__array *a = arrays[k];
-        if (def->in[k] & WEFT__BROADCAST && !same_shape(a, y)) {
+        if (def->in[k] & WEFT__BROADCAST && !weft__same_shape(a, y)) {
             *seen = weft__expanded(a, y->shape, y->ndim);
             arrays[k] = seen++;
         } else if (def->in[k] & WEFT__BROADCAST_LEADING) {

@@ -6,16 +6,10 @@ weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
 {
     if (!x || (weft_dtype)x->a.dtype == dtype)
         return x;
-    weft_ctx *ctx = x->ctx;
-    weft_tensor *y = ctx->status == WEFT_OK ? weft__new(ctx, WEFT_OP_CAST, dtype, x->a.shape, x->a.ndim) : NULL;
-    if (!y)
-        return NULL;
+    weft_tensor *out[1];
     weft__attrs attrs;
-    attrs.ni = WEFT__INTS_cast;
-    attrs.nf = WEFT__REALS_cast;
     attrs.cast.dtype = dtype;
-    weft__call call = {.op = WEFT_OP_CAST, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
-    return weft__run(&call);
+    return weft__complete(x->ctx, WEFT_OP_CAST, &x, 1, &attrs, out) ? out[0] : NULL;
 }
 
 weft_tensor *weft__widened(weft_tensor *x)
@@ -106,16 +100,22 @@ weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
     return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
 }
 
+/* op: what made it, for messages. */
+static weft_tensor *copy_of(weft_ctx *ctx, int op, weft_tensor *t)
+{
+    weft_tensor *copy = weft__new(ctx, op, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
+    return copy && weft__copy_array(ctx, &t->a, &copy->a) == WEFT_OK ? copy : NULL;
+}
+
 weft_tensor *weft__copied(weft_ctx *ctx, weft_tensor *t)
 {
-    weft_tensor *copy = weft__new(ctx, WEFT_OP_CONTIGUOUS, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
-    return copy && weft__copy_array(ctx, &t->a, &copy->a) == WEFT_OK ? copy : NULL;
+    return copy_of(ctx, WEFT_OP_CONTIGUOUS, t);
 }
 
 weft_tensor *weft__recorded_copy(weft_ctx *ctx, int op, weft_tensor *x)
 {
-    weft_tensor *y = weft__new(ctx, op, (weft_dtype)x->a.dtype, x->a.shape, x->a.ndim);
-    if (!y || weft__copy_array(ctx, &x->a, &y->a) != WEFT_OK)
+    weft_tensor *y = copy_of(ctx, op, x);
+    if (!y)
         return NULL;
     weft__attrs attrs;
     attrs.ni = x->a.ndim;

@@ -44,16 +44,6 @@ void weft__refresh(weft__array *a)
     }
 }
 
-bool weft__same_shape(const weft__array *a, const weft__array *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int d = 0; d < a->ndim; d++)
-        if (a->shape[d] != b->shape[d])
-            return false;
-    return true;
-}
-
 bool weft__broadcast(const weft__array *a, const weft__array *b, int64_t *shape, int *ndim)
 {
     int n = a->ndim > b->ndim ? a->ndim : b->ndim;

@@ -14,14 +14,12 @@ static bool infer_pair(weft__infer *q, int32_t dtype)
 {
     const weft__array *a = q->in[0], *b = q->in[1];
     weft__array *y = &q->out[0];
-    bool same = a->ndim == b->ndim;
-    y->dtype = dtype;
-    y->ndim = a->ndim;
-    for (int d = 0; same && d < a->ndim; d++) {
-        y->shape[d] = a->shape[d];
-        same = a->shape[d] == b->shape[d];
+    if (weft__same_shape(a, b)) {
+        weft__set_result(q, 0, dtype, a->shape, a->ndim);
+        return true;
     }
-    return same || weft__broadcast(a, b, y->shape, &y->ndim) ||
+    y->dtype = dtype;
+    return weft__broadcast(a, b, y->shape, &y->ndim) ||
            weft__refuse(q, WEFT_E_SHAPE,
                         "shapes do not broadcast: %s and %s; sizes must agree or be 1, counted from the last dim; "
                         "reshape or unsqueeze one of them",

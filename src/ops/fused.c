@@ -5,7 +5,7 @@
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out)
 {
     const weft__array *arrays[8];
-    weft__array *outs[WEFT__MAX_OUT];
+    weft__array *outs[WEFT__MAX_DEF_RESULTS];
     for (int k = 0; k < n_in; k++)
         arrays[k] = in[k] ? &in[k]->a : NULL;
     for (int k = 0; k < n_out; k++)
