@@ -9,6 +9,7 @@
 
 #include "cuda/launch.h"
 #include "weft_cuda.h"
+#include "block_scan.h"
 
 enum {
     WEFT_SORT_THREADS = 256,
@@ -23,29 +24,6 @@ static_assert(WEFT_SORT_DIGITS == WEFT_SORT_THREADS, "a thread looks after one d
 template <class I> __device__ __forceinline__ unsigned weft_sort_digit(I key, int shift)
 {
     return static_cast<unsigned>(key >> shift) & (WEFT_SORT_DIGITS - 1);
-}
-
-/* The sum of value over the block's threads before this one; all becomes the sum over all. Every thread calls it. */
-template <class I> __device__ I weft_sort_sum_before(I value, I &all)
-{
-    WEFT_SHARED(I, warp_sums, [WEFT_SORT_WARPS]);
-    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    I sum = value;
-    for (unsigned distance = 1; distance < 32; distance *= 2) {
-        const I before = __shfl_up_sync(0xffffffffu, sum, distance);
-        sum += lane >= distance ? before : 0;
-    }
-    if (lane == 31)
-        warp_sums[warp] = sum;
-    __syncthreads();
-    I before = 0;
-    all = 0;
-    for (unsigned w = 0; w < WEFT_SORT_WARPS; w++) {
-        before += w < warp ? warp_sums[w] : 0;
-        all += warp_sums[w];
-    }
-    __syncthreads();
-    return before + sum - value;
 }
 
 /* keys [n], counts [digits, tiles] */
@@ -76,7 +54,7 @@ template <class I> __global__ void __launch_bounds__(WEFT_SORT_THREADS) k_sort_s
     for (int64_t first = 0; first < tiles; first += WEFT_SORT_THREADS) {
         const int64_t tile = first + threadIdx.x;
         I all;
-        const I before = weft_sort_sum_before<I>(tile < tiles ? row[tile] : 0, all);
+        const I before = weft_sum_before<WEFT_SORT_THREADS, I>(tile < tiles ? row[tile] : 0, all);
         if (tile < tiles)
             row[tile] = total + before;
         total += all;
@@ -99,7 +77,7 @@ __global__ void __launch_bounds__(WEFT_SORT_THREADS)
     WEFT_SHARED(I, start, [WEFT_SORT_DIGITS]);      /* where the tile's keys of a digit go */
     const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     I all;
-    const I digit_start = weft_sort_sum_before<I>(totals[threadIdx.x], all);
+    const I digit_start = weft_sum_before<WEFT_SORT_THREADS, I>(totals[threadIdx.x], all);
     for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         const int64_t first = tile * WEFT_SORT_TILE + warp * (32 * WEFT_SORT_EACH) + lane;
         I key[WEFT_SORT_EACH];

@@ -4,6 +4,7 @@
  * time; else a thread goes through a column. Floats add up in f64; the order depends on nothing but the length. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "block_scan.h"
 #include "types.h"
 
 namespace
@@ -11,24 +12,9 @@ namespace
 
 /* What elements of type T add up in, and what that becomes: integers wrap, in i64. */
 template <class T> struct sum_of {
-    using type = unsigned long long;
-    using result = int64_t;
-};
-template <> struct sum_of<float> {
-    using type = double;
-    using result = float;
-};
-template <> struct sum_of<double> {
-    using type = double;
-    using result = double;
-};
-template <> struct sum_of<__half> {
-    using type = double;
-    using result = __half;
-};
-template <> struct sum_of<__nv_bfloat16> {
-    using type = double;
-    using result = __nv_bfloat16;
+    static constexpr bool floats = std::is_floating_point_v<weft_compute_t<T>>;
+    using type = std::conditional_t<floats, double, unsigned long long>;
+    using result = std::conditional_t<floats, T, int64_t>;
 };
 
 template <class T> __device__ __forceinline__ typename sum_of<T>::type element(T x)
@@ -50,32 +36,7 @@ template <class T> __device__ __forceinline__ void put(T *y, double sum)
     weft_store(y, static_cast<weft_compute_t<T>>(sum));
 }
 
-enum { THREADS = 256, WARPS = THREADS / 32, EACH = 4, TILE = THREADS * EACH };
-
-/* The sum of value over the block's threads before this one; all becomes the sum over all. Every thread calls it.
- * Nothing is subtracted: infinity less itself is not what came before it. */
-template <class S> __device__ S sum_before(S value, S &all)
-{
-    WEFT_SHARED(S, warp_sums, [WARPS]);
-    const unsigned lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    S sum = value;
-    for (unsigned distance = 1; distance < 32; distance *= 2) {
-        const S other = __shfl_up_sync(0xffffffffu, sum, distance);
-        sum = lane >= distance ? other + sum : sum;
-    }
-    const S in_warp = __shfl_up_sync(0xffffffffu, sum, 1);
-    if (lane == 31)
-        warp_sums[warp] = sum;
-    __syncthreads();
-    S before = 0;
-    all = 0;
-    for (unsigned w = 0; w < WARPS; w++) {
-        before = w < warp ? before + warp_sums[w] : before;
-        all += warp_sums[w];
-    }
-    __syncthreads();
-    return lane > 0 ? before + in_warp : before;
-}
+enum { THREADS = 256, EACH = 4, TILE = THREADS * EACH };
 
 /* x, y [rows, n] */
 template <class T>
@@ -94,7 +55,7 @@ __global__ void __launch_bounds__(THREADS)
                 const S value = i < n ? element(x[row * n + (reverse ? n - 1 - i : i)]) : S(0);
                 sums[k] = k > 0 ? sums[k - 1] + value : value;
             }
-            const S before = carried + sum_before(sums[EACH - 1], all);
+            const S before = carried + weft_sum_before<THREADS>(sums[EACH - 1], all);
 #pragma unroll
             for (int k = 0; k < EACH; k++) {
                 const int64_t i = from + k;

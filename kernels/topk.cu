@@ -192,7 +192,7 @@ __device__ threshold<key_of<T>> next_digit(const task<T> &t, const slice<T> &s, 
     __syncthreads();
     const unsigned digit = DIGITS - 1 - threadIdx.x, own = count[digit];
     unsigned all;
-    const unsigned higher = weft_sort_sum_before<unsigned>(own, all);
+    const unsigned higher = weft_sum_before<WEFT_SORT_THREADS, unsigned>(own, all);
     if (higher < known.wanted && higher + own >= known.wanted) {
         found[0] = digit;
         found[1] = known.wanted - higher;
@@ -225,7 +225,7 @@ __device__ void collect(const task<T> &t, const slice<T> &s, const threshold<key
         const int64_t i = first + threadIdx.x;
         const bool is = i < s.n && t.by.key(s.x[i * t.in.step]) == last.key;
         unsigned here;
-        const unsigned place = equal + weft_sort_sum_before<unsigned>(is ? 1u : 0u, here);
+        const unsigned place = equal + weft_sum_before<WEFT_SORT_THREADS, unsigned>(is ? 1u : 0u, here);
         if (is && place < last.wanted)
             list[beyond + place] = {last.key, i};
         equal += here;
