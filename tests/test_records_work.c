@@ -40,12 +40,8 @@ static void begin(weft__observer *observer, const weft__launch *l)
     if (l->custom)
         return;
     c->seen[l->op]++;
-    check_work(&(weft__work){.op = l->op,
-                             .n_in = l->n_in,
-                             .n_out = l->n_out,
-                             .in = l->in,
-                             .out = (const weft__array *const *)l->out,
-                             .attrs = l->attrs});
+    const weft__work w = weft__launch_work(l);
+    check_work(&w);
 }
 
 static void end(weft__observer *observer, const weft__launch *l, weft_status status)

@@ -66,6 +66,17 @@ static inline bool weft__custom_runs(const weft_ctx *ctx, const weft_custom_op *
 /* The row's name, or that of the user's operation. */
 const char *weft__launch_kernel(const weft__launch *launch);
 
+/* The launch as the records' functions of sizes see it. */
+static inline weft__work weft__launch_work(const weft__launch *l)
+{
+    return (weft__work){.op = l->op,
+                        .n_in = l->n_in,
+                        .n_out = l->n_out,
+                        .in = l->in,
+                        .out = (const weft__array *const *)l->out,
+                        .attrs = l->attrs};
+}
+
 /* The text of a phase: "forward", "backward", "optimiser". */
 const char *weft__phase_name(weft__phase phase);
 

@@ -319,12 +319,8 @@ static void begin(weft__observer *observer, const weft__launch *l)
     if (l->custom || l->op != c->op)
         return;
     c->seen = true;
-    add_work(c, &(weft__work){.op = l->op,
-                              .n_in = l->n_in,
-                              .n_out = l->n_out,
-                              .in = l->in,
-                              .out = (const weft__array *const *)l->out,
-                              .attrs = l->attrs});
+    const weft__work w = weft__launch_work(l);
+    add_work(c, &w);
 }
 
 static void end(weft__observer *observer, const weft__launch *l, weft_status status)

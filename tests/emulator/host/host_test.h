@@ -120,6 +120,25 @@ class Streams : public testing::TestWithParam<simt_streams>
     }
 };
 
+/* The same with a second device. What the program has made current stays so. */
+class StreamsOfTwo : public Streams
+{
+  protected:
+    void SetUp() override
+    {
+        simt_set_devices(2, cudaSuccess);
+        Streams::SetUp();
+    }
+    void TearDown() override
+    {
+        int device = -1;
+        EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
+        EXPECT_EQ(device, 0) << "the program's current device was changed";
+        Streams::TearDown();
+        simt_set_devices(1, cudaSuccess);
+    }
+};
+
 inline std::string streams_name(const testing::TestParamInfo<simt_streams> &info)
 {
     return info.param == SIMT_EAGER ? "Eager" : info.param == SIMT_LAZY ? "Lazy" : "Shuffle";

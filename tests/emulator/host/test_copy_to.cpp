@@ -5,22 +5,13 @@
 namespace
 {
 
-class CopyTo : public Streams
+class CopyTo : public StreamsOfTwo
 {
   protected:
-    void SetUp() override
-    {
-        simt_set_devices(2, cudaSuccess);
-        Streams::SetUp();
-    }
     void TearDown() override
     {
-        int device = -1;
-        EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
-        EXPECT_EQ(device, 0) << "the program's current device was changed";
         EXPECT_EQ(simt_reports_total(), 0) << simt_last_report();
-        Streams::TearDown();
-        simt_set_devices(1, cudaSuccess);
+        StreamsOfTwo::TearDown();
     }
 };
 FOR_ALL_STREAMS(CopyTo);

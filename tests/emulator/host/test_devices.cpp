@@ -6,22 +6,8 @@
 namespace
 {
 
-class TwoDevices : public Streams
+class TwoDevices : public StreamsOfTwo
 {
-  protected:
-    void SetUp() override
-    {
-        simt_set_devices(2, cudaSuccess);
-        Streams::SetUp();
-    }
-    void TearDown() override
-    {
-        int device = -1;
-        EXPECT_EQ(cudaGetDevice(&device), cudaSuccess);
-        EXPECT_EQ(device, 0) << "the program's current device was changed";
-        Streams::TearDown();
-        simt_set_devices(1, cudaSuccess);
-    }
 };
 FOR_ALL_STREAMS(TwoDevices);
 
