@@ -3,7 +3,7 @@
 #define WEFT_KERNELS_ACTIVATION_H
 
 #include <weft/params.h>
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "weft_cuda.h"
 
 /* activation: a weft_activation, the same for all threads. */

@@ -6,8 +6,8 @@
 #ifndef WEFT_KERNELS_CONV_H
 #define WEFT_KERNELS_CONV_H
 
-#include "core/array.h"
-#include "core/attrs.h"
+#include "base/array.h"
+#include "base/attrs.h"
 #include "cuda/launch.h"
 #include "types.h"
 #include "weft_cuda.h"

@@ -3,7 +3,7 @@
  * Same dtype: one copy by the device where both sides are contiguous; tiles through shared memory where rows of one
  * side are columns of the other; else element by element, elements being as large as rows and alignment allow, up to 16
  * bytes. Another dtype: contiguous floats many at a time, everything else one by one by way of f64 or i64. */
-#include "core/number.h"
+#include "base/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "space.h"

@@ -1,6 +1,6 @@
 /* elementwise_binary.cu - BINARY, COMPARE and TERNARY operations, operands broadcast to the result's shape by stride 0;
  * and those in place that are binary ones. */
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
 
@@ -33,7 +33,7 @@ namespace
         WEFT_MAP_NUM(APPLY_TERNARY, name)                                                                              \
     };
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 } /* namespace */
 
@@ -46,7 +46,7 @@ extern "C" weft_status weft__cuda_binary(const weft__exec *e)
     switch (e->op) {
 #define WEFT_BINARY(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no binary operation");
     }
@@ -57,7 +57,7 @@ extern "C" weft_status weft__cuda_compare(const weft__exec *e)
     switch (e->op) {
 #define WEFT_COMPARE(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no comparison");
     }
@@ -68,7 +68,7 @@ extern "C" weft_status weft__cuda_ternary(const weft__exec *e)
     switch (e->op) {
 #define WEFT_TERNARY(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary operation");
     }

@@ -1,6 +1,6 @@
 /* elementwise_grad.cu - fused first-order gradients of UNARY, BINARY and TERNARY operations: the derivative columns of
  * ops.def. Where both gradients of one with two operands are wanted, one kernel makes both. */
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
 
@@ -33,7 +33,7 @@ template <bool IS_CHEAP> struct unary_formula : weft_map_formula<3, 1, false> {
         WEFT_MAP_FLT(APPLY_UNARY_P, name)                                                                              \
     };
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 /* ---- Two operands: da and db from a, b, y, g or c, g ---- */
 
@@ -69,7 +69,7 @@ template <bool IS_CHEAP> struct unary_formula : weft_map_formula<3, 1, false> {
         WEFT_MAP_FLT(SIDES_TERNARY, name)                                                                              \
     };
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 enum { A = 1, B = 2 };
 
@@ -109,7 +109,7 @@ extern "C" weft_status weft__cuda_unary_grad(const weft__exec *e)
 #define WEFT_UNARY(ID, name, ...) CASE(ID, name)
 #define WEFT_UNARY_P(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 #undef CASE
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no unary operation");
@@ -124,7 +124,7 @@ extern "C" weft_status weft__cuda_binary_grad(const weft__exec *e)
     case WEFT_OP_##ID:                                                                                                 \
         return run_sides<name##_sides>(e);
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no binary operation");
     }
@@ -138,7 +138,7 @@ extern "C" weft_status weft__cuda_ternary_grad(const weft__exec *e)
     case WEFT_OP_##ID:                                                                                                 \
         return run_sides<name##_sides>(e);
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no ternary operation");
     }

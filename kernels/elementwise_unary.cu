@@ -1,5 +1,5 @@
 /* elementwise_unary.cu - UNARY, UNARY_P and PREDICATE operations: y = f(x), x of any strides, y of its shape. */
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"
 
@@ -31,7 +31,7 @@ namespace
         WEFT_MAP_NUM(APPLY_UNARY, name)                                                                                \
     };
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 } /* namespace */
 
@@ -45,7 +45,7 @@ extern "C" weft_status weft__cuda_unary(const weft__exec *e)
 #define WEFT_UNARY(ID, name, ...) CASE(ID, name)
 #define WEFT_UNARY_P(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no unary operation");
     }
@@ -56,7 +56,7 @@ extern "C" weft_status weft__cuda_predicate(const weft__exec *e)
     switch (e->op) {
 #define WEFT_PREDICATE(ID, name, ...) CASE(ID, name)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no predicate");
     }

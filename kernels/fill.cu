@@ -1,7 +1,7 @@
 /* fill.cu - arrays made from numbers: FILL, fill_ and ARANGE; and the probe for kernels of this GPU. */
 #include <cstring>
-#include "core/number.h"
-#include "core/rng.h"
+#include "base/number.h"
+#include "base/rng.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "space.h"

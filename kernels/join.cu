@@ -3,7 +3,7 @@
  * Contiguous operands of a concat are copied together, many by one launch. Other operands, and flips, are copies
  * between views, which the copy kernels are good at. A pad reads and writes each element once. Everything moves as many
  * bytes at a time as its rows allow. */
-#include "core/number.h"
+#include "base/number.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "space.h"

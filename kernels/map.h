@@ -8,7 +8,7 @@
 #ifndef WEFT_KERNELS_MAP_H
 #define WEFT_KERNELS_MAP_H
 
-#include "core/number.h"
+#include "base/number.h"
 #include "cuda/launch.h"
 #include "space.h"
 #include "types.h"
@@ -281,7 +281,7 @@ cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<Formula>
     return error != cudaSuccess ? error : weft_map_parts<Formula, T>(e, high, p, q);
 }
 
-/* A parameter of a formula as what it computes in; the core lets integers have only what they hold, or what lies
+/* A parameter of a formula as what it computes in; the engine lets integers have only what they hold, or what lies
  * beyond. */
 template <class V> V weft_map_param(double p)
 {

@@ -6,7 +6,7 @@
  *
  * Parameters and gradients are of type T; state and master weights of the type that T is computed in. */
 #include <cmath>
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "types.h"
@@ -285,7 +285,7 @@ template <template <class> class Rule> weft_status step_all(const weft__exec *e)
 
 } /* namespace */
 
-/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see core/attrs.h */
+/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see base/attrs.h */
 extern "C" weft_status weft__cuda_sgd_step(const weft__exec *e)
 {
     return step_all<sgd>(e);

@@ -1,9 +1,9 @@
-/* random.cu - RAND, RANDN, RANDINT, BERNOULLI, DROPOUT and its gradient: the CPU's numbers, bit by bit. core/rng.h says
+/* random.cu - RAND, RANDN, RANDINT, BERNOULLI, DROPOUT and its gradient: the CPU's numbers, bit by bit. base/rng.h says
  * which words an element takes and makes numbers of them; nothing here may be fused or rounded in another way.
  *
  * A thread makes four elements at a time, of one Philox block or of two. */
-#include "core/half.h"
-#include "core/rng.h"
+#include "base/half.h"
+#include "base/rng.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "types.h"

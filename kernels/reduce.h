@@ -377,7 +377,7 @@ inline bool weft_holds_reals(const weft__array *x)
     return weft_visit_float(x->dtype, false, [](auto) { return true; });
 }
 
-/* For a dtype that the operation does not have, which the core never lets through. */
+/* For a dtype that the operation does not have, which the engine never lets through. */
 inline weft_status weft_reduce_refuses(const weft__exec *e)
 {
     return e->host->fail(e, WEFT_E_DTYPE, "has no kernel for dtype %d on this device", (int)e->in[0]->dtype);

@@ -13,7 +13,7 @@
 #ifndef WEFT_KERNELS_REDUCE_PLAN_H
 #define WEFT_KERNELS_REDUCE_PLAN_H
 
-#include "core/array.h"
+#include "base/array.h"
 #include "space.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* reduce_real.cu - reductions of reals that watch their range: LOGSUMEXP, NORM and VAR_MEAN. The kernels stand in
  * reduce.h. */
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "reduce.h"
 

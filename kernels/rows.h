@@ -7,7 +7,7 @@
 #define WEFT_KERNELS_ROWS_H
 
 #include "block_reduce.h"
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "cuda/launch.h"
 #include "types.h"
 

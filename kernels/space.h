@@ -3,7 +3,7 @@
 #ifndef WEFT_KERNELS_SPACE_H
 #define WEFT_KERNELS_SPACE_H
 
-#include "core/array.h"
+#include "base/array.h"
 #include "weft_cuda.h"
 
 template <int N> struct weft_space {

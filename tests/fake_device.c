@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include "core/registry.h"
+#include "engine/registry.h"
 
 static weft__backend fake;
 static const weft__backend *cpu;

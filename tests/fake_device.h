@@ -3,7 +3,7 @@
 #ifndef WEFT_TESTS_FAKE_DEVICE_H
 #define WEFT_TESTS_FAKE_DEVICE_H
 
-#include "core/backend.h"
+#include "engine/backend.h"
 
 enum { FAKE_DEVICES = 2 };
 

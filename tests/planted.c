@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/core.h"
+#include "engine/engine.h"
 
 static weft__backend backend;
 static struct {

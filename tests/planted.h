@@ -3,7 +3,7 @@
 #define WEFT_TESTS_PLANTED_H
 
 #include <weft/weft.h>
-#include "core/backend.h"
+#include "engine/backend.h"
 
 typedef enum planted_bug {
     PLANTED_ELEMENT,   /* one element is off by 1 % of the largest, in half types by an eighth */

@@ -1,8 +1,8 @@
 /* test_attrs.c - what records say of attributes, against every launch of every operation's samples and of their
  * derivatives: how many there are, and which of them change from one step of a training loop to the next. */
 #include <string.h>
-#include "core/observe.h"
-#include "core/op_def.h"
+#include "engine/observe.h"
+#include "base/op_def.h"
 #include "harness/weft_test.h"
 #include "ops/sample.h"
 #include "samples/layout.h"

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/drive.h"
-#include "core/module.h"
-#include "core/registry.h"
+#include "engine/drive.h"
+#include "engine/module.h"
+#include "engine/registry.h"
 #include "fake_device.h"
 #include "harness/structs.h"
 #include "harness/test_ctx.h"

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/digits.h"
-#include "core/half.h"
+#include "base/digits.h"
+#include "base/half.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 

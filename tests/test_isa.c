@@ -1,7 +1,7 @@
 /* test_isa.c - the choice of the instruction set: each usable one can be forced, others are refused with a note, and
  * one process can hold contexts of different ones. */
 #include <stdlib.h>
-#include "core/host_memory.h"
+#include "base/host_memory.h"
 #include "cpu/isa.h"
 #include "harness/weft_test.h"
 

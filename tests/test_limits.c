@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/core.h"
+#include "engine/engine.h"
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "core/host_memory.h"
+#include "base/host_memory.h"
 #include "cpu/pool.h"
 #include "harness/weft_test.h"
 

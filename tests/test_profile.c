@@ -8,7 +8,7 @@
 /* clang-format off */
 #include <weft/profile.h>
 /* clang-format on */
-#include "core/core.h"
+#include "engine/engine.h"
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"

@@ -1,6 +1,6 @@
 /* test_records.c - the record of every operation says what its row says, and is whole. */
-#include "core/core.h"
-#include "core/op_def.h"
+#include "engine/engine.h"
+#include "base/op_def.h"
 #include "harness/weft_test.h"
 
 WEFT_TEST(Records, AreThoseOfTheirRows)

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/infer.h"
-#include "core/observe.h"
+#include "base/infer.h"
+#include "engine/observe.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/core.h"
-#include "core/op_def.h"
+#include "engine/engine.h"
+#include "base/op_def.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"

@@ -3,7 +3,7 @@
  * the context can be used again. Which operations those are the recipes say. */
 #include <stdio.h>
 #include <string.h>
-#include "core/op_def.h"
+#include "base/op_def.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"

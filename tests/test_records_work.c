@@ -2,8 +2,8 @@
  * backward, are numbers above 0; each row with a kernel of its own is reached by a sample, and each is described. */
 #include <math.h>
 #include <string.h>
-#include "core/observe.h"
-#include "core/op_def.h"
+#include "engine/observe.h"
+#include "base/op_def.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "ops/sample.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "compare/samples.h"
-#include "core/supports.h"
+#include "engine/supports.h"
 #include "fake_device.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"

@@ -1,4 +1,4 @@
-/* ops.h - every operation. GENERATED from src/core/ops.def (target update_ops): do not edit.
+/* ops.h - every operation. GENERATED from src/ops/ops.def (target update_ops): do not edit.
  *
  * Every operation returns a new tensor of the innermost scope, or NULL after an error (recorded in the context).
  * Inputs are not consumed. A NULL input gives NULL. docs/ops.md has formulas and derivatives.

@@ -7,7 +7,7 @@
 # Some names are put together by macros; where comments spell one out, it matches `made`.
 set -u
 cd "${1:-.}" || exit 2
-nameless='^(src/core/attrs[.]h|src/core/record[.]c|src/compare/saved[.]c|tests/test_attrs[.]c|tests/planted[.]c)$'
+nameless='^(src/base/attrs[.]h|src/engine/record[.]c|src/compare/saved[.]c|tests/test_attrs[.]c|tests/planted[.]c)$'
 made='^(weft__(f|d|da|db|m)_[a-z0-9_]+_(f32|f64)|weft__cpu_[a-z0-9_]+_(avx512|avx2|plain))$'
 
 files=$(find include src kernels tools tests examples bench -type f \( -name '*.[ch]' -o -name '*.inc' -o -name '*.def' \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# numbers.sh PROJECT: numbers with a point are printed and read by src/core/text.c alone (weft_text, weft_number), so that no
+# numbers.sh PROJECT: numbers with a point are printed and read by src/base/text.c alone (weft_text, weft_number), so that no
 # locale of a host program can put commas into what Weft writes. In the library and the command no other file
 #   - gives libc's printers a conversion for floating numbers, or a format that is no literal
 #   - hands a list of arguments to libc's printers
@@ -8,7 +8,7 @@
 set -u
 cd "${1:-.}" || exit 2
 find include src tools kernels examples/common -type f \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' \) \
-    ! -path src/core/text.c ! -path src/core/gen_ops.c 2>/dev/null | sort >"${TMPDIR:-/tmp}/weft-numbers.$$"
+    ! -path src/base/text.c ! -path src/ops/gen_ops.c 2>/dev/null | sort >"${TMPDIR:-/tmp}/weft-numbers.$$"
 trap 'rm -f "${TMPDIR:-/tmp}/weft-numbers.$$"' EXIT
 [ -s "${TMPDIR:-/tmp}/weft-numbers.$$" ] || {
     echo "numbers: no files found"
@@ -56,7 +56,7 @@ function scan(    rest, place, name, before) {
         place = RSTART + RLENGTH - 1
         at_paren = gsub(/[ \n]*\($/, "", name)
         if (name ~ /^v(f|s|sn|d|as)?printf$/)
-            complain(name " outside src/core/text.c: use weft_text_list")
+            complain(name " outside src/base/text.c: use weft_text_list")
         else if (name ~ /^(f|s|sn|d|as)?printf$/)
             look(name, substr(rest, place))
         else if (name ~ /^(strto(d|f|ld)|ato[f]|v?[fs]?scanf|strfrom[dfl])$/)
@@ -85,7 +85,7 @@ FNR == 1 { if (file != "") scan(); file = FILENAME; text = ""; comment = 0 }
 { text = text strip($0) "\n" }
 END { scan(); exit bad }
 ' $(cat "${TMPDIR:-/tmp}/weft-numbers.$$") || {
-    echo "numbers: see src/core/text.c"
+    echo "numbers: see src/base/text.c"
     exit 1
 }
 echo "numbers: fine"

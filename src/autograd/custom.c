@@ -1,6 +1,6 @@
 /* custom.c - operations defined by the user's callbacks. */
 #include <string.h>
-#include "core/observe.h"
+#include "engine/observe.h"
 
 static weft_array outside_view(const weft__array *a, bool with_data)
 {

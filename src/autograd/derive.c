@@ -4,7 +4,7 @@
  * than the result has, or overflow on the way; so such rules see their operands, the result and the gradient in f32,
  * and only what they return is rounded: as in the fused kernels. Every rule is called here, so that none has to think
  * of it. */
-#include "core/op_def.h"
+#include "base/op_def.h"
 #include "ops/vjp.h"
 
 /* Where a kernel serves the first order, it does that in one step. */

@@ -2,7 +2,7 @@
  * custom operation. */
 #include <stdio.h>
 #include <string.h>
-#include "core/observe.h"
+#include "engine/observe.h"
 #include "walk.h"
 
 void weft__refuse_operand(weft_ctx *ctx, const weft__node *node, int k)

@@ -1,7 +1,7 @@
 /* gradcheck.c - derivatives against central differences. */
 #include <math.h>
 #include <string.h>
-#include "core/core.h"
+#include "engine/engine.h"
 
 typedef struct check {
     weft_ctx *ctx;

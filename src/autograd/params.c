@@ -1,5 +1,5 @@
 /* params.c - the check of a list of parameters: see weft/extend.h. */
-#include "core/core.h"
+#include "engine/engine.h"
 #include <weft/extend.h>
 
 /* Why t does not do, with the remedy; NULL if it does. */

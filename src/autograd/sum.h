@@ -1,4 +1,4 @@
-/* sum.h - the gradient of one tensor while a pass gathers it from the tensor's uses (struct weft__sum, core.h).
+/* sum.h - the gradient of one tensor while a pass gathers it from the tensor's uses (struct weft__sum, engine.h).
  *
  * A single gradient is passed on as it is. From the second on, they are added in place to a buffer that nobody else
  * sees: in f32 for half types, so that many uses do not stop at 256, rounded once when the sum is complete. The

@@ -1,6 +1,6 @@
 /* bounds.c - which operations may differ by how much. */
 #include <math.h>
-#include "core/op_def.h"
+#include "base/op_def.h"
 #include "judge.h"
 
 /* The launch as its record sees it. Operands beyond those that a record describes are never asked for. */

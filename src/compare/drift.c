@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "core/sheet.h"
+#include "base/text_buffer.h"
 #include "lockstep.h"
 
 /* ---- Parameters: the leaves that require a gradient, pairwise in the order in which they were made ---- */

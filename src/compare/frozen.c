@@ -1,7 +1,7 @@
 /* frozen.c - see frozen.h. A held block covers the elements from the lowest to the highest that the strides reach, so
  * that a rerun sees the same layout; gaps between them are copied too. */
 #include "frozen.h"
-#include "core/op_def.h"
+#include "base/op_def.h"
 
 #include <stdio.h>
 #include <string.h>

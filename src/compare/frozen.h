@@ -2,7 +2,7 @@
 #ifndef WEFT_COMPARE_FROZEN_H
 #define WEFT_COMPARE_FROZEN_H
 
-#include "core/observe.h"
+#include "engine/observe.h"
 
 /* An array in host memory of its own, strided as the one it was copied from. */
 typedef struct weft__held {

@@ -2,7 +2,7 @@
 #ifndef WEFT_COMPARE_JUDGE_H
 #define WEFT_COMPARE_JUDGE_H
 
-#include "core/op_def.h"
+#include "base/op_def.h"
 #include "frozen.h"
 
 /* How a result may differ, by the record of its operation. */

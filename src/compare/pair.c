@@ -1,4 +1,4 @@
-/* pair.c - calls of the program's callbacks by functions that work on two contexts: see core/callback.c. */
+/* pair.c - calls of the program's callbacks by functions that work on two contexts: see engine/callback.c. */
 #include "lockstep.h"
 
 bool weft__pair_ready(weft_ctx *reference, weft_ctx *other, const char *function)

@@ -2,7 +2,7 @@
 #include "samples.h"
 
 #include <string.h>
-#include "core/op_def.h"
+#include "base/op_def.h"
 
 /* ---- Values ---- */
 

@@ -3,7 +3,7 @@
 #ifndef WEFT_COMPARE_SAMPLES_H
 #define WEFT_COMPARE_SAMPLES_H
 
-#include "core/core.h"
+#include "engine/engine.h"
 #include <weft/compare.h>
 #include <weft/sample.h>
 

@@ -131,7 +131,7 @@ static const weft__backend cpu = {
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = weft__cpu_drive,
 #define WEFT_CUSTOM(ID, ...) [WEFT_OP_##ID] = weft__cpu_drive,
 #define WEFT_KERNEL(ID, ...) [WEFT_OP_##ID] = weft__cpu_drive,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
     .grad =
         {
@@ -139,7 +139,7 @@ static const weft__backend cpu = {
 #define WEFT_UNARY_P(ID, ...) [WEFT_OP_##ID] = run_grad,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = run_grad,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = run_grad,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
 };
 

@@ -1,6 +1,6 @@
 /* copy.c - copies between any two layouts and dtypes: COPY, CAST and copy_. */
 #include <string.h>
-#include "core/number.h"
+#include "base/number.h"
 #include "loop.h"
 
 /* ---- Same dtype: bytes move ---- */

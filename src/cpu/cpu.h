@@ -7,7 +7,7 @@
 #ifndef WEFT_CPU_CPU_H
 #define WEFT_CPU_CPU_H
 
-#include "core/backend.h"
+#include "engine/backend.h"
 #include "pool.h"
 
 #define WEFT__CAT2(a, b) a##_##b
@@ -48,7 +48,7 @@ weft_status WEFT__CPU(ternary_grad)(const weft__exec *e);
 #define WEFT_REDUCE(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);
 #define WEFT_CUSTOM(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status WEFT__CPU(name)(const weft__exec *e);
-#include "core/ops.def"
+#include "ops/ops.def"
 #endif
 
 #endif

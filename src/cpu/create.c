@@ -1,7 +1,7 @@
 /* create.c - FILL, fill_, ARANGE; and COUNT_NONFINITE, which looks at values and makes none. */
 #include <stdatomic.h>
 #include <string.h>
-#include "core/number.h"
+#include "base/number.h"
 #include "loop.h"
 
 enum { GRAIN = 32768 }; /* elements per chunk of work */

@@ -1,4 +1,4 @@
-/* driver.c - what the CPU's kernels take: f32, f64 and i64, mostly contiguous (the contracts stand in core/attrs.h). */
+/* driver.c - what the CPU's kernels take: f32, f64 and i64, mostly contiguous (the contracts stand in base/attrs.h). */
 #include "driver.h"
 
 static weft_status run(const weft__exec *e)
@@ -8,7 +8,7 @@ static weft_status run(const weft__exec *e)
 
 static const weft__exception exceptions[WEFT_OP_COUNT] = {
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = {.any_dtype = 1},
-#include "core/ops.def"
+#include "ops/ops.def"
     [WEFT_OP_MAX_WITH_INDEX] = {.any_dtype = 1}, [WEFT_OP_MIN_WITH_INDEX] = {.any_dtype = 1},
     [WEFT_OP_VAR_MEAN] = {.any_dtype = 1},       [WEFT_OP_ATTENTION] = {.dense = 7},
     [WEFT_OP_ATTENTION_GRAD] = {.dense = 39},

@@ -2,13 +2,13 @@
  *
  * ops.def generates one loop over dense runs for each operation and compute type; loop.c finds the runs. Derivatives:
  * elementwise_grad.c. */
-#include "core/number.h"
-#include "core/scalar.h"
+#include "base/number.h"
+#include "base/scalar.h"
 #include "loop.h"
 
 /* ---- Loops ---- */
 
-/* p, q of a UNARY_P operation as the compute type; the core lets integers have only what they hold, or what lies
+/* p, q of a UNARY_P operation as the compute type; the engine lets integers have only what they hold, or what lies
  * beyond. */
 static inline float param_f32(double p)
 {
@@ -117,7 +117,7 @@ static inline int64_t param_i64(double p)
     TERNARY_LOOP(name, double, f64)                                                                                    \
     TERNARY_LOOP(name, int64_t, i64)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 /* ---- Operations ---- */
 
@@ -132,7 +132,7 @@ static const weft__loops loops_of[WEFT_OP_COUNT] = {
 #define WEFT_COMPARE(ID, name, ...) LOOPS(ID, name, NUM)
 #define WEFT_TERNARY(ID, name, ...) LOOPS(ID, name, NUM)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 };
 
 /* Runs op over n_in inputs of which the first `bytes` are truth values, like the output if `truth`. */

@@ -1,6 +1,6 @@
 /* elementwise_grad.c - fused first-order gradients of UNARY, BINARY and TERNARY operations: the derivative column of
  * ops.def, one loop per operation, output and floating compute type. */
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "loop.h"
 
 #define UNARY_LOOP(name, T, type)                                                                                      \
@@ -77,7 +77,7 @@
     TERNARY_LOOP(da, name, double, f64)                                                                                \
     TERNARY_LOOP(db, name, double, f64)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
 
 /* Of each operation the loops of its outputs: dx, or da and db. */
 #define ROW(ID, stem, name, cls) [WEFT_OP_##ID] = {{stem##_##name##_f32, stem##_##name##_f64, NULL}, WEFT__CHEAP_##cls},
@@ -89,13 +89,13 @@ static const weft__loops loops_of[WEFT__MAP_MAX_OUT][WEFT_OP_COUNT] = {
 #define WEFT_BINARY(ID, name, cls, ...) ROW(ID, da, name, cls)
 #define WEFT_TERNARY(ID, name, ...) ROW(ID, da, name, NUM)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     },
     {
 #define WEFT_BINARY(ID, name, cls, ...) ROW(ID, db, name, cls)
 #define WEFT_TERNARY(ID, name, ...) ROW(ID, db, name, NUM)
 #define WEFT_OP(ID, name, family, doc)
-#include "core/ops.def"
+#include "ops/ops.def"
     },
 };
 

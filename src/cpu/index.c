@@ -3,7 +3,7 @@
  * Indices are checked before anything is written. Sums go over the sources in order and threads share out the
  * destinations, so equal indices always add up in the same order. */
 #include "rows.h"
-#include "walk.h"
+#include "counter.h"
 
 enum { COLUMNS = 256 }; /* columns of a destination that one item works on */
 

@@ -1,7 +1,7 @@
 /* join.c - concat, pad, flip, which only move elements, of any dtype and any strides. */
-#include "core/number.h"
+#include "base/number.h"
 #include "rows.h"
-#include "walk.h"
+#include "counter.h"
 
 enum { PIECE = 32768 }; /* elements of a row moved at a time */
 

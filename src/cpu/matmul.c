@@ -1,6 +1,6 @@
 /* matmul.c - MATMUL, LINEAR and LINEAR_ACT on the packed product of gemm.h, and LINEAR_GRAD by way of MATMUL. */
 #include <weft/params.h>
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "gemm.h"
 #include "loop.h"
 

@@ -3,7 +3,7 @@
 #define WEFT_CPU_POOL_H
 
 #include <stdint.h>
-#include "core/backend.h"
+#include "engine/backend.h"
 
 typedef struct weft__pool weft__pool;
 

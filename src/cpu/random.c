@@ -1,7 +1,7 @@
-/* random.c - RAND, RANDN, RANDINT, BERNOULLI, DROPOUT and its gradient. core/rng.h says which words an element takes; a
+/* random.c - RAND, RANDN, RANDINT, BERNOULLI, DROPOUT and its gradient. base/rng.h says which words an element takes; a
  * block of elements always starts at a multiple of WEFT__BLOCK, so results do not depend on the chunks. */
-#include "core/half.h"
-#include "core/rng.h"
+#include "base/half.h"
+#include "base/rng.h"
 #include "loop.h"
 
 /* GRAIN: elements per chunk of work, a multiple of the block. WORDS: of a block that takes two an element. */

@@ -16,7 +16,7 @@
 #include "loop.h"
 #include "moments.h"
 #include "rows.h"
-#include "walk.h"
+#include "counter.h"
 
 enum {
     TILE = 512,      /* outputs in a tile at most */

@@ -7,7 +7,7 @@
 #define WEFT_CPU_ROWS_H
 
 #include <math.h>
-#include "core/scalar.h"
+#include "base/scalar.h"
 #include "vec.h"
 
 /* Short names for code in .inc files; WEFT_REAL is f32 or f64 (see vec.h) where they are used. */

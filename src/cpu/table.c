@@ -20,7 +20,7 @@ const weft__cpu_table WEFT__CPU_TABLE = {
 #define WEFT_REDUCE(ID, name, ...) [WEFT_OP_##ID] = WEFT__CPU(name),
 #define WEFT_CUSTOM(ID, name, ...) [WEFT_OP_##ID] = WEFT__CPU(name),
 #define WEFT_KERNEL(ID, name, ...) [WEFT_OP_##ID] = WEFT__CPU(name),
-#include "core/ops.def"
+#include "ops/ops.def"
         },
     .grad =
         {
@@ -28,6 +28,6 @@ const weft__cpu_table WEFT__CPU_TABLE = {
 #define WEFT_UNARY_P(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(unary_grad),
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(binary_grad),
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(ternary_grad),
-#include "core/ops.def"
+#include "ops/ops.def"
         },
 };

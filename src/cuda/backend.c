@@ -310,7 +310,7 @@ const weft__backend weft__cuda_backend = {
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_CUSTOM(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_KERNEL(ID, ...) [WEFT_OP_##ID] = run,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
     .grad =
         {
@@ -318,6 +318,6 @@ const weft__backend weft__cuda_backend = {
 #define WEFT_UNARY_P(ID, ...) [WEFT_OP_##ID] = run_grad,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = run_grad,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = run_grad,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
 };

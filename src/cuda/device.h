@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cuda_runtime_api.h>
-#include "core/backend.h"
+#include "engine/backend.h"
 
 /* In device memory, all zero until a kernel finds an index out of range (weft__cuda_report in launch.h). The host looks
  * at its next synchronisation and turns it into an error (fault.c). */

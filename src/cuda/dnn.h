@@ -2,7 +2,7 @@
 #ifndef WEFT_CUDA_DNN_H
 #define WEFT_CUDA_DNN_H
 
-#include "core/backend.h"
+#include "engine/backend.h"
 #include "dnn_graphs.h"
 
 enum { WEFT__DNN_MOST_WORKSPACE = 256 << 20 }; /* bytes that a plan may ask for */

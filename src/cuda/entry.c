@@ -1,6 +1,6 @@
 /* entry.c - the one symbol that the module exports. */
 #include <stdio.h>
-#include "core/module.h"
+#include "engine/module.h"
 #include "host.h"
 
 WEFT_API const weft__backend *weft_cuda_module(const weft__module_host *host, char *message, size_t size);

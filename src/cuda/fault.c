@@ -7,7 +7,7 @@ static const char *op_name(int32_t op)
 {
     static const char *const names[WEFT_OP_COUNT] = {
 #define WEFT_OP(ID, name, family, doc) #name,
-#include "core/ops.def"
+#include "ops/ops.def"
     };
     return op >= 0 && op < WEFT_OP_COUNT ? names[op] : "operation";
 }

@@ -1,14 +1,14 @@
 /* kernels.h - the launchers of kernels/X.cu, one for each operation that has a kernel; a missing one does not link.
  *
- * They keep the contracts of core/attrs.h with these differences: floating data is f32, f64, f16 or bf16 as it comes
+ * They keep the contracts of base/attrs.h with these differences: floating data is f32, f64, f16 or bf16 as it comes
  * (halves compute in f32, and the statistics that an operation on halves keeps - mean, rstd, var, lse - are f32); the
  * elementwise families, reductions, copies and fills take every other dtype as well; all work is queued on the device's
- * stream, and an index out of range is reported by weft__cuda_report. The driver (core/drive.c) sees to the rest. */
+ * stream, and an index out of range is reported by weft__cuda_report. The driver (engine/drive.c) sees to the rest. */
 #ifndef WEFT_CUDA_KERNELS_H
 #define WEFT_CUDA_KERNELS_H
 
 #include <driver_types.h>
-#include "core/backend.h"
+#include "engine/backend.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,7 +31,7 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 #define WEFT_REDUCE(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #define WEFT_CUSTOM(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
-#include "core/ops.def"
+#include "ops/ops.def"
 
 /* Without a library; the launchers of the operations, which choose, are in dnn_conv.c and dnn_attention.c. */
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);

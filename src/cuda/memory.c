@@ -1,5 +1,5 @@
-/* memory.c - device memory from the driver's stream-ordered pool. The core keeps freed blocks by size (core/memory.c),
- * so that this is only reached for new sizes. */
+/* memory.c - device memory from the driver's stream-ordered pool. The engine keeps freed blocks by size
+ * (engine/memory.c), so that this is only reached for new sizes. */
 #include "host.h"
 
 /* Work that was queued before may hold blocks that are already freed, and the pool may hold on to them. */

@@ -3,7 +3,7 @@
 #ifndef WEFT_CUDA_PRODUCT_H
 #define WEFT_CUDA_PRODUCT_H
 
-#include "core/backend.h"
+#include "engine/backend.h"
 
 #ifdef __cplusplus
 extern "C" {

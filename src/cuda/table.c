@@ -14,7 +14,7 @@ const weft__cuda_table weft__cuda_kernels = {
 #define WEFT_REDUCE(ID, name, ...) [WEFT_OP_##ID] = weft__cuda_##name,
 #define WEFT_CUSTOM(ID, name, ...) [WEFT_OP_##ID] = weft__cuda_##name,
 #define WEFT_KERNEL(ID, name, ...) [WEFT_OP_##ID] = weft__cuda_##name,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
     .grad =
         {
@@ -22,6 +22,6 @@ const weft__cuda_table weft__cuda_kernels = {
 #define WEFT_UNARY_P(ID, ...) [WEFT_OP_##ID] = weft__cuda_unary_grad,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = weft__cuda_binary_grad,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = weft__cuda_ternary_grad,
-#include "core/ops.def"
+#include "ops/ops.def"
         },
 };

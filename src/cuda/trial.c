@@ -5,8 +5,8 @@
  * the trial, which then says nothing of the plan; a product that has no room for all numbers is done without. */
 #include <math.h>
 #include "blas.h"
-#include "core/half.h"
-#include "core/scalar.h"
+#include "base/half.h"
+#include "base/scalar.h"
 
 enum { COUNT = 16 };
 

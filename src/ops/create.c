@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include "core/number.h"
+#include "base/number.h"
 #include "define.h"
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)

@@ -1,4 +1,4 @@
-/* define.h - how the record of an operation is written (core/op_def.h says what it means). Included by the files of
+/* define.h - how the record of an operation is written (base/op_def.h says what it means). Included by the files of
  * records only: its words are short.
  *
  * Each family's macro takes a fixed number of parts, in any order, each a word with what belongs to it; one that is
@@ -8,10 +8,10 @@
  *                                     OR_NULL, STRIDED, CHANGED, BROADCAST, BROADCAST_LEADING
  *   LIST_OF(kind | flags)             any number of operands of one kind
  *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
- *   INFER(function, promotion)        shape and dtype of the results (core/infer.h), and how operands get their dtype:
+ *   INFER(function, promotion)        shape and dtype of the results (base/infer.h), and how operands get their dtype:
  *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, BESIDE_FIRST
  *   NO_INFER                          kernels that other rows run on results of their own
- *   ATTRS(name)                       the attributes: the struct weft__NAME_attrs of core/attrs.h
+ *   ATTRS(name)                       the attributes: the struct weft__NAME_attrs of base/attrs.h
  *   ATTRS_LIST(name)                  the same, a list of sizes or dims: as many as the call has
  *   NO_ATTRS
  *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
@@ -31,7 +31,7 @@
 #define WEFT_OPS_DEFINE_H
 
 #include "vjp.h" /* first: what the library calls leaves no place in a source */
-#include "core/infer.h"
+#include "base/infer.h"
 #include "work.h"
 #include <weft/sample.h>
 

@@ -1,5 +1,5 @@
 /* elementwise.c - the elementwise families: shapes and front ends. What they compute stands in ops.def. */
-#include "core/core.h"
+#include "engine/engine.h"
 #include "rows.h"
 
 /* ---- Shapes ---- */

@@ -74,7 +74,7 @@ static const weft_op_description rows[] = {
 #define WEFT_CUSTOM(ID, nm, res, ps, grad, d)                                                                          \
     {ROW(nm, CUSTOM, "custom", #res, #ps, d), DOMAIN(-4, 4, NAN), .no_gradient = grad},
 #define WEFT_KERNEL(ID, nm, d)
-#include "core/ops.def"
+#include "ops/ops.def"
 };
 #define N_ROWS ((int)(sizeof rows / sizeof rows[0]))
 

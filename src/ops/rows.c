@@ -105,16 +105,16 @@
 /* Reductions of integers stay in their dtype on the way in. */
 #define WEFT__REDUCED_NUM WEFT__AS_GIVEN
 #define WEFT__REDUCED_FLT WEFT__JOIN_FLOATS
-#include "core/ops.def"
+#include "ops/ops.def"
 
 /* The others are found by name. */
 #define WEFT_VIEW(ID, name, ...) extern const weft__op_def weft__def_##name;
 #define WEFT_COMPOSITE(ID, name, ...) extern const weft__op_def weft__def_##name;
 #define WEFT_CUSTOM(ID, name, ...) extern const weft__op_def weft__def_##name;
 #define WEFT_KERNEL(ID, name, ...) extern const weft__op_def weft__def_##name;
-#include "core/ops.def"
+#include "ops/ops.def"
 
 const weft__op_def *const weft__defs[WEFT_OP_COUNT] = {
 #define WEFT_OP(ID, name, family, doc) [WEFT_OP_##ID] = &weft__def_##name,
-#include "core/ops.def"
+#include "ops/ops.def"
 };

@@ -2,7 +2,7 @@
 #ifndef WEFT_OPS_ROWS_H
 #define WEFT_OPS_ROWS_H
 
-#include "core/infer.h"
+#include "base/infer.h"
 
 /* Elementwise (elementwise.c). */
 bool weft__infer_truth(weft__infer *q);      /* bool, like operand 0 */

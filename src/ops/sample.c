@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/core.h"
-#include "core/observe.h"
-#include "core/op_def.h"
+#include "engine/engine.h"
+#include "engine/observe.h"
+#include "base/op_def.h"
 #include "sample.h"
 
 /* ---- Words ---- */

@@ -2,7 +2,7 @@
 #ifndef WEFT_OPS_SEVERAL_H
 #define WEFT_OPS_SEVERAL_H
 
-#include "core/core.h"
+#include "engine/engine.h"
 
 /* Sets *y[0] ... *y[n - 1] to NULL, and begins a call with operand *x. A place may be NULL, which is not wanted then;
  * not all of them. NULL: error recorded, return weft__refused(x). */

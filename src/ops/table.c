@@ -1,7 +1,7 @@
 /* table.c - what the table expands to: the info table, and the public functions of the elementwise and reduce
  * families. */
 #include <math.h>
-#include "core/core.h"
+#include "engine/engine.h"
 
 #define NONE NAN
 #define STEP INFINITY
@@ -133,7 +133,7 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .lo = -4,                                                                                        \
                       .hi = 4,                                                                                         \
                       .kink = NAN},
-#include "core/ops.def"
+#include "ops/ops.def"
 };
 
 #define UNPACK(...) __VA_ARGS__
@@ -172,4 +172,4 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
     {                                                                                                                  \
         return weft__reduce(WEFT_OP_##ID, x, dims, ndim, keepdim);                                                     \
     }
-#include "core/ops.def"
+#include "ops/ops.def"

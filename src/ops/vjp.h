@@ -2,7 +2,7 @@
 #ifndef WEFT_OPS_VJP_H
 #define WEFT_OPS_VJP_H
 
-#include "core/core.h"
+#include "engine/engine.h"
 
 /* Where the gradient of a slice belongs: dim d, elements from, from + step ... of it. */
 typedef struct weft__place {
@@ -27,7 +27,7 @@ typedef struct weft__vjp {
     weft__place place;         /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
 } weft__vjp;
 
-/* One rule for each differentiable row, by name; the row's record (core/op_def.h) refers to it. */
+/* One rule for each differentiable row, by name; the row's record (base/op_def.h) refers to it. */
 #define VJP_YES(name) void weft__vjp_##name(weft__vjp *v);
 #define VJP_NONE(name)
 #define VJP_NO(why) VJP_NONE
@@ -38,7 +38,7 @@ typedef struct weft__vjp {
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc) VJP_##grad(name)
 #define WEFT_VIEW(ID, name, ...) VJP_YES(name) /* that of detach is never written nor referred to */
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) VJP_##grad(name)
-#include "core/ops.def"
+#include "ops/ops.def"
 #undef VJP_YES
 #undef VJP_NONE
 #undef VJP_NO

@@ -1,8 +1,8 @@
-/* work.h - what one run of a kernel adds up, computes and moves: functions that records share (core/op_def.h). */
+/* work.h - what one run of a kernel adds up, computes and moves: functions that records share (base/op_def.h). */
 #ifndef WEFT_OPS_WORK_H
 #define WEFT_OPS_WORK_H
 
-#include "core/op_def.h"
+#include "base/op_def.h"
 
 /* Extent of a's dim, counted from the last one; 1 where there is none. */
 int64_t weft__extent(const weft__array *a, int from_last);

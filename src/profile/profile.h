@@ -2,7 +2,7 @@
 #ifndef WEFT_PROFILE_PROFILE_H
 #define WEFT_PROFILE_PROFILE_H
 
-#include "core/observe.h"
+#include "engine/observe.h"
 #include <weft/extend.h>
 #include <weft/profile.h>
 

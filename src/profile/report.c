@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "core/sheet.h"
+#include "base/text_buffer.h"
 #include "io/json_text.h"
 #include "io/replace.h"
 #include "profile.h"

@@ -89,7 +89,7 @@ static void check_layouts(const char *name, reduce_fn *run, weft_dtype dtype, do
         r.lo = lo;
         r.hi = hi;
         if (finds_one(&r) && r.shape[1] == 0 && r.ndim > 1)
-            continue; /* the core refuses */
+            continue; /* the engine refuses */
         snprintf(what, sizeof what, "%s of %s, %s", name, weft_dtype_name(dtype), r.text);
         check_both(what, reduced, &r, rtol, atol);
     }

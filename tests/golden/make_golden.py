@@ -7,7 +7,7 @@ mpmath 1.2, PyTorch 1.13):
     /usr/bin/python3 tests/golden/make_golden.py            writes the files
     /usr/bin/python3 tests/golden/make_golden.py --check    fails if the committed files differ (needs the same versions)
 
-Fails if a row of src/core/ops.def has too few samples and is not exempt with a reason."""
+Fails if a row of src/ops/ops.def has too few samples and is not exempt with a reason."""
 import argparse
 import importlib
 import pathlib
@@ -17,7 +17,7 @@ import tempfile
 import warnings
 
 HERE = pathlib.Path(__file__).resolve().parent
-OPS = HERE.parent.parent / "src" / "core" / "ops.def"
+OPS = HERE.parent.parent / "src" / "ops" / "ops.def"
 FEWEST = 20  # samples of a row
 MOST_BYTES = 5_000_000
 

@@ -2,7 +2,7 @@
  * in the environment it is of another build than the library. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "core/module.h"
+#include "engine/module.h"
 
 static int count(char *why, size_t size)
 {

@@ -2,7 +2,7 @@
  * see it. "none" makes none, and no tool may complain. */
 #include <stdio.h>
 #include <string.h>
-#include "core/core.h"
+#include "engine/engine.h"
 
 static volatile float sink;
 

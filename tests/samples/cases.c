@@ -2,7 +2,7 @@
 #include "cases.h"
 
 #include <string.h>
-#include "core/op_table.h"
+#include "base/op_table.h"
 
 #define KINK_OF_NONE KINK_NONE, 0
 #define KINK_OF_STEP KINK_STEP, 0
@@ -30,7 +30,7 @@ const case_row case_rows[] = {
 #define WEFT_VIEW(ID, name, params, doc) PLAIN(ID, name, VIEW, true)
 #define WEFT_COMPOSITE(ID, name, result, params, doc) PLAIN(ID, name, COMPOSITE, true)
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) PLAIN(ID, name, CUSTOM, grad)
-#include "core/ops.def"
+#include "ops/ops.def"
 };
 const int case_row_count = sizeof case_rows / sizeof case_rows[0];
 

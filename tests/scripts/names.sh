@@ -3,9 +3,9 @@
 set -u
 check=$1 work=$2
 rm -rf "$work"
-mkdir -p "$work/src/core" "$work/include" "$work/docs"
+mkdir -p "$work/src/ops" "$work/include" "$work/docs"
 bad=0
-cat >"$work/src/core/ops.def" <<'OPS'
+cat >"$work/src/ops/ops.def" <<'OPS'
 WEFT_UNARY(ABS,        abs,        NUM, X, f, dx, -4, 4, 0, "|x|")
 OPS
 cat >"$work/src/known.c" <<'C'

@@ -3,7 +3,7 @@
 set -u
 check=$1 work=$2
 rm -rf "$work"
-mkdir -p "$work/src/core"
+mkdir -p "$work/src/base"
 bad=0
 
 # seen NAME TEXT: a file with this text must be refused
@@ -34,7 +34,7 @@ fine 'whole numbers' 'printf("%d %s %zu %5.3s %%f\n", 1, "0.5f %g", n, s);'
 fine 'our own' 'weft_text(text, size, "%g", x); say(out, "%.1f", x); weft__fail(ctx, "%g", x);'
 fine 'a comment' '/* printf("%g") */ int x; // strtod(text)'
 fine 'parentheses in a literal' 'fprintf(out, "a) %s (", name); weft__put(&s, "%g", x);'
-printf 'printf("%%g", x);\n' >"$work/src/core/text.c"
+printf 'printf("%%g", x);\n' >"$work/src/base/text.c"
 fine 'the one place' 'int x;'
 
 [ $bad = 0 ] && echo "numbers: fine"

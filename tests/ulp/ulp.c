@@ -4,7 +4,7 @@
  *     weft_ulp                      all functions, all inputs: some minutes of a core for each function
  *     weft_ulp exp gelu             these alone
  *     weft_ulp --stride N           every Nth input
- *     weft_ulp --claims FILE        fails if an error is above what FILE says (the table in src/core/scalar_math.h)
+ *     weft_ulp --claims FILE        fails if an error is above what FILE says (the table in src/base/scalar_math.h)
  *
  * The exact result is the C library's in double: its error, about 2^-29 of an ulp of float, does not show. Where the
  * exact result is beyond the largest float, infinity is right and the largest float is off by what is missing; below

@@ -13,7 +13,7 @@
 #include <weft/weft.h>
 
 extern "C" {
-#include "core/registry.h"
+#include "engine/registry.h"
 extern const weft__backend weft__cuda_backend;
 }
 

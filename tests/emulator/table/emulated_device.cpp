@@ -8,7 +8,7 @@
 #include "harness/weft_test.h"
 
 extern "C" {
-#include "core/registry.h"
+#include "engine/registry.h"
 extern const weft__backend weft__cuda_backend;
 }
 

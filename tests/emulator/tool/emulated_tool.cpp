@@ -9,7 +9,7 @@
 #include "emulator.h"
 
 extern "C" {
-#include "core/registry.h"
+#include "engine/registry.h"
 #include "planted.h"
 extern const weft__backend weft__cuda_backend;
 }

@@ -1,0 +1,34 @@
+/* array.h - a typed, strided block of memory: what a kernel sees of a tensor. Plain data, which engine and backends
+ * share. */
+#ifndef WEFT_BASE_ARRAY_H
+#define WEFT_BASE_ARRAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weft/dtype.h>
+
+#define WEFT__MAX_DIMS 8
+
+typedef struct weft__array {
+    void *data;      /* first element (offset already applied); may be NULL when count is 0 */
+    int32_t dtype;   /* weft_dtype */
+    int32_t ndim;    /* 0..8 */
+    int64_t count;   /* product of shape; 1 for ndim 0 */
+    bool contiguous; /* row-major without gaps; true when count is 0 or 1 */
+    int64_t shape[WEFT__MAX_DIMS];
+    int64_t strides[WEFT__MAX_DIMS]; /* in elements; 0 for a broadcast dim, negative in reversed views inside kernels */
+} weft__array;
+
+/* Bytes of count elements of size bytes each: the one way from a count to bytes. False, and *bytes is SIZE_MAX, which
+ * no allocator serves, if they are more than can be addressed (or count is negative). The logical bytes of every
+ * tensor, views included, have been checked so when it was made. */
+static inline bool weft__bytes_of(int64_t count, size_t size, size_t *bytes)
+{
+    if (count >= 0 && !__builtin_mul_overflow((size_t)count, size, bytes) && *bytes <= PTRDIFF_MAX)
+        return true;
+    *bytes = SIZE_MAX;
+    return false;
+}
+
+#endif

@@ -1,0 +1,312 @@
+/* dispatch.c - the one way of an operation's call: enter, localise, promote, infer, allocate, run, record. What an
+ * operation is stands in its record (op_def.h); front ends pack arguments into attributes and come here. It is one
+ * file, and its steps are inlined, because a call on a small tensor costs tens of nanoseconds. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "engine/drive.h"
+#include "base/infer.h"
+#include "engine/observe.h"
+#include "engine/supports.h"
+
+enum { MAX_SCRATCH = 32 };
+
+/* What a running kernel's host services work on. */
+typedef struct running {
+    weft_ctx *ctx;
+    int n_scratch;
+    weft__storage *scratch[MAX_SCRATCH];
+} running;
+
+static weft_status host_fail(const weft__exec *e, weft_status status, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    weft_text_list(text, sizeof text, format, args);
+    va_end(args);
+    return weft__fail(((running *)e->engine)->ctx, (int)e->op, status, "%s", text);
+}
+
+static void *host_scratch(const weft__exec *e, size_t bytes)
+{
+    running *r = e->engine;
+    weft__storage *s = r->n_scratch < MAX_SCRATCH ? weft__storage_new(r->ctx, bytes) : NULL;
+    if (!s) {
+        if (bytes == SIZE_MAX)
+            weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
+        else
+            weft__fail(
+                r->ctx, (int)e->op, WEFT_E_NOMEM,
+                "out of memory for %zu bytes of work space; %zu bytes are in use%s; use smaller batches or raise the "
+                "budget",
+                bytes, r->ctx->live_bytes, weft__budget_text(r->ctx).s);
+        return NULL;
+    }
+    r->scratch[r->n_scratch++] = s;
+    return s->data;
+}
+
+static const weft__host host = {.struct_size = sizeof host,
+                                .fail = host_fail,
+                                .scratch = host_scratch,
+                                .drive = weft__drive,
+                                .checks_positions = weft__checks_positions};
+
+static weft_status launch(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
+{
+    running r;
+    r.ctx = ctx;
+    r.n_scratch = 0;
+    e->engine = &r;
+    weft_status status = kernel(e);
+    while (r.n_scratch > 0)
+        weft__storage_release(ctx, r.scratch[--r.n_scratch]);
+    return status;
+}
+
+static __attribute__((noinline)) weft_status launch_observed(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
+{
+    weft__launch l = {.ctx = ctx,
+                      .op = (int)e->op,
+                      .grad = kernel == ctx->backend->grad[e->op],
+                      .in = e->in,
+                      .out = e->out,
+                      .n_in = e->n_in,
+                      .n_out = e->n_out,
+                      .attrs = e->attrs};
+    weft__launch_begins(&l);
+    weft_status status = launch(ctx, kernel, e);
+    weft__launch_ends(&l, status);
+    return status;
+}
+
+/* Of a device that may lack a kernel for the row, or for what it would get: WEFT_OK if it has it. */
+static __attribute__((noinline, cold)) weft_status check_kernel(weft_ctx *ctx, weft__kernel kernel, int op,
+                                                                const weft__array *const *in, int n_in,
+                                                                weft__array *const *out, int n_out)
+{
+    const int32_t dtype = weft__data_dtype(op, in, n_in, out, n_out);
+    if (kernel && weft__backend_supports(ctx->backend, op, dtype))
+        return WEFT_OK;
+    char why[512];
+    weft__say_unsupported(ctx->backend, op, dtype, why, sizeof why);
+    return weft__fail(ctx, op, WEFT_E_UNSUPPORTED, "%s", why);
+}
+
+static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__array *const *in, int n_in,
+                       weft__array *const *out, int n_out, const weft__attrs *attrs)
+{
+    if (__builtin_expect(!kernel || ctx->backend->supports, 0) &&
+        check_kernel(ctx, kernel, op, in, n_in, out, n_out) != WEFT_OK)
+        return ctx->status;
+    weft__exec e = {.op = (weft_op)op,
+                    .n_in = n_in,
+                    .n_out = n_out,
+                    .in = in,
+                    .out = out,
+                    .attrs = attrs,
+                    .host = &host,
+                    .device = ctx->device};
+    weft_status status =
+        __builtin_expect(ctx->observer != NULL, 0) ? launch_observed(ctx, kernel, &e) : launch(ctx, kernel, &e);
+    if (status != WEFT_OK && ctx->status == WEFT_OK)
+        weft__fail(ctx, op, status, "the kernel failed: %s", weft_status_text(status));
+    return status;
+}
+
+weft_status weft__run_kernel(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
+                             int n_out, const weft__attrs *attrs)
+{
+    return run(ctx, ctx->backend->run[op], op, in, n_in, out, n_out, attrs);
+}
+
+weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
+                           int n_out, const weft__attrs *attrs)
+{
+    return run(ctx, ctx->backend->grad[op], op, in, n_in, out, n_out, attrs);
+}
+
+/* ---- The call of an operation ---- */
+
+weft_ctx *weft__begin(int op, weft_tensor **in, int n)
+{
+    weft_ctx *ctx = weft__enter_op(op, in, n);
+    bool shared = false;
+    for (int k = 0; ctx && k < n; k++)
+        shared |= in[k] && in[k]->flags & WEFT__IS_SHARED;
+    if (!shared || weft__localise(ctx, in, n))
+        return ctx;
+    weft__leave_with(ctx, NULL);
+    return NULL;
+}
+
+/* ---- Views: no kernel, the same memory ---- */
+
+static weft_tensor *make_view(weft_ctx *ctx, weft_tensor **in, weft__infer *q)
+{
+    if (q->copies) {
+        weft_tensor *dense = weft__recorded_copy(ctx, WEFT_OP_CONTIGUOUS, in[0]);
+        if (!dense)
+            return NULL;
+        in[0] = dense;
+        q->out[0].data = dense->a.data;
+    }
+    weft_tensor *y = weft__new_on(ctx, q->def->op, &q->out[0], in[0]->storage);
+    if (!y)
+        return NULL;
+    weft__call call = {.op = q->def->op, .ctx = ctx, .in = in, .n_in = 1, .out = {y}, .n_out = 1, .attrs = q->attrs};
+    return weft__record(&call) ? y : NULL;
+}
+
+/* ---- Kernels ---- */
+
+static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays)
+{
+    const bool is_list = q->def->arity == WEFT__LIST;
+    for (int k = 0; k < q->n_in; k++) {
+        const int32_t dtype = q->dtype[is_list ? 0 : k];
+        if (!in[k] || in[k]->a.dtype == dtype)
+            continue;
+        in[k] = weft__cast(in[k], (weft_dtype)dtype);
+        if (!in[k])
+            return false;
+        arrays[k] = &in[k]->a;
+    }
+    return true;
+}
+
+/* Operands that kernels see under the result's shape. */
+static inline void broadcast(const weft__op_def *def, int n, const weft__array *y, weft__array *seen,
+                             const weft__array **arrays)
+{
+    for (int k = 0; k < n; k++) {
+        const weft__array *a = arrays[k];
+        if (def->in[k] & WEFT__BROADCAST && !weft__same_shape(a, y)) {
+            *seen = weft__expanded(a, y->shape, y->ndim);
+            arrays[k] = seen++;
+        } else if (def->in[k] & WEFT__BROADCAST_LEADING) {
+            int64_t shape[WEFT__MAX_DIMS];
+            memcpy(shape, y->shape, sizeof shape);
+            for (int d = 1; d <= 2; d++)
+                shape[y->ndim - d] = a->shape[a->ndim - d];
+            *seen = weft__expanded(a, shape, y->ndim);
+            arrays[k] = seen++;
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q,
+                                                               weft_tensor **in, int n, const weft__array **arrays,
+                                                               weft_tensor **out)
+{
+    const int op = def->op, n_out = def->n_out;
+    weft__array seen[WEFT__MAX_BROADCAST], *outs[WEFT__MAX_DEF_RESULTS];
+    for (int k = 0; k < n_out; k++) {
+        const weft__array *a = &q->out[k];
+        out[k] = NULL;
+        outs[k] = NULL;
+        if (a->dtype < 0)
+            continue;
+        if (!(out[k] = weft__new(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim)))
+            return false;
+        outs[k] = &out[k]->a;
+    }
+    if (def->arity == WEFT__FIXED)
+        broadcast(def, n, &out[0]->a, seen, arrays);
+    if (run(ctx, ctx->backend->run[op], op, arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
+        (ctx->options.nan_watch && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
+        return false;
+    weft__call call;
+    call.op = op;
+    call.ctx = ctx;
+    call.in = in;
+    call.n_in = n;
+    call.n_out = n_out;
+    call.attrs = q->attrs;
+    for (int k = 0; k < n_out; k++)
+        call.out[k] = out[k];
+    return weft__record(&call);
+}
+
+/* What the record says of the call. arrays: room for n. *plain: nothing is to be converted. False: error recorded. */
+static inline __attribute__((always_inline)) bool ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n,
+                                                      weft__attrs *attrs, const weft__array **arrays, weft__infer *q,
+                                                      bool *plain)
+{
+    const weft__op_def *def = weft__defs[op];
+    const int32_t first = in[0] ? in[0]->a.dtype : -1;
+    bool alike = def->arity == WEFT__FIXED && first >= 0 && weft_dtype_is_float((weft_dtype)first), records = false;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *t = in[k];
+        arrays[k] = t ? &t->a : NULL;
+        records |= weft__requires(t);
+        if (alike) {
+            q->dtype[k] = first;
+            alike = t && t->a.dtype == first && weft__is_data(def->in[k]);
+        }
+    }
+    q->def = def;
+    q->n_in = n;
+    q->in = arrays;
+    q->attrs = attrs;
+    if (!def->any_length) {
+        attrs->ni = def->n_ints;
+        attrs->nf = def->n_reals;
+    }
+    q->records = records && def->vjp && ctx->grad_enabled;
+    q->describe = weft__describe;
+    q->tensors = in;
+    q->status = WEFT_OK;
+    q->copies = false;
+    *plain = alike; /* data of one floating dtype: no promotion has anything to do */
+    if (__builtin_expect(alike ? def->infer(q) : weft__infer_call(q), 1))
+        return true;
+    weft__fail(ctx, op, q->status, "%s", q->message);
+    return false;
+}
+
+bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs)
+{
+    const weft__array *arrays[WEFT__MAX_DEF_OPERANDS];
+    weft__infer q;
+    bool plain;
+    return ctx->status == WEFT_OK && ask(ctx, op, in, n, attrs, arrays, &q, &plain);
+}
+
+static inline __attribute__((always_inline)) bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n,
+                                                           weft__attrs *attrs, const weft__array **arrays,
+                                                           weft_tensor **out)
+{
+    weft__infer q;
+    weft__attrs none;
+    bool plain;
+    if (!ask(ctx, op, in, n, attrs ? attrs : &none, arrays, &q, &plain))
+        return false;
+    if (weft__ops[op].family == WEFT__VIEW)
+        return (out[0] = make_view(ctx, in, &q)) != NULL;
+    return (plain || convert(&q, in, arrays)) && run_inferred(ctx, weft__defs[op], &q, in, n, arrays, out);
+}
+
+bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out)
+{
+    enum { FEW = WEFT__MAX_DEF_OPERANDS };
+    const weft__array *few[FEW], **arrays = few;
+    if (ctx->status != WEFT_OK)
+        return false;
+    if (n > FEW && !(arrays = weft__host_array(ctx, n, sizeof *arrays)))
+        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n), false;
+    const bool done = complete(ctx, op, in, n, attrs, arrays, out);
+    if (arrays != few)
+        weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
+    return done;
+}
+
+weft_tensor *weft__apply(int op, weft_tensor **in, int n, weft__attrs *attrs)
+{
+    weft_tensor *out[WEFT__MAX_DEF_RESULTS];
+    weft_ctx *ctx = weft__begin(op, in, n);
+    if (!ctx)
+        return NULL;
+    return weft__leave_with(ctx, weft__complete(ctx, op, in, n, attrs, out) ? out[0] : NULL);
+}

@@ -1,0 +1,176 @@
+/* front.c - what is done inside of a call that has been entered: checks, conversions, copies, changes in place. */
+#include <string.h>
+#include "engine/engine.h"
+
+weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
+{
+    if (!x || (weft_dtype)x->a.dtype == dtype)
+        return x;
+    weft_tensor *out[1];
+    weft__attrs attrs;
+    attrs.cast.dtype = dtype;
+    return weft__complete(x->ctx, WEFT_OP_CAST, &x, 1, &attrs, out) ? out[0] : NULL;
+}
+
+weft_tensor *weft__widened(weft_tensor *x)
+{
+    return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft__cast(x, WEFT_F32) : x;
+}
+
+weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype)
+{
+    return y && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft__cast(y, dtype) : y;
+}
+
+bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (in[k] && (in[k]->flags & WEFT__IS_SHARED) && !(in[k] = weft__borrow(ctx, in[k])))
+            return false;
+    return true;
+}
+
+bool weft__need_float(weft_ctx *ctx, int op, const char *what, const weft_tensor *t)
+{
+    if (weft_dtype_is_float((weft_dtype)t->a.dtype))
+        return true;
+    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be of a floating dtype; use weft_cast", what,
+               weft__describe(t).s);
+    return false;
+}
+
+bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor *t)
+{
+    if (t->a.dtype == WEFT_I64 || t->a.dtype == WEFT_I32)
+        return true;
+    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be i64 or i32; use weft_cast", what, weft__describe(t).s);
+    return false;
+}
+
+bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor *t, int lo, int hi)
+{
+    if (t->a.ndim >= lo && t->a.ndim <= hi)
+        return true;
+    if (lo == hi)
+        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d dims; use weft_reshape or weft_unsqueeze", what,
+                   weft__describe(t).s, lo);
+    else
+        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d to %d dims", what, weft__describe(t).s, lo, hi);
+    return false;
+}
+
+/* Recorded history would be wrong afterwards; memory seen through stride 0 would be written often. A leaf
+ * that is overwritten whole has no history, and a graph that has kept its old values sees the version change. */
+bool weft__writable(weft_ctx *ctx, int op, weft_tensor *x)
+{
+    if (x->flags & WEFT__IS_SHARED || x->storage->read_only) {
+        weft__fail(ctx, op, WEFT_E_STATE, "%s is shared memory and never written; use a weft_clone",
+                   weft__describe(x).s);
+        return false;
+    }
+    bool overwrites_leaf = !x->node && (op == WEFT_OP_COPY_ || op == WEFT_OP_FILL_);
+    if (ctx->grad_enabled && (x->flags & WEFT__REQUIRES_GRAD) && !overwrites_leaf) {
+        weft__fail(ctx, op, WEFT_E_STATE,
+                   "%s requires a gradient, so changing it in place would falsify the graph; use the operation without "
+                   "the underscore, or switch recording off with weft_set_grad_enabled",
+                   weft__describe(x).s);
+        return false;
+    }
+    for (int d = 0; d < x->a.ndim; d++) {
+        if (x->a.strides[d] == 0 && x->a.shape[d] > 1) {
+            weft__fail(ctx, op, WEFT_E_STATE, "%s is expanded: several elements share memory; use a weft_clone",
+                       weft__describe(x).s);
+            return false;
+        }
+    }
+    return true;
+}
+
+weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array *to)
+{
+    return weft__run_kernel(ctx, WEFT_OP_COPY, (const weft__array *[]){from}, 1, (weft__array *[]){to}, 1, NULL);
+}
+
+weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
+{
+    weft__attrs attrs;
+    attrs.ni = WEFT__INTS_fill;
+    attrs.nf = WEFT__REALS_fill;
+    attrs.fill.value = value;
+    return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
+}
+
+/* op: what made it, for messages. */
+static weft_tensor *copy_of(weft_ctx *ctx, int op, weft_tensor *t)
+{
+    weft_tensor *copy = weft__new(ctx, op, (weft_dtype)t->a.dtype, t->a.shape, t->a.ndim);
+    return copy && weft__copy_array(ctx, &t->a, &copy->a) == WEFT_OK ? copy : NULL;
+}
+
+weft_tensor *weft__copied(weft_ctx *ctx, weft_tensor *t)
+{
+    return copy_of(ctx, WEFT_OP_CONTIGUOUS, t);
+}
+
+weft_tensor *weft__recorded_copy(weft_ctx *ctx, int op, weft_tensor *x)
+{
+    weft_tensor *y = copy_of(ctx, op, x);
+    if (!y)
+        return NULL;
+    weft__attrs attrs;
+    attrs.ni = x->a.ndim;
+    attrs.nf = 0;
+    for (int d = 0; d < x->a.ndim; d++)
+        attrs.shape.sizes[d] = x->a.shape[d];
+    weft__call call = {.op = WEFT_OP_RESHAPE, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
+    return weft__record(&call) ? y : NULL;
+}
+
+weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)
+{
+    return t->a.contiguous ? t : weft__copied(ctx, t);
+}
+
+weft_tensor *weft__filled(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value)
+{
+    weft_tensor *t = weft__new(ctx, -1, dtype, shape, ndim);
+    return t && weft__fill_array(ctx, &t->a, value) == WEFT_OK ? t : NULL;
+}
+
+/* Views of the same memory in another order would be read after they are written. */
+static weft_tensor *without_overlap(weft_ctx *ctx, weft_tensor *x, weft_tensor *y)
+{
+    bool same = x->a.data == y->a.data && weft__same_shape(&x->a, &y->a) &&
+                memcmp(x->a.strides, y->a.strides, sizeof x->a.strides[0] * (size_t)x->a.ndim) == 0;
+    return same || !weft__storages_overlap(x->storage, y->storage) ? y : weft__copied(ctx, y);
+}
+
+weft_tensor *weft__update(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
+{
+    if (y && op != WEFT_OP_COPY_) /* whose kernel converts */
+        y = weft__cast(y, (weft_dtype)x->a.dtype);
+    if (y)
+        y = without_overlap(ctx, x, y);
+    if (!y || ctx->status != WEFT_OK)
+        return NULL;
+    weft__array expanded = weft__expanded(&y->a, x->a.shape, x->a.ndim);
+    weft__attrs attrs;
+    attrs.ni = attrs.nf = 0;
+    const bool watched = ctx->options.nan_watch && weft__first_nonfinite(ctx, (weft_tensor *[]){x, y}, 2) < 0;
+    const weft_status status =
+        weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1, &attrs);
+    weft__storage_written(ctx, x->storage);
+    if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
+        return NULL;
+    return x;
+}
+
+bool weft__field_fits(weft_ctx *ctx, int op, const char *field, int d, int64_t value, int64_t least, int64_t most,
+                      const weft_tensor *x)
+{
+    if (value >= least && value <= most)
+        return true;
+    weft__fail(ctx, op, WEFT_E_INVALID, "%s[%d] is %lld, but must be from %lld to %lld; the first operand is %s", field,
+               d, (long long)value, (long long)least, (long long)most, weft__describe(x).s);
+    return false;
+}
