@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* cudaSuccess if the module has kernels for the current device, at least through its PTX (kernels/fill.cu). */
+/* cudaSuccess if the module has kernels for the current device, at least through its PTX (kernels/create.cu). */
 cudaError_t weft__cuda_probe(void);
 
 /* The elementwise families: one launcher each, the operation is e->op. */

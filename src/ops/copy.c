@@ -1,4 +1,4 @@
-/* copy.c - cast, clone, contiguous, and the records of the kernels that copy and count. */
+/* copy.c - cast, clone, contiguous, and the record of the kernel that copies. */
 #include "define.h"
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
@@ -22,21 +22,12 @@ CALL(copy)
     c->out[0] = weft_contiguous(c->in[0]);
 }
 
-CALL(count_nonfinite)
-{
-    if (c->in[0])
-        c->out[0] = weft_scalar(c->ctx, WEFT_I64, (double)weft__count_nonfinite(c->ctx, &c->in[0]->a));
-}
-
 WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(cast), INFER(infer_cast, AS_GIVEN),
              RESULTS(1, ELEMENTWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_cast, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, cast to x's dtype")),
              MOVES, SAMPLE(call_cast, RECIPE("xab", "t")))
 WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER, RESULTS(0, EXACT), EFFECT(PURE),
              NO_DERIVATIVE, MOVES, SAMPLE(call_copy, RECIPE("tab", "")))
-WEFT__DEFINE(COUNT_NONFINITE, count_nonfinite, OPERANDS(FLOATS | STRIDED), NO_ATTRS, NO_INFER, RESULTS(0, EXACT),
-             EFFECT(PURE), NO_DERIVATIVE, WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
-             SAMPLE(call_count_nonfinite, RECIPE("rab", "")))
 
 /* ---- Front ends ---- */
 

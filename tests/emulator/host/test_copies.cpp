@@ -1,4 +1,4 @@
-/* test_copies.cpp - kernels/copy.cu and kernels/fill.cu through the backend, bit for bit as the CPU has it. */
+/* test_copies.cpp - kernels/copy.cu and kernels/create.cu through the backend, bit for bit as the CPU has it. */
 #include "host_test.h"
 #include <cmath>
 #include <limits>

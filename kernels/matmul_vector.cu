@@ -1,4 +1,4 @@
-/* matvec.cu - products of a matrix and a vector, in either order: each reads the matrix once.
+/* matmul_vector.cu - products of a matrix and a vector, in either order: each reads the matrix once.
  *
  * Long sums over few rows are cut into parts that different warps add up; a second kernel adds the parts, in their
  * order. */

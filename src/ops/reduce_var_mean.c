@@ -1,4 +1,4 @@
-/* var_mean.c - var_mean: variance and mean in one pass. */
+/* reduce_var_mean.c - var_mean: variance and mean in one pass. */
 #include "several.h"
 #include "define.h"
 #include "rows.h"

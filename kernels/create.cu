@@ -1,4 +1,4 @@
-/* fill.cu - arrays made from numbers: FILL, fill_ and ARANGE; and the probe for kernels of this GPU. */
+/* create.cu - arrays made from numbers: FILL, fill_ and ARANGE; and the probe for kernels of this GPU. */
 #include <cstring>
 #include "base/number.h"
 #include "base/rng.h"

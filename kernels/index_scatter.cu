@@ -1,5 +1,5 @@
-/* scatter.cu - sums into elements named by index arrays: SCATTER_ADD and INDEX_ADD, the same bits every run. All arrays
- * contiguous, indices i64, floats or i64; halves add up in f32 and are rounded once.
+/* index_scatter.cu - sums into elements named by index arrays: SCATTER_ADD and INDEX_ADD, the same bits every run. All
+ * arrays contiguous, indices i64, floats or i64; halves add up in f32 and are rounded once.
  *
  * Few indices along the dim: the first source of a destination looks for the others and adds them in order. Many:
  * sources are sorted by destination, in order, and cut into chunks; a run of one destination inside a chunk is one sum,

@@ -1,4 +1,4 @@
-/* max_with_index.c - max_with_index, min_with_index: the first of the largest or smallest elements along a dim. */
+/* reduce_with_index.c - max_with_index, min_with_index: the first of the largest or smallest elements along a dim. */
 #include "several.h"
 #include "define.h"
 #include "rows.h"

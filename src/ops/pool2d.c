@@ -1,4 +1,4 @@
-/* pool.c - pooling. */
+/* pool2d.c - pooling. */
 #include "define.h"
 
 #define SUMS WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once)

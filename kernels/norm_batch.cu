@@ -1,4 +1,4 @@
-/* batch_norm.cu - batch normalisation per channel by the batch's own statistics, and its first-order gradient.
+/* norm_batch.cu - batch normalisation per channel by the batch's own statistics, and its first-order gradient.
  *
  *   x [N, C, S] (S: all further dims), n = N S elements a channel
  *   mean, var (biased), rstd = 1 / sqrt(var + eps) [C];  y = (x - mean) rstd w + b

@@ -1,4 +1,4 @@
-/* dropout.c - dropout. */
+/* random.c - dropout. */
 #include "define.h"
 
 #define EACH WORK(weft__terms_one, weft__flops_each, weft__bytes_once)

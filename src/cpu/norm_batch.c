@@ -1,4 +1,4 @@
-/* batch_norm.c - batch normalisation per channel by the batch's own statistics, and its first-order gradient.
+/* norm_batch.c - batch normalisation per channel by the batch's own statistics, and its first-order gradient.
  *
  *   x [N, C, S] (S: all further dims), n = N S elements a channel
  *   mean, var (biased), rstd = 1 / sqrt(var + eps) [C];  y = (x - mean) rstd w + b
@@ -49,11 +49,11 @@ static batch_norm shape_of(const weft__array *x)
 
 #define WEFT_REAL f32
 #include "rows.inc"
-#include "batch_norm.inc"
+#include "norm_batch.inc"
 #undef WEFT_REAL
 #define WEFT_REAL f64
 #include "rows.inc"
-#include "batch_norm.inc"
+#include "norm_batch.inc"
 #undef WEFT_REAL
 
 weft_status WEFT__CPU(batch_norm)(const weft__exec *e)

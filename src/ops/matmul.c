@@ -1,4 +1,4 @@
-/* product.c - matmul, linear, linear_act. */
+/* matmul.c - matmul, linear, linear_act. */
 #include <string.h>
 #include "define.h"
 
