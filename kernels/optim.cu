@@ -285,7 +285,7 @@ template <template <class> class Rule> weft_status step_all(const weft__exec *e)
 
 } /* namespace */
 
-/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see base/attrs.h */
+/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see ops/ops.def */
 extern "C" weft_status weft__cuda_sgd_step(const weft__exec *e)
 {
     return step_all<sgd>(e);

@@ -1,4 +1,4 @@
-/* driver.c - what the CPU's kernels take: f32, f64 and i64, mostly contiguous (the contracts stand in base/attrs.h). */
+/* driver.c - what the CPU's kernels take: f32, f64 and i64, mostly contiguous (the contracts stand in ops/ops.def). */
 #include "driver.h"
 
 static weft_status run(const weft__exec *e)

@@ -1,6 +1,6 @@
 /* kernels.h - the launchers of kernels/X.cu, one for each operation that has a kernel; a missing one does not link.
  *
- * They keep the contracts of base/attrs.h with these differences: floating data is f32, f64, f16 or bf16 as it comes
+ * They keep the contracts of ops/ops.def with these differences: floating data is f32, f64, f16 or bf16 as it comes
  * (halves compute in f32, and the statistics that an operation on halves keeps - mean, rstd, var, lse - are f32); the
  * elementwise families, reductions, copies and fills take every other dtype as well; all work is queued on the device's
  * stream, and an index out of range is reported by weft__cuda_report. The driver (engine/drive.c) sees to the rest. */

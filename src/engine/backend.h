@@ -50,7 +50,7 @@ typedef struct weft__host {
 struct weft__exec {
     weft_op op;
     int32_t n_in, n_out;
-    const weft__array *const *in; /* entries may be NULL where the contract (attrs.h) says so */
+    const weft__array *const *in; /* entries may be NULL where the contract (ops.def) says so */
     weft__array *const *out;
     const weft__attrs *attrs;
     const weft__host *host;

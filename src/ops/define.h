@@ -11,7 +11,7 @@
  *   INFER(function, promotion)        shape and dtype of the results (base/infer.h), and how operands get their dtype:
  *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, BESIDE_FIRST
  *   NO_INFER                          kernels that other rows run on results of their own
- *   ATTRS(name)                       the attributes: the struct weft__NAME_attrs of base/attrs.h
+ *   ATTRS(name)                       the attributes: those that WEFT_ATTRS(NAME, ...) of ops.def names
  *   ATTRS_LIST(name)                  the same, a list of sizes or dims: as many as the call has
  *   NO_ATTRS
  *   RESULTS(n, agreement, ...)        n results are differentiable; one agreement for each result
