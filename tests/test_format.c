@@ -1,4 +1,4 @@
-/* test_format.c - weft_format against what NumPy prints (golden/make_format.py), and the digits of numbers. */
+/* test_format.c - weft_format against what NumPy prints (format/make_format.py), and the digits of numbers. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
-/* ---- Values: the same as in golden/make_format.py ---- */
+/* ---- Values: the same as in format/make_format.py ---- */
 
 static uint64_t draw(uint64_t *state)
 {
@@ -175,7 +175,7 @@ static void check_all(weft_ctx *c)
 {
     char path[512], line[1024];
     int lines = 0, wrong = 0;
-    snprintf(path, sizeof path, "%s/tests/golden/format.txt", WEFT_SOURCE_DIR);
+    snprintf(path, sizeof path, "%s/tests/format/format.txt", WEFT_SOURCE_DIR);
     FILE *file = fopen(path, "r");
     WEFT_REQUIRE(file);
     while (fgets(line, sizeof line, file)) {

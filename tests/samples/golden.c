@@ -1,4 +1,4 @@
-/* golden.c - reads tests/golden/(name).gold. Memory stays for the life of the process. */
+/* golden.c - reads tests/ops/(name).gold. Memory stays for the life of the process. */
 #include "golden.h"
 
 #include <dirent.h>
@@ -299,7 +299,7 @@ static void load(void)
     loaded = true;
     const char *dir = getenv("WEFT_GOLDEN_DIR");
     char folder[1100];
-    snprintf(folder, sizeof folder, dir ? "%s" : "%s/tests/golden", dir ? dir : gold_source_dir());
+    snprintf(folder, sizeof folder, dir ? "%s" : "%s/tests/ops", dir ? dir : gold_source_dir());
     struct dirent **entries = NULL;
     const int n = scandir(folder, &entries, is_gold, alphasort);
     if (n < 1)

@@ -1,4 +1,4 @@
-/* golden.h - the records of tests/golden in memory. Format and meaning: tests/golden/gold_format.py. */
+/* golden.h - the records of tests/ops in memory. Format and meaning: tests/ops/gold_format.py. */
 #ifndef WEFT_SAMPLES_GOLDEN_H
 #define WEFT_SAMPLES_GOLDEN_H
 
