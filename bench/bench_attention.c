@@ -19,7 +19,7 @@ typedef struct job {
 static weft_tensor *attend(const job *j)
 {
     if (j->kind != COMPOSED)
-        return weft_attention(j->q, j->k, j->v, 0, j->kind == FUSED_CAUSAL);
+        return weft_attention(j->q, j->k, j->v, WEFT_ATTENTION_SCALE, j->kind == FUSED_CAUSAL);
     weft_tensor *scores = weft_mul_scalar(weft_matmul(j->q, weft_transpose(j->k, -1, -2)), 1 / sqrt((double)D));
     return weft_matmul(weft_softmax(scores, -1), j->v);
 }

@@ -3,7 +3,7 @@
 
 static weft_tensor *attend(const ops_subject *s, weft_tensor *const *in)
 {
-    return weft_attention(in[0], in[1], in[2], 0, s->causal);
+    return weft_attention(in[0], in[1], in[2], WEFT_ATTENTION_SCALE, s->causal);
 }
 
 static void measure_attention(ops_bench *b, weft_dtype dtype, bool causal)

@@ -38,7 +38,8 @@ static void use_libraries(weft_ctx *c)
         weft_tensor *w = weft_rand(c, dtypes[k], WEFT_DIMS(8, 8, 3, 3), -1, 1),
                     *one = weft_ones(c, dtypes[k], WEFT_DIMS(8));
         weft_tensor *y[] = {
-            weft_matmul(x, weft_transpose(x, -1, -2)), weft_conv2d(x, w, NULL, &same), weft_attention(x, x, x, 0, true),
+            weft_matmul(x, weft_transpose(x, -1, -2)), weft_conv2d(x, w, NULL, &same),
+            weft_attention(x, x, x, WEFT_ATTENTION_SCALE, true),
             weft_batch_norm(x, one, one, NULL, NULL,
                             &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})};
         for (int i = 0; i < 4; i++) {

@@ -68,7 +68,7 @@ static bool compute(weft_ctx *ctx, const hidden_case *c, bool troubled, weft_ten
         in[k] = operand(ctx, c, k, troubled);
     for (int k = 0; k < 3; k++)
         weft_set_requires_grad(in[k], true);
-    weft_tensor *y = weft_attention(in[Q], in[K], in[V], 0, true);
+    weft_tensor *y = weft_attention(in[Q], in[K], in[V], WEFT_ATTENTION_SCALE, true);
     if (weft_grad(ctx, &y, &in[G], 1, in, 3, c->composed ? WEFT_GRAD_CREATE_GRAPH : 0, gradients) != WEFT_OK)
         return false;
     out[0] = weft_cast(weft_detach(y), WEFT_F64);
@@ -156,7 +156,7 @@ WEFT_TEST(Causal, SecondDerivativesHideItToo)
         weft_tensor *in[OPERANDS], *first[3], *second[3];
         for (int k = 0; k < OPERANDS; k++)
             in[k] = weft_set_requires_grad(operand(ctx, &c, k, troubled), true);
-        weft_tensor *y = weft_attention(in[Q], in[K], in[V], 0, true);
+        weft_tensor *y = weft_attention(in[Q], in[K], in[V], WEFT_ATTENTION_SCALE, true);
         WEFT_CHECK_OK(weft_grad(ctx, &y, &in[G], 1, in, 3, WEFT_GRAD_CREATE_GRAPH, first));
         weft_tensor *early = weft_slice(first[0], 0, 0, 3, 1); /* queries that do not see key 3 */
         weft_tensor *loss = weft_sum(weft_mul(early, early), WEFT_ALL, false);

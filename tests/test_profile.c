@@ -111,8 +111,8 @@ static double flops_of_attention(int64_t queries, int64_t keys, bool causal, con
             weft_set_requires_grad(in[k], true);
     WEFT_CHECK_OK(weft_profile_begin(ctx, &p));
     const bool forward = strcmp(kernel, "attention") == 0;
-    const double flops =
-        flops_of(ctx, weft_attention(in[0], in[1], in[2], 0, causal), p, kernel, forward ? "forward" : "backward");
+    const double flops = flops_of(ctx, weft_attention(in[0], in[1], in[2], WEFT_ATTENTION_SCALE, causal), p, kernel,
+                                  forward ? "forward" : "backward");
     weft_profile_free(p);
     weft_ctx_close(ctx);
     return flops;

@@ -204,14 +204,14 @@ DIFFERENCE(CausalLooksBack)
 {
     weft_tensor *q = weft_zeros(c, WEFT_F64, WEFT_DIMS(2, 1)), *k = weft_zeros(c, WEFT_F64, WEFT_DIMS(3, 1));
     weft_tensor *v = weft_reshape(VALUES(c, 1, 2, 3), WEFT_DIMS(3, 1));
-    CHECK_VALUES(c, weft_attention(q, k, v, 0, true), 1.5, 2);
+    CHECK_VALUES(c, weft_attention(q, k, v, WEFT_ATTENTION_SCALE, true), 1.5, 2);
 }
 
 DIFFERENCE(HiddenStaysHidden)
 {
     weft_tensor *q = weft_zeros(c, WEFT_F64, WEFT_DIMS(2, 1)), *v = weft_reshape(VALUES(c, 5, NAN), WEFT_DIMS(2, 1));
-    CHECK_VALUES(c, weft_attention(q, q, v, 0, true), 5, NAN);
-    CHECK_VALUES(c, weft_attention(q, v, v, 0, true), 5, NAN);
+    CHECK_VALUES(c, weft_attention(q, q, v, WEFT_ATTENTION_SCALE, true), 5, NAN);
+    CHECK_VALUES(c, weft_attention(q, v, v, WEFT_ATTENTION_SCALE, true), 5, NAN);
 }
 
 DIFFERENCE(ClipIsExact)

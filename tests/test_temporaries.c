@@ -229,7 +229,7 @@ WEFT_TEST(WorkSpace, FitsTheProblem)
                             weft_reshape(weft_slice(b, 0, 0, 18, 1), WEFT_DIMS(8, 8, 3, 3)), NULL, NULL);
         else
             y = weft_attention(weft_reshape(a, WEFT_DIMS(2, 16, 32)), weft_reshape(b, WEFT_DIMS(2, 16, 32)),
-                               weft_reshape(b, WEFT_DIMS(2, 16, 32)), 0, true);
+                               weft_reshape(b, WEFT_DIMS(2, 16, 32)), WEFT_ATTENTION_SCALE, true);
         weft_backward(c, weft_sum(y, WEFT_ALL, false));
         if (weft_ctx_status(c) != WEFT_OK)
             WEFT_FAIL("kind %d: %s", kind, weft_ctx_message(c));

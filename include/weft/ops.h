@@ -542,9 +542,9 @@ WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *
 WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
 
 /* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading
- * dims (batch, heads); result [..., T, E]; scale 0 means 1 / sqrt(D). causal: query t sees the keys s <= t + S - T, so
- * that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not multiplied by 0:
- * a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md).
+ * dims (batch, heads); result [..., T, E]; scale WEFT_ATTENTION_SCALE is 1 / sqrt(D). causal: query t sees the keys s
+ * <= t + S - T, so that the last query sees all; a query that sees no key gives zeros. What is not seen is skipped, not
+ * multiplied by 0: a NaN there does not come through (unless cuDNN is asked: docs/gpu-status.md).
  * Dtypes: floating, promoted; the result has that dtype.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_attention(weft_tensor *q, weft_tensor *k, weft_tensor *v, double scale, bool causal);

@@ -60,6 +60,9 @@ typedef struct weft_pool2d_params {
         }                                                                                                              \
     }
 
+/* The scale of weft_attention that is 1 / sqrt(D) (1 if D is 0). Every other finite number is a scale, 0 too. */
+#define WEFT_ATTENTION_SCALE (-1e308)
+
 /* Batch normalisation. NULL: the defaults. */
 typedef struct weft_batch_norm_params {
     size_t struct_size; /* set by WEFT_BATCH_NORM_DEFAULTS */

@@ -47,7 +47,7 @@ static double gradient_flops(const weft__work *w)
     return pairs_in(w) * (d + (dq || dk ? e : 0) + (dq ? d : 0) + (dk ? d : 0) + (dv ? e : 0));
 }
 
-/* The result, and of each query the log of its sum. A scale of 0 becomes the default. */
+/* The result, and of each query the log of its sum. What stands for the default scale becomes it. */
 static bool infer_attention(weft__infer *q)
 {
     for (int i = 0; i < 3; i++)
@@ -70,9 +70,10 @@ static bool infer_attention(weft__infer *q)
                             weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, weft__operand_text(q, 2).s);
     double *scale = &q->attrs->attention.scale;
     if (!isfinite(*scale))
-        return weft__refuse(q, WEFT_E_INVALID, "scale is %g; it must be finite (0 means 1 / sqrt(D))", *scale);
+        return weft__refuse(q, WEFT_E_INVALID,
+                            "scale is %g; it must be finite, or WEFT_ATTENTION_SCALE, which is 1 / sqrt(D)", *scale);
     const int64_t width = query->shape[lead + 1];
-    if (*scale == 0)
+    if (*scale == WEFT_ATTENTION_SCALE)
         *scale = width > 0 ? 1 / sqrt((double)width) : 1;
     weft__set_result(q, 0, q->dtype[0], query->shape, query->ndim);
     q->out[0].shape[lead + 1] = value->shape[lead + 1];
@@ -92,7 +93,7 @@ WEFT__DEFINE(ATTENTION, attention, OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, 
                         GRADIENT("with p the probabilities and ds = p (g v^T - rowsum(p g v^T)): of q: scale ds k; of "
                                  "k: scale ds^T q; of v: p^T g")),
              WORK(attention_terms, attention_flops, weft__bytes_once),
-             SAMPLE(call_attention, RECIPE("xabcd xabcd xabcd", "1; 0"), RECIPE("x23a8 x23b8 x23b5", "1; 0"),
+             SAMPLE(call_attention, RECIPE("xabcd xabcd xabcd", "1; 0.5"), RECIPE("x23a8 x23b8 x23b5", "1; 0"),
                     RECIPE("xab xab xab", "0; 0.3")))
 WEFT__DEFINE(ATTENTION_GRAD, attention_grad,
              OPERANDS(FLOATS | STRIDED, FLOATS | STRIDED, FLOATS | STRIDED, FLOATS, FLOATS, FLOATS | STRIDED),

@@ -6,9 +6,13 @@ import numpy as np
 from gold_format import Gold, Source, out, shape_name, v
 
 
+DEFAULT = -1e308  # WEFT_ATTENTION_SCALE
+
+
 def attend(q, k, values, scale, causal):
     """The result and the scale of its errors."""
-    scale = scale or (1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1)
+    if scale == DEFAULT:
+        scale = 1 / math.sqrt(q.shape[-1]) if q.shape[-1] else 1
     queries, keys = q.shape[-2], k.shape[-2]
     y = np.zeros(q.shape[:-1] + values.shape[-1:])
     mag = np.zeros_like(y)
@@ -36,7 +40,7 @@ def attentions(gold):
     source = Source("attention")
     for n, (lead, queries, keys, width, columns, const) in enumerate(SIZES):
         for causal in (0, 1):
-            scale = (0, 0.25, -0.5)[(n + causal) % 3]
+            scale = 0 if n % 5 == 3 else (DEFAULT, 0.25, -0.5)[(n + causal) % 3]
             q, k = source.uniform(lead + (queries, width), -2, 2, const), source.uniform(lead + (keys, width), -2, 2, const)
             values = source.uniform(lead + (keys, columns), -2, 2, const)
             y, mag = attend(q, k, values, scale, causal)

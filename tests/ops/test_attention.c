@@ -29,7 +29,7 @@ static weft_tensor *run(weft_ctx *ctx, const attention_case *c, weft_tensor **op
     operands[2] = both_input(ctx, c->dtype, v, 3, -1, 1, 3);
     for (int n = 0; n < 3; n++)
         weft_set_requires_grad(operands[n], true);
-    return weft_attention(operands[0], operands[1], operands[2], 0, c->causal);
+    return weft_attention(operands[0], operands[1], operands[2], WEFT_ATTENTION_SCALE, c->causal);
 }
 
 static weft_tensor *forward(weft_ctx *ctx, void *user)
@@ -147,7 +147,7 @@ static weft_tensor *shared_keys(weft_ctx *ctx, void *user)
                                 : both_input(ctx, WEFT_F16, k3, 3, -1, 1, (unsigned)(8 + n));
         kv[n] = many ? weft_slice(weft_expand(one, k6_all, 6), 1, 0, 1, 1) : weft_expand(one, k3_all, 3);
     }
-    return weft_attention(q, kv[0], kv[1], 0, false);
+    return weft_attention(q, kv[0], kv[1], WEFT_ATTENTION_SCALE, false);
 }
 
 WEFT_TEST(DeviceAttention, SharedKeys)

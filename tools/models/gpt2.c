@@ -56,7 +56,8 @@ static weft_tensor *attention(const gpt2 *m, const block *b, int64_t batch, weft
     if (weft_split(net_run_dense(&b->qkv, x), -1, thirds, 3, part) != WEFT_OK)
         return NULL;
     weft_tensor *q = by_head(m, batch, part[0]), *k = by_head(m, batch, part[1]), *v = by_head(m, batch, part[2]);
-    weft_tensor *joined = weft_transpose(weft_attention(q, k, v, 0, true), 1, 2); /* [batch, length, heads, size] */
+    weft_tensor *joined =
+        weft_transpose(weft_attention(q, k, v, WEFT_ATTENTION_SCALE, true), 1, 2); /* [batch, length, heads, size] */
     return net_run_dense(&b->joined, weft_reshape(joined, WEFT_DIMS(batch, m->length, m->width)));
 }
 

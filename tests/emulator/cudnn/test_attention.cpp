@@ -74,7 +74,7 @@ class CudnnAttention : public CudnnTest
         CudnnTest::TearDown();
     }
     /* Result and gradients on the device agree with the CPU's. */
-    void check(weft_dtype dtype, const Sizes &s, double scale = 0, bool causal = true)
+    void check(weft_dtype dtype, const Sizes &s, double scale = WEFT_ATTENTION_SCALE, bool causal = true)
     {
         Attention device(ctx, dtype, s, scale, causal), reference(cpu, dtype, s, scale, causal);
         expect_near(device.read(device.y), reference.read(reference.y), 0.02f);
@@ -98,8 +98,8 @@ TEST_F(CudnnAttention, MakesAPlanOnce)
 TEST_F(CudnnAttention, HasEveryForm)
 {
     check(WEFT_F16, {}, 0.5, false);
-    check(WEFT_F16, {2, 2, 4, 9, 8}, 0, true); /* the last query sees all keys */
-    check(WEFT_F16, {2, 2, 9, 4, 8}, 0, false);
+    check(WEFT_F16, {2, 2, 4, 9, 8}, WEFT_ATTENTION_SCALE, true); /* the last query sees all keys */
+    check(WEFT_F16, {2, 2, 9, 4, 8}, WEFT_ATTENTION_SCALE, false);
     EXPECT_EQ(runs(), 3 * 4);
 }
 
@@ -107,11 +107,12 @@ TEST_F(CudnnAttention, IsNotAskedForWhatOwnKernelsDo)
 {
     check(WEFT_F32, {});
     check(WEFT_F64, {});
-    check(WEFT_F16, {1, 2, 5, 3, 16}, 0, true); /* queries that see no key */
+    check(WEFT_F16, {1, 2, 5, 3, 16}, WEFT_ATTENTION_SCALE, true); /* queries that see no key */
     check(WEFT_F16, {1, 2, 5, 5, 16}, -0.5, true);
-    check(WEFT_F16, {1, 2, 5, 5, 12}, 0, true);  /* rows that are not 16 bytes apart */
-    check(WEFT_F16, {1, 1, 3, 3, 264}, 0, true); /* wide heads */
-    check(WEFT_F16, {1, 2, 1, 7, 16}, 0, true);  /* a step of generation */
+    check(WEFT_F16, {1, 2, 5, 5, 16}, 0, true);
+    check(WEFT_F16, {1, 2, 5, 5, 12}, WEFT_ATTENTION_SCALE, true);  /* rows that are not 16 bytes apart */
+    check(WEFT_F16, {1, 1, 3, 3, 264}, WEFT_ATTENTION_SCALE, true); /* wide heads */
+    check(WEFT_F16, {1, 2, 1, 7, 16}, WEFT_ATTENTION_SCALE, true);  /* a step of generation */
     EXPECT_EQ(plans(), 0);
     EXPECT_EQ(runs(), 0);
 }
@@ -122,9 +123,9 @@ TEST_F(CudnnAttention, TakesSharedKeys)
     const int64_t all[] = {2, 4, 6, 8}, shared[] = {2, 1, 6, 8};
     std::vector<float> values[2];
     for (weft_ctx *at : {ctx, cpu}) {
-        Attention of(at, WEFT_F16, {2, 4, 6, 6, 8}, 0, true);
+        Attention of(at, WEFT_F16, {2, 4, 6, 6, 8}, WEFT_ATTENTION_SCALE, true);
         weft_tensor *k = weft_expand(of.waves(WEFT_F16, shared, 4), all, 4);
-        values[at == cpu] = of.read(weft_attention(of.operands[0], k, k, 0, true));
+        values[at == cpu] = of.read(weft_attention(of.operands[0], k, k, WEFT_ATTENTION_SCALE, true));
     }
     expect_near(values[0], values[1], 0.01f);
     EXPECT_EQ(runs(), 2);
@@ -136,7 +137,8 @@ TEST_F(CudnnAttention, KeepsPlansApart)
 {
     for (int64_t keys = 2; keys < 80; keys++) {
         const Sizes s = {1, 1, 2, keys, 8};
-        Attention device(ctx, WEFT_F16, s, 0, true), reference(cpu, WEFT_F16, s, 0, true);
+        Attention device(ctx, WEFT_F16, s, WEFT_ATTENTION_SCALE, true),
+            reference(cpu, WEFT_F16, s, WEFT_ATTENTION_SCALE, true);
         expect_near(device.read(device.y), reference.read(reference.y), 0.01f);
     }
     EXPECT_EQ(runs(), 78 - 2); /* but for the products over 24 and 40 keys */
@@ -147,11 +149,11 @@ TEST_F(CudnnAttention, MakesRoomForGradientsThatNobodyWants)
     for (int of = 0; of < 3; of++) {
         std::vector<float> values[2];
         for (weft_ctx *at : {ctx, cpu}) {
-            Attention a(at, WEFT_F16, {}, 0, true);
+            Attention a(at, WEFT_F16, {}, WEFT_ATTENTION_SCALE, true);
             weft_tensor *in[3];
             for (int k = 0; k < 3; k++)
                 in[k] = k == of ? a.operands[k] : weft_detach(a.operands[k]);
-            a.y = weft_attention(in[0], in[1], in[2], 0, true);
+            a.y = weft_attention(in[0], in[1], in[2], WEFT_ATTENTION_SCALE, true);
             values[at == cpu] = a.gradient(of);
         }
         expect_near(values[0], values[1], 0.03f);
@@ -183,7 +185,8 @@ TEST_F(CudnnAttention, CutsLargeGradients)
 {
     for (const Sizes &s : {Sizes{90, 96, 2, 2, 8}, Sizes{1, 8192, 2, 2, 8}}) {
         const long first = runs();
-        Attention device(ctx, WEFT_F16, s, 0, true), reference(cpu, WEFT_F16, s, 0, true);
+        Attention device(ctx, WEFT_F16, s, WEFT_ATTENTION_SCALE, true),
+            reference(cpu, WEFT_F16, s, WEFT_ATTENTION_SCALE, true);
         expect_near(device.gradient(1), reference.gradient(1), 0.03f);
         EXPECT_EQ(runs() - first, 1 + 2);
     }
@@ -212,7 +215,7 @@ TEST_P(CudnnAttentionElsewhere, Runs)
     EXPECT_EQ(runs(), none ? 0 : forward ? 1 : 4);
     if (strcmp(GetParam(), "10") == 0) {
         EXPECT_EQ(plans(), 2 + 1);
-        Attention large(ctx, WEFT_F16, {90, 96, 2, 2, 8}, 0, true);
+        Attention large(ctx, WEFT_F16, {90, 96, 2, 2, 8}, WEFT_ATTENTION_SCALE, true);
         large.gradient(0);
         EXPECT_EQ(runs(), 4 + 2);
     }
@@ -223,9 +226,9 @@ INSTANTIATE_TEST_SUITE_P(Major, CudnnAttentionElsewhere, testing::Values("7", "8
 TEST_F(CudnnAttention, DoesWithoutAWorkSpace)
 {
     const Sizes s = {1, 2, 8, 8, 8};
-    Attention reference(cpu, WEFT_F16, s, 0, true), device(ctx, WEFT_F16, s, -1, true);
+    Attention reference(cpu, WEFT_F16, s, WEFT_ATTENTION_SCALE, true), device(ctx, WEFT_F16, s, -1, true);
     const auto again = [&] {
-        return weft_attention(device.operands[0], device.operands[1], device.operands[2], 0, true);
+        return weft_attention(device.operands[0], device.operands[1], device.operands[2], WEFT_ATTENTION_SCALE, true);
     };
     const int mark = weft_scope_push(ctx);
     weft_neg(device.y); /* memory for the results, that the cache then has */
