@@ -74,7 +74,7 @@ static void run(watcher *w, weft_ctx *c, int op, int recipe, double rate)
             call.f[0] = rate;
         weft_sample_run(&call);
         if (call.n_smooth > 0 && weft_requires_grad(call.out[0]))
-            weft_backward(c, weft_sum(call.out[0], NULL, 0, false));
+            weft_backward(c, weft_sum(call.out[0], WEFT_ALL, false));
     }
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
 }

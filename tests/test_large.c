@@ -317,7 +317,7 @@ static weft_tensor *make_reduction(weft_ctx *ctx, const void *user)
     double *x = values(r->rows * r->columns, 6);
     weft_tensor *t = tensor_of(ctx, WEFT_F32, x, (const int64_t[]){r->rows, r->columns}, 2);
     free(x);
-    return r->dim == 2 ? r->function(t, NULL, 0, false) : r->function(t, &r->dim, 1, false);
+    return r->dim == 2 ? r->function(t, WEFT_ALL, false) : r->function(t, &r->dim, 1, false);
 }
 
 /* Sum, sum of squares, sum of e^x and the largest of each group; and the sum of magnitudes. */

@@ -364,7 +364,7 @@ WEFT_API weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim
  * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_expand(weft_tensor *x, const int64_t *shape, int ndim);
 
-/* drops the named dims, which must have size 1; ndim 0: every dim of size 1.
+/* drops the named dims, which must have size 1; WEFT_ALL: every dim of size 1.
  * Dtypes: any.
  * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim);

@@ -420,7 +420,7 @@ bool weft__broadcast(const weft__array *a, const weft__array *b, int64_t *shape,
 weft__array weft__expanded(const weft__array *a, const int64_t *shape, int ndim);
 /* dim in [-ndim, ndim) made nonnegative, or -1 with the error recorded. */
 int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int64_t dim);
-/* Set of dims as a bit mask; n == 0: all. -1 with the error recorded (out of range, twice). */
+/* Set of dims as a bit mask; NULL and -1, as WEFT_ALL is: all. -1 with the error recorded (out of range, twice). */
 int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *dims, int n);
 
 /* ---- Tensors (tensor.c) ---- */

@@ -85,9 +85,9 @@ int weft__dim(weft_ctx *ctx, int op, const weft_tensor *t, int64_t dim)
 
 int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *dims, int n)
 {
-    if (n == 0)
+    if (n == -1 && !dims)
         return (1 << t->a.ndim) - 1;
-    if (n < 0 || !dims) {
+    if (n < 0 || (n > 0 && !dims)) {
         weft__fail(ctx, op, WEFT_E_INVALID, "a list of %d dims at %s is not valid; pass WEFT_ALL or WEFT_AXES(...)", n,
                    dims ? "an address" : "NULL");
         return -1;

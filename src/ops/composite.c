@@ -71,10 +71,10 @@ WEFT__DEFINE_COMPOSITE(CONTIGUOUS, contiguous, GRADIENT("g"), MOVED, SAMPLE(call
 
 /* ---- Statistics and losses ---- */
 
-/* i: keepdim, dims...; f: correction */
+/* i: keepdim, dims..., none: all; f: correction */
 CALL(var)
 {
-    c->out[0] = weft_var(c->in[0], c->ni > 1 ? c->i + 1 : NULL, c->ni - 1, c->i[0] != 0, c->f[0]);
+    c->out[0] = weft_var(c->in[0], DIMS_OF(c, 1), c->i[0] != 0, c->f[0]);
 }
 
 CALL(mse)

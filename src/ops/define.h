@@ -98,6 +98,8 @@ enum {
 
 /* What calls the public function, in the file of its record. */
 #define CALL(name) static void call_##name(weft_sample_call *c)
+/* The whole numbers from number `first` on as a list of dims; none: WEFT_ALL. */
+#define DIMS_OF(c, first) (c)->ni > (first) ? (c)->i + (first) : NULL, (c)->ni > (first) ? (c)->ni - (first) : -1
 
 /* A row with a kernel. DERIVATIVE has commas of its own, so that it counts as one part only in parentheses that its
  * macro takes away: hence the parts are passed on as they are. */

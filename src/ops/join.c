@@ -52,10 +52,10 @@ CALL(pad)
     c->out[0] = weft_pad(c->in[0], c->i, c->i + ndim, ndim, c->f[0]);
 }
 
-/* i: dims... */
+/* i: dims...; none: all */
 CALL(flip)
 {
-    c->out[0] = weft_flip(c->in[0], c->i, c->ni);
+    c->out[0] = weft_flip(c->in[0], DIMS_OF(c, 0));
 }
 
 WEFT__DEFINE(CONCAT, concat, LIST_OF(ANY_DTYPE | STRIDED), ATTRS(along), INFER(infer_concat, JOIN), RESULTS(1, EXACT),

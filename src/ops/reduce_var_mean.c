@@ -60,12 +60,11 @@ void weft__vjp_var_mean(weft__vjp *v)
     v->out[0] = dx;
 }
 
-/* i: keepdim, dims...; f: correction. Results: var, mean */
+/* i: keepdim, dims..., none: all; f: correction. Results: var, mean */
 CALL(var_mean)
 {
-    const int n = c->ni - 1;
     c->n_out = c->n_smooth = 2;
-    if (weft_var_mean(c->in[0], n ? c->i + 1 : NULL, n, c->i[0] != 0, c->f[0], &c->out[0], &c->out[1]) != WEFT_OK)
+    if (weft_var_mean(c->in[0], DIMS_OF(c, 1), c->i[0] != 0, c->f[0], &c->out[0], &c->out[1]) != WEFT_OK)
         c->out[0] = NULL;
 }
 

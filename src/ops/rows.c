@@ -78,12 +78,12 @@
            NO_ATTRS, INFER(weft__infer_choice, JOIN), RESULTS(1, EXACT),                                               \
            DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID, GRADIENT("of a: " #da "; of b: " #db)), EACH,   \
            SAMPLE(call_##name, RECIPE("cab xab xab", ""), RECIPE("cb xa1b x1", "")))
-/* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims... Products of many
+/* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims..., none: all. Products of many
  * elements stay near 1. */
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
-        c->out[0] = weft_##name(c->in[0], c->ni > 1 ? c->i + 1 : NULL, c->ni - 1, c->i[0] != 0);                       \
+        c->out[0] = weft_##name(c->in[0], DIMS_OF(c, 1), c->i[0] != 0);                                                \
     }                                                                                                                  \
     RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), ATTRS(reduce), INFER(weft__infer_reduced, REDUCED_##cls),         \
            RESULTS(GRADS_##grad, agrees), DERIVED_##grad(name, saves, words),                                          \

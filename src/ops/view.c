@@ -282,10 +282,10 @@ CALL(expand)
     c->out[0] = weft_expand(c->in[0], c->i, c->ni);
 }
 
-/* i: dims... */
+/* i: dims...; none: all */
 CALL(squeeze)
 {
-    c->out[0] = weft_squeeze(c->in[0], c->ni > 0 ? c->i : NULL, c->ni);
+    c->out[0] = weft_squeeze(c->in[0], DIMS_OF(c, 0));
 }
 
 /* i: dim */
@@ -380,7 +380,7 @@ weft_tensor *weft_permute(weft_tensor *x, const int64_t *dims, int ndim)
     if (ndim != x->a.ndim)
         weft__fail(ctx, WEFT_OP_PERMUTE, WEFT_E_SHAPE, "%d dims are listed for %s, which has %d; list each once", ndim,
                    weft__describe(x).s, x->a.ndim);
-    else if (ndim == 0 || weft__dim_mask(ctx, WEFT_OP_PERMUTE, x, dims, ndim) >= 0)
+    else if (weft__dim_mask(ctx, WEFT_OP_PERMUTE, x, dims, ndim) >= 0)
         pack_list(&attrs, dims, ndim);
     return finish(ctx, WEFT_OP_PERMUTE, x, &attrs);
 }
@@ -405,7 +405,7 @@ weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim)
     if (!ctx)
         return NULL;
     attrs.squeeze.dims = weft__dim_mask(ctx, WEFT_OP_SQUEEZE, x, dims, ndim);
-    attrs.squeeze.listed = ndim > 0;
+    attrs.squeeze.listed = ndim >= 0;
     return finish(ctx, WEFT_OP_SQUEEZE, x, &attrs);
 }
 

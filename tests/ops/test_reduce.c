@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/structs.h"
 #include "harness/weft_test.h"
+#include "samples/device.h"
 
 typedef weft_tensor *reduce_fn(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
 
@@ -65,7 +67,8 @@ static const reduction layouts[] = {
     {.text = "first and last", .shape = {9, 5, 7, 31}, .ndim = 4, .dims = {0, 2, 3}, .n_dims = 3},
     {.text = "ends of columns", .shape = {6, 40, 5, 12}, .ndim = 4, .dims = {0, 2}, .n_dims = 2},
     {.text = "rows across", .shape = {19, 6, 150}, .ndim = 3, .dims = {0}, .n_dims = 1, .view = TRANSPOSED},
-    {.text = "all, with gaps", .shape = {40, 3, 61}, .ndim = 3, .n_dims = 0, .view = SLICED},
+    {.text = "all, with gaps", .shape = {40, 3, 61}, .ndim = 3, .dims = {0, 1, 2}, .n_dims = 3, .view = SLICED},
+    {.text = "no dim", .shape = {40, 3, 61}, .ndim = 3, .n_dims = 0, .view = SLICED},
     {.text = "repeated", .shape = {21, 35}, .ndim = 2, .dims = {0, 2}, .n_dims = 2, .view = REPEATED},
     {.text = "nothing there", .shape = {4, 0, 3}, .ndim = 3, .dims = {1}, .n_dims = 1},
 };
@@ -93,6 +96,45 @@ static void check_layouts(const char *name, reduce_fn *run, weft_dtype dtype, do
         snprintf(what, sizeof what, "%s of %s, %s", name, weft_dtype_name(dtype), r.text);
         check_both(what, reduced, &r, rtol, atol);
     }
+}
+
+static void check_four(weft_ctx *c, weft_tensor *y, const double want[4])
+{
+    double got[4] = {NAN, NAN, NAN, NAN};
+    WEFT_REQUIRE(weft_read(c, weft_cast(y, WEFT_F64), got, sizeof got) == WEFT_OK);
+    for (int k = 0; k < 4; k++)
+        if (!(fabs(got[k] - want[k]) < 1e-12))
+            WEFT_FAIL("element %d is %g, not %g", k, got[k], want[k]);
+}
+
+/* An empty list of dims is none, not all: each element is reduced by itself. */
+WEFT_TEST(DeviceReduce, AnEmptyListIsNoDim)
+{
+    static const struct {
+        reduce_fn *run;
+        double of[4]; /* -2, 0, 0.5, 3 */
+    } each[] = {{weft_sum, {-2, 0, 0.5, 3}},       {weft_mean, {-2, 0, 0.5, 3}},     {weft_prod, {-2, 0, 0.5, 3}},
+                {weft_max_over, {-2, 0, 0.5, 3}},  {weft_min_over, {-2, 0, 0.5, 3}}, {weft_norm, {2, 0, 0.5, 3}},
+                {weft_logsumexp, {-2, 0, 0.5, 3}}, {weft_argmax, {0, 0, 0, 0}},      {weft_argmin, {0, 0, 0, 0}},
+                {weft_any, {1, 0, 1, 1}},          {weft_all, {1, 0, 1, 1}}};
+    static const double zeros[4] = {0}, threes[] = {3, 3, 3, 3};
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.device = test_device()), &c) == WEFT_OK);
+    weft_tensor *x = weft_from_data(c, WEFT_F64, WEFT_DIMS(2, 1, 2), (const double[]){-2, 0, 0.5, 3}), *parts[2], *dx;
+    for (size_t k = 0; k < sizeof each / sizeof *each; k++)
+        check_four(c, each[k].run(x, NULL, 0, false), each[k].of);
+    WEFT_CHECK_OK(weft_var_mean(x, NULL, 0, true, 0, &parts[0], &parts[1]));
+    check_four(c, parts[0], zeros);
+    check_four(c, parts[1], each[0].of);
+    check_four(c, weft_var(x, NULL, 0, true, 0), zeros);
+    check_four(c, weft_flip(x, NULL, 0), each[0].of);
+    WEFT_CHECK_EQ_INT(weft_ndim(weft_squeeze(x, NULL, 0)), 3);
+    WEFT_CHECK_EQ_INT(weft_ndim(weft_squeeze(x, WEFT_ALL)), 2);
+    x = weft_set_requires_grad(x, true);
+    weft_tensor *y = weft_prod(x, NULL, 0, false), *g = weft_full_like(x, 3);
+    WEFT_CHECK_OK(weft_grad(c, &y, &g, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &dx));
+    check_four(c, dx, threes);
+    weft_ctx_close(c);
 }
 
 static const weft_dtype floats[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
@@ -212,7 +254,7 @@ static weft_tensor *far_out(weft_ctx *ctx, void *user)
 {
     const double *scale = user;
     const double x[6] = {3 * scale[0], -4 * scale[0], 3 * scale[1], 4 * scale[1], 12 * scale[1], 0};
-    return weft_norm(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(6), x), NULL, 0, false);
+    return weft_norm(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(6), x), WEFT_ALL, false);
 }
 
 WEFT_TEST(DeviceReduce, NormOfTheVeryLargeAndTheVerySmall)
