@@ -20,7 +20,7 @@ struct bounds {
 
 bounds bounds_of(const weft__exec *e, int64_t limit)
 {
-    return {limit, e->op, weft__cuda_device_of(e)->fault};
+    return {limit, e->caller, weft__cuda_device_of(e)->fault};
 }
 
 __device__ __forceinline__ bool in_range(const bounds &b, int64_t index)

@@ -399,7 +399,7 @@ template <class T> weft_status add(const task &t)
 weft_status add_along(const weft__exec *e, bool rows)
 {
     const int dim = static_cast<int>(e->attrs->along.dim);
-    const task t = {e, dim, rows, {e->in[0]->shape[dim], e->op, weft__cuda_device_of(e)->fault}};
+    const task t = {e, dim, rows, {e->in[0]->shape[dim], e->caller, weft__cuda_device_of(e)->fault}};
     switch (e->in[0]->dtype) {
     case WEFT_F32:
         return add<float>(t);

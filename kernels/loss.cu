@@ -217,7 +217,7 @@ labels labels_of(const weft__exec *e)
             e->attrs->cross_entropy.ignore_index,
             e->attrs->cross_entropy.label_smoothing,
             weft__cuda_device_of(e)->fault,
-            static_cast<int32_t>(e->op)};
+            static_cast<int32_t>(e->caller)};
 }
 
 /* visit(weft_number<GROUP>()), GROUP the threads for a row */

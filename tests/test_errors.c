@@ -52,6 +52,13 @@ static void check_usable(weft_ctx *c, const char *after)
     weft_ctx_clear(c);
 }
 
+/* The message begins with the function that the program called, whatever failed inside it. */
+static bool begins_with(const char *message, const char *function)
+{
+    const size_t length = strlen(function);
+    return strncmp(message, function, length) == 0 && message[length] == ':';
+}
+
 static void run_mistake(void *user)
 {
     const mistake *m = user;
@@ -64,6 +71,8 @@ static void run_mistake(void *user)
     WEFT_CHECK_STATUS(weft_ctx_status(c), m->status);
     for (int k = 0; k < 4 && m->parts[k]; k++)
         WEFT_CHECK_STR_HAS(weft_ctx_message(c), m->parts[k]);
+    if (strncmp(m->parts[0], "weft_", 5) == 0)
+        WEFT_CHECK(begins_with(weft_ctx_message(c), m->parts[0]));
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "mistakes.def:"); /* where it was called */
     /* The error sticks, and is what the scope returns. */
     WEFT_CHECK(weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2)) == NULL);

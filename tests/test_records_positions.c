@@ -51,7 +51,8 @@ static void check_index(weft_ctx *c, int op, int recipe, int operand, int64_t va
     bad_index bad = {.operand = operand, .value = value};
     const weft_sample_options o =
         INIT_SAMPLE(.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4, 3}, .change = plant, .user = &bad);
-    const int64_t limit = limit_of(word_of(weft__defs[op]->recipes[recipe].operands, operand), o.sizes);
+    const char *word = word_of(weft__defs[op]->recipes[recipe].operands, operand);
+    const int64_t limit = limit_of(word, o.sizes);
     char place[96];
     const int mark = weft_scope_push(c);
     weft_sample_call call;
@@ -59,13 +60,13 @@ static void check_index(weft_ctx *c, int op, int recipe, int operand, int64_t va
     call.in[operand] = weft_cast(call.in[operand], dtype);
     (void)weft_sample_run(&call);
     (void)weft_synchronise(c);
-    snprintf(place, sizeof place, "[%lld] = %lld is outside [0, %lld)", (long long)bad.element, (long long)value,
-             (long long)limit);
+    snprintf(place, sizeof place, "%s[%lld] = %lld is outside [0, %lld)", *word == 'k' ? "target" : "index",
+             (long long)bad.element, (long long)value, (long long)limit);
     WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_INVALID);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), place);
-    /* On a device the kernel notes it, and of a composite only the part that ran is known when the note is read. */
-    if (test_on_cpu() || weft__ops[op].family != WEFT__COMPOSITE)
-        WEFT_CHECK_STR_HAS(weft_ctx_message(c), name);
+    /* On a device the kernel notes it, and who waits next reads the note: "weft_item: weft_nll, run before: ...". */
+    snprintf(place, sizeof place, test_on_cpu() ? "weft_%s: " : "weft_%s", name);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), place);
     weft_ctx_clear(c);
     WEFT_CHECK_OK(weft_scope_pop(c, mark));
     WEFT_CHECK(weft_item(c, weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2))) == 3);

@@ -17,7 +17,7 @@
 #include <weft/dtype.h>
 
 #define WEFT_MAX_DIMS 8
-#define WEFT_ALL NULL, -1 /* all dims; an empty list is none */
+#define WEFT_ALL NULL, -1   /* all dims; an empty list is none */
 #define WEFT_SCALAR NULL, 0 /* the shape of a 0-d tensor */
 
 /* The two arguments that every list of sizes or dims is, int64_t in both: WEFT_DIMS(64, 784) for sizes, WEFT_AXES(0,

@@ -19,8 +19,8 @@ static weft_status check_index(const weft__exec *e, const weft__array *index, in
     int64_t i = 0;
     while (at[i] >= 0 && at[i] < limit)
         i++;
-    return e->host->fail(e, WEFT_E_INVALID, "index[%lld] = %lld is outside [0, %lld)", (long long)i, (long long)at[i],
-                         (long long)limit);
+    return e->host->fail(e, WEFT_E_INVALID, "%s[%lld] = %lld is outside [0, %lld)", weft__positions_name(e->caller),
+                         (long long)i, (long long)at[i], (long long)limit);
 }
 
 static int size_of(const weft__array *a)

@@ -41,8 +41,8 @@ static weft_status check_targets(const weft__exec *e, const entropy *t, int64_t 
         if (c == t->ignore)
             continue;
         if (c < 0 || c >= t->classes)
-            return e->host->fail(e, WEFT_E_INVALID, "target[%lld] = %lld is outside [0, %lld)", (long long)r,
-                                 (long long)c, (long long)t->classes);
+            return e->host->fail(e, WEFT_E_INVALID, "%s[%lld] = %lld is outside [0, %lld)",
+                                 weft__positions_name(e->caller), (long long)r, (long long)c, (long long)t->classes);
         ++*counted;
     }
     return WEFT_OK;

@@ -12,7 +12,7 @@
  * at its next synchronisation and turns it into an error (fault.c). */
 typedef struct weft__cuda_fault {
     uint32_t set;     /* 0: nothing found; the kernel that turns it into 1 fills in the rest */
-    int32_t op;       /* weft_op */
+    int32_t op;       /* weft_op: what the program called */
     int64_t position; /* row-major number of the element of the index array */
     int64_t value;    /* the index found there */
     int64_t limit;    /* it must be in [0, limit) */

@@ -38,9 +38,8 @@ weft_status weft__cuda_fault_check(weft__cuda_device *d, bool with_op)
     d->fault_possible = false;
     if (!fault.set)
         return WEFT_OK;
-    bool classes = fault.op == WEFT_OP_CROSS_ENTROPY_WITH || fault.op == WEFT_OP_CROSS_ENTROPY_GRAD;
     snprintf(d->message, sizeof d->message, "%s%s%s%s[%lld] = %lld is outside [0, %lld)", with_op ? "weft_" : "",
-             with_op ? op_name(fault.op) : "", with_op ? ", run before: " : "", classes ? "target" : "index",
+             with_op ? op_name(fault.op) : "", with_op ? ", run before: " : "", weft__positions_name((weft_op)fault.op),
              (long long)fault.position, (long long)fault.value, (long long)fault.limit);
     cudaError_t error = cudaMemsetAsync(d->fault, 0, sizeof *d->fault, d->stream);
     if (error != cudaSuccess)

@@ -49,6 +49,7 @@ typedef struct weft__host {
 /* One operation to run. */
 struct weft__exec {
     weft_op op;
+    weft_op caller; /* the operation that the program called, for messages: op, or a composite that it is a part of */
     int32_t n_in, n_out;
     const weft__array *const *in; /* entries may be NULL where the contract (ops.def) says so */
     weft__array *const *out;
@@ -57,6 +58,20 @@ struct weft__exec {
     void *device; /* the backend's own state for this context: thread pool, stream ... */
     void *engine; /* the engine's own */
 };
+
+/* What the caller calls the operand whose elements may be out of range. */
+static inline const char *weft__positions_name(weft_op caller)
+{
+    switch ((int)caller) {
+    case WEFT_OP_NLL:
+    case WEFT_OP_CROSS_ENTROPY:
+    case WEFT_OP_CROSS_ENTROPY_WITH:
+    case WEFT_OP_CROSS_ENTROPY_GRAD:
+        return "target";
+    default:
+        return "index";
+    }
+}
 
 /* Scratch memory for count elements of size bytes. */
 static inline void *weft__scratch(const weft__exec *e, int64_t count, size_t size)

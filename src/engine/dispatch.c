@@ -101,6 +101,7 @@ static weft_status run(weft_ctx *ctx, weft__kernel kernel, int op, const weft__a
         check_kernel(ctx, kernel, op, in, n_in, out, n_out) != WEFT_OK)
         return ctx->status;
     weft__exec e = {.op = (weft_op)op,
+                    .caller = (weft_op)(ctx->outer_op >= 0 ? ctx->outer_op : op),
                     .n_in = n_in,
                     .n_out = n_out,
                     .in = in,

@@ -78,8 +78,8 @@
            NO_ATTRS, INFER(weft__infer_choice, JOIN), RESULTS(1, EXACT),                                               \
            DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(FIRST), ID, GRADIENT("of a: " #da "; of b: " #db)), EACH,   \
            SAMPLE(call_##name, RECIPE("cab xab xab", ""), RECIPE("cb xa1b x1", "")))
-/* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims..., none: all. Products of many
- * elements stay near 1. */
+/* Sums and means repeat the gradient; every other rule takes several steps. i: keepdim, dims..., none: all. Products of
+ * many elements stay near 1. */
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
