@@ -253,7 +253,7 @@ extern "C" weft_status weft__cuda_randint(const weft__exec *e)
 /* y contiguous, any dtype: 1 with probability p, else 0. */
 extern "C" weft_status weft__cuda_bernoulli(const weft__exec *e)
 {
-    const double p = e->attrs->chance.p;
+    const double p = e->attrs->bernoulli.p;
     return weft__cuda_status(e, weft_visit(e->out[0]->dtype, cudaErrorInvalidValue, [&](auto name) {
                                  using T = typename decltype(name)::type;
                                  return draw_all<T>(e, draw_bernoulli<T>{p});

@@ -42,7 +42,7 @@ WEFT_TEST(Records, AreWhole)
             if (def->reads & WEFT__READS_OPERAND(k))
                 WEFT_FAIL("%s: the derivative reads operand %d, which it does not have", name, k);
         const weft__family family = weft__ops[op].family;
-        const bool is_called = family != WEFT__KERNEL && family != WEFT__COMPOSITE && def->effect != WEFT__IN_PLACE &&
+        const bool is_called = (family != WEFT__KERNEL || (def->n_in == 0 && def->call)) && family != WEFT__COMPOSITE &&
                                def->effect != WEFT__STEPS;
         if ((def->infer != NULL) != is_called)
             WEFT_FAIL("%s: infer is %s", name, def->infer ? "there, but nothing calls it" : "missing");

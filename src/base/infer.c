@@ -112,6 +112,17 @@ void weft__set_like(weft__infer *q, int r, int k)
     weft__set_result(q, r, q->dtype[k], q->in[k]->shape, q->in[k]->ndim);
 }
 
+bool weft__infer_made(weft__infer *q, int64_t dtype, const int64_t *sizes, int64_t ndim)
+{
+    if (dtype < 0 || dtype >= WEFT_DTYPE_COUNT)
+        return weft__refuse(q, WEFT_E_DTYPE, "%lld is not a dtype", (long long)dtype);
+    if (ndim < 0 || ndim > WEFT__MAX_DIMS)
+        return weft__refuse(q, WEFT_E_SHAPE, "a shape of %lld dims: between 0 and %d dims are possible",
+                            (long long)ndim, WEFT__MAX_DIMS);
+    weft__set_result(q, 0, (int32_t)dtype, sizes, (int)ndim);
+    return true;
+}
+
 bool weft__infer_like(weft__infer *q)
 {
     weft__set_like(q, 0, 0);
@@ -169,6 +180,8 @@ static int32_t promoted(const weft__infer *q, int k, weft_dtype joint)
     const int32_t dtype = q->in[k]->dtype;
     if (kind_of(q, k) == WEFT__TRUTHS)
         return WEFT_BOOL;
+    if (q->def->promotion == WEFT__LIKE_FIRST && weft__is_data(kind_of(q, k)))
+        return q->in[0]->dtype;
     if (q->def->promotion == WEFT__BESIDE_FIRST)
         return k == 0 || dtype == q->in[0]->dtype ? dtype : weft__wide_dtype(q->in[0]->dtype);
     return q->def->promotion == WEFT__AS_GIVEN || !weft__is_data(kind_of(q, k)) ? dtype : (int32_t)joint;

@@ -55,6 +55,8 @@ bool weft__resolve_dim(weft__infer *q, int k, int64_t *dim);
 void weft__set_result(weft__infer *q, int r, int32_t dtype, const int64_t *shape, int ndim);
 /* out[r] has operand k's shape, and its dtype as promoted. */
 void weft__set_like(weft__infer *q, int r, int k);
+/* out[0] of a maker has the dtype and the shape that its attributes say; false: no tensor has. */
+bool weft__infer_made(weft__infer *q, int64_t dtype, const int64_t *sizes, int64_t ndim);
 /* The dtype of sums and statistics of values of this dtype: f32 for half types. */
 static inline int32_t weft__wide_dtype(int32_t dtype)
 {

@@ -55,6 +55,7 @@ typedef enum weft__promotion {
     WEFT__JOIN,         /* data operands get their joint dtype */
     WEFT__JOIN_NUMBERS, /* the same, but bool counts as i64 */
     WEFT__JOIN_FLOATS,  /* the same, but integers count as f32 */
+    WEFT__LIKE_FIRST,   /* data operands get that of operand 0 */
     WEFT__BESIDE_FIRST  /* operand 0 stays; the others keep its dtype or get that of its statistics */
 } weft__promotion;
 

@@ -186,7 +186,7 @@ static void draw_randint(const weft__attrs *attrs, int32_t dtype, int64_t begin,
 
 static void draw_bernoulli(const weft__attrs *attrs, int32_t dtype, int64_t begin, int64_t n, void *block)
 {
-    const double p = attrs->chance.p;
+    const double p = attrs->bernoulli.p;
     uint32_t words[WORDS];
     int64_t v[WEFT__BLOCK];
     one_word_each(attrs, begin, n, words);

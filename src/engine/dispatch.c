@@ -130,13 +130,31 @@ weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, 
 
 /* ---- The call of an operation ---- */
 
+/* Whether operand 0 may be changed by the others. */
+static __attribute__((noinline)) bool may_change(weft_ctx *ctx, int op, weft_tensor *const *in, int n)
+{
+    if (!weft__writable(ctx, op, in[0]))
+        return false;
+    for (int k = 1; k < n && ctx->grad_enabled; k++)
+        if (weft__requires(in[k]))
+            return weft__fail(ctx, op, WEFT_E_STATE,
+                              "operand %d (%s) requires a gradient, which an in-place operation cannot carry; use the "
+                              "operation without the underscore, or weft_detach it",
+                              k, weft__describe(in[k]).s),
+                   false;
+    return true;
+}
+
 weft_ctx *weft__begin(int op, weft_tensor **in, int n)
 {
     weft_ctx *ctx = weft__enter_op(op, in, n);
+    if (!ctx)
+        return NULL;
     bool shared = false;
-    for (int k = 0; ctx && k < n; k++)
+    for (int k = 0; k < n; k++)
         shared |= in[k] && in[k]->flags & WEFT__IS_SHARED;
-    if (!shared || weft__localise(ctx, in, n))
+    const bool changes = weft__defs[op]->effect == WEFT__IN_PLACE;
+    if (__builtin_expect((!shared || weft__localise(ctx, in, n)) && (!changes || may_change(ctx, op, in, n)), 1))
         return ctx;
     weft__leave_with(ctx, NULL);
     return NULL;
@@ -160,23 +178,6 @@ static weft_tensor *make_view(weft_ctx *ctx, weft_tensor **in, weft__infer *q)
     return weft__record(&call) ? y : NULL;
 }
 
-/* ---- Kernels ---- */
-
-static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays)
-{
-    const bool is_list = q->def->arity == WEFT__LIST;
-    for (int k = 0; k < q->n_in; k++) {
-        const int32_t dtype = q->dtype[is_list ? 0 : k];
-        if (!in[k] || in[k]->a.dtype == dtype)
-            continue;
-        in[k] = weft__cast(in[k], (weft_dtype)dtype);
-        if (!in[k])
-            return false;
-        arrays[k] = &in[k]->a;
-    }
-    return true;
-}
-
 /* Operands that kernels see under the result's shape. */
 static inline void broadcast(const weft__op_def *def, int n, const weft__array *y, weft__array *seen,
                              const weft__array **arrays)
@@ -197,6 +198,60 @@ static inline void broadcast(const weft__op_def *def, int n, const weft__array *
     }
 }
 
+/* ---- In place: operand 0 is the result ---- */
+
+/* Views of the same memory in another order would be read after they are written. */
+static bool keep_apart(weft_ctx *ctx, weft_tensor *x, weft_tensor **y, const weft__array **array)
+{
+    const weft__array *a = &x->a, *b = *array;
+    const bool same = a->data == b->data && weft__same_shape(a, b) &&
+                      memcmp(a->strides, b->strides, sizeof a->strides[0] * (size_t)a->ndim) == 0;
+    if (same || !weft__storages_overlap(x->storage, (*y)->storage))
+        return true;
+    weft_tensor *copy = weft__copied(ctx, *y);
+    if (!copy)
+        return false;
+    *y = copy;
+    *array = &copy->a;
+    return true;
+}
+
+/* Nothing is recorded: whoever has saved what was there sees by the version that it is no longer. */
+static __attribute__((noinline)) weft_tensor *change(weft_ctx *ctx, const weft__infer *q, weft_tensor **in, int n,
+                                                     const weft__array **arrays)
+{
+    const int op = q->def->op;
+    weft_tensor *x = in[0];
+    weft__array seen[WEFT__MAX_BROADCAST], *out = &x->a;
+    for (int k = 1; k < n; k++)
+        if (!keep_apart(ctx, x, &in[k], &arrays[k]))
+            return NULL;
+    broadcast(q->def, n, out, seen, arrays);
+    const bool watched = ctx->options.nan_watch && weft__first_nonfinite(ctx, in, n) < 0;
+    const weft_status status = run(ctx, ctx->backend->run[op], op, arrays, n, &out, 1, q->attrs);
+    weft__storage_written(ctx, x->storage);
+    if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
+        return NULL;
+    return x;
+}
+
+/* ---- Kernels ---- */
+
+static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays)
+{
+    const bool is_list = q->def->arity == WEFT__LIST;
+    for (int k = 0; k < q->n_in; k++) {
+        const int32_t dtype = q->dtype[is_list ? 0 : k];
+        if (!in[k] || in[k]->a.dtype == dtype)
+            continue;
+        in[k] = weft__cast(in[k], (weft_dtype)dtype);
+        if (!in[k])
+            return false;
+        arrays[k] = &in[k]->a;
+    }
+    return true;
+}
+
 static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q,
                                                                weft_tensor **in, int n, const weft__array **arrays,
                                                                weft_tensor **out)
@@ -209,14 +264,14 @@ static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, co
         outs[k] = NULL;
         if (a->dtype < 0)
             continue;
-        if (!(out[k] = weft__new(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim)))
+        if (!(out[k] = weft__new(ctx, n > 0 ? op : -1, (weft_dtype)a->dtype, a->shape, a->ndim)))
             return false;
         outs[k] = &out[k]->a;
     }
     if (def->arity == WEFT__FIXED)
         broadcast(def, n, &out[0]->a, seen, arrays);
     if (run(ctx, ctx->backend->run[op], op, arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
-        (ctx->options.nan_watch && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
+        (ctx->options.nan_watch && n > 0 && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
         return false;
     weft__call call;
     call.op = op;
@@ -236,7 +291,7 @@ static inline __attribute__((always_inline)) bool ask(weft_ctx *ctx, int op, wef
                                                       bool *plain)
 {
     const weft__op_def *def = weft__defs[op];
-    const int32_t first = in[0] ? in[0]->a.dtype : -1;
+    const int32_t first = n > 0 && in[0] ? in[0]->a.dtype : -1;
     bool alike = def->arity == WEFT__FIXED && first >= 0 && weft_dtype_is_float((weft_dtype)first), records = false;
     for (int k = 0; k < n; k++) {
         weft_tensor *t = in[k];
@@ -286,7 +341,11 @@ static inline __attribute__((always_inline)) bool complete(weft_ctx *ctx, int op
         return false;
     if (weft__ops[op].family == WEFT__VIEW)
         return (out[0] = make_view(ctx, in, &q)) != NULL;
-    return (plain || convert(&q, in, arrays)) && run_inferred(ctx, weft__defs[op], &q, in, n, arrays, out);
+    if (!plain && !convert(&q, in, arrays))
+        return false;
+    if (__builtin_expect(weft__defs[op]->effect == WEFT__IN_PLACE, 0))
+        return (out[0] = change(ctx, &q, in, n, arrays)) != NULL;
+    return run_inferred(ctx, weft__defs[op], &q, in, n, arrays, out);
 }
 
 bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out)

@@ -506,9 +506,11 @@ void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *c
  * in[] is the caller's own array: shared tensors are replaced by views that belong to the context, and operands by what
  * they are converted to. attrs: as the caller wrote them; may be NULL where the operation has none. */
 
-/* Enters and localises; NULL: error recorded, and left. Then weft__complete, and weft__leave_with. */
+/* Enters and localises; of an operation in place also whether operand 0 may be changed. NULL: error recorded, and left.
+ * Then weft__complete, and weft__leave_with. Makers, which have no operand, enter by weft__enter_named instead. */
 weft_ctx *weft__begin(int op, weft_tensor **in, int n);
-/* Promotes, infers, allocates, runs, records. Fills out[], the record's number of results; false: error recorded. */
+/* Promotes, infers, allocates, runs, records. Fills out[], the record's number of results; false: error recorded. In
+ * place the result is operand 0: nothing is allocated or recorded, but its storage has a new version. */
 bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out);
 /* Only whether the call would be right; resolves the attributes. At most WEFT__MAX_DEF_OPERANDS operands. */
 bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs);

@@ -93,10 +93,7 @@ weft_status weft__copy_array(weft_ctx *ctx, const weft__array *from, weft__array
 
 weft_status weft__fill_array(weft_ctx *ctx, weft__array *to, double value)
 {
-    weft__attrs attrs;
-    attrs.ni = WEFT__INTS_fill;
-    attrs.nf = WEFT__REALS_fill;
-    attrs.fill.value = value;
+    const weft__attrs attrs = {WEFT__COUNTS(fill), .fill = {.value = value}};
     return weft__run_kernel(ctx, WEFT_OP_FILL, NULL, 0, (weft__array *[]){to}, 1, &attrs);
 }
 
@@ -133,36 +130,17 @@ weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)
 
 weft_tensor *weft__filled(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value)
 {
-    weft_tensor *t = weft__new(ctx, -1, dtype, shape, ndim);
-    return t && weft__fill_array(ctx, &t->a, value) == WEFT_OK ? t : NULL;
-}
-
-/* Views of the same memory in another order would be read after they are written. */
-static weft_tensor *without_overlap(weft_ctx *ctx, weft_tensor *x, weft_tensor *y)
-{
-    bool same = x->a.data == y->a.data && weft__same_shape(&x->a, &y->a) &&
-                memcmp(x->a.strides, y->a.strides, sizeof x->a.strides[0] * (size_t)x->a.ndim) == 0;
-    return same || !weft__storages_overlap(x->storage, y->storage) ? y : weft__copied(ctx, y);
+    weft__attrs attrs = {.fill = {.dtype = dtype, .ndim = ndim, .value = value}};
+    for (int d = 0; d < ndim; d++)
+        attrs.fill.sizes[d] = shape[d];
+    weft_tensor *y;
+    return weft__complete(ctx, WEFT_OP_FILL, NULL, 0, &attrs, &y) ? y : NULL;
 }
 
 weft_tensor *weft__update(weft_ctx *ctx, int op, weft_tensor *x, weft_tensor *y)
 {
-    if (y && op != WEFT_OP_COPY_) /* whose kernel converts */
-        y = weft__cast(y, (weft_dtype)x->a.dtype);
-    if (y)
-        y = without_overlap(ctx, x, y);
-    if (!y || ctx->status != WEFT_OK)
-        return NULL;
-    weft__array expanded = weft__expanded(&y->a, x->a.shape, x->a.ndim);
-    weft__attrs attrs;
-    attrs.ni = attrs.nf = 0;
-    const bool watched = ctx->options.nan_watch && weft__first_nonfinite(ctx, (weft_tensor *[]){x, y}, 2) < 0;
-    const weft_status status =
-        weft__run_kernel(ctx, op, (const weft__array *[]){&x->a, &expanded}, 2, (weft__array *[]){&x->a}, 1, &attrs);
-    weft__storage_written(ctx, x->storage);
-    if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
-        return NULL;
-    return x;
+    weft_tensor *in[] = {x, y}, *out;
+    return y && weft__complete(ctx, op, in, 2, NULL, &out) ? x : NULL;
 }
 
 bool weft__field_fits(weft_ctx *ctx, int op, const char *field, int d, int64_t value, int64_t least, int64_t most,

@@ -142,8 +142,7 @@ weft_status weft__op_supports(const weft__backend *backend, int op, weft_dtype d
         return WEFT_E_DTYPE;
     }
     const part alone = {.op = (weft_op)op};
-    const bool has_kernel =
-        weft__ops[op].family != WEFT__VIEW && weft__ops[op].family != WEFT__COMPOSITE && op != WEFT_OP_FILL_;
+    const bool has_kernel = weft__ops[op].family != WEFT__VIEW && weft__ops[op].family != WEFT__COMPOSITE;
     const struct parts *parts = &parts_of[op];
     for (int k = 0; k < parts->n || (k == 0 && has_kernel); k++) {
         const part *p = parts->n ? &parts->list[k] : &alone;

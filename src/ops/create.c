@@ -7,11 +7,88 @@
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
 
-/* ---- Makers ---- */
+/* ---- Shapes and dtypes, which attributes say; and what else they must be ---- */
 
-#define MAKER(ID, name, attributes, effect, numbers)                                                                   \
-    WEFT__DEFINE(ID, name, NO_OPERANDS, ATTRS(attributes), NO_INFER, RESULTS(0, ELEMENTWISE), EFFECT(effect),          \
-                 NO_DERIVATIVE, MOVES, SAMPLE(call_##name, RECIPE("", numbers)))
+static bool infer_fill(weft__infer *q)
+{
+    const weft__fill_attrs *a = &q->attrs->fill;
+    return weft__infer_made(q, a->dtype, a->sizes, a->ndim);
+}
+
+static bool infer_arange(weft__infer *q)
+{
+    const weft__arange_attrs *a = &q->attrs->arange;
+    return weft__infer_made(q, a->dtype, &a->n, 1);
+}
+
+static bool makes_floats(weft__infer *q)
+{
+    const weft_dtype dtype = (weft_dtype)q->out[0].dtype;
+    return weft_dtype_is_float(dtype) ||
+           weft__refuse(q, WEFT_E_INVALID, "makes floating values, not %s; weft_randint makes integers",
+                        weft_dtype_name(dtype));
+}
+
+static bool infer_rand(weft__infer *q)
+{
+    const weft__rand_attrs *a = &q->attrs->rand;
+    if (!weft__infer_made(q, a->dtype, a->sizes, a->ndim) || !makes_floats(q))
+        return false;
+    return (a->lo <= a->hi && isfinite(a->hi - a->lo)) ||
+           weft__refuse(q, WEFT_E_INVALID, "lo is %g, hi is %g; they must be finite, lo <= hi", a->lo, a->hi);
+}
+
+static bool infer_randn(weft__infer *q)
+{
+    const weft__randn_attrs *a = &q->attrs->randn;
+    if (!weft__infer_made(q, a->dtype, a->sizes, a->ndim) || !makes_floats(q))
+        return false;
+    return (isfinite(a->mean) && a->std >= 0 && isfinite(a->std)) ||
+           weft__refuse(q, WEFT_E_INVALID, "mean is %g, std is %g; they must be finite, std >= 0", a->mean, a->std);
+}
+
+/* The whole numbers that a dtype holds without a gap. */
+static weft__int_range whole_numbers(weft_dtype dtype)
+{
+    const int bits = dtype == WEFT_F64 ? 53 : dtype == WEFT_F32 ? 24 : dtype == WEFT_F16 ? 11 : 8;
+    const int64_t most = INT64_C(1) << bits;
+    return weft_dtype_is_float(dtype) ? (weft__int_range){-most, most} : weft__int_range_of((int32_t)dtype);
+}
+
+static bool infer_randint(weft__infer *q)
+{
+    const weft__randint_attrs *a = &q->attrs->randint;
+    const weft_dtype dtype = (weft_dtype)a->dtype;
+    if (!weft__infer_made(q, a->dtype, a->sizes, a->ndim))
+        return false;
+    if (dtype == WEFT_BOOL)
+        return weft__refuse(q, WEFT_E_INVALID, "makes numbers, not bool; weft_bernoulli makes bool");
+    if (a->lo >= a->hi)
+        return weft__refuse(q, WEFT_E_INVALID, "lo is %lld, hi is %lld; lo must be below hi, which is excluded",
+                            (long long)a->lo, (long long)a->hi);
+    const weft__int_range held = whole_numbers(dtype);
+    return (a->lo >= held.lo && a->hi - 1 <= held.hi) ||
+           weft__refuse(
+               q, WEFT_E_INVALID,
+               "the numbers from %lld to %lld do not fit %s, which has all from %lld to %lld; draw i64 and weft_cast "
+               "that",
+               (long long)a->lo, (long long)(a->hi - 1), weft_dtype_name(dtype), (long long)held.lo,
+               (long long)held.hi);
+}
+
+static bool infer_bernoulli(weft__infer *q)
+{
+    const weft__bernoulli_attrs *a = &q->attrs->bernoulli;
+    if (!weft__infer_made(q, a->dtype, a->sizes, a->ndim))
+        return false;
+    return (a->p >= 0 && a->p <= 1) || weft__refuse(q, WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]", a->p);
+}
+
+/* ---- Records ---- */
+
+#define MAKER(ID, name, effect, numbers)                                                                               \
+    WEFT__DEFINE(ID, name, NO_OPERANDS, ATTRS(name), INFER(infer_##name, AS_GIVEN), RESULTS(0, ELEMENTWISE),           \
+                 EFFECT(effect), NO_DERIVATIVE, MOVES, SAMPLE(call_##name, RECIPE("", numbers)))
 
 /* i: shape; f: value */
 CALL(fill)
@@ -50,12 +127,12 @@ CALL(bernoulli)
     c->out[0] = weft_bernoulli(c->ctx, WEFT_BOOL, c->i, c->ni, c->f[0]);
 }
 
-MAKER(FILL, fill, fill, PURE, "a b; 0.75")
-MAKER(ARANGE, arange, arange, PURE, "; 0 12 0.5")
-MAKER(RAND, rand, rand, DRAWS, "a b; -1 1")
-MAKER(RANDN, randn, randn, DRAWS, "a b; 0 1")
-MAKER(RANDINT, randint, randint, DRAWS, "a b 0 9")
-MAKER(BERNOULLI, bernoulli, chance, DRAWS, "a b; 0.25")
+MAKER(FILL, fill, PURE, "a b; 0.75")
+MAKER(ARANGE, arange, PURE, "; 0 12 0.5")
+MAKER(RAND, rand, DRAWS, "a b; -1 1")
+MAKER(RANDN, randn, DRAWS, "a b; 0 1")
+MAKER(RANDINT, randint, DRAWS, "a b 0 9")
+MAKER(BERNOULLI, bernoulli, DRAWS, "a b; 0.25")
 
 /* ---- Front ends ---- */
 
@@ -73,15 +150,25 @@ static bool check_shape(weft_ctx *ctx, const char *name, weft_dtype dtype, const
     return true;
 }
 
-/* Enters, checks and allocates; the caller fills and leaves. NULL: already left. */
-static weft_tensor *blank(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim)
+/* The rest of a maker that has entered the context, and leaves it. */
+static weft_tensor *finish(weft_ctx *ctx, int op, weft__attrs *attrs)
+{
+    weft_tensor *y;
+    return weft__leave_with(ctx, weft__complete(ctx, op, NULL, 0, attrs, &y) ? y : NULL);
+}
+
+/* Enters, and writes a shape's sizes to those of attributes. False: there is no shape of that kind, and left. */
+static bool begin(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim, int64_t *sizes)
 {
     if (!weft__enter_named(name, ctx, NULL, 0, 0))
-        return NULL;
-    weft_tensor *t = check_shape(ctx, name, dtype, shape, ndim) ? weft__new(ctx, -1, dtype, shape, ndim) : NULL;
-    if (!t)
+        return false;
+    if (!check_shape(ctx, name, dtype, shape, ndim)) {
         weft__leave(ctx);
-    return t;
+        return false;
+    }
+    for (int d = 0; d < ndim; d++)
+        sizes[d] = shape[d];
+    return true;
 }
 
 weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, const void *data)
@@ -162,12 +249,8 @@ weft_tensor *weft_wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, in
 static weft_tensor *filled(weft_ctx *ctx, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
                            double value)
 {
-    weft_tensor *t = blank(ctx, name, dtype, shape, ndim);
-    if (!t)
-        return NULL;
-    weft_status status = weft__fill_array(ctx, &t->a, value);
-    weft__leave(ctx);
-    return status == WEFT_OK ? t : NULL;
+    weft__attrs attrs = {.fill = {.dtype = dtype, .ndim = ndim, .value = value}};
+    return begin(ctx, name, dtype, shape, ndim, attrs.fill.sizes) ? finish(ctx, WEFT_OP_FILL, &attrs) : NULL;
 }
 
 weft_tensor *weft_full(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double value)
@@ -214,14 +297,6 @@ weft_tensor *weft_full_like(weft_tensor *x, double value)
 
 #define MOST_COUNTED 9e15 /* elements of a range: beyond, f64 has not every index */
 
-static weft_tensor *run_maker(weft_ctx *ctx, int op, weft_tensor *t, const weft__attrs *attrs)
-{
-    if (t && weft__run_kernel(ctx, op, NULL, 0, (weft__array *[]){&t->a}, 1, attrs) != WEFT_OK)
-        t = NULL;
-    weft__leave(ctx);
-    return t;
-}
-
 static bool cannot_count(weft_ctx *ctx, double start, double stop, double step, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
@@ -266,35 +341,34 @@ weft_tensor *weft_arange(weft_ctx *ctx, weft_dtype dtype, double start, double s
 {
     if (!weft__enter_named("arange", ctx, NULL, 0, 0))
         return NULL;
-    double n = ceil((stop - start) / step);
-    weft_tensor *t = NULL;
-    weft__attrs attrs = {WEFT__COUNTS(arange)};
-    if (can_count(ctx, dtype, start, stop, step, n)) {
-        int64_t count = n > 0 ? (int64_t)n : 0;
-        attrs.arange = (weft__arange_attrs){
-            .start = start, .step = step, .whole_start = weft__to_i64(start), .whole_step = weft__to_i64(step)};
-        t = weft__new(ctx, -1, dtype, &count, 1);
-    }
-    return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
+    const double n = ceil((stop - start) / step);
+    if (!can_count(ctx, dtype, start, stop, step, n))
+        return weft__leave_with(ctx, NULL);
+    weft__attrs attrs = {.arange = {.dtype = dtype,
+                                    .n = n > 0 ? (int64_t)n : 0,
+                                    .start = start,
+                                    .step = step,
+                                    .whole_start = weft__to_i64(start),
+                                    .whole_step = weft__to_i64(step)}};
+    return finish(ctx, WEFT_OP_ARANGE, &attrs);
 }
 
 weft_tensor *weft_linspace(weft_ctx *ctx, weft_dtype dtype, double start, double stop, int64_t n)
 {
     if (!weft__enter_named("linspace", ctx, NULL, 0, 0))
         return NULL;
-    weft_tensor *t = NULL;
-    weft__attrs attrs = {WEFT__COUNTS(arange)};
     if (n < 0 || !weft_dtype_is_float(dtype)) {
         weft__fail_named(ctx, "linspace", WEFT_E_INVALID, "needs n >= 0 (is %lld) and a floating dtype (is %s)",
                          (long long)n, weft_dtype_name(dtype));
-    } else {
-        attrs.arange = (weft__arange_attrs){.ends = 1,
-                                            .start = start,
-                                            .step = n > 1 ? (stop - start) / (double)(n - 1) : 0,
-                                            .last = n > 1 ? stop : start};
-        t = weft__new(ctx, -1, dtype, &n, 1);
+        return weft__leave_with(ctx, NULL);
     }
-    return run_maker(ctx, WEFT_OP_ARANGE, t, &attrs);
+    weft__attrs attrs = {.arange = {.dtype = dtype,
+                                    .n = n,
+                                    .ends = 1,
+                                    .start = start,
+                                    .step = n > 1 ? (stop - start) / (double)(n - 1) : 0,
+                                    .last = n > 1 ? stop : start}};
+    return finish(ctx, WEFT_OP_ARANGE, &attrs);
 }
 
 weft_tensor *weft_eye(weft_ctx *ctx, weft_dtype dtype, int64_t rows, int64_t columns)
@@ -311,94 +385,37 @@ weft_tensor *weft_eye(weft_ctx *ctx, weft_dtype dtype, int64_t rows, int64_t col
 
 /* ---- Random ---- */
 
-static weft_tensor *random_values(weft_ctx *ctx, const char *name, int op, weft_dtype dtype, const int64_t *shape,
-                                  int ndim, weft__attrs *attrs)
+/* The rest of a maker of random numbers. What is refused counts as no call. */
+static weft_tensor *draw(weft_ctx *ctx, int op, weft__attrs *attrs)
 {
-    weft_tensor *t = blank(ctx, name, dtype, shape, ndim);
-    if (!t)
-        return NULL;
     attrs->draw.seed = (int64_t)ctx->seed;
-    attrs->draw.call = (int64_t)ctx->random_call++;
-    return run_maker(ctx, op, t, attrs);
-}
-
-static bool need_float(weft_ctx *ctx, const char *name, weft_dtype dtype)
-{
-    if (weft_dtype_is_float(dtype))
-        return true;
-    weft__fail_named(ctx, name, WEFT_E_INVALID, "makes floating values, not %s; weft_randint makes integers",
-                     weft_dtype_name(dtype));
-    return false;
+    attrs->draw.call = (int64_t)ctx->random_call;
+    weft_tensor *y = finish(ctx, op, attrs);
+    ctx->random_call += y != NULL;
+    return y;
 }
 
 weft_tensor *weft_rand(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double lo, double hi)
 {
-    if (!need_float(ctx, "rand", dtype))
-        return NULL;
-    if (!(lo <= hi) || !isfinite(hi - lo))
-        return weft__fail_named(ctx, "rand", WEFT_E_INVALID, "lo is %g, hi is %g; they must be finite, lo <= hi", lo,
-                                hi),
-               NULL;
-    weft__attrs attrs = {WEFT__COUNTS(rand), .rand = {.lo = lo, .hi = hi}};
-    return random_values(ctx, "rand", WEFT_OP_RAND, dtype, shape, ndim, &attrs);
+    weft__attrs attrs = {.rand = {.dtype = dtype, .ndim = ndim, .lo = lo, .hi = hi}};
+    return begin(ctx, "rand", dtype, shape, ndim, attrs.rand.sizes) ? draw(ctx, WEFT_OP_RAND, &attrs) : NULL;
 }
 
 weft_tensor *weft_randn(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double mean, double std)
 {
-    if (!need_float(ctx, "randn", dtype))
-        return NULL;
-    if (!isfinite(mean) || !(std >= 0) || !isfinite(std))
-        return weft__fail_named(ctx, "randn", WEFT_E_INVALID, "mean is %g, std is %g; they must be finite, std >= 0",
-                                mean, std),
-               NULL;
-    weft__attrs attrs = {WEFT__COUNTS(randn), .randn = {.mean = mean, .std = std}};
-    return random_values(ctx, "randn", WEFT_OP_RANDN, dtype, shape, ndim, &attrs);
-}
-
-/* The whole numbers that a dtype holds without a gap. */
-static weft__int_range whole_numbers(weft_dtype dtype)
-{
-    const int bits = dtype == WEFT_F64 ? 53 : dtype == WEFT_F32 ? 24 : dtype == WEFT_F16 ? 11 : 8;
-    const int64_t most = INT64_C(1) << bits;
-    return weft_dtype_is_float(dtype) ? (weft__int_range){-most, most} : weft__int_range_of((int32_t)dtype);
-}
-
-static bool can_draw(weft_ctx *ctx, weft_dtype dtype, int64_t lo, int64_t hi)
-{
-    if (dtype == WEFT_BOOL || (unsigned)dtype >= WEFT_DTYPE_COUNT) {
-        weft__fail_named(ctx, "randint", WEFT_E_INVALID, "makes numbers, not %s; weft_bernoulli makes bool",
-                         weft_dtype_name(dtype));
-        return false;
-    }
-    if (lo >= hi) {
-        weft__fail_named(ctx, "randint", WEFT_E_INVALID,
-                         "lo is %lld, hi is %lld; lo must be below hi, which is excluded", (long long)lo,
-                         (long long)hi);
-        return false;
-    }
-    const weft__int_range held = whole_numbers(dtype);
-    if (lo >= held.lo && hi - 1 <= held.hi)
-        return true;
-    weft__fail_named(
-        ctx, "randint", WEFT_E_INVALID,
-        "the numbers from %lld to %lld do not fit %s, which has all from %lld to %lld; draw i64 and weft_cast "
-        "that",
-        (long long)lo, (long long)(hi - 1), weft_dtype_name(dtype), (long long)held.lo, (long long)held.hi);
-    return false;
+    weft__attrs attrs = {.randn = {.dtype = dtype, .ndim = ndim, .mean = mean, .std = std}};
+    return begin(ctx, "randn", dtype, shape, ndim, attrs.randn.sizes) ? draw(ctx, WEFT_OP_RANDN, &attrs) : NULL;
 }
 
 weft_tensor *weft_randint(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, int64_t lo, int64_t hi)
 {
-    if (!can_draw(ctx, dtype, lo, hi))
-        return NULL;
-    weft__attrs attrs = {WEFT__COUNTS(randint), .randint = {.lo = lo, .hi = hi}};
-    return random_values(ctx, "randint", WEFT_OP_RANDINT, dtype, shape, ndim, &attrs);
+    weft__attrs attrs = {.randint = {.dtype = dtype, .ndim = ndim, .lo = lo, .hi = hi}};
+    return begin(ctx, "randint", dtype, shape, ndim, attrs.randint.sizes) ? draw(ctx, WEFT_OP_RANDINT, &attrs) : NULL;
 }
 
 weft_tensor *weft_bernoulli(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, double p)
 {
-    if (!(p >= 0 && p <= 1))
-        return weft__fail_named(ctx, "bernoulli", WEFT_E_INVALID, "p is %g, but a probability is in [0, 1]", p), NULL;
-    weft__attrs attrs = {WEFT__COUNTS(chance), .chance = {.p = p}};
-    return random_values(ctx, "bernoulli", WEFT_OP_BERNOULLI, dtype, shape, ndim, &attrs);
+    weft__attrs attrs = {.bernoulli = {.dtype = dtype, .ndim = ndim, .p = p}};
+    return begin(ctx, "bernoulli", dtype, shape, ndim, attrs.bernoulli.sizes) ? draw(ctx, WEFT_OP_BERNOULLI, &attrs)
+                                                                              : NULL;
 }

@@ -9,7 +9,7 @@
  *   LIST_OF(kind | flags)             any number of operands of one kind
  *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
  *   INFER(function, promotion)        shape and dtype of the results (base/infer.h), and how operands get their dtype:
- *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, BESIDE_FIRST
+ *                                     AS_GIVEN, JOIN, JOIN_NUMBERS, JOIN_FLOATS, LIKE_FIRST, BESIDE_FIRST
  *   NO_INFER                          kernels that other rows run on results of their own
  *   ATTRS(name)                       the attributes: those that WEFT_ATTRS(NAME, ...) of ops.def names
  *   ATTRS_LIST(name)                  the same, a list of sizes or dims: as many as the call has
