@@ -1,0 +1,190 @@
+#!/usr/bin/python3
+"""Mutation testing: see scripts/mutate.sh."""
+import argparse
+import collections
+import hashlib
+import itertools
+import json
+import queue
+import sys
+import threading
+import time
+
+import mutants as lists
+import operators
+from trees import SUITES, Tree, near_filter, suites_of
+
+FOLDER = lists.PROJECT / "build" / "mutants"
+RESULTS = FOLDER / "results.jsonl"
+FOUND = ("caught", "timeout", "not built")
+
+
+def key_of(mutant, texts):
+    """The same mutant of the same files, asked by the same suites, need not be tried twice."""
+    digest = hashlib.sha256()
+    for file, text in sorted(texts.items()):
+        digest.update(file.encode() + b"\0" + (lists.PROJECT / file).read_bytes() + b"\0" + text.encode() + b"\0")
+    digest.update(" ".join(suites_of(mutant)).encode())
+    return digest.hexdigest()[:16]
+
+
+def read_results():
+    results = {}
+    if RESULTS.is_file():
+        for line in RESULTS.read_text(encoding="utf-8").splitlines():
+            result = json.loads(line)
+            results[result["key"]] = result
+    return results
+
+
+def judge(tree, mutant, texts, drawn):
+    """What became of one mutant in a tree: (outcome, suite, test, seconds)."""
+    started = time.monotonic()
+    changed = False
+    tree.put(texts)
+    try:
+        for name in suites_of(mutant):
+            suite = SUITES[name]
+            status, text, _ = tree.build(suite, 1800)
+            if status != 0:
+                return "not built", name, next((line.strip() for line in text.splitlines() if "error" in line), "")[:200], time.monotonic() - started
+            code = tree.code_of(suite)
+            if code is not None and code == tree.code[name]:
+                continue  # nothing of this program has changed
+            changed = True
+            verdict, test, _ = tree.ask(name, near_filter(mutant.files()))
+            if verdict != "passed":
+                return ("timeout" if verdict == "timeout" else "caught"), name, test, time.monotonic() - started
+        return ("survived" if changed or not drawn else "same code"), "", "", time.monotonic() - started
+    finally:
+        tree.restore(texts)
+
+
+class Run:
+
+    def __init__(self, options):
+        self.options = options
+        self.results = read_results()
+        self.lock = threading.Lock()
+        self.end = time.monotonic() + options.time if options.time else None
+        self.counted = 0
+
+    def record(self, mutant, key, outcome):
+        how, suite, test, seconds = outcome
+        result = {"key": key, "name": mutant.name, "kind": mutant.kind, "outcome": how, "suite": suite, "test": test, "seconds": round(seconds, 1),
+                  "why": " ".join(mutant.why)}
+        with self.lock:
+            self.results[key] = result
+            with open(RESULTS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(result) + "\n")
+            print(f"{how:9} {mutant.name:44} {seconds:5.0f} s  {suite} {test}", flush=True)
+
+    def work(self, tree, todo, enough):
+        try:
+            while not enough() and not (self.end and time.monotonic() > self.end):
+                try:
+                    mutant, texts, key, drawn = todo.get_nowait()
+                except queue.Empty:
+                    return
+                tree.prepare(suites_of(mutant))
+                self.record(mutant, key, judge(tree, mutant, texts, drawn))
+        except BaseException as problem:  # a thread's end must be seen
+            self.problem = problem
+            raise
+
+    def start(self, chosen, drawn, wanted):
+        """Tries mutants until as many as wanted have been judged; drawn ones that make no new code do not count."""
+        self.problem = None
+        todo, known = queue.Queue(), []
+        for mutant in chosen:
+            try:
+                texts = mutant.texts()
+            except lists.Stale as problem:
+                sys.exit(f"{mutant.name}: {problem}")
+            key = key_of(mutant, texts)
+            if key in self.results and not self.options.again:
+                known.append(key)
+            else:
+                todo.put((mutant, texts, key, drawn))
+                known.append(key)
+        keys = set(known)
+
+        def enough():
+            counts = [self.results[k]["outcome"] for k in keys if k in self.results]
+            return sum(not drawn or how not in ("same code", "not built") for how in counts) >= wanted
+
+        trees = []
+        for number in range(self.options.jobs):
+            tree = Tree(FOLDER / str(number))
+            tree.fill()
+            trees.append(tree)
+        threads = [threading.Thread(target=self.work, args=(tree, todo, enough), daemon=True) for tree in trees]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self.problem:
+            sys.exit(f"stopped: {self.problem}")
+        return [self.results[k] for k in known if k in self.results]
+
+
+def table(results, listed):
+    explained = {mutant.name: mutant.equivalent for mutant in lists.read_all() if mutant.equivalent}
+    by_kind = collections.defaultdict(list)
+    for result in results:
+        if listed or result["outcome"] not in ("same code", "not built"):
+            by_kind[result["kind"]].append(result)
+    rows = [(kind, len(found), sum(r["outcome"] in FOUND for r in found)) for kind, found in sorted(by_kind.items())]
+    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+    print("\n| kind | mutants | caught | |\n|---|---|---|---|")
+    for kind, count, caught in rows:
+        print(f"| {kind} | {count} | {caught} | {100 * caught / count if count else 0:.0f} % |")
+    suites = collections.Counter(r["suite"] for found in by_kind.values() for r in found if r["outcome"] in FOUND)
+    print("\ncaught by: " + ", ".join(f"{suite} {count}" for suite, count in suites.most_common()))
+    for result in (r for found in by_kind.values() for r in found):
+        if result["outcome"] == "survived":
+            print(f"survived: {result['name']}: {explained.get(result['name']) or result['why']}")
+    return rows[-1][1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["check", "listed", "drawn", "sample"], help="check: only see that the lists fit the sources; listed: the lists; drawn: "
+                        "--count operator mutants by --seed; sample: 10 of each, in a quarter of an hour")
+    parser.add_argument("names", nargs="*", help="with listed: only mutants or kinds that begin so")
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--time", type=float, help="seconds after which no new mutant is begun")
+    parser.add_argument("--again", action="store_true", help="those too whose result is known")
+    parser.add_argument("--least", type=float, help="exit status 1 if less than so many percent are caught")
+    options = parser.parse_args()
+    found = lists.read_all()
+    if options.what == "check":
+        for mutant in found:
+            try:
+                mutant.texts()
+            except lists.Stale as problem:
+                sys.exit(f"{mutant.name}: {problem}\nThe sources have changed: mend the mutant in tests/mutants/{mutant.kind}.mut.")
+        print(f"mutants: {len(found)} fit the sources")
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    run = Run(options)
+    drawn = lambda count: list(itertools.islice(operators.draw(options.seed), 2 * count + 20))
+    if options.what == "listed":
+        chosen = [m for m in found if not m.equivalent and (not options.names or any(m.name.startswith(n) or m.kind.startswith(n) for n in options.names))]
+        total = table(run.start(chosen, False, len(chosen)), True)
+    elif options.what == "drawn":
+        total = table(run.start(drawn(options.count), True, options.count), False)
+    else:
+        run.options.again = True
+        step = max(1, len(found) // 10)
+        first = run.start([m for m in found[options.seed % step::step] if not m.equivalent][:10], False, 10)
+        second = run.start(drawn(10), True, 10)
+        total = table(first + [r for r in second if r["outcome"] not in ("same code", "not built")], True)
+    if options.least is not None and 100 * total[1] < options.least * total[0]:
+        sys.exit(f"less than {options.least:g} % are caught")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""A tree of its own for each worker, built once and then again file by file, and the suites that are asked there."""
+import fcntl
+import hashlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from mutants import PROJECT
+
+CONFIGURE = ["-DWEFT_CUDA=OFF", "-DWEFT_BUILD_BENCH=OFF", "-DWEFT_BUILD_EXAMPLES=OFF", "-DWEFT_ISAS=avx2"]
+# The CMakeLists of the emulator says what CI runs of the table in the checked flavour; the same here.
+TABLE = PROJECT / "tests" / "emulator" / "table" / "CMakeLists.txt"
+
+
+def checked_filter():
+    found = re.search(r"set\(filter_checked ([^\s)]+)\)", TABLE.read_text(encoding="utf-8"))
+    if not found:
+        raise SystemExit(f"{TABLE}: no filter_checked")
+    return found[1]
+
+
+class Suite:
+    """A program of tests: where it is built, what it is called with, whether it is a GoogleTest program."""
+
+    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None):
+        self.preset, self.target, self.program, self.gtest = preset, target, program, gtest
+        self.arguments, self.what = list(arguments), what
+
+
+SUITES = {
+    "unit": Suite("release", "weft_tests", "tests/weft_tests"),
+    "api": Suite("release", "weft_api_tests", "tests/weft_api_tests"),
+    "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter),
+    "host": Suite("release", "test_host_checked", "tests/emulator/host/test_host_checked"),
+    "tool": Suite("release", "all", "ctest", ["-L", "tool", "--stop-on-failure"], gtest=False),
+    "fuzz": Suite("release", "all", "ctest", ["-L", "fuzz", "--stop-on-failure"], gtest=False),
+    "house": Suite("release", "all", "ctest", ["-R", "ops_fresh|docs_fresh|house_records|isa_ulp|kill_save", "--stop-on-failure"], gtest=False),
+    "asan": Suite("asan", "weft_tests", "tests/weft_tests"),
+    "tsan": Suite("tsan", "weft_tests", "tests/weft_tests", what=lambda: "Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*"),
+}
+
+# The suites that are asked for a mutant of a folder, those that find most first.
+OF_FOLDER = [
+    ("kernels/", ["table", "host"]),
+    ("src/cuda/", ["host", "table"]),
+    ("src/io/", ["unit", "api", "fuzz", "tool"]),
+    ("tools/", ["tool"]),
+    ("src/bench/", ["unit", "api", "tool"]),
+    ("src/compare/", ["unit", "api", "tool"]),
+    ("src/profile/", ["unit", "api", "tool"]),
+    ("src/cpu/", ["unit", "api", "table"]),
+    ("", ["unit", "api", "tool", "table"]),
+]
+
+NEAR = [
+    ("src/io/", "Files.*:Load.*:Save.*:Text.*"),
+    ("src/autograd/", "Backward.*:Grad.*:Cut.*:Autograd.*:Versions.*:Hooks.*:Depth.*:Gradcheck.*:CustomOp.*:Several.*:Callbacks*"),
+    ("src/optim/", "Optim*:Clip*"),
+    ("src/compare/", "Lockstep*:Compare*"),
+    ("src/profile/", "Profile*"),
+    ("src/bench/", "Theory*:Bench*"),
+]
+
+
+def suites_of(mutant):
+    if mutant.suites:
+        return mutant.suites
+    wanted = []
+    for file in mutant.files():
+        wanted += next(names for start, names in OF_FOLDER if file.startswith(start))
+    return [name for name in SUITES if name in wanted] if len(mutant.files()) > 1 else wanted
+
+
+def rows_of_stem(file):
+    """The operations whose record lies in the files of src/ops with this file's stem."""
+    stem = re.split(r"[_.]", re.sub(r"^dnn_", "", pathlib.Path(file).name))[0]
+    rows = []
+    for path in (PROJECT / "src" / "ops").glob(f"{stem}*.c"):
+        rows += re.findall(r"^[A-Z_]+\([A-Z0-9_]+, ([a-z0-9_]+),", path.read_text(encoding="utf-8"), re.M)
+    return [row for row in rows if not row.endswith("_grad")]
+
+
+def near_filter(files):
+    """Tests that are likely to notice a change of these files; "" where nothing is known."""
+    parts = []
+    for file in files:
+        parts += [near for start, near in NEAR if file.startswith(start)]
+        parts += [f"*.{row}*" for row in rows_of_stem(file)]
+        stem = re.split(r"[_.]", pathlib.Path(file).name)[0].capitalize()
+        parts.append(f"*{stem}*.*")
+    return ":".join(parts)
+
+
+def both_filters(near, allowed):
+    """GoogleTest filters for what is near, and for the rest, within what the suite runs at all."""
+    positive, _, negative = (allowed or "*").partition("-")
+    first = f"{near}-{negative}" if negative else near
+    rest = f"{positive}-{':'.join(part for part in (negative, near) if part)}"
+    return [first, rest] if near else [allowed or "*"]
+
+
+class Tree:
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.log = self.folder.parent / f"{self.folder.name}.log"
+        self.code = {}  # of the unchanged programs, by suite
+        self.seconds = {}
+
+    def run(self, command, timeout, **more):
+        """(exit status or None after the time, output). The whole group of processes ends with it."""
+        with open(self.log, "w+", encoding="utf-8", errors="replace") as log:
+            started = time.monotonic()
+            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **more)
+            try:
+                status = process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                status = None
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+            log.seek(0)
+            return status, log.read()[-200000:], time.monotonic() - started
+
+    def fill(self):
+        """The tracked files as they are in the project now; only what differs is written, so that little is built anew."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lock = open(self.folder.parent / f"{self.folder.name}.lock", "w", encoding="utf-8")
+        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, check=True, capture_output=True).stdout.decode().split("\0")
+        names = {name for name in names if name and (PROJECT / name).is_file()}
+        for path in [p for p in self.folder.rglob("*") if p.is_file()]:
+            name = str(path.relative_to(self.folder))
+            if name not in names and not name.startswith("build/"):
+                path.unlink()
+        for name in names:
+            source, copy = PROJECT / name, self.folder / name
+            data = source.read_bytes()
+            if not copy.is_file() or copy.read_bytes() != data:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(data)
+            copy.chmod(source.stat().st_mode & 0o777)
+
+    def program(self, suite):
+        return self.folder / "build" / suite.preset / suite.program
+
+    def build(self, suite, timeout=3600):
+        directory = self.folder / "build" / suite.preset
+        if not (directory / "build.ninja").is_file():
+            status, text, _ = self.run(["cmake", "--preset", suite.preset, *CONFIGURE, "-B", str(directory)], 600)
+            if status != 0:
+                raise SystemExit(f"{self.folder}: cmake failed:\n{text[-3000:]}")
+        return self.run(["ninja", "-C", str(directory), "-j", "1", suite.target], timeout)
+
+    def code_of(self, suite):
+        """What tells one program from another; None for a suite of several programs."""
+        return hashlib.sha256(self.program(suite).read_bytes()).hexdigest() if suite.gtest else None
+
+    def ask(self, name, near=""):
+        """Runs a suite. ("passed" | "failed" | "timeout", which test, seconds)"""
+        suite = SUITES[name]
+        timeout = 4 * self.seconds[name] + 60 if name in self.seconds else 3600
+        environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", GTEST_BRIEF="1", GTEST_FAIL_FAST="1")
+        used = 0.0
+        if not suite.gtest:
+            command = ["ctest", "--test-dir", str(self.folder / "build" / suite.preset), "-j1", *suite.arguments]
+            status, text, used = self.run(command, timeout, env=environment)
+            failed = re.search(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*", text, re.M)
+            return ("timeout" if status is None else "failed" if status else "passed"), failed[1] if failed else "ctest", used
+        for tests in both_filters(near, suite.what() if suite.what else None):
+            command = [str(self.program(suite)), f"--gtest_filter={tests}", *suite.arguments]
+            status, text, took = self.run(command, timeout, env=environment)
+            used += took
+            if status != 0:
+                failed = re.search(r"\[  FAILED  \] ([^\s,]+)", text)
+                last = re.findall(r"\[ RUN      \] (\S+)", text)
+                sign = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+                return ("timeout" if status is None else "failed"), failed[1] if failed else (last[-1] if last else sign), used
+        return "passed", "", used
+
+    def prepare(self, names):
+        """Builds the unchanged programs of these suites and sees that they pass."""
+        for name in names:
+            if name in self.seconds:
+                continue
+            suite = SUITES[name]
+            status, text, took = self.build(suite)
+            if status != 0:
+                raise SystemExit(f"{self.folder}: {suite.target} does not build unchanged:\n{text[-3000:]}")
+            verdict, test, seconds = self.ask(name)
+            if verdict != "passed":
+                raise SystemExit(f"{self.folder}: {name} does not pass unchanged: {test}; see {self.log}")
+            self.seconds[name] = seconds
+            self.code[name] = self.code_of(suite)
+            print(f"{self.folder.name}: {name} is built ({took:.0f} s) and passes ({seconds:.0f} s)", flush=True)
+
+    def put(self, texts):
+        for file, text in texts.items():
+            (self.folder / file).write_text(text, encoding="utf-8")
+
+    def restore(self, texts):
+        for file in texts:
+            (self.folder / file).write_bytes((PROJECT / file).read_bytes())
