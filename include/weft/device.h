@@ -76,7 +76,8 @@ WEFT_API const char *weft_device_kind(int k);
  *   WEFT_E_DEVICE       there is no such device
  *   WEFT_E_INVALID      there is no such operation or dtype, or the text names no device
  * why (at most size bytes; may be NULL) gets a sentence that names operation, dtype, device and what helps; "" for
- * WEFT_OK. The CPU and CUDA have every kernel; others may not. Opens no device but a module that was not opened yet. */
+ * WEFT_OK. The CPU and CUDA have every kernel; others may not. A gradient needs no kernel of its own: where the device
+ * has none, it is computed by other operations. Opens no device but a module that was not opened yet. */
 WEFT_API weft_status weft_device_supports(const char *device, const char *op, weft_dtype dtype, char *why, size_t size);
 
 #ifdef __cplusplus

@@ -10,7 +10,7 @@
 /* Where a kernel serves the first order, it does that in one step. */
 static bool takes_steps(const weft__vjp *v, const weft__op_def *def)
 {
-    return (v->create_graph || def->fused < 0) && !def->rounds_once;
+    return (v->compose || def->fused < 0) && !def->rounds_once;
 }
 
 /* Operands, results and gradients of a rule in f32, in a row of its own that the rule's view of them points to. */
@@ -48,6 +48,7 @@ void weft__derive(weft__vjp *v)
     enum { FEW = 16 };
     const weft__node *node = v->node;
     const weft__op_def *def = weft__defs[node->op];
+    v->compose = v->create_graph || (def->fused >= 0 && !weft__has_fused(v, def->fused));
     if (!takes_steps(v, def)) {
         def->vjp(v);
         return;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "engine/observe.h"
+#include "engine/supports.h"
 #include "walk.h"
 
 void weft__refuse_operand(weft_ctx *ctx, const weft__node *node, int k)
@@ -96,6 +97,12 @@ static bool is_elementwise(const weft__node *node)
     return family == WEFT__UNARY || family == WEFT__UNARY_P || family == WEFT__BINARY || family == WEFT__TERNARY;
 }
 
+/* Else its rule does the same in public operations. */
+static bool has_fused(const weft__walk *w, const weft__node *node)
+{
+    return weft__backend_has_gradient(w->ctx->backend, node->op, w->grads[0]->a.dtype);
+}
+
 weft_tensor *weft__taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number)
 {
     weft_ctx *ctx = w->ctx;
@@ -160,7 +167,7 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, wef
 
 void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, weft__place *place)
 {
-    if (is_elementwise(node) && !w->create_graph) {
+    if (is_elementwise(node) && !w->create_graph && has_fused(w, node)) {
         fused_elementwise(w, node, w->grads[0], out);
         return;
     }

@@ -11,6 +11,14 @@ static inline bool weft__backend_supports(const weft__backend *backend, int op, 
                                 backend->supports((weft_op)op, dtype));
 }
 
+/* Whether it has a kernel for first-order gradients: of an elementwise row its own, of the others a KERNEL row. */
+static inline bool weft__backend_has_gradient(const weft__backend *backend, int op, int32_t dtype)
+{
+    if (weft__ops[op].family == WEFT__KERNEL)
+        return weft__backend_supports(backend, op, dtype);
+    return backend->grad[op] && (!backend->supports || backend->supports((weft_op)op, dtype));
+}
+
 /* The dtype of what a call computes with or moves: of its first operand, of the first result if there is none. */
 int32_t weft__data_dtype(int op, const weft__array *const *in, int n_in, weft__array *const *out, int n_out);
 

@@ -195,7 +195,7 @@ static void compose_attention(weft__vjp *v)
 
 void weft__vjp_attention(weft__vjp *v)
 {
-    if (v->create_graph) {
+    if (v->compose) {
         compose_attention(v);
         return;
     }

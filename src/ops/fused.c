@@ -1,6 +1,12 @@
 /* fused.c - what rules need that run a kernel for the first order. Compositions from public operations serve gradients
- * of gradients. */
+ * of gradients, and devices without that kernel. */
 #include "vjp.h"
+#include "engine/supports.h"
+
+bool weft__has_fused(const weft__vjp *v, int op)
+{
+    return weft__backend_has_gradient(v->ctx->backend, op, v->g->a.dtype);
+}
 
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out)
 {

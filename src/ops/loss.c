@@ -80,7 +80,7 @@ static void compose_cross_entropy(weft__vjp *v, weft_tensor *x, weft_tensor *tar
 void weft__vjp_cross_entropy_with(weft__vjp *v)
 {
     weft_tensor *x = v->in[0], *target = v->in[1];
-    if (!v->create_graph) {
+    if (!v->compose) {
         weft_tensor *dx = weft__room_for(v, 0), *in[] = {x, target, v->extra[0], v->g};
         if (dx && weft__run_fused(v, WEFT_OP_CROSS_ENTROPY_GRAD, in, 4, &dx, 1) != WEFT_OK)
             weft__drop_all(v);

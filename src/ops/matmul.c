@@ -198,7 +198,7 @@ static void derive_linear(weft__vjp *v, weft_tensor *dz)
     weft_tensor *rows = as_rows(dz);
     if (weft__wants(v, 0))
         v->out[0] = weft_reshape(weft_matmul(rows, v->in[1]), v->in[0]->a.shape, v->in[0]->a.ndim);
-    if (weft__wants(v, 1) && !v->create_graph) {
+    if (weft__wants(v, 1) && !v->compose) {
         weft_tensor *in[] = {rows, as_rows(v->in[0])}, *out[] = {weft__room_for(v, 1), weft__room_for(v, 2)};
         if (v->ctx->status != WEFT_OK || weft__run_fused(v, WEFT_OP_LINEAR_GRAD, in, 2, out, 2) != WEFT_OK)
             weft__drop_all(v);
@@ -215,11 +215,29 @@ void weft__vjp_linear(weft__vjp *v)
     derive_linear(v, v->g);
 }
 
-/* The gradient of the sum, by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the
- * sum. */
+/* The gradient of the sum in public operations. The sum of GELU_TANH that was kept has no history: where that is needed
+ * it is made again. */
+static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
+{
+    const weft_dtype dtype = (weft_dtype)v->g->a.dtype;
+    weft_tensor *x = NULL, *dz = NULL;
+    if (act == WEFT_ACTIVATION_GELU_TANH)
+        x = v->create_graph ? weft_linear(v->in[0], v->in[1], v->in[2]) : weft__widened(v->extra[0]);
+    weft__vjp of_row = *v;
+    of_row.in = &x;
+    of_row.out = &dz;
+    of_row.g = weft__widened(v->g);
+    if (v->ctx->status == WEFT_OK)
+        (act == WEFT_ACTIVATION_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
+    return dz ? weft__narrowed(dz, dtype) : NULL;
+}
+
+/* The same by the fused gradient of the activation's own row: of RELU from y, of GELU_TANH from the sum. */
 static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
 {
     const bool relu = act == WEFT_ACTIVATION_RELU;
+    if (!weft__has_fused(v, relu ? WEFT_OP_RELU : WEFT_OP_GELU_TANH))
+        return compose_activation(v, act);
     const weft__array *sum = relu ? NULL : &v->extra[0]->a, *y = relu ? &v->y->a : NULL, *g = &v->g->a;
     weft_tensor *dz = weft__new(v->ctx, (int)v->node->op, (weft_dtype)g->dtype, g->shape, g->ndim);
     if (!dz || weft__run_grad(v->ctx, relu ? WEFT_OP_RELU : WEFT_OP_GELU_TANH, (const weft__array *[]){sum, y, g}, 3,
@@ -228,23 +246,12 @@ static weft_tensor *through_activation(weft__vjp *v, weft_activation act)
     return dz;
 }
 
-/* The same in public operations. The sum of GELU_TANH is made again, since the one that was kept has no history. */
-static weft_tensor *compose_activation(weft__vjp *v, weft_activation act)
-{
-    weft_tensor *x = act == WEFT_ACTIVATION_RELU ? NULL : weft_linear(v->in[0], v->in[1], v->in[2]), *dz = NULL;
-    weft__vjp of_row = *v;
-    of_row.in = &x;
-    of_row.out = &dz;
-    (act == WEFT_ACTIVATION_RELU ? weft__vjp_relu : weft__vjp_gelu_tanh)(&of_row);
-    return dz;
-}
-
 void weft__vjp_linear_act(weft__vjp *v)
 {
     const weft_activation act = (weft_activation)v->attrs->linear.activation;
     weft_tensor *dz = v->g;
     if (act != WEFT_ACTIVATION_NONE)
-        dz = v->create_graph ? compose_activation(v, act) : through_activation(v, act);
+        dz = v->compose ? compose_activation(v, act) : through_activation(v, act);
     if (dz)
         derive_linear(v, dz);
 }

@@ -259,7 +259,7 @@ static void compose_row_norm(weft__vjp *v, bool centred)
 
 void weft__vjp_layer_norm(weft__vjp *v)
 {
-    if (v->create_graph) {
+    if (v->compose) {
         compose_row_norm(v, true);
         return;
     }
@@ -271,7 +271,7 @@ void weft__vjp_layer_norm(weft__vjp *v)
 
 void weft__vjp_rms_norm(weft__vjp *v)
 {
-    if (v->create_graph) {
+    if (v->compose) {
         compose_row_norm(v, false);
         return;
     }
@@ -284,7 +284,7 @@ void weft__vjp_rms_norm(weft__vjp *v)
 void weft__vjp_batch_norm(weft__vjp *v)
 {
     weft_tensor *x = v->in[0];
-    if (v->create_graph) {
+    if (v->compose) {
         norm_shape s = {.centred = true};
         for (int d = 0; d < x->a.ndim; d++)
             if (d != 1)

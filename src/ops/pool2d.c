@@ -179,7 +179,7 @@ static weft_pool2d_params pool_params(const weft__vjp *v)
 void weft__vjp_max_pool2d(weft__vjp *v)
 {
     const weft__array *x = &v->in[0]->a, *g = &v->g->a;
-    if (!v->create_graph) {
+    if (!v->compose) {
         weft_tensor *dx = weft__room_for(v, 0), *in[] = {v->g, v->extra[0]};
         if (dx && weft__run_fused(v, WEFT_OP_MAX_POOL2D_GRAD, in, 2, &dx, 1) != WEFT_OK)
             weft__drop_all(v);

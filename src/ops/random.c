@@ -191,7 +191,7 @@ void weft__vjp_dropout(weft__vjp *v)
 {
     weft_tensor *mask = v->extra[0];
     const double p = v->attrs->chance.p;
-    if (v->create_graph) {
+    if (v->compose) {
         const double scale = p < 1 ? 1 / (1 - p) : 0;
         v->out[0] = weft_where(mask, weft_mul_scalar(v->g, scale), weft_zeros_like(v->g));
         return;

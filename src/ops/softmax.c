@@ -60,7 +60,7 @@ static void softmax_fused(weft__vjp *v, int op)
 
 void weft__vjp_softmax(weft__vjp *v)
 {
-    if (!v->create_graph) {
+    if (!v->compose) {
         softmax_fused(v, WEFT_OP_SOFTMAX_GRAD);
         return;
     }
@@ -73,7 +73,7 @@ void weft__vjp_softmax(weft__vjp *v)
 
 void weft__vjp_log_softmax(weft__vjp *v)
 {
-    if (!v->create_graph) {
+    if (!v->compose) {
         softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
         return;
     }

@@ -21,7 +21,8 @@ typedef struct weft__vjp {
     weft_tensor *const *ys;    /* likewise all differentiable results; y is ys[0] */
     weft_tensor *const *extra; /* the results that are not differentiable */
     const weft__attrs *attrs;  /* those of the node */
-    bool create_graph;         /* compose from public operations, so that the gradient can be differentiated */
+    bool create_graph;         /* the gradient is to be differentiated, too */
+    bool compose;              /* use public operations, no fused kernel: for that, or because the device has none */
     weft_tensor **out;         /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
                                  operand where that was broadcast, and of another dtype: the caller sums and casts */
     weft__place place;         /* step > 0: out[0] is the gradient of this slice of in[0], zero elsewhere; at first 0 */
@@ -58,6 +59,8 @@ static inline weft_tensor *weft__constant(const weft__vjp *v, double value)
     return weft_scalar(v->ctx, (weft_dtype)v->g->a.dtype, value);
 }
 
+/* Whether the device has a kernel for the gradient of a row (its own, or a KERNEL row) in g's dtype. */
+bool weft__has_fused(const weft__vjp *v, int op);
 /* Runs a KERNEL row (a fused first-order gradient) on arrays; outputs that are not wanted are NULL. */
 weft_status weft__run_fused(weft__vjp *v, int op, weft_tensor *const *in, int n_in, weft_tensor *const *out, int n_out);
 /* v->out[k] for a kernel to fill: like operand k, uninitialised; NULL if its gradient is not wanted. */
