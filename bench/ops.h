@@ -3,31 +3,26 @@
 #define BENCH_OPS_H
 
 #include <stdio.h>
-#include <weft/weft.h>
+#include <weft/sample.h>
 #include "common/cublaslt.h"
 #include "common/measure.h"
 #include "common/torch.h"
 
-enum { OPS_INPUTS = 5, OPS_PRODUCTS = 2 };
+enum { OPS_PRODUCTS = 2 };
 
 /* ---- What is measured ---- */
 
-typedef struct ops_operand {
-    int64_t shape[4];
-    int ndim;
-    int64_t classes; /* whole numbers in [0, classes) instead of reals in [-1, 1); 0: reals */
-} ops_operand;
-
-/* An operation on operands of given sizes and one dtype. */
+/* An operation on operands of given sizes and one dtype. What the operands are, and how it is called, its record says
+ * (weft/sample.h); a bench chooses the sizes, and numbers and arrangement where it wants others. */
 typedef struct ops_subject {
-    const char *op;
-    char shape[64]; /* in words, for the report */
-    weft_tensor *(*run)(const struct ops_subject *s, weft_tensor *const *in);
+    const char *name;  /* in the report */
+    const char *op;    /* of the table */
+    char shape[64];    /* in words, for the report */
+    int recipe;        /* of the record */
+    const char *words; /* operands in the place of the recipe's; NULL: those */
+    char numbers[48];  /* likewise; "": those */
+    int64_t sizes[8];  /* of the letters a to h */
     weft_dtype dtype;
-    int n;
-    ops_operand in[OPS_INPUTS];
-    weft_conv2d_params conv;
-    bool causal;
     bool tf32;           /* in contexts that allow it */
     const char *library; /* of NVIDIA, that does it if it is there; NULL: our kernels always do */
 } ops_subject;
@@ -35,13 +30,15 @@ typedef struct ops_subject {
 /* One way through it: forward, or a gradient. Exactly one of bytes and flops is the work that is counted. */
 typedef struct ops_way {
     const char *name;
-    unsigned wrt;                         /* bit k: the gradient by operand k is wanted; 0: forward */
+    unsigned wrt;                         /* bit k: the gradient by operand k is wanted; OPS_ALL; 0: forward */
     double bytes;                         /* that must be read and written, once */
     double flops;                         /* a multiply-add is two */
     double goal;                          /* least share of a copy, or of cuBLASLt's best, on a GPU; 0: none was set */
     bench_product products[OPS_PRODUCTS]; /* what it is to cuBLASLt */
     int n_products;                       /* 0: it is no product */
 } ops_way;
+
+#define OPS_ALL (~0u) /* by every operand that is to be differentiated */
 
 /* ---- Who does it, in turns ---- */
 
@@ -58,7 +55,8 @@ typedef enum ops_who {
 typedef struct ops_result {
     bench_case cases[OPS_CONTESTANTS];
     char errors[OPS_CONTESTANTS][512];
-    int candidates; /* algorithms that cuBLASLt's best was chosen from */
+    double elements; /* of operand 0, which the reference copies */
+    int candidates;  /* algorithms that cuBLASLt's best was chosen from */
 } ops_result;
 
 typedef struct ops_report {

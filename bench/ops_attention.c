@@ -1,28 +1,21 @@
 /* ops_attention.c - scaled dot-product attention at GPT-2's size. */
 #include "ops.h"
 
-static weft_tensor *attend(const ops_subject *s, weft_tensor *const *in)
-{
-    return weft_attention(in[0], in[1], in[2], WEFT_ATTENTION_SCALE, s->causal);
-}
-
 static void measure_attention(ops_bench *b, weft_dtype dtype, bool causal)
 {
     const int64_t batch = ops_batch(b, 8), heads = 12, t = ops_size(b, 1024), d = ops_size(b, 64);
-    const ops_operand operand = {{batch, heads, t, d}, 4, 0};
     const double product = 2.0 * (double)(batch * heads * t * t * d) * (causal ? 0.5 : 1);
-    ops_subject s = {.op = causal ? "attention c" : "attention",
-                     .run = attend,
+    ops_subject s = {.name = causal ? "attention c" : "attention",
+                     .op = "attention",
+                     .sizes = {batch, heads, t, d},
                      .dtype = dtype,
-                     .n = 3,
-                     .in = {operand, operand, operand},
-                     .causal = causal,
                      .library = "cuDNN"};
+    snprintf(s.numbers, sizeof s.numbers, "%d; %g", causal, WEFT_ATTENTION_SCALE);
     snprintf(s.shape, sizeof s.shape, "%lldx%lldx%lldx%lld%s", (long long)batch, (long long)heads, (long long)t,
              (long long)d, causal ? " causal" : "");
     ops_measure(b, &s, &(ops_way){.name = "forward", .flops = 2 * product});
     /* Five products, the scores once more among them. */
-    ops_measure(b, &s, &(ops_way){.name = "backward", .wrt = 7, .flops = 5 * product});
+    ops_measure(b, &s, &(ops_way){.name = "backward", .wrt = OPS_ALL, .flops = 5 * product});
 }
 
 void ops_attention(ops_bench *b)

@@ -13,31 +13,19 @@ static const shape shapes[] = {{64, 64, 64, 56, 3, 1, 1},
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F16, WEFT_BF16};
 
-static weft_tensor *convolution(const ops_subject *s, weft_tensor *const *in)
-{
-    return weft_conv2d(in[0], in[1], NULL, &s->conv);
-}
-
-static weft_tensor *batch_norm(const ops_subject *s, weft_tensor *const *in)
-{
-    (void)s;
-    return weft_batch_norm(in[0], in[1], in[2], in[3], in[4],
-                           &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true});
-}
-
 static void measure_convolution(ops_bench *b, const shape *z, weft_dtype dtype)
 {
     const int64_t n = ops_batch(b, z->batch), c = ops_size(b, z->channels), k = ops_size(b, z->filters);
     const int64_t side = ops_size(b, z->side), out = (side + 2 * z->padding - z->kernel) / z->stride + 1;
     const double flops = 2.0 * (double)(n * k * c * z->kernel * z->kernel) * (double)(out * out);
-    ops_subject s = {
-        .op = "conv2d",
-        .run = convolution,
-        .dtype = dtype,
-        .n = 2,
-        .in = {{{n, c, side, side}, 4, 0}, {{k, c, z->kernel, z->kernel}, 4, 0}},
-        .conv = {sizeof(weft_conv2d_params), {z->stride, z->stride}, {z->padding, z->padding}, {1, 1}, {0, 0}, 1},
-        .library = "cuDNN"};
+    ops_subject s = {.name = "conv2d",
+                     .op = "conv2d",
+                     .words = "xabcc xdbee -",
+                     .sizes = {n, c, side, k, z->kernel},
+                     .dtype = dtype,
+                     .library = "cuDNN"};
+    snprintf(s.numbers, sizeof s.numbers, "%lld %lld %lld %lld 1 1 0 0 1", (long long)z->stride, (long long)z->stride,
+             (long long)z->padding, (long long)z->padding);
     snprintf(s.shape, sizeof s.shape, "%lldx%lldx%lld^2 %lldx%lld/%lld %lld", (long long)n, (long long)c,
              (long long)side, (long long)z->kernel, (long long)z->kernel, (long long)z->stride, (long long)k);
     ops_measure(b, &s, &(ops_way){.name = "forward", .flops = flops});
@@ -50,16 +38,15 @@ static void measure_batch_norm(ops_bench *b, weft_dtype dtype)
 {
     const int64_t n = ops_batch(b, 64), c = ops_size(b, 256), side = ops_size(b, 56);
     const double unit = (double)(n * c * side * side) * (double)weft_dtype_size(dtype);
-    const ops_operand channels = {{c}, 1, 0};
-    ops_subject s = {.op = "batch_norm",
-                     .run = batch_norm,
+    ops_subject s = {.name = "batch_norm",
+                     .op = "batch_norm",
+                     .recipe = 1,
+                     .sizes = {n, c, side, side},
                      .dtype = dtype,
-                     .n = 5,
-                     .in = {{{n, c, side, side}, 4, 0}, channels, channels, channels, channels},
                      .library = "cuDNN"};
     snprintf(s.shape, sizeof s.shape, "%lldx%lldx%lld^2", (long long)n, (long long)c, (long long)side);
     ops_measure(b, &s, &(ops_way){.name = "forward", .bytes = 3 * unit});
-    ops_measure(b, &s, &(ops_way){.name = "backward", .wrt = 7, .bytes = 5 * unit});
+    ops_measure(b, &s, &(ops_way){.name = "backward", .wrt = OPS_ALL, .bytes = 5 * unit});
 }
 
 void ops_images(ops_bench *b)

@@ -26,30 +26,40 @@ static weft_ctx *open_context(const ops_bench *b, bool tf32, bool timed, char *m
     return NULL;
 }
 
+/* Calls the operation and differentiates by all that can be. */
+static void run_both_ways(weft_sample_call *call)
+{
+    weft_tensor *inputs[WEFT_SAMPLE_OPERANDS], *gradients[WEFT_SAMPLE_OPERANDS];
+    int n = 0;
+    for (int k = 0; k < call->n_in; k++)
+        if (call->smooth[k])
+            inputs[n++] = call->in[k] = weft_set_requires_grad(call->in[k], true);
+    if (weft_sample_run(call) != WEFT_OK)
+        return; /* the error sticks: the caller sees it */
+    weft_tensor *y = call->out[0], *g = weft_full_like(y, 1);
+    weft_grad(call->ctx, &y, &g, 1, inputs, n, 0, gradients);
+}
+
 /* Everything for which a context opens a library of NVIDIA's. */
 static void use_libraries(weft_ctx *c)
 {
+    static const char *const names[] = {"matmul", "conv2d", "attention", "batch_norm"};
     static const weft_dtype dtypes[] = {WEFT_F32, WEFT_BF16};
     const int mark = weft_scope_push(c);
-    weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
-    same.padding[0] = same.padding[1] = 1;
-    for (int k = 0; k < 2; k++) {
-        weft_tensor *x = weft_set_requires_grad(weft_rand(c, dtypes[k], WEFT_DIMS(2, 8, 16, 64), -1, 1), true);
-        weft_tensor *w = weft_rand(c, dtypes[k], WEFT_DIMS(8, 8, 3, 3), -1, 1),
-                    *one = weft_ones(c, dtypes[k], WEFT_DIMS(8));
-        weft_tensor *y[] = {
-            weft_matmul(x, weft_transpose(x, -1, -2)), weft_conv2d(x, w, NULL, &same),
-            weft_attention(x, x, x, WEFT_ATTENTION_SCALE, true),
-            weft_batch_norm(x, one, one, NULL, NULL,
-                            &(weft_batch_norm_params){sizeof(weft_batch_norm_params), 0.1, 1e-5, true})};
-        for (int i = 0; i < 4; i++) {
-            weft_tensor *g = weft_full_like(y[i], 1), *dx;
-            weft_grad(c, &y[i], &g, 1, &x, 1, 0, &dx);
+    for (int op = 0; op < 4; op++)
+        for (int k = 0; k < 2; k++) {
+            weft_sample_options o = WEFT_SAMPLE_DEFAULTS;
+            weft_sample_call call;
+            const int64_t sizes[] = {2, 8, 16, 64};
+            memcpy(o.sizes, sizes, sizeof sizes);
+            o.dtype = dtypes[k];
+            o.random = true;
+            if (weft_sample_make(c, weft_op_find(names[op]), &o, &call) == WEFT_OK)
+                run_both_ways(&call);
         }
-    }
     weft_synchronise(c);
     if (weft_scope_pop(c, mark) != WEFT_OK)
-        return; /* the error sticks: the caller sees it */
+        return; /* likewise */
 }
 
 static void restore(const char *name, const char *value)
@@ -174,9 +184,10 @@ typedef struct job {
     weft_ctx *ctx; /* NULL: PyTorch */
     const ops_subject *s;
     const ops_way *way;
-    weft_tensor *in[OPS_INPUTS], *out, *cotangent; /* out and its gradient: where a derivative is measured */
-    bench_lt_plan *plans[OPS_PRODUCTS];            /* of the reference, where that is cuBLASLt */
-    char *message;                                 /* [512] what went wrong; "" */
+    weft_sample_call call;
+    weft_tensor *out, *cotangent;       /* where a derivative is measured */
+    bench_lt_plan *plans[OPS_PRODUCTS]; /* of the reference, where that is cuBLASLt */
+    char *message;                      /* [512] what went wrong; "" */
 } job;
 
 enum { MESSAGE = sizeof((ops_result *)0)->errors[0] };
@@ -192,26 +203,31 @@ static bool has_failed(job *j)
     return true;
 }
 
+/* Whether the gradient by operand k is measured. */
+static bool is_wanted(const job *j, int k)
+{
+    return j->call.smooth[k] && j->way->wrt >> k & 1;
+}
+
 static void run_gradient(const job *j)
 {
-    weft_tensor *inputs[OPS_INPUTS], *gradients[OPS_INPUTS], *out = j->out, *g = j->cotangent;
+    weft_tensor *inputs[WEFT_SAMPLE_OPERANDS], *gradients[WEFT_SAMPLE_OPERANDS], *out = j->out, *g = j->cotangent;
     int n = 0;
-    for (int k = 0; k < j->s->n; k++)
-        if (j->way->wrt >> k & 1)
-            inputs[n++] = j->in[k];
+    for (int k = 0; k < j->call.n_in; k++)
+        if (is_wanted(j, k))
+            inputs[n++] = j->call.in[k];
     weft_grad(j->ctx, &out, &g, 1, inputs, n, 0, gradients);
 }
 
-static void run_once(const job *j)
+static void run_once(job *j)
 {
-    if (j->plans[0]) {
+    if (j->plans[0])
         for (int k = 0; k < j->way->n_products; k++)
             bench_lt_run(j->plans[k]);
-    } else if (j->way->wrt) {
+    else if (j->way->wrt)
         run_gradient(j);
-    } else {
-        j->s->run(j->s, j->in);
-    }
+    else
+        (void)weft_sample_run(&j->call); /* the context keeps the error */
 }
 
 static double run_job(void *arg, int64_t times)
@@ -235,23 +251,23 @@ static double run_torch(void *arg, int64_t times)
     return bench_torch_run(j->bench->torch, times, j->message, MESSAGE);
 }
 
-static void make_operands(job *j)
-{
-    const ops_subject *s = j->s;
-    for (int k = 0; k < s->n; k++) {
-        const ops_operand *o = &s->in[k];
-        j->in[k] = o->classes ? weft_randint(j->ctx, WEFT_I64, o->shape, o->ndim, 0, o->classes)
-                              : weft_rand(j->ctx, s->dtype, o->shape, o->ndim, -1, 1);
-        if (j->way->wrt >> k & 1)
-            weft_set_requires_grad(j->in[k], true);
-    }
-}
-
 static bool prepare_job(job *j)
 {
-    make_operands(j);
-    if (j->way->wrt) {
-        j->out = j->s->run(j->s, j->in);
+    const ops_subject *s = j->s;
+    weft_sample_options o = WEFT_SAMPLE_DEFAULTS;
+    o.recipe = s->recipe;
+    o.dtype = s->dtype;
+    o.random = true;
+    o.operands = s->words;
+    o.numbers = s->numbers[0] ? s->numbers : NULL;
+    memcpy(o.sizes, s->sizes, sizeof o.sizes);
+    memcpy(o.more_sizes, s->sizes + 4, sizeof o.more_sizes);
+    (void)weft_sample_make(j->ctx, weft_op_find(s->op), &o, &j->call); /* the context keeps the error */
+    for (int k = 0; k < j->call.n_in; k++)
+        if (is_wanted(j, k))
+            j->call.in[k] = weft_set_requires_grad(j->call.in[k], true);
+    if (j->way->wrt && weft_sample_run(&j->call) == WEFT_OK) {
+        j->out = j->call.out[0];
         j->cotangent = weft_full_like(j->out, 0.5);
     }
     return !has_failed(j);
@@ -280,37 +296,59 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(values);
 }
 
-/* The case as torch_ops.py takes it. */
-static bool prepare_torch(job *j)
+static void append_operand(char *text, size_t size, const weft_sample_call *call, int k)
 {
-    const ops_subject *s = j->s;
-    char text[900] = "";
-    append(text, sizeof text, "{\"op\": \"%s\", \"dtype\": \"%s\", \"tf32\": %s, \"stride\": %d, \"padding\": %d",
-           s->op, weft_dtype_name(s->dtype), s->tf32 ? "true" : "false",
-           s->conv.struct_size ? (int)s->conv.stride[0] : 1, (int)s->conv.padding[0]);
-    append(text, sizeof text, ", \"wrt\": %u, \"operands\": [", j->way->wrt);
-    for (int k = 0; k < s->n; k++) {
-        append(text, sizeof text, "%s{\"classes\": %lld, \"shape\": [", k ? ", " : "", (long long)s->in[k].classes);
-        for (int d = 0; d < s->in[k].ndim; d++)
-            append(text, sizeof text, "%s%lld", d ? ", " : "", (long long)s->in[k].shape[d]);
-        append(text, sizeof text, "]}");
+    const weft_tensor *x = call->in[k];
+    append(text, size, k ? ", " : "");
+    if (!x) {
+        append(text, size, "null");
+        return;
     }
+    append(text, size, "{\"classes\": %lld, \"turned\": %s, \"shape\": [", (long long)call->below[k],
+           weft_is_contiguous(x) ? "false" : "true");
+    for (int d = 0; d < weft_ndim(x); d++)
+        append(text, size, "%s%lld", d ? ", " : "", (long long)weft_shape(x)[d]);
+    append(text, size, "]}");
+}
+
+/* The case as torch_ops.py takes it: the call that Weft measures. */
+static bool prepare_torch(job *j, const job *weft)
+{
+    const weft_sample_call *call = &weft->call;
+    char text[900] = "";
+    unsigned wrt = 0;
+    if (call->n_in == 0) {
+        snprintf(j->message, MESSAGE, "Weft has no operands");
+        return false;
+    }
+    append(text, sizeof text, "{\"op\": \"%s\", \"dtype\": \"%s\", \"tf32\": %s, \"i\": [", j->s->op,
+           weft_dtype_name(j->s->dtype), j->s->tf32 ? "true" : "false");
+    for (int k = 0; k < call->ni; k++)
+        append(text, sizeof text, "%s%lld", k ? ", " : "", (long long)call->i[k]);
+    append(text, sizeof text, "], \"f\": [");
+    for (int k = 0; k < call->nf; k++)
+        append(text, sizeof text, "%s%.17g", k ? ", " : "", call->f[k]);
+    for (int k = 0; k < call->n_in; k++)
+        wrt |= is_wanted(weft, k) ? 1u << k : 0;
+    append(text, sizeof text, "], \"wrt\": %u, \"operands\": [", wrt);
+    for (int k = 0; k < call->n_in; k++)
+        append_operand(text, sizeof text, call, k);
     append(text, sizeof text, "]}");
     return bench_torch_prepare(j->bench->torch, text, j->message, MESSAGE);
 }
 
 /* ---- A measurement ---- */
 
-static weft_tensor *copy(const ops_subject *s, weft_tensor *const *in)
+/* A copy of as many bytes as operand 0 has, whose words are the first ones of `words`. */
+static ops_subject copy_of(const ops_subject *s, char *words, size_t size)
 {
-    (void)s;
-    return weft_copy_(in[1], in[0]);
-}
-
-/* A copy of as many bytes as operand 0 has. */
-static ops_subject copy_of(const ops_subject *s)
-{
-    ops_subject c = {.op = "copy", .run = copy, .dtype = s->dtype, .n = 2, .in = {s->in[0], s->in[0]}};
+    ops_subject c = {.name = "copy", .op = "copy_", .words = words, .dtype = s->dtype};
+    weft_sample_description about;
+    (void)weft_sample_describe(weft_op_find(s->op), &about, sizeof about); /* an operation that there is */
+    const char *first = s->words ? s->words : about.operands[s->recipe];
+    const int length = (int)strcspn(first, " ") - 1;
+    snprintf(words, size, "r%.*s r%.*s", length, first + 1, length, first + 1);
+    memcpy(c.sizes, s->sizes, sizeof c.sizes);
     return c;
 }
 
@@ -330,19 +368,25 @@ static bool takes_part(const ops_bench *b, ops_who who, const ops_subject *s, co
     }
 }
 
-static bool prepare(job *j, ops_who who, int *candidates)
+static bool prepare(job *jobs, ops_who who, ops_result *found)
 {
+    job *j = &jobs[who];
     if (who == OPS_TORCH)
-        return prepare_torch(j);
+        return prepare_torch(j, &jobs[OPS_WEFT]);
     if (who == OPS_REFERENCE && j->way->n_products)
-        return prepare_products(j, candidates);
-    return prepare_job(j);
+        return prepare_products(j, &found->candidates);
+    if (!prepare_job(j))
+        return false;
+    if (who == OPS_WEFT)
+        found->elements = (double)weft_count(j->call.in[0]);
+    return true;
 }
 
 void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way)
 {
     static const ops_way once = {.name = "forward"};
-    const ops_subject copied = copy_of(s);
+    char words[32];
+    const ops_subject copied = copy_of(s, words, sizeof words);
     job jobs[OPS_CONTESTANTS];
     int marks[OPS_CONTESTANTS];
     ops_result found = {0};
@@ -357,7 +401,7 @@ void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way)
             continue;
         j->ctx = who == OPS_REFERENCE && b->lt && way->n_products ? b->contexts[0][OPS_WEFT] : contexts[who];
         marks[who] = j->ctx ? weft_scope_push(j->ctx) : 0;
-        if (prepare(j, who, &found.candidates))
+        if (prepare(jobs, (ops_who)who, &found))
             found.cases[who] = (bench_case){.clocked = who == OPS_TORCH ? run_torch : run_job, .arg = j};
     }
     bench_measure(found.cases, OPS_CONTESTANTS, b->plan);

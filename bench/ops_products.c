@@ -17,22 +17,6 @@ static const shape shapes[] = {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-static weft_tensor *product(const ops_subject *s, weft_tensor *const *in)
-{
-    const bool a_turned = s->op[7] == 't', b_turned = s->op[8] == 't'; /* "matmul nt" */
-    return weft_matmul(a_turned ? weft_transpose(in[0], -1, -2) : in[0],
-                       b_turned ? weft_transpose(in[1], -1, -2) : in[1]);
-}
-
-/* Row-major [rows, columns], the other way round if turned, with a leading dim for batches. */
-static ops_operand operand(int64_t batches, int64_t rows, int64_t columns, bool turned)
-{
-    const int64_t first = turned ? columns : rows, second = turned ? rows : columns;
-    if (batches == 1)
-        return (ops_operand){{first, second}, 2, 0};
-    return (ops_operand){{batches, first, second}, 3, 0};
-}
-
 static shape sized(const ops_bench *b, const shape *at)
 {
     shape z = *at;
@@ -46,12 +30,14 @@ static shape sized(const ops_bench *b, const shape *at)
 static void measure_shape(ops_bench *b, const shape *z, weft_dtype dtype, bool tf32)
 {
     static const char *const names[2][2] = {{"matmul nn", "matmul nt"}, {"matmul tn", "matmul tt"}};
+    static const char *const single[2][2] = {{"xac xcb", "xac tcb"}, {"tac xcb", "tac tcb"}},
+                             *const batched[2][2] = {{"xdac xdcb", "xdac tdcb"}, {"tdac xdcb", "tdac tdcb"}};
     const double flops = 2.0 * (double)z->batches * (double)z->m * (double)z->n * (double)z->k;
-    ops_subject s = {.op = names[z->a_turned][z->b_turned],
-                     .run = product,
+    ops_subject s = {.name = names[z->a_turned][z->b_turned],
+                     .op = "matmul",
+                     .words = (z->batches == 1 ? single : batched)[z->a_turned][z->b_turned],
+                     .sizes = {z->m, z->n, z->k, z->batches},
                      .dtype = dtype,
-                     .n = 2,
-                     .in = {operand(z->batches, z->m, z->k, z->a_turned), operand(z->batches, z->k, z->n, z->b_turned)},
                      .tf32 = tf32,
                      .library = "cuBLASLt"};
     const bench_product y = {z->batches, z->m, z->n, z->k, z->a_turned, z->b_turned, dtype, tf32};
@@ -60,12 +46,12 @@ static void measure_shape(ops_bench *b, const shape *z, weft_dtype dtype, bool t
     ops_measure(b, &s, &(ops_way){.name = "forward", .flops = flops, .goal = 0.95, .products = {y}, .n_products = 1});
     if (!z->both_ways)
         return;
-    /* a [m, k] gets g b^T; b gets a^T g, or, where it is stored turned, g^T a, which is as much work. */
+    /* a [m, k] gets g b^T, b [k, n] gets a^T g. */
     const bench_product da = {z->batches, z->m, z->k, z->n, false, !z->b_turned, dtype, tf32};
-    const bench_product db = z->b_turned ? (bench_product){z->batches, z->n, z->k, z->m, true, false, dtype, tf32}
-                                         : (bench_product){z->batches, z->k, z->n, z->m, true, false, dtype, tf32};
-    ops_measure(b, &s,
-                &(ops_way){.name = "backward", .wrt = 3, .flops = 2 * flops, .products = {da, db}, .n_products = 2});
+    const bench_product db = {z->batches, z->k, z->n, z->m, true, false, dtype, tf32};
+    ops_measure(
+        b, &s,
+        &(ops_way){.name = "backward", .wrt = OPS_ALL, .flops = 2 * flops, .products = {da, db}, .n_products = 2});
 }
 
 void ops_products(ops_bench *b)

@@ -74,13 +74,10 @@ static double speed(const ops_result *found, ops_who who, ops_who other)
 }
 
 /* What the reference copies is operand 0 once read and once written; way->bytes counts in the same unit. */
-static ops_way in_operands(const ops_subject *s, const ops_way *way)
+static ops_way in_operands(const ops_subject *s, const ops_way *way, const ops_result *found)
 {
-    double count = 1;
-    for (int d = 0; d < s->in[0].ndim; d++)
-        count *= (double)s->in[0].shape[d];
     ops_way w = *way;
-    w.bytes /= count * (double)weft_dtype_size(s->dtype);
+    w.bytes /= found->elements * (double)weft_dtype_size(s->dtype);
     return w;
 }
 
@@ -90,7 +87,7 @@ static void print_row(const ops_report *r, const ops_subject *s, const ops_way *
                       double share_of_reference)
 {
     const double seconds = bench_median(&found->cases[OPS_WEFT]);
-    printf("%-13s %-15s %-24s %-5s", s->op, way->name, s->shape, s->tf32 ? "tf32" : weft_dtype_name(s->dtype));
+    printf("%-13s %-15s %-24s %-5s", s->name, way->name, s->shape, s->tf32 ? "tf32" : weft_dtype_name(s->dtype));
     if (isnan(seconds)) {
         printf("  FAILED: %s\n", found->errors[OPS_WEFT]);
         return;
@@ -119,7 +116,7 @@ static void write_row(const ops_report *r, const ops_subject *s, const ops_way *
 {
     FILE *f = r->json;
     const double seconds = bench_median(&found->cases[OPS_WEFT]);
-    fprintf(f, "{\"op\": \"%s\"", s->op);
+    fprintf(f, "{\"op\": \"%s\"", s->name);
     json_text(f, "way", way->name);
     json_text(f, "shape", s->shape);
     json_text(f, "dtype", s->tf32 ? "tf32" : weft_dtype_name(s->dtype));
@@ -147,7 +144,7 @@ static void write_row(const ops_report *r, const ops_subject *s, const ops_way *
 
 void ops_report_add(ops_report *r, const ops_subject *s, const ops_way *way, const ops_result *found)
 {
-    const ops_way relative = in_operands(s, way);
+    const ops_way relative = in_operands(s, way, found);
     const double of_reference = share(found, &relative, OPS_WEFT);
     if (r->judges && way->goal > 0 && isfinite(of_reference)) {
         r->goals++;

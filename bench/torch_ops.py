@@ -13,46 +13,60 @@ DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 
 
 def batch_norm(case, x, w, b, mean, var):
-    return F.batch_norm(x, mean, var, w, b, training=True)
+    momentum, eps = case["f"]
+    return F.batch_norm(x, mean, var, w, b, training=case["i"][0] != 0, momentum=momentum, eps=eps)
 
 
-def copy(case, x, y):
-    return y.copy_(x)
+def conv2d(case, x, w, b):
+    i = case["i"]
+    return F.conv2d(x, w, b, stride=i[0:2], padding=i[2:4], dilation=i[4:6], groups=i[8])
 
 
-# By the name that bench_ops gives: the case, then the operands in its order.
+def attention(case, q, k, v):
+    scale = case["f"][0]
+    return F.scaled_dot_product_attention(q, k, v, is_causal=case["i"][0] != 0, scale=None if scale == -1e308 else scale)
+
+
+def total(case, x):
+    dims = case["i"][1:]
+    return x.sum(dims) if dims else x.sum()
+
+
+# By the operation's name in Weft: the case, whose i and f are the numbers of Weft's call (the records in src/ops say which),
+# then the operands.
 OPS = {
-    "copy": copy,
+    "copy_": lambda case, x, y: x.copy_(y),
     "add": lambda case, x, y: x + y,
-    "add [row]": lambda case, x, y: x + y,
     "relu": lambda case, x: F.relu(x),
     "exp": lambda case, x: torch.exp(x),
     "gelu": lambda case, x: F.gelu(x),
     "tanh": lambda case, x: torch.tanh(x),
-    "transpose": lambda case, x: x.t().contiguous(),
-    "dropout": lambda case, x: F.dropout(x, 0.1),
-    "sum": lambda case, x: x.sum(),
-    "sum columns": lambda case, x: x.sum(0),
-    "softmax": lambda case, x: F.softmax(x, -1),
+    "contiguous": lambda case, x: x.contiguous(),
+    "dropout": lambda case, x: F.dropout(x, case["f"][0], case["i"][0] != 0),
+    "sum": total,
+    "softmax": lambda case, x: F.softmax(x, case["i"][0]),
     "cross_entropy": lambda case, x, y: F.cross_entropy(x, y),
-    "layer_norm": lambda case, x, w, b: F.layer_norm(x, w.shape, w, b),
-    "rms_norm": lambda case, x, w: F.rms_norm(x, w.shape, w),
-    "matmul nn": lambda case, a, b: a @ b,
-    "matmul nt": lambda case, a, b: a @ b.mT,
-    "matmul tn": lambda case, a, b: a.mT @ b,
-    "conv2d": lambda case, x, w: F.conv2d(x, w, stride=case["stride"], padding=case["padding"]),
+    "layer_norm": lambda case, x, w, b: F.layer_norm(x, w.shape, w, b, case["f"][0]),
+    "rms_norm": lambda case, x, w: F.rms_norm(x, w.shape, w, case["f"][0]),
+    "matmul": lambda case, a, b: a @ b,
+    "conv2d": conv2d,
     "batch_norm": batch_norm,
     "unbind": lambda case, x: torch.unbind(x),
-    "attention": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v),
-    "attention c": lambda case, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+    "attention": attention,
 }
 
 
 def operand(description, dtype, device):
+    """As Weft has it: None, class numbers, or reals, perhaps transposed in memory."""
+    if description is None:
+        return None
     shape = description["shape"]
     if description["classes"]:
         return torch.randint(0, description["classes"], shape, device=device)
-    return torch.rand(shape, device=device, dtype=dtype) * 2 - 1
+    if description.get("turned"):
+        shape = shape[:-2] + [shape[-1], shape[-2]]
+    x = torch.rand(shape, device=device, dtype=dtype) * 2 - 1
+    return x.mT if description.get("turned") else x
 
 
 def prepare(case, device):

@@ -63,8 +63,8 @@ static double tolerance(weft_dtype dtype)
     return dtype == WEFT_F64 ? 1e-12 : dtype == WEFT_F32 ? 2e-5 : 2e-2;
 }
 
-/* The same numbers as the composition on the CPU, bit by bit, and those of the fused kernel but for rounding. A graph of
- * linear_act's gradient takes the sum once more, which here is the one that was kept, rounded. */
+/* The same numbers as the composition on the CPU, bit by bit, and those of the fused kernel but for rounding. A graph
+ * of linear_act's gradient takes the sum once more, which here is the one that was kept, rounded. */
 static void check_recipe(int op, int recipe, weft_dtype dtype)
 {
     static gradients found, composed, fused;

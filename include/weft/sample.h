@@ -11,7 +11,7 @@
  *     }
  *
  * A recipe's operands are words: a kind, then the size of each dim. "xac xbc xb" (linear) are three operands of reals,
- * [a, c], [b, c] and [b]. Sizes are the letters a, b, c, d and digits. Kinds:
+ * [a, c], [b, c] and [b]. Sizes are the letters a to h and digits; recipes of records have a to d. Kinds:
  *
  *   x  reals of the row's test domain, else of [-2, 2), to be differentiated     t  the same, transposed in memory
  *   p  reals of [0.2, 1.2), to be differentiated                                 n  the same of [0.8, 1.25)
@@ -19,6 +19,9 @@
  *   o  as q; ones where values are random: what works in place may run many times over
  *   i  indices below the size after '<': "iab<b"                                 k  classes, as i; the second is -100
  *   c  truth values                                     -  an operand that is left out
+ *
+ * Its numbers are words, too: whole ones such as "3", "-1", "a", "2c", "a-1", and "t", a dtype to convert to; then,
+ * after ';', real ones.
  *
  * Part of the public API; not included by weft.h. */
 #ifndef WEFT_SAMPLE_H
@@ -45,6 +48,7 @@ typedef struct weft_sample_call {
     weft_dtype dtype;                      /* that reals are in */
     weft_tensor *in[WEFT_SAMPLE_OPERANDS]; /* NULL: left out */
     bool smooth[WEFT_SAMPLE_OPERANDS];     /* a derivative by it makes sense */
+    int64_t below[WEFT_SAMPLE_OPERANDS];   /* of indices and classes: the size that they are below; 0: other operands */
     int n_in;
     int64_t i[WEFT_SAMPLE_INTEGERS]; /* whole and truth values among the parameters, in an order of the operation's */
     double f[WEFT_SAMPLE_REALS];     /* real ones */
@@ -80,14 +84,21 @@ typedef struct weft_sample_options {
     /* Not NULL and not random: is given the count values that operand k is made of, and may change them. */
     void (*change)(void *user, int k, weft_dtype dtype, double *values, int64_t count);
     void *user;
+    const char *operands;  /* words in the place of the recipe's, as large and many as a measurement needs them; */
+    const char *numbers;   /* likewise; default NULL: the recipe's */
+    int64_t more_sizes[4]; /* of e, f, g, h; default 0 */
 } weft_sample_options;
 #define WEFT_SAMPLE_DEFAULTS                                                                                           \
     {                                                                                                                  \
-        sizeof(weft_sample_options), 0, WEFT_F32, {3, 4, -1, 5}, false, NULL, NULL                                     \
+        sizeof(weft_sample_options), 0, WEFT_F32, {3, 4, -1, 5}, false, NULL, NULL, NULL, NULL,                        \
+        {                                                                                                              \
+            0, 0, 0, 0                                                                                                 \
+        }                                                                                                              \
     }
 
 /* Fills *call with operands (options NULL: the defaults), which belong to the innermost scope, and numbers by a recipe
- * of operation op. An error of the context for a recipe or sizes that there are not; *call then has no operands. */
+ * of operation op. An error of the context for a recipe or sizes that there are not, and for words that are none; *call
+ * then has no operands. */
 WEFT_API weft_status weft_sample_make(weft_ctx *ctx, int op, const weft_sample_options *options,
                                       weft_sample_call *call);
 

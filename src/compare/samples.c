@@ -74,9 +74,13 @@ bool weft__sampler_make(weft__sampler *s, weft_ctx *ctx, int op, int recipe, wef
     const char *words = recipe < WEFT__MAX_RECIPES ? def->recipes[recipe].operands : NULL;
     if (!words)
         return false;
-    weft_sample_options o = {sizeof o, recipe, dtype, {13, 37, 9, 0}, false, put_points, &op};
-    if (strchr(words, 'd'))
-        memcpy(o.sizes, (const int64_t[]){2, 6, 9, 7}, sizeof o.sizes);
+    weft_sample_options o = WEFT_SAMPLE_DEFAULTS;
+    o.recipe = recipe;
+    o.dtype = dtype;
+    memcpy(o.sizes, strchr(words, 'd') ? (const int64_t[]){2, 6, 9, 7} : (const int64_t[]){13, 37, 9, 0},
+           sizeof o.sizes);
+    o.change = put_points;
+    o.user = &op;
     if (weft_sample_make(ctx, op, &o, &s->call) != WEFT_OK)
         return false;
     for (int k = 0; k < s->call.n_in && def->effect != WEFT__STEPS; k++) /* steps take contiguous tensors alone */

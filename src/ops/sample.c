@@ -19,29 +19,35 @@ static const char *next_word(const char **at, int *length)
     return *length > 0 ? word : NULL;
 }
 
+static bool is_letter(char size)
+{
+    return size >= 'a' && size <= 'h';
+}
+
 static bool is_smooth(char kind)
 {
     return kind == 'x' || kind == 't' || kind == 'p' || kind == 'n';
 }
 
-/* How many of the letters a, b, c, d the words use; at least 2. */
+/* How many of the letters a to h the words use; at least 2. */
 static int letters_of(const char *words)
 {
     int most = 2;
     for (int length; (words += strspn(words, " "), *words);) {
         const char *word = next_word(&words, &length);
         for (int k = 1; word && k < length; k++)
-            if (word[k] >= 'a' && word[k] <= 'd' && word[k] - 'a' + 1 > most)
+            if (is_letter(word[k]) && word[k] - 'a' + 1 > most)
                 most = word[k] - 'a' + 1;
     }
     return most;
 }
 
-static int64_t size_of(char letter, const int64_t *sizes)
+static int64_t size_of(char letter, const weft_sample_options *o)
 {
     if (isdigit((unsigned char)letter))
         return letter - '0';
-    return letter == 'c' && sizes[2] == -1 ? sizes[1] : sizes[letter - 'a'];
+    const int k = letter - 'a';
+    return k == 2 && o->sizes[2] == -1 ? o->sizes[1] : k < 4 ? o->sizes[k] : o->more_sizes[k - 4];
 }
 
 /* A dtype to convert to. f64 stays: differences of a narrower result would say nothing. */
@@ -50,28 +56,68 @@ static int64_t other_dtype(weft_dtype dtype)
     return dtype == WEFT_F64 ? WEFT_F64 : dtype == WEFT_F32 ? WEFT_BF16 : WEFT_F32;
 }
 
-/* "3", "-1", "a", "2c", "a-1", "t" */
-static int64_t whole_number(const char *word, int length, const weft_sample_options *o)
+/* "3", "-1", "a", "2c", "a-1", "t"; false: neither of them */
+static bool whole_number(const char *word, int length, const weft_sample_options *o, int64_t *value)
 {
     char *end;
-    int64_t value = strtoll(word, &end, 10);
-    if (end == word + length)
-        return value;
-    if (*end == 't')
-        return other_dtype(o->dtype);
-    value = size_of(*end, o->sizes) * (end > word ? value : 1);
-    return end + 1 < word + length ? value + strtoll(end + 1, NULL, 10) : value;
+    bool fits = true;
+    *value = strtoll(word, &end, 10);
+    const bool counted = end > word;
+    if (end < word + length && (is_letter(*end) || *end == 't')) {
+        const int64_t size = *end == 't' ? other_dtype(o->dtype) : size_of(*end, o);
+        fits = !__builtin_mul_overflow(counted ? *value : 1, size, value);
+        if (++end < word + length)
+            fits = fits && !__builtin_add_overflow(*value, strtoll(end, &end, 10), value);
+    }
+    return fits && end == word + length;
 }
 
-static void read_numbers(const char *words, const weft_sample_options *o, weft_sample_call *c)
+/* The numbers of a call; false: one of the words is none, or there are too many. */
+static bool read_numbers(const char *words, const weft_sample_options *o, weft_sample_call *c)
 {
     const char *word;
     int length;
-    while ((word = next_word(&words, &length)) && c->ni < WEFT_SAMPLE_INTEGERS)
-        c->i[c->ni++] = whole_number(word, length, o);
+    while ((word = next_word(&words, &length)))
+        if (c->ni == WEFT_SAMPLE_INTEGERS || !whole_number(word, length, o, &c->i[c->ni++]))
+            return false;
     words += *words == ';';
-    while ((word = next_word(&words, &length)) && c->nf < WEFT_SAMPLE_REALS)
-        c->f[c->nf++] = weft_number(word, NULL);
+    while ((word = next_word(&words, &length))) {
+        char *end = NULL;
+        if (c->nf == WEFT_SAMPLE_REALS)
+            return false;
+        c->f[c->nf++] = weft_number(word, &end);
+        if (end != word + length)
+            return false;
+    }
+    return *words == '\0';
+}
+
+/* Whether a word of operands is one: a kind, at most 8 sizes, of indices the size that they are below. */
+static bool is_operand(const char *word, int length)
+{
+    if (*word == '-')
+        return length == 1;
+    if (!strchr("xtpnrqoikc", *word))
+        return false;
+    const bool below = *word == 'i' || *word == 'k';
+    const int last = below ? length - 2 : length;
+    for (int k = 1; k < last; k++)
+        if (!is_letter(word[k]) && !isdigit((unsigned char)word[k]))
+            return false;
+    if (last < 1 || last - 1 > WEFT_MAX_DIMS)
+        return false;
+    return !below || (word[last] == '<' && (is_letter(word[last + 1]) || isdigit((unsigned char)word[last + 1])));
+}
+
+/* The first word that is no operand, or one too many; NULL: there is none. */
+static const char *bad_operand(const char *words)
+{
+    const char *word;
+    int n = 0;
+    for (int length; (word = next_word(&words, &length)); n++)
+        if (n == WEFT_SAMPLE_OPERANDS || !is_operand(word, length))
+            return word;
+    return *words ? words : NULL;
 }
 
 /* ---- Operands ---- */
@@ -99,7 +145,7 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
         break;
     case 'i':
     case 'k':
-        *hi = (double)size_of(strchr(word, '<')[1], m->o->sizes);
+        *hi = (double)size_of(strchr(word, '<')[1], m->o);
         break;
     case 'c':
         break;
@@ -161,7 +207,7 @@ static weft_tensor *make_operand(const maker *m, const char *word, int length, i
     int64_t shape[WEFT_MAX_DIMS];
     int ndim = 0;
     for (int at = 1; at < length && word[at] != '<'; at++)
-        shape[ndim++] = size_of(word[at], m->o->sizes);
+        shape[ndim++] = size_of(word[at], m->o);
     const weft_dtype dtype = *word == 'i' || *word == 'k' ? WEFT_I64 : *word == 'c' ? WEFT_BOOL : m->o->dtype;
     const bool transposed = *word == 't' && ndim > 1;
     if (transposed)
@@ -177,6 +223,7 @@ static weft_status make_operands(const maker *m, const char *words, weft_sample_
         if (*word == '-')
             continue;
         c->smooth[c->n_in] = is_smooth(*word);
+        c->below[c->n_in] = *word == 'i' || *word == 'k' ? size_of(word[length - 1], m->o) : 0;
         if (!(c->in[c->n_in] = make_operand(m, word, length, c->n_in)))
             break;
     }
@@ -230,25 +277,47 @@ static weft_status refuse(weft_ctx *ctx, weft_status status, const char *why)
     return weft__fail_named(ctx, "sample_make", status, "%s", why);
 }
 
+/* The words are words, and the sizes that they use are sizes. */
+static weft_status check_words(weft_ctx *ctx, int op, const char *operands, const weft_sample_options *o)
+{
+    const char *name = weft__ops[op].name, *bad = bad_operand(operands);
+    if (bad)
+        return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID,
+                                "\"%.40s\" in the operands \"%.200s\" of %s is no operand, or one too many: a kind and "
+                                "sizes, such as \"xab\" (weft/sample.h)",
+                                bad, operands, name);
+    for (int k = 0; k < letters_of(operands); k++)
+        if (size_of((char)('a' + k), o) < 0)
+            return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID, "size %c of %s is %lld", 'a' + k, name,
+                                    (long long)size_of((char)('a' + k), o));
+    return WEFT_OK;
+}
+
 weft_status weft__sample_make(weft_ctx *ctx, int op, const weft_sample_options *o, weft_sample_call *c)
 {
     const weft__op_def *def = weft__defs[op];
-    *c = (weft_sample_call){.ctx = ctx, .op = op, .dtype = o->dtype};
+    const weft_sample_call none = {.ctx = ctx, .op = op, .dtype = o->dtype};
+    *c = none;
     if (o->recipe < 0 || o->recipe >= recipes_of(def))
         return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID, "%s has %d recipes, not number %d",
                                 weft__ops[op].name, recipes_of(def), o->recipe);
     const weft__recipe *recipe = &def->recipes[o->recipe];
-    for (int k = 0; k < letters_of(recipe->operands); k++)
-        if (o->sizes[k] < 0 && !(k == 2 && o->sizes[k] == -1))
-            return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID, "size %c of %s is %lld", 'a' + k,
-                                    weft__ops[op].name, (long long)o->sizes[k]);
+    const char *operands = o->operands ? o->operands : recipe->operands;
+    const char *numbers = o->numbers ? o->numbers : recipe->numbers;
+    if (check_words(ctx, op, operands, o) != WEFT_OK)
+        return ctx->status;
+    if (!read_numbers(numbers, o, c)) {
+        *c = none;
+        return weft__fail_named(ctx, "sample_make", WEFT_E_INVALID,
+                                "the numbers \"%.200s\" of %s are none, or too many (weft/sample.h)", numbers,
+                                weft__ops[op].name);
+    }
     maker m = {.ctx = ctx, .o = o, .lo = -2, .hi = 2};
     if (weft__ops[op].family < WEFT__VIEW) { /* the others' domain is nobody's */
         m.lo = weft__ops[op].lo;
         m.hi = weft__ops[op].hi;
     }
-    read_numbers(recipe->numbers, o, c);
-    return make_operands(&m, recipe->operands, c);
+    return make_operands(&m, operands, c);
 }
 
 weft_status weft_sample_make(weft_ctx *ctx, int op, const weft_sample_options *options, weft_sample_call *call)

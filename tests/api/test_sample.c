@@ -82,6 +82,32 @@ WEFT_TEST(Sample, IsTheSameAtEachCall)
     weft_ctx_close(c);
 }
 
+/* A strided convolution with a kernel that no recipe has, and a product whose second factor lies transposed. */
+WEFT_TEST(Sample, TakesWordsOfTheProgram)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 3, 12, 5}, .operands = "xabcc xdbef -",
+                                        .numbers = "2 e-4 0 0 1 1 0 0 1", .more_sizes = {5, 4});
+    weft_sample_call call;
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("conv2d"), &o, &call));
+    WEFT_CHECK_EQ_INT(call.n_in, 3);
+    WEFT_CHECK(call.in[2] == NULL && call.i[0] == 2 && call.i[1] == 1);
+    WEFT_CHECK_OK(weft_sample_run(&call));
+    WEFT_CHECK_EQ_INT(weft_size(call.out[0], 1), 5);
+    WEFT_CHECK_EQ_INT(weft_size(call.out[0], 2), 4);
+    WEFT_CHECK_EQ_INT(weft_size(call.out[0], 3), 9);
+    o = WITH_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 3, 4, 6}, .operands = "xdac tdcb", .random = true);
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("matmul"), &o, &call));
+    WEFT_CHECK(weft_is_contiguous(call.in[0]) && !weft_is_contiguous(call.in[1]));
+    WEFT_CHECK_OK(weft_sample_run(&call));
+    WEFT_CHECK_EQ_INT(weft_count(call.out[0]), 6 * 2 * 3);
+    o = WITH_SAMPLE(.dtype = WEFT_F32, .sizes = {4, 7}, .operands = "rab iab<7");
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("gather"), &o, &call));
+    WEFT_CHECK(call.below[0] == 0 && call.below[1] == 7 && !call.smooth[0]);
+    weft_ctx_close(c);
+}
+
 static void refused(weft_ctx *c, int op, const weft_sample_options *o, weft_status status, const char *text)
 {
     weft_sample_call call;
@@ -115,6 +141,21 @@ WEFT_TEST(Sample, TellsWhatIsWrong)
     refused(c, weft_op_count(), &o, WEFT_E_INVALID, "no operation of that index");
     o.recipe = 99;
     refused(c, op, &o, WEFT_E_INVALID, "linear has 2 recipes, not number 99");
+    static const char *const bad_operands[] = {"yab", "xaz", "xabababcab", "i", "iab",  "iab<", "iab<xx", "ka<",
+                                               "-a",  ";",   "xab;xab",    "<", "x\tb", "xA",   "iab<bb", "k<"};
+    for (size_t k = 0; k < sizeof bad_operands / sizeof *bad_operands; k++) {
+        o = WITH_SAMPLE(.sizes = {2, 3, 4}, .operands = bad_operands[k]);
+        refused(c, op, &o, WEFT_E_INVALID, "is no operand, or one too many");
+    }
+    o = WITH_SAMPLE(.operands = "xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa xa");
+    refused(c, op, &o, WEFT_E_INVALID, "is no operand, or one too many");
+    static const char *const bad_numbers[] = {"z", "1 x", "3ax", "9223372036854775807a", "1; x", "1; 2; 3", "a-"};
+    for (size_t k = 0; k < sizeof bad_numbers / sizeof *bad_numbers; k++) {
+        o = WITH_SAMPLE(.sizes = {2, 3, 4}, .numbers = bad_numbers[k]);
+        refused(c, op, &o, WEFT_E_INVALID, "are none, or too many");
+    }
+    o = WITH_SAMPLE(.operands = "xae", .more_sizes = {-2});
+    refused(c, op, &o, WEFT_E_INVALID, "size e of linear is -2");
     o = WITH_SAMPLE(.dtype = WEFT_F32, .sizes = {2, -3, 4});
     refused(c, op, &o, WEFT_E_INVALID, "size b of linear is -3");
     o = WITH_SAMPLE(.dtype = (weft_dtype)77, .sizes = {2, 3, 4});
