@@ -6,12 +6,15 @@
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
+#include "tally.h"
 
 /* ---- One mistake each, family by family ---- */
 
+static bool operands_require_grad;
+
 static weft_tensor *ones(weft_ctx *c, const int64_t *shape, int ndim)
 {
-    return weft_ones(c, WEFT_F32, shape, ndim);
+    return weft_set_requires_grad(weft_ones(c, WEFT_F32, shape, ndim), operands_require_grad);
 }
 
 static weft_tensor *whole(weft_ctx *c, const int64_t *shape, int ndim, double value)
@@ -59,16 +62,34 @@ static bool begins_with(const char *message, const char *function)
     return strncmp(message, function, length) == 0 && message[length] == ':';
 }
 
+static void look_at_maker(void *user, const weft_live *group)
+{
+    static const char *const of_operands[] = {"ones", "full", "expand", "scalar"};
+    for (size_t k = 0; k < sizeof of_operands / sizeof of_operands[0]; k++)
+        if (strcmp(group->op, of_operands[k]) == 0)
+            return;
+    WEFT_FAIL("%s: after the error lives %s", (const char *)user, group->text);
+}
+
+/* Of the call that failed nothing lives: neither its result nor anything on the way there. */
+static void check_only_operands(weft_ctx *c, const char *name)
+{
+    WEFT_CHECK(weft_live_tensors(c, look_at_maker, (void *)(uintptr_t)name) >= 0);
+    WEFT_CHECK_EQ_INT(memory_of(c).live_nodes, 0);
+}
+
 static void run_mistake(void *user)
 {
     const mistake *m = user;
     test_memory memory;
     weft_ctx *c = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(c);
+    const tally before = tally_of(c);
     int mark = weft_scope_push(c);
     if (m->make(c))
         WEFT_FAIL("%s returned a tensor", m->name);
     WEFT_CHECK_STATUS(weft_ctx_status(c), m->status);
+    check_only_operands(c, m->name);
     for (int k = 0; k < 4 && m->parts[k]; k++)
         WEFT_CHECK_STR_HAS(weft_ctx_message(c), m->parts[k]);
     if (strncmp(m->parts[0], "weft_", 5) == 0)
@@ -77,6 +98,16 @@ static void run_mistake(void *user)
     /* The error sticks, and is what the scope returns. */
     WEFT_CHECK(weft_add(weft_scalar(c, WEFT_F32, 1), weft_scalar(c, WEFT_F32, 2)) == NULL);
     WEFT_CHECK_STATUS(weft_scope_pop(c, mark), m->status);
+    weft_ctx_clear(c);
+    tally_same(&before, c, "%s", m->name);
+    /* On the tape, too: with operands that require a gradient the mistake may be another one, or none. */
+    mark = weft_scope_push(c);
+    operands_require_grad = true;
+    (void)m->make(c);
+    operands_require_grad = false;
+    weft_ctx_clear(c);
+    WEFT_CHECK_OK(weft_scope_pop(c, mark));
+    tally_same(&before, c, "%s with operands that require a gradient", m->name);
     check_usable(c, m->name);
     test_ctx_close(c, &memory);
 }
@@ -131,6 +162,7 @@ WEFT_TEST(Errors, NullGivesNullWithEveryOperation)
                 continue;
             }
             c.in[k] = NULL;
+            const tally before = tally_of(ctx);
             if (case_run(&case_rows[r], &c))
                 WEFT_FAIL("weft_%s with operand %d NULL has a result", case_rows[r].name, k);
             if (record->n_in > 1) {
@@ -140,6 +172,7 @@ WEFT_TEST(Errors, NullGivesNullWithEveryOperation)
                 if (!strstr(case_rows[r].name, "_step")) /* those have lists of operands, each counted by itself */
                     WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), place);
             }
+            tally_same(&before, ctx, "weft_%s with operand %d NULL", case_rows[r].name, k);
             weft_ctx_clear(ctx);
             WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
         }
@@ -160,10 +193,12 @@ WEFT_TEST(Errors, AnEarlierErrorStopsEveryOperation)
             WEFT_FAIL("no record for %s: %s", case_rows[r].name, weft_ctx_message(ctx));
             continue;
         }
+        const tally before = tally_of(ctx);
         weft_ctx_fail(ctx, WEFT_E_IO, "planted");
         if (case_run(&case_rows[r], &c))
             WEFT_FAIL("weft_%s works after an error", case_rows[r].name);
         WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "planted");
+        tally_same(&before, ctx, "weft_%s after an error", case_rows[r].name);
         WEFT_CHECK_STATUS(weft_scope_pop(ctx, mark), WEFT_E_IO);
         check_usable(ctx, case_rows[r].name);
     }
@@ -182,10 +217,13 @@ WEFT_TEST(Errors, TwoContextsDoNotMixInAnyOperation)
         WEFT_CHECK(made);
         if (made && c.n_in > 1 && c.in[1]) {
             c.in[1] = d.in[1];
+            const tally before = tally_of(ctx);
             if (case_run(&case_rows[r], &c))
                 WEFT_FAIL("weft_%s took a tensor of another context", case_rows[r].name);
             WEFT_CHECK_STATUS(weft_ctx_status(ctx), WEFT_E_MIXED_CONTEXTS);
             WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), case_rows[r].name);
+            if (!strstr(case_rows[r].name, "_step")) /* those get state that the case makes */
+                tally_same(&before, ctx, "weft_%s with a tensor of another context", case_rows[r].name);
         }
         weft_ctx_clear(ctx);
         WEFT_CHECK_OK(weft_scope_pop(ctx, mark));

@@ -199,6 +199,17 @@ static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes
     return total == x->a.shape[d];
 }
 
+/* All parts, or none of them. */
+static weft_status leave_with_parts(weft_ctx *ctx)
+{
+    const weft_status status = ctx->status;
+    if (status == WEFT_OK)
+        weft__leave(ctx);
+    else
+        (void)weft__leave_with(ctx, NULL);
+    return status;
+}
+
 weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out)
 {
     for (int k = 0; out && k < n; k++)
@@ -218,9 +229,7 @@ weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n,
         for (int k = 0; ctx->status != WEFT_OK && k < n; k++)
             out[k] = NULL;
     }
-    weft_status status = ctx->status;
-    weft__leave(ctx);
-    return status;
+    return leave_with_parts(ctx);
 }
 
 weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
@@ -240,9 +249,7 @@ weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
         out[k] = weft_select(x, d, k);
     for (int k = 0; ctx->status != WEFT_OK && out && k < n; k++)
         out[k] = NULL;
-    weft_status status = ctx->status;
-    weft__leave(ctx);
-    return status;
+    return leave_with_parts(ctx);
 }
 
 weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)

@@ -78,8 +78,7 @@ weft_tensor *weft_from_data(weft_ctx *ctx, weft_dtype dtype, const int64_t *shap
     weft_tensor *t = NULL;
     if (check_shape(ctx, "from_data", dtype, shape, ndim))
         t = weft__from_host(ctx, "from_data", dtype, shape, ndim, data);
-    weft__leave(ctx);
-    return t;
+    return weft__leave_with(ctx, t);
 }
 
 static weft_tensor *wrap(weft_ctx *ctx, weft_dtype dtype, const int64_t *shape, int ndim, void *data)

@@ -1,0 +1,192 @@
+/* test_faults_rows.c - every row by its sample, forward and backward, with each allocation failing in turn, those of
+ * headers and nodes too: a clean error that names the operation, and nothing stays of the call that failed. */
+#include <stdio.h>
+#include <string.h>
+#include "base/op_def.h"
+#include "harness/structs.h"
+#include "harness/test_ctx.h"
+#include "harness/weft_test.h"
+#include "ops/sample.h"
+#include "tally.h"
+
+enum { MOST = 2000 };
+
+typedef struct row_call {
+    weft_sample_call sample;
+    weft_tensor *leaves[WEFT_SAMPLE_OPERANDS];
+    int n_leaves;
+} row_call;
+
+/* Of an optimiser's step the sample makes the state, which is not the step's to give up. */
+static bool makes_state(int op)
+{
+    return weft__defs[op]->effect == WEFT__STEPS;
+}
+
+static weft_status forward(weft_ctx *c, void *call)
+{
+    row_call *r = call;
+    const int mark = makes_state(r->sample.op) ? weft_scope_push(c) : 0;
+    const weft_status status = weft_sample_run(&r->sample);
+    if (mark > 0 && weft_scope_pop(c, mark) != status)
+        WEFT_FAIL("weft_scope_pop does not return the error of weft_%s", weft__ops[r->sample.op].name);
+    return status;
+}
+
+static weft_status backward(weft_ctx *c, void *call)
+{
+    row_call *r = call;
+    weft_tensor *found[WEFT_SAMPLE_OPERANDS] = {NULL};
+    weft_tensor *y[WEFT_SAMPLE_RESULTS], *g[WEFT_SAMPLE_RESULTS];
+    const int n = r->sample.n_smooth;
+    const int mark = weft_scope_push(c);
+    for (int k = 0; k < n; k++) {
+        y[k] = r->sample.out[k];
+        g[k] = weft_full_like(y[k], 0.5);
+    }
+    weft_status status = weft_grad(c, y, g, n, r->leaves, r->n_leaves, WEFT_GRAD_ALLOW_UNUSED, found);
+    for (int k = 0; k < r->n_leaves && status != WEFT_OK; k++)
+        if (found[k])
+            WEFT_FAIL("%s: weft_grad failed and gives gradient %d", weft__ops[r->sample.op].name, k);
+    if (mark < 0)
+        return weft_ctx_status(c);
+    const weft_status popped = weft_scope_pop(c, mark);
+    return status != WEFT_OK ? status : popped;
+}
+
+/* Calls with one allocation after the other failing, until the call succeeds. name: what each message has, or NULL.
+ * Returns how many failed. */
+static int fail_each(weft_ctx *c, fault_memory *memory, weft_status (*call)(weft_ctx *c, void *user), void *user,
+                     const char *name, const char *what)
+{
+    for (int nth = 1; nth < MOST; nth++) {
+        const tally before = tally_of(c);
+        tally_starve(c);
+        memory->fail_at = memory->calls + nth;
+        const weft_status status = call(c, user);
+        memory->fail_at = 0;
+        if (status == WEFT_OK)
+            return nth - 1;
+        WEFT_CHECK_STATUS(status, WEFT_E_NOMEM);
+        WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
+        if (name && !strstr(weft_ctx_message(c), name))
+            WEFT_FAIL("%s, allocation %d: \"%s\" does not name it", name, nth, weft_ctx_message(c));
+        weft_ctx_clear(c);
+        if (!tally_same(&before, c, "%s, allocation %d", what, nth))
+            return nth;
+    }
+    WEFT_FAIL("%s: it fails without end", what);
+    return MOST;
+}
+
+/* ---- Rows ---- */
+
+static bool is_public(int op)
+{
+    return weft__ops[op].family != WEFT__KERNEL && !makes_state(op);
+}
+
+static int64_t run_recipe(int op, int recipe)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    weft_sample_options o = INIT_SAMPLE(.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4});
+    if (strchr(weft__defs[op]->recipes[recipe].operands, 'd'))
+        memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);
+    row_call r = {.n_leaves = 0};
+    int64_t failed = 0;
+    if (c && weft__sample_make(c, op, &o, &r.sample) == WEFT_OK) {
+        for (int k = 0; k < r.sample.n_in; k++)
+            if (r.sample.smooth[k])
+                r.leaves[r.n_leaves++] = weft_set_requires_grad(r.sample.in[k], true);
+        const char *name = weft__ops[op].name;
+        failed = fail_each(c, &memory, forward, &r, is_public(op) ? name : NULL, name);
+        const bool differentiable = r.sample.out[0] && r.n_leaves > 0 && weft_requires_grad(r.sample.out[0]);
+        if (differentiable && weft_test_failures() == 0)
+            failed += fail_each(c, &memory, backward, &r, NULL, "its derivative");
+    }
+    fault_ctx_close(c, &memory);
+    return failed;
+}
+
+static void run_row(void *user)
+{
+    const int op = (int)(intptr_t)user;
+    int64_t failed = 0;
+    for (int k = 0; k < WEFT__MAX_RECIPES && weft__defs[op]->recipes[k].operands; k++)
+        failed += run_recipe(op, k);
+    if (failed < 1 && weft__defs[op]->effect != WEFT__IN_PLACE) /* which need no memory here */
+        WEFT_FAIL("%s: no allocation failed", weft__ops[op].name);
+    weft_test_property("allocations_failed", failed);
+}
+
+/* ---- Calls that are no rows ---- */
+
+static const int64_t pair[] = {2, 3};
+static const float numbers[] = {1, 2, 3, 4, 5, 6};
+
+typedef struct other_call {
+    const char *name;
+    weft_tensor *(*make)(weft_ctx *c, weft_tensor *x);
+} other_call;
+
+#define MAKES(function, call)                                                                                          \
+    static weft_tensor *make_##function(weft_ctx *c, weft_tensor *x)                                                   \
+    {                                                                                                                  \
+        (void)c, (void)x;                                                                                              \
+        return call;                                                                                                   \
+    }
+#define CALLS                                                                                                          \
+    MAKES(from_data, weft_from_data(c, WEFT_F32, pair, 2, numbers))                                                    \
+    MAKES(scalar, weft_scalar(c, WEFT_BF16, 2))                                                                        \
+    MAKES(zeros, weft_zeros(c, WEFT_I64, pair, 2))                                                                     \
+    MAKES(full_like, weft_full_like(x, 3))                                                                             \
+    MAKES(eye, weft_eye(c, WEFT_F32, 3, 4))                                                                            \
+    MAKES(linspace, weft_linspace(c, WEFT_F16, 0, 1, 7))                                                               \
+    MAKES(rand, weft_rand(c, WEFT_F16, pair, 2, 0, 1))                                                                 \
+    MAKES(randn, weft_randn(c, WEFT_F32, pair, 2, 0, 1))                                                               \
+    MAKES(randint, weft_randint(c, WEFT_U8, pair, 2, 0, 9))                                                            \
+    MAKES(bernoulli, weft_bernoulli(c, WEFT_BOOL, pair, 2, 0.5))                                                       \
+    MAKES(wrap, weft_wrap(c, WEFT_F32, pair, 2, (void *)(uintptr_t)numbers, NULL, NULL))                               \
+    MAKES(clone, weft_clone(x))                                                                                        \
+    MAKES(detach, weft_detach(x))                                                                                      \
+    MAKES(copy_to, weft_copy_to(c, x))                                                                                 \
+    MAKES(cast, weft_cast(x, WEFT_F16))
+
+CALLS
+#undef MAKES
+#define MAKES(function, call) {#function, make_##function},
+
+static weft_status call_other(weft_ctx *c, void *user)
+{
+    weft_tensor *const x = ((weft_tensor **)user)[0];
+    const other_call *call = ((void **)user)[1];
+    weft_tensor *y = call->make(c, x);
+    const weft_status status = weft_ctx_status(c);
+    if ((y == NULL) != (status != WEFT_OK))
+        WEFT_FAIL("weft_%s: %s, and %s", call->name, y ? "a result" : "no result", weft_status_name(status));
+    if (y != x)
+        weft_drop(y);
+    return status;
+}
+
+WEFT_TEST(FaultsOfRows, OtherCalls)
+{
+    static const other_call calls[] = {CALLS};
+    for (size_t k = 0; k < sizeof calls / sizeof calls[0]; k++) {
+        fault_memory memory = {0};
+        weft_ctx *c = fault_ctx_open(&memory);
+        WEFT_REQUIRE(c);
+        void *user[] = {weft_ones(c, WEFT_F32, pair, 2), (void *)(uintptr_t)&calls[k]};
+        if (fail_each(c, &memory, call_other, user, NULL, calls[k].name) < 1)
+            WEFT_FAIL("weft_%s: no allocation failed", calls[k].name);
+        fault_ctx_close(c, &memory);
+    }
+}
+
+WEFT_TEST_INIT(faults_of_rows)
+{
+    for (int op = 0; op < WEFT_OP_COUNT; op++)
+        if (weft__defs[op]->recipes[0].operands)
+            weft_test_add("FaultsOfRows", weft__ops[op].name, run_row, (void *)(intptr_t)op, __FILE__, __LINE__);
+}
