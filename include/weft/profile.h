@@ -47,8 +47,9 @@ typedef struct weft_profile_op {
     int64_t calls;
     double seconds; /* sum */
     double longest; /* of one call */
-    double bytes;   /* read and written at least: every operand and result once */
-    double flops;   /* 2 for each multiply-add of products and convolutions, else 1 for each element of the result */
+    double bytes;   /* read and written at least: every operand and result once, what a step changes twice */
+    double flops;   /* 2 for each multiply-add of products and convolutions, else 1 for each element of the largest
+                       operand or result (var_mean: 4), of steps for each element of the parameters */
 } weft_profile_op;
 
 typedef struct weft_profile_total {

@@ -105,7 +105,44 @@ CALL(adam_step)
     }
 }
 
-#define STEP_WORK WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+/* The lists of a step in the order in which the kernel gets them; lists of state may be missing. */
+enum { PARAM, GRAD, STATE, MOST_LISTS = 5 };
+
+/* Of operand k, which is one of a list of n: whether its parameter is stepped at all. */
+static bool is_stepped(const weft__work *w, int k, int n)
+{
+    return w->in[k] && w->in[GRAD * n + k % n];
+}
+
+static int parameters_of(const weft__work *w)
+{
+    return w->attrs ? (int)w->attrs->step.n : 0;
+}
+
+/* One operation for each element of all parameters. */
+static double step_flops(const weft__work *w)
+{
+    const int n = parameters_of(w);
+    double flops = 0;
+    for (int k = 0; k < n; k++)
+        flops += is_stepped(w, k, n) ? weft__count(w->in[k]) : 0;
+    return flops;
+}
+
+/* All is read, but for velocity that is unset, and all but the gradients is written. */
+static double step_bytes(const weft__work *w)
+{
+    const int n = parameters_of(w);
+    double bytes = 0;
+    for (int k = 0; k < w->n_in && n > 0; k++) {
+        const bool unset = w->op == WEFT_OP_SGD_STEP && k / n == STATE && w->attrs->sgd.first_step;
+        if (is_stepped(w, k, n))
+            bytes += (double)weft__array_bytes(w->in[k]) * (!unset + (k / n != GRAD));
+    }
+    return bytes;
+}
+
+#define STEP_WORK WORK(weft__terms_one, step_flops, step_bytes)
 
 WEFT__DEFINE(SGD_STEP, sgd_step,
              LISTS(FLOATS | CHANGED, FLOATS | OR_NULL, FLOATS | CHANGED | OR_NULL, FLOATS | CHANGED | OR_NULL),
@@ -199,9 +236,6 @@ static weft_status read_adam(weft_ctx *ctx, const weft_adam_step_params *given, 
 }
 
 /* ---- What a step is given ---- */
-
-/* The lists of a step in the order in which the kernel gets them; lists of state may be missing. */
-enum { PARAM, GRAD, STATE, MOST_LISTS = 5 };
 
 typedef struct lists {
     weft_tensor *const *list[MOST_LISTS]; /* the last one: master weights */
