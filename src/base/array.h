@@ -20,6 +20,21 @@ typedef struct weft__array {
     int64_t strides[WEFT__MAX_DIMS]; /* in elements; 0 for a broadcast dim, negative in reversed views inside kernels */
 } weft__array;
 
+/* weft_dtype_size and weft_dtype_is_float without a call. */
+static inline size_t weft__dtype_size(int32_t dtype)
+{
+#define WEFT__DTYPE_SIZE(name, bytes, text) bytes,
+    static const uint8_t sizes[] = {WEFT_DTYPE_LIST(WEFT__DTYPE_SIZE)};
+#undef WEFT__DTYPE_SIZE
+    return (uint32_t)dtype < WEFT_DTYPE_COUNT ? sizes[dtype] : 0;
+}
+
+static inline bool weft__is_float(int32_t dtype)
+{
+    enum { FLOATS = 1 << WEFT_F32 | 1 << WEFT_F64 | 1 << WEFT_F16 | 1 << WEFT_BF16 };
+    return (uint32_t)dtype < WEFT_DTYPE_COUNT && FLOATS >> dtype & 1;
+}
+
 /* Bytes of count elements of size bytes each: the one way from a count to bytes. False, and *bytes is SIZE_MAX, which
  * no allocator serves, if they are more than can be addressed (or count is negative). The logical bytes of every
  * tensor, views included, have been checked so when it was made. */

@@ -1,5 +1,6 @@
 /* dtype.c - element types: names, sizes, promotion, 16-bit conversions. */
 #include <weft/dtype.h>
+#include "base/array.h"
 #include "base/half.h"
 
 const char *weft_dtype_name(weft_dtype dtype)
@@ -18,17 +19,12 @@ const char *weft_dtype_name(weft_dtype dtype)
 
 size_t weft_dtype_size(weft_dtype dtype)
 {
-    static const uint8_t sizes[] = {
-#define SIZE(name, bytes, text) bytes,
-        WEFT_DTYPE_LIST(SIZE)
-#undef SIZE
-    };
-    return (unsigned)dtype < WEFT_DTYPE_COUNT ? sizes[dtype] : 0;
+    return weft__dtype_size((int32_t)dtype);
 }
 
 bool weft_dtype_is_float(weft_dtype dtype)
 {
-    return dtype == WEFT_F32 || dtype == WEFT_F64 || dtype == WEFT_F16 || dtype == WEFT_BF16;
+    return weft__is_float((int32_t)dtype);
 }
 
 /* Rank in the promotion order; the higher one wins but for the two pairs where neither holds the other. */

@@ -98,15 +98,6 @@ bool weft__resolve_dim(weft__infer *q, int k, int64_t *dim)
 
 /* ---- Results ---- */
 
-void weft__set_result(weft__infer *q, int r, int32_t dtype, const int64_t *shape, int ndim)
-{
-    weft__array *y = &q->out[r];
-    y->dtype = dtype;
-    y->ndim = ndim;
-    for (int d = 0; d < ndim; d++)
-        y->shape[d] = shape[d];
-}
-
 void weft__set_like(weft__infer *q, int r, int k)
 {
     weft__set_result(q, r, q->dtype[k], q->in[k]->shape, q->in[k]->ndim);

@@ -52,7 +52,14 @@ bool weft__has_rank(weft__infer *q, int k, int lo, int hi);
 bool weft__resolve_dim(weft__infer *q, int k, int64_t *dim);
 
 /* out[r] has that dtype and shape. */
-void weft__set_result(weft__infer *q, int r, int32_t dtype, const int64_t *shape, int ndim);
+static inline void weft__set_result(weft__infer *q, int r, int32_t dtype, const int64_t *shape, int ndim)
+{
+    weft__array *y = &q->out[r];
+    y->dtype = dtype;
+    y->ndim = ndim;
+    for (int d = 0; d < ndim; d++)
+        y->shape[d] = shape[d];
+}
 /* out[r] has operand k's shape, and its dtype as promoted. */
 void weft__set_like(weft__infer *q, int r, int k);
 /* out[0] of a maker has the dtype and the shape that its attributes say; false: no tensor has. */

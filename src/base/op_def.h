@@ -7,6 +7,7 @@
 #define WEFT_BASE_OP_DEF_H
 
 #include <stddef.h>
+#include <string.h>
 #include "base/array.h"
 #include "base/attrs.h"
 #include "base/op_table.h"
@@ -172,6 +173,16 @@ static inline unsigned weft__operand(const weft__op_def *def, int k, int n)
 static inline uint64_t weft__reads(const weft__op_def *def, const weft__attrs *attrs)
 {
     return def->reads_by ? def->reads_by(attrs) : def->reads;
+}
+
+/* Whether all its operands are data: a bit tells the other kinds. */
+static inline bool weft__takes_data(const weft__op_def *def)
+{
+    static_assert(WEFT__FLOATS < 4 && WEFT__POSITIONS & 4 && WEFT__TRUTHS & 4, "bit 2: no data");
+    uint64_t operands; /* a byte for each */
+    static_assert(sizeof operands == WEFT__MAX_DEF_OPERANDS, "all of them");
+    memcpy(&operands, def->in, sizeof operands);
+    return (operands & 0x0404040404040404) == 0;
 }
 
 /* Of these bits those of operands, of which there may be more than bits: bit 63 stands for all from there on. What is

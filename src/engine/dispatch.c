@@ -9,6 +9,8 @@
 #include "engine/observe.h"
 #include "engine/supports.h"
 
+#define INLINE inline __attribute__((always_inline))
+
 enum { MAX_SCRATCH = 32 };
 
 /* What a running kernel's host services work on. */
@@ -147,14 +149,12 @@ static __attribute__((noinline)) bool may_change(weft_ctx *ctx, int op, weft_ten
 
 weft_ctx *weft__begin(int op, weft_tensor **in, int n)
 {
-    weft_ctx *ctx = weft__enter_op(op, in, n);
+    unsigned flags;
+    weft_ctx *ctx = weft__enter_op(op, in, n, &flags);
     if (!ctx)
         return NULL;
-    bool shared = false;
-    for (int k = 0; k < n; k++)
-        shared |= in[k] && in[k]->flags & WEFT__IS_SHARED;
-    const bool changes = weft__defs[op]->effect == WEFT__IN_PLACE;
-    if (__builtin_expect((!shared || weft__localise(ctx, in, n)) && (!changes || may_change(ctx, op, in, n)), 1))
+    const bool shares = flags & WEFT__IS_SHARED, changes = weft__defs[op]->effect == WEFT__IN_PLACE;
+    if (__builtin_expect((!shares || weft__localise(ctx, in, n)) && (!changes || may_change(ctx, op, in, n)), 1))
         return ctx;
     weft__leave_with(ctx, NULL);
     return NULL;
@@ -174,20 +174,28 @@ static weft_tensor *make_view(weft_ctx *ctx, weft_tensor **in, weft__infer *q)
     weft_tensor *y = weft__new_on(ctx, q->def->op, &q->out[0], in[0]->storage);
     if (!y)
         return NULL;
-    weft__call call = {.op = q->def->op, .ctx = ctx, .in = in, .n_in = 1, .out = {y}, .n_out = 1, .attrs = q->attrs};
-    return weft__record(&call) ? y : NULL;
+    return weft__record(&(weft__call){q->def->op, 1, 1, ctx, in, &y, q->attrs}) ? y : NULL;
 }
 
-/* Operands that kernels see under the result's shape. */
+/* a has y's dims but for the last two. */
+static inline bool has_leading(const weft__array *a, const weft__array *y)
+{
+    bool same = a->ndim == y->ndim;
+    for (int d = 0; same && d < y->ndim - 2; d++)
+        same = a->shape[d] == y->shape[d];
+    return same;
+}
+
+/* Operands that kernels see under the result's shape: of those that broadcast, one with as many elements has it. */
 static inline void broadcast(const weft__op_def *def, int n, const weft__array *y, weft__array *seen,
                              const weft__array **arrays)
 {
     for (int k = 0; k < n; k++) {
         const weft__array *a = arrays[k];
-        if (def->in[k] & WEFT__BROADCAST && !weft__same_shape(a, y)) {
+        if (def->in[k] & WEFT__BROADCAST && (a->count != y->count || a->ndim != y->ndim || y->count == 0)) {
             *seen = weft__expanded(a, y->shape, y->ndim);
             arrays[k] = seen++;
-        } else if (def->in[k] & WEFT__BROADCAST_LEADING) {
+        } else if (def->in[k] & WEFT__BROADCAST_LEADING && !has_leading(a, y)) {
             int64_t shape[WEFT__MAX_DIMS];
             memcpy(shape, y->shape, sizeof shape);
             for (int d = 1; d <= 2; d++)
@@ -252,9 +260,35 @@ static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays
     return true;
 }
 
-static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q,
-                                                               weft_tensor **in, int n, const weft__array **arrays,
-                                                               weft_tensor **out)
+/* What the operands of a call are, from one look at each. */
+typedef struct look {
+    const weft__array **arrays; /* room for all of them */
+    unsigned flags;             /* all of theirs together */
+    bool plain;                 /* data of one floating dtype: nothing is to be converted */
+} look;
+
+static inline void look_at(const weft__op_def *def, weft_tensor *const *in, int n, look *l)
+{
+    const int32_t first = n > 0 && in[0] ? in[0]->a.dtype : -1;
+    bool alike = def->arity == WEFT__FIXED && weft__is_float(first) && weft__takes_data(def);
+    l->flags = 0;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *t = in[k];
+        l->arrays[k] = t ? &t->a : NULL;
+        l->flags |= t ? t->flags : 0;
+        alike &= t && t->a.dtype == first;
+    }
+    l->plain = alike;
+}
+
+/* Nothing to record, and no cut to pass on. */
+static inline bool has_no_history(const look *l, weft_tensor *const *in, int n)
+{
+    return !(l->flags & WEFT__REQUIRES_GRAD) && (n == 0 || !in[0] || in[0]->cut_op == WEFT_OP_COUNT);
+}
+
+static INLINE bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q, weft_tensor **in, int n,
+                                const look *l, weft_tensor **out)
 {
     const int op = def->op, n_out = def->n_out;
     weft__array seen[WEFT__MAX_BROADCAST], *outs[WEFT__MAX_DEF_RESULTS];
@@ -269,97 +303,85 @@ static inline __attribute__((always_inline)) bool run_inferred(weft_ctx *ctx, co
         outs[k] = &out[k]->a;
     }
     if (def->arity == WEFT__FIXED)
-        broadcast(def, n, &out[0]->a, seen, arrays);
-    if (run(ctx, ctx->backend->run[op], op, arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
+        broadcast(def, n, &out[0]->a, seen, l->arrays);
+    if (run(ctx, ctx->backend->run[op], op, l->arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
         (ctx->options.nan_watch && n > 0 && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
         return false;
-    weft__call call;
-    call.op = op;
-    call.ctx = ctx;
-    call.in = in;
-    call.n_in = n;
-    call.n_out = n_out;
-    call.attrs = q->attrs;
-    for (int k = 0; k < n_out; k++)
-        call.out[k] = out[k];
-    return weft__record(&call);
+    return has_no_history(l, in, n) || weft__record(&(weft__call){op, n, n_out, ctx, in, out, q->attrs});
 }
 
-/* What the record says of the call. arrays: room for n. *plain: nothing is to be converted. False: error recorded. */
-static inline __attribute__((always_inline)) bool ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n,
-                                                      weft__attrs *attrs, const weft__array **arrays, weft__infer *q,
-                                                      bool *plain)
+/* What the record says of the call. False: error recorded. */
+static INLINE bool ask(weft_ctx *ctx, const weft__op_def *def, weft_tensor *const *in, int n, weft__attrs *attrs,
+                       look *l, weft__infer *q)
 {
-    const weft__op_def *def = weft__defs[op];
-    const int32_t first = n > 0 && in[0] ? in[0]->a.dtype : -1;
-    bool alike = def->arity == WEFT__FIXED && first >= 0 && weft_dtype_is_float((weft_dtype)first), records = false;
-    for (int k = 0; k < n; k++) {
-        weft_tensor *t = in[k];
-        arrays[k] = t ? &t->a : NULL;
-        records |= weft__requires(t);
-        if (alike) {
-            q->dtype[k] = first;
-            alike = t && t->a.dtype == first && weft__is_data(def->in[k]);
-        }
-    }
-    q->def = def;
-    q->n_in = n;
-    q->in = arrays;
-    q->attrs = attrs;
+    look_at(def, in, n, l);
     if (!def->any_length) {
         attrs->ni = def->n_ints;
         attrs->nf = def->n_reals;
     }
-    q->records = records && def->vjp && ctx->grad_enabled;
+    q->def = def;
+    q->n_in = n;
+    q->in = l->arrays;
+    q->attrs = attrs;
+    q->records = l->flags & WEFT__REQUIRES_GRAD && def->vjp && ctx->grad_enabled;
     q->describe = weft__describe;
     q->tensors = in;
     q->status = WEFT_OK;
     q->copies = false;
-    *plain = alike; /* data of one floating dtype: no promotion has anything to do */
-    if (__builtin_expect(alike ? def->infer(q) : weft__infer_call(q), 1))
+    for (int k = 0; k < WEFT__MAX_DEF_OPERANDS && l->plain; k++)
+        q->dtype[k] = in[0]->a.dtype;
+    if (__builtin_expect(l->plain ? def->infer(q) : weft__infer_call(q), 1))
         return true;
-    weft__fail(ctx, op, q->status, "%s", q->message);
+    weft__fail(ctx, def->op, q->status, "%s", q->message);
     return false;
 }
 
 bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs)
 {
     const weft__array *arrays[WEFT__MAX_DEF_OPERANDS];
+    look l = {.arrays = arrays};
     weft__infer q;
-    bool plain;
-    return ctx->status == WEFT_OK && ask(ctx, op, in, n, attrs, arrays, &q, &plain);
+    return ctx->status == WEFT_OK && ask(ctx, weft__defs[op], in, n, attrs, &l, &q);
 }
 
-static inline __attribute__((always_inline)) bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n,
-                                                           weft__attrs *attrs, const weft__array **arrays,
-                                                           weft_tensor **out)
+static INLINE bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs,
+                            const weft__array **arrays, weft_tensor **out)
 {
+    const weft__op_def *def = weft__defs[op];
+    look l = {.arrays = arrays};
     weft__infer q;
     weft__attrs none;
-    bool plain;
-    if (!ask(ctx, op, in, n, attrs ? attrs : &none, arrays, &q, &plain))
+    if (!ask(ctx, def, in, n, attrs ? attrs : &none, &l, &q))
         return false;
     if (weft__ops[op].family == WEFT__VIEW)
         return (out[0] = make_view(ctx, in, &q)) != NULL;
-    if (!plain && !convert(&q, in, arrays))
+    if (!l.plain && !convert(&q, in, arrays))
         return false;
-    if (__builtin_expect(weft__defs[op]->effect == WEFT__IN_PLACE, 0))
+    if (__builtin_expect(def->effect == WEFT__IN_PLACE, 0))
         return (out[0] = change(ctx, &q, in, n, arrays)) != NULL;
-    return run_inferred(ctx, weft__defs[op], &q, in, n, arrays, out);
+    return run_inferred(ctx, def, &q, in, n, &l, out);
+}
+
+/* The operands' arrays in a block of their own. */
+static __attribute__((noinline)) bool complete_many(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs,
+                                                    weft_tensor **out)
+{
+    const weft__array **arrays = weft__host_array(ctx, n, sizeof *arrays);
+    if (!arrays)
+        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n), false;
+    const bool done = complete(ctx, op, in, n, attrs, arrays, out);
+    weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
+    return done;
 }
 
 bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out)
 {
-    enum { FEW = WEFT__MAX_DEF_OPERANDS };
-    const weft__array *few[FEW], **arrays = few;
+    const weft__array *few[WEFT__MAX_DEF_OPERANDS];
     if (ctx->status != WEFT_OK)
         return false;
-    if (n > FEW && !(arrays = weft__host_array(ctx, n, sizeof *arrays)))
-        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n), false;
-    const bool done = complete(ctx, op, in, n, attrs, arrays, out);
-    if (arrays != few)
-        weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
-    return done;
+    if (n > WEFT__MAX_DEF_OPERANDS)
+        return complete_many(ctx, op, in, n, attrs, out);
+    return complete(ctx, op, in, n, attrs, few, out);
 }
 
 weft_tensor *weft__apply(int op, weft_tensor **in, int n, weft__attrs *attrs)

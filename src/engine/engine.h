@@ -322,8 +322,8 @@ void weft__pop_to(weft_ctx *ctx, int mark); /* ctx.c: closes the scopes from mar
  * work in with ctx->depth raised, or NULL (error recorded if there was a context). optional: bit k set: in[k] may be
  * NULL; bit 31 stands for all from the 32nd on. */
 weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional);
-/* The same, with what the operation's record says of its operands. */
-weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n);
+/* The same, with what the operation's record says of its operands. *flags: all of theirs together. */
+weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n, unsigned *flags);
 weft_ctx *weft__enter_named(const char *function, weft_ctx *ctx, weft_tensor *const *in, int n, unsigned optional);
 void weft__leave(weft_ctx *ctx);
 /* The same for an outermost call that hands over y (or NULL, or an operand) and nothing else: what was made on the way
@@ -399,7 +399,20 @@ void weft__cache_trim(weft_ctx *ctx);
 /* ---- Shapes (shape.c) ---- */
 
 /* Product of the sizes; -1 on overflow or a negative size. */
-int64_t weft__count_of(const int64_t *shape, int ndim);
+static inline int64_t weft__count_of(const int64_t *shape, int ndim)
+{
+    int64_t count = 1;
+    bool empty = false;
+    for (int d = 0; d < ndim; d++) {
+        if (shape[d] < 0)
+            return -1;
+        if (shape[d] == 0)
+            empty = true;
+        else if (__builtin_mul_overflow(count, shape[d], &count))
+            return -1;
+    }
+    return empty ? 0 : count;
+}
 /* Bytes of a's elements, one after the other; of a tensor's array it cannot wrap (weft__bytes_of). */
 static inline size_t weft__array_bytes(const weft__array *a)
 {
@@ -479,9 +492,8 @@ typedef struct weft__call {
     int op;
     int n_in, n_out;
     weft_ctx *ctx;
-    weft_tensor *const *in;
-    weft_tensor *out[WEFT__MAX_DEF_RESULTS];
-    weft__attrs *attrs;
+    weft_tensor *const *in, *const *out;
+    const weft__attrs *attrs;
 } weft__call;
 
 /* Only the kernel: no recording, no NaN watch. */
@@ -585,7 +597,7 @@ enum { WEFT__CUT_RESULT = 0x8000 };
 
 /* Appends a node for the results if gradients are on and an input requires one; else marks the cut. False: out of
  * memory, recorded. */
-bool weft__record(weft__call *call);
+bool weft__record(const weft__call *call);
 bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out);
 void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out);
 

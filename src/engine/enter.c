@@ -203,7 +203,12 @@ weft_ctx *weft__enter(int op, weft_tensor *const *in, int n, unsigned optional)
     return check_inputs(ctx, weft__ops[op].name, in, n, optional);
 }
 
-weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n)
+static inline bool may_miss(int op, int k, int n)
+{
+    return weft__operand(weft__defs[op], k, n) & WEFT__OR_NULL;
+}
+
+weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n, unsigned *flags)
 {
     const char *name = weft__ops[op].name;
     weft_ctx *ctx = find_ctx(in, n);
@@ -211,11 +216,15 @@ weft_ctx *weft__enter_op(int op, weft_tensor *const *in, int n)
         return note_lost(name, in, n);
     if (!begin(ctx, op, name))
         return NULL;
+    *flags = 0;
     for (int k = 0; k < n; k++) {
-        if (is_usable(ctx, in[k]) || (!in[k] && weft__operand(weft__defs[op], k, n) & WEFT__OR_NULL))
-            continue;
-        refuse_tensor(ctx, name, in[k], "operand", k);
-        return refuse(ctx);
+        const weft_tensor *t = in[k];
+        if (__builtin_expect(is_usable(ctx, t), 1)) {
+            *flags |= t->flags;
+        } else if (t || !may_miss(op, k, n)) {
+            refuse_tensor(ctx, name, t, "operand", k);
+            return refuse(ctx);
+        }
     }
     return ctx;
 }

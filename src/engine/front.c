@@ -119,8 +119,7 @@ weft_tensor *weft__recorded_copy(weft_ctx *ctx, int op, weft_tensor *x)
     attrs.nf = 0;
     for (int d = 0; d < x->a.ndim; d++)
         attrs.shape.sizes[d] = x->a.shape[d];
-    weft__call call = {.op = WEFT_OP_RESHAPE, .ctx = ctx, .in = &x, .n_in = 1, .out = {y}, .n_out = 1, .attrs = &attrs};
-    return weft__record(&call) ? y : NULL;
+    return weft__record(&(weft__call){WEFT_OP_RESHAPE, 1, 1, ctx, &x, &y, &attrs}) ? y : NULL;
 }
 
 weft_tensor *weft__dense(weft_ctx *ctx, weft_tensor *t)

@@ -252,28 +252,34 @@ static void count_live(weft_ctx *ctx, size_t bytes)
         ctx->peak_bytes = ctx->live_bytes;
 }
 
+/* Of that class, from the device. */
+static __attribute__((noinline)) weft__storage *fresh_block(weft_ctx *ctx, int size_class)
+{
+    weft__storage *s = weft__slab_get(ctx, &ctx->storages);
+    if (!s)
+        return NULL;
+    s->bytes = class_bytes(size_class);
+    s->size_class = size_class;
+    s->release = NULL;
+    s->read_only = false;
+    s->data = block_alloc(ctx, s->bytes);
+    if (s->data)
+        return s;
+    weft__slab_put(&ctx->storages, s);
+    return NULL;
+}
+
 weft__storage *weft__storage_new(weft_ctx *ctx, size_t bytes)
 {
     if (bytes > (size_t)1 << 55)
         return NULL;
     int size_class = class_of(bytes);
     weft__storage *s = ctx->cache[size_class];
-    if (s) {
+    if (__builtin_expect(s != NULL, 1)) {
         ctx->cache[size_class] = s->next;
         ctx->cached_bytes -= s->bytes;
-    } else {
-        s = weft__slab_get(ctx, &ctx->storages);
-        if (!s)
-            return NULL;
-        s->bytes = class_bytes(size_class);
-        s->size_class = size_class;
-        s->release = NULL;
-        s->read_only = false;
-        s->data = block_alloc(ctx, s->bytes);
-        if (!s->data) {
-            weft__slab_put(&ctx->storages, s);
-            return NULL;
-        }
+    } else if (!(s = fresh_block(ctx, size_class))) {
+        return NULL;
     }
     show_block(ctx, s, bytes);
     s->refs = 1;
@@ -321,17 +327,22 @@ void weft__call_release(weft_ctx *ctx, void (*release)(void *user, void *data), 
     weft__call_ends(ctx, "wrap", call);
 }
 
+static __attribute__((noinline)) void unwrap(weft_ctx *ctx, weft__storage *s)
+{
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+    if (s->release)
+        weft__call_release(ctx, s->release, s->release_user, s->data);
+    weft__slab_put(&ctx->storages, s);
+}
+
 void weft__storage_release(weft_ctx *ctx, weft__storage *s)
 {
     if (--s->refs > 0)
         return;
     if (s->size_class < 0) {
-        *s->link = s->next;
-        if (s->next)
-            s->next->link = s->link;
-        if (s->release)
-            weft__call_release(ctx, s->release, s->release_user, s->data);
-        weft__slab_put(&ctx->storages, s);
+        unwrap(ctx, s);
         return;
     }
     show_block(ctx, s, 0);

@@ -236,7 +236,7 @@ static bool any_float(weft_tensor *const *out, int n)
     return false;
 }
 
-bool weft__record(weft__call *call)
+bool weft__record(const weft__call *call)
 {
     weft_ctx *ctx = call->ctx;
     const weft__op_def *def = weft__defs[call->op];

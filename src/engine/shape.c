@@ -2,21 +2,6 @@
 #include <string.h>
 #include "engine/engine.h"
 
-int64_t weft__count_of(const int64_t *shape, int ndim)
-{
-    int64_t count = 1;
-    bool empty = false;
-    for (int d = 0; d < ndim; d++) {
-        if (shape[d] < 0)
-            return -1;
-        if (shape[d] == 0)
-            empty = true;
-        else if (__builtin_mul_overflow(count, shape[d], &count))
-            return -1;
-    }
-    return empty ? 0 : count;
-}
-
 void weft__set_contiguous(weft__array *a)
 {
     int64_t stride = 1;

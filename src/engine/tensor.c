@@ -83,7 +83,7 @@ weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *s
 {
     int64_t count = weft__count_of(shape, ndim);
     size_t bytes;
-    if (!weft__bytes_of(count, weft_dtype_size(dtype), &bytes))
+    if (__builtin_expect(!weft__bytes_of(count, weft__dtype_size((int32_t)dtype), &bytes), 0))
         return too_large(ctx, op, dtype, shape, ndim);
     weft__storage *storage = weft__storage_new(ctx, bytes);
     weft_tensor *t = storage ? header(ctx, op) : NULL;
@@ -110,7 +110,7 @@ weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *s
 weft_tensor *weft__new_on(weft_ctx *ctx, int op, const weft__array *a, weft__storage *storage)
 {
     size_t bytes;
-    if (__builtin_expect(!weft__bytes_of(a->count, weft_dtype_size((weft_dtype)a->dtype), &bytes), 0))
+    if (__builtin_expect(!weft__bytes_of(a->count, weft__dtype_size(a->dtype), &bytes), 0))
         return too_large(ctx, op, (weft_dtype)a->dtype, a->shape, a->ndim);
     weft_tensor *t = header(ctx, op);
     if (!t)

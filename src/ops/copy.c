@@ -33,14 +33,14 @@ WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER, RESU
 
 weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype)
 {
-    weft_ctx *ctx = weft__enter_op(WEFT_OP_CAST, &x, 1);
+    weft_ctx *ctx = weft__begin(WEFT_OP_CAST, &x, 1);
     if (!ctx)
         return NULL;
     weft_tensor *y = NULL;
     if ((unsigned)dtype >= WEFT_DTYPE_COUNT)
         weft__fail(ctx, WEFT_OP_CAST, WEFT_E_DTYPE, "%d is not a dtype", (int)dtype);
     else
-        y = weft__localise(ctx, &x, 1) ? weft__cast(x, dtype) : NULL;
+        y = weft__cast(x, dtype);
     return weft__leave_with(ctx, y);
 }
 

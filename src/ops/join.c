@@ -78,7 +78,8 @@ weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
 {
     if (!tensors || n < 1)
         return weft__note_lost("concat", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
-    weft_ctx *ctx = weft__enter_op(WEFT_OP_CONCAT, tensors, n);
+    unsigned flags;
+    weft_ctx *ctx = weft__enter_op(WEFT_OP_CONCAT, tensors, n, &flags);
     if (!ctx)
         return NULL;
     const size_t bytes = sizeof(weft_tensor *) * (size_t)n;
@@ -89,7 +90,8 @@ weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
         weft__fail(ctx, WEFT_OP_CONCAT, WEFT_E_NOMEM, "out of memory for %d operands", n);
     } else {
         memcpy(in, tensors, bytes);
-        if (weft__localise(ctx, in, n) && weft__complete(ctx, WEFT_OP_CONCAT, in, n, &attrs, out))
+        if ((!(flags & WEFT__IS_SHARED) || weft__localise(ctx, in, n)) &&
+            weft__complete(ctx, WEFT_OP_CONCAT, in, n, &attrs, out))
             y = out[0];
         weft__host_free(ctx, in, bytes);
     }

@@ -19,7 +19,6 @@ static bool resolve_shape(weft__infer *q)
     const int ndim = q->attrs->ni;
     int unknown = -1;
     bool fine = true;
-    const weft__text asked = weft__shape_text(sizes, ndim);
     for (int d = 0; fine && d < ndim; d++) {
         if (sizes[d] == -1 && unknown < 0)
             unknown = d;
@@ -38,11 +37,11 @@ static bool resolve_shape(weft__infer *q)
     if (unknown >= 0 && known == 0 && wanted == 0)
         return weft__refuse(q, WEFT_E_SHAPE,
                             "%s has no elements, so the -1 in %s could be any size; write the size that is meant",
-                            weft__operand_text(q, 0).s, asked.s);
+                            weft__operand_text(q, 0).s, weft__shape_text(sizes, ndim).s);
     return weft__refuse(
         q, WEFT_E_SHAPE,
         "%s (%lld elements) does not fit shape %s; sizes must multiply to the same count, one may be -1",
-        weft__operand_text(q, 0).s, (long long)wanted, asked.s);
+        weft__operand_text(q, 0).s, (long long)wanted, weft__shape_text(sizes, ndim).s);
 }
 
 /* Strides for the new shape over the old memory, group by group of dims with equal products; false: a copy is
@@ -133,21 +132,20 @@ static bool infer_permute(weft__infer *q)
 static bool infer_expand(weft__infer *q)
 {
     const weft__array *x = q->in[0];
-    int64_t *sizes = q->attrs->shape.sizes;
+    int64_t *sizes = q->attrs->shape.sizes, resolved[WEFT__MAX_DIMS];
     const int ndim = q->attrs->ni;
-    const weft__text asked = weft__shape_text(sizes, ndim);
     bool fits = ndim >= x->ndim;
     for (int d = 0; fits && d < ndim; d++) {
         const int from = d - (ndim - x->ndim);
         const int64_t size = from < 0 ? 1 : x->shape[from];
-        if (sizes[d] == -1 && from >= 0)
-            sizes[d] = size;
-        fits = sizes[d] >= 0 && (size == sizes[d] || size == 1);
+        resolved[d] = sizes[d] == -1 && from >= 0 ? size : sizes[d];
+        fits = resolved[d] >= 0 && (size == resolved[d] || size == 1);
     }
     if (!fits)
         return weft__refuse(q, WEFT_E_SHAPE,
                             "%s does not expand to %s; only dims of size 1 grow, and new dims come in front",
-                            weft__operand_text(q, 0).s, asked.s);
+                            weft__operand_text(q, 0).s, weft__shape_text(sizes, ndim).s);
+    memcpy(sizes, resolved, sizeof *sizes * (size_t)ndim);
     q->out[0] = weft__expanded(x, sizes, ndim);
     return true;
 }
