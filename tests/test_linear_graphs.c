@@ -182,7 +182,8 @@ static weft_tensor *pick(graph *g, weft_tensor *t)
 
 static weft_tensor *choose(graph *g, weft_tensor *t)
 {
-    weft_tensor *mask = weft_gt(constant(t, weft_shape(t), weft_ndim(t), below(g, 6)), weft_scalar(g->ctx, WEFT_I32, 0));
+    weft_tensor *mask =
+        weft_gt(constant(t, weft_shape(t), weft_ndim(t), below(g, 6)), weft_scalar(g->ctx, WEFT_I32, 0));
     return weft_where(mask, t, other_of(g, t));
 }
 
@@ -219,8 +220,8 @@ static weft_tensor *split(graph *g, weft_tensor *t)
 }
 
 static weft_tensor *(*const operations[])(graph *g, weft_tensor *t) = {
-    add, add, add, sub, expand, weigh, scale, reshape, turn, slice, squeeze, join, sum, pick, choose, pad, cumulate,
-    cast, split};
+    add,     add,  add, sub,  expand, weigh, scale,    reshape, turn, slice,
+    squeeze, join, sum, pick, choose, pad,   cumulate, cast,    split};
 
 /* ---- A graph ---- */
 
