@@ -1,6 +1,7 @@
 /* test_records_overwritten.c - every differentiable operation, by its samples: what it took and what it gave is
- * overwritten after the call, one after the other, and the gradient is an error that names the operation, or to the bit
- * what it would have been; that of the gradient, too. So a record is found that does not say what its derivative reads.
+ * overwritten after the call, one after the other and by each kind of writer, and the gradient is an error that names
+ * the operation, or to the bit what it would have been; that of the gradient, too, where what arrived at the first one
+ * and what it gave are overwritten as well. So a record is found that does not say what its derivative reads.
  */
 #include <math.h>
 #include <stdio.h>
@@ -17,10 +18,13 @@ enum { MOST = WEFT_SAMPLE_OPERANDS, MOST_REPORTS = 6 };
 
 /* How something is overwritten. */
 typedef enum manner {
-    WHOLE,   /* by weft_fill_ */
-    COPIED,  /* by weft_copy_ */
-    PARTLY,  /* one slice of it, through a view */
-    THROUGH, /* the operand was a view, and is overwritten through its base; results: as PARTLY */
+    WHOLE,    /* by weft_fill_ */
+    COPIED,   /* by weft_copy_ */
+    PARTLY,   /* one slice of it, through a view */
+    THROUGH,  /* the operand was a view, and is overwritten through its base; results: as PARTLY */
+    ADDED_TO, /* by weft_add_; truth values: as COPIED */
+    WRITTEN,  /* by weft_write, with the bytes of 0 */
+    STEPPED,  /* by weft_sgd_step, with a gradient of ones; where it takes no such tensor: as COPIED */
     MANNERS
 } manner;
 
@@ -33,9 +37,10 @@ typedef struct trial {
     weft_dtype dtype;
     moment when;
     manner how;
-    int target; /* operand, or n_in + result */
+    int target; /* operand, or n_in + result, or behind those a cotangent or gradient of the first order: of_graph */
     weft_sample_call call;
-    weft_tensor *leaves[MOST], *bases[MOST]; /* base: of the operand of the same place */
+    weft_tensor *cotangents[MOST], *first[MOST]; /* of the pass that has just ended */
+    weft_tensor *leaves[MOST], *bases[MOST];     /* base: of the operand of the same place */
     int n_leaves;
     bool refused; /* it cannot be overwritten: an expanded tensor */
 } trial;
@@ -79,26 +84,72 @@ static bool is_expanded(const weft_tensor *t)
     return false;
 }
 
+/* The target as the number of what a graph of the gradient may have kept, cotangents first; < 0: it is none of it. */
+static int of_graph(const trial *t)
+{
+    return t->target - t->call.n_in - t->call.n_out;
+}
+
 static weft_tensor *target_of(const trial *t)
 {
-    const int k = t->target;
+    const int k = t->target, n_cotangents = t->call.n_smooth;
+    if (of_graph(t) >= n_cotangents)
+        return t->first[of_graph(t) - n_cotangents];
+    if (of_graph(t) >= 0)
+        return t->cotangents[of_graph(t)];
     if (k >= t->call.n_in)
         return t->call.out[k - t->call.n_in];
     return t->how == THROUGH && t->bases[k] ? t->bases[k] : t->call.in[k];
 }
 
+static void write_zeros(weft_tensor *x)
+{
+    const size_t bytes = weft_dtype_size(weft_dtype_of(x)) * (size_t)weft_count(x);
+    char *zeros = calloc(bytes + 1, 1);
+    weft_write(weft_ctx_of(x), x, zeros, bytes);
+    free(zeros);
+}
+
+/* False: x is none that a step takes. */
+static bool step(weft_tensor *x)
+{
+    const weft_sgd_step_params hyper = INIT_SGD_STEP(.lr = 0.5, .step = 1);
+    if (!weft_dtype_is_float(weft_dtype_of(x)) || !weft_is_contiguous(x))
+        return false;
+    weft_tensor *ones = weft_full_like(x, 1);
+    weft_sgd_step(weft_ctx_of(x), &x, &ones, NULL, 1, &hyper);
+    return true;
+}
+
+static void copy_over(weft_tensor *x)
+{
+    weft_copy_(x, weft_mul_scalar(weft_cast(x, WEFT_F64), 0));
+}
+
 /* Indices and truth values become others that are fine, too. */
+static void change(trial *t, weft_tensor *x)
+{
+    const bool is_float = weft_dtype_is_float(weft_dtype_of(x)), is_bool = weft_dtype_of(x) == WEFT_BOOL;
+    const double value = is_float ? 0.625 : 1;
+    if (t->how == WRITTEN)
+        write_zeros(x);
+    else if (t->how == ADDED_TO && !is_bool)
+        weft_add_(x, is_float ? weft_full_like(x, value) : weft_neg(x));
+    else if (t->how == COPIED || t->how == ADDED_TO || (t->how == STEPPED && !step(x)))
+        copy_over(x);
+    else if ((t->how == PARTLY || t->how == THROUGH) && weft_ndim(x) > 0 && weft_size(x, 0) > 0)
+        weft_fill_(weft_slice(x, 0, 0, 1, 1), value);
+    else if (t->how != STEPPED)
+        weft_fill_(x, value);
+}
+
 static void overwrite(trial *t)
 {
     weft_tensor *x = target_of(t);
     const bool was = weft_set_grad_enabled(t->ctx, false);
     t->refused = is_expanded(x);
-    if (!t->refused && t->how == COPIED)
-        weft_copy_(x, weft_mul_scalar(weft_cast(x, WEFT_F64), 0));
-    else if (!t->refused && t->how != WHOLE && weft_ndim(x) > 0 && weft_size(x, 0) > 0)
-        weft_fill_(weft_slice(x, 0, 0, 1, 1), weft_dtype_is_float(weft_dtype_of(x)) ? 0.625 : 1);
-    else if (!t->refused)
-        weft_fill_(x, weft_dtype_is_float(weft_dtype_of(x)) ? 0.625 : 1);
+    if (!t->refused)
+        change(t, x);
     weft_set_grad_enabled(t->ctx, was);
 }
 
@@ -153,7 +204,8 @@ static weft_status second(trial *t, weft_tensor *const *first, weft_tensor **fou
 /* Values of the gradients of t's order, or NULL after an error, which stays in the context. */
 static double *gradients(trial *t, int64_t *count)
 {
-    weft_tensor *cotangents[MOST], *first[MOST] = {NULL}, *found[MOST] = {NULL};
+    weft_tensor **cotangents = t->cotangents, **first = t->first, *found[MOST] = {NULL};
+    memset(t->first, 0, sizeof t->first);
     if (!begin(t))
         return NULL;
     for (int k = 0; k < t->call.n_smooth; k++)
@@ -172,14 +224,22 @@ static double *gradients(trial *t, int64_t *count)
 
 static const char *target_name(const trial *t, char text[32])
 {
-    const bool operand = t->target < t->call.n_in;
-    snprintf(text, 32, "%s %d", operand ? "operand" : "result", operand ? t->target : t->target - t->call.n_in);
+    const int k = of_graph(t), n_cotangents = t->call.n_smooth;
+    if (k >= n_cotangents)
+        snprintf(text, 32, "gradient %d", k - n_cotangents);
+    else if (k >= 0)
+        snprintf(text, 32, "cotangent %d", k);
+    else if (t->target < t->call.n_in)
+        snprintf(text, 32, "operand %d", t->target);
+    else
+        snprintf(text, 32, "result %d", t->target - t->call.n_in);
     return text;
 }
 
 static void report(const trial *t, const char *what)
 {
-    static const char *const hows[] = {"filled", "copied over", "filled in part", "filled through its base"};
+    static const char *const hows[] = {"filled",   "copied over", "filled in part",   "filled through its base",
+                                       "added to", "written",     "changed by a step"};
     char name[32];
     if (weft_test_failures() < MOST_REPORTS)
         WEFT_FAIL("%s, recipe %d, %s, %s %s before the %s gradient of order %d: %s: %s", weft__ops[t->op].name,
@@ -224,6 +284,8 @@ static void try_one(trial *t, const double *want, int64_t n_want, int *errors)
 
 static bool has_target(const trial *t)
 {
+    if (of_graph(t) >= 0)
+        return target_of(t) != NULL;
     if (t->target < t->call.n_in)
         return t->call.in[t->target] != NULL;
     weft_tensor *y = t->call.out[t->target - t->call.n_in];
@@ -236,6 +298,7 @@ static bool has_target(const trial *t)
 static void try_all(weft_ctx *c, int op, int recipe, weft_dtype dtype, int order, int *errors)
 {
     trial t = {.ctx = c, .op = op, .recipe = recipe, .dtype = dtype, .order = order};
+    weft_tensor *first[MOST];
     int64_t n = 0;
     const int mark = weft_scope_push(c);
     double *want = gradients(&t, &n);
@@ -243,12 +306,16 @@ static void try_all(weft_ctx *c, int op, int recipe, weft_dtype dtype, int order
     if (!want)
         WEFT_FAIL("%s, recipe %d, %s: order %d is an error by itself: %s", weft__ops[op].name, recipe,
                   weft_dtype_name(dtype), order, weft_ctx_message(c));
-    for (t.target = 0; want && t.target < undisturbed.n_in + undisturbed.n_out; t.target++) {
+    const int n_graph = order > 1 ? undisturbed.n_smooth + t.n_leaves : 0;
+    memcpy(first, t.first, sizeof first);
+    for (t.target = 0; want && t.target < undisturbed.n_in + undisturbed.n_out + n_graph; t.target++) {
         t.call = undisturbed;
+        memcpy(t.first, first, sizeof first);
         if (!has_target(&t))
             continue;
+        const int earliest = of_graph(&t) >= 0 ? BEFORE_SECOND : BEFORE_FIRST;
         for (int how = 0; how < MANNERS; how++)
-            for (int when = BEFORE_FIRST; when <= order; when++) {
+            for (int when = earliest; when <= order; when++) {
                 t.how = (manner)how;
                 t.when = (moment)when;
                 try_one(&t, want, n, errors);
