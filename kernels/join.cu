@@ -17,12 +17,7 @@ enum { THREADS = 256, EACH = 4 }; /* loads that a thread has under way */
 /* y = x, converting: views of one shape. */
 weft_status copy(const weft__exec *e, const weft__array *x, weft__array *y)
 {
-    weft__exec c = *e;
-    c.in = &x;
-    c.out = &y;
-    c.n_in = c.n_out = 1;
-    c.attrs = nullptr;
-    return weft__cuda_copy(&c);
+    return weft__copy_within(e, weft__cuda_copy, x, y);
 }
 
 void *element_of(const weft__array *a, int64_t offset)

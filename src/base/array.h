@@ -46,4 +46,14 @@ static inline bool weft__bytes_of(int64_t count, size_t size, size_t *bytes)
     return false;
 }
 
+/* Strides of that shape in row-major order without gaps, as if empty dims had size 1. */
+static inline void weft__row_major(const int64_t *shape, int ndim, int64_t *strides)
+{
+    int64_t stride = 1;
+    for (int d = ndim - 1; d >= 0; d--) {
+        strides[d] = stride;
+        stride *= shape[d] > 0 ? shape[d] : 1;
+    }
+}
+
 #endif

@@ -80,10 +80,8 @@ bool weft__has_rank(weft__infer *q, int k, int lo, int hi)
         return true;
     operand_name(q, k, name, sizeof name);
     if (lo == hi)
-        return weft__refuse(q, WEFT_E_SHAPE, "%s is %s, but must have %d dims; use weft_reshape or weft_unsqueeze",
-                            name, weft__operand_text(q, k).s, lo);
-    return weft__refuse(q, WEFT_E_SHAPE, "%s is %s, but must have %d to %d dims", name, weft__operand_text(q, k).s, lo,
-                        hi);
+        return weft__refuse(q, WEFT_E_SHAPE, WEFT__MUST_HAVE_DIMS, name, weft__operand_text(q, k).s, lo);
+    return weft__refuse(q, WEFT_E_SHAPE, WEFT__MUST_HAVE_SO_MANY_DIMS, name, weft__operand_text(q, k).s, lo, hi);
 }
 
 bool weft__resolve_dim(weft__infer *q, int k, int64_t *dim)
@@ -131,8 +129,7 @@ static bool of_wrong_kind(weft__infer *q, int k, const char *must_be)
 {
     char name[40];
     operand_name(q, k, name, sizeof name);
-    return weft__refuse(q, WEFT_E_DTYPE, "%s is %s, but must be %s; use weft_cast", name, weft__operand_text(q, k).s,
-                        must_be);
+    return weft__refuse(q, WEFT_E_DTYPE, WEFT__MUST_BE, name, weft__operand_text(q, k).s, must_be);
 }
 
 static bool check_kinds(weft__infer *q)
@@ -143,9 +140,9 @@ static bool check_kinds(weft__infer *q)
             continue;
         const weft_dtype dtype = (weft_dtype)q->in[k]->dtype;
         if (kind == WEFT__FLOATS && q->def->promotion != WEFT__JOIN_FLOATS && !weft_dtype_is_float(dtype))
-            return of_wrong_kind(q, k, "of a floating dtype");
+            return of_wrong_kind(q, k, WEFT__A_FLOAT);
         if (kind == WEFT__POSITIONS && dtype != WEFT_I64 && dtype != WEFT_I32)
-            return of_wrong_kind(q, k, "i64 or i32");
+            return of_wrong_kind(q, k, WEFT__AN_INDEX);
     }
     return true;
 }

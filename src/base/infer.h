@@ -46,6 +46,13 @@ bool weft__refuse(weft__infer *q, weft_status status, const char *format, ...) _
 /* Operand k in a message, with its name if it has one. */
 weft__text weft__operand_text(const weft__infer *q, int k);
 
+/* Sentences on a tensor that is not what it must be: its name, itself, and what that is. */
+#define WEFT__MUST_BE "%s is %s, but must be %s; use weft_cast"
+#define WEFT__MUST_HAVE_DIMS "%s is %s, but must have %d dims; use weft_reshape or weft_unsqueeze"
+#define WEFT__MUST_HAVE_SO_MANY_DIMS "%s is %s, but must have %d to %d dims"
+#define WEFT__A_FLOAT "of a floating dtype"
+#define WEFT__AN_INDEX "i64 or i32"
+
 /* Checks of operand k, which messages call by its name in the operation's prototype. */
 bool weft__has_rank(weft__infer *q, int k, int lo, int hi);
 /* *dim, as an attribute of operand k, made nonnegative. */

@@ -37,15 +37,6 @@ static int64_t sizes(const weft__array *a, int first, int last)
     return n;
 }
 
-static void row_major_strides(const weft__array *a, int64_t *strides)
-{
-    int64_t n = 1;
-    for (int d = a->ndim - 1; d >= 0; d--) {
-        strides[d] = n;
-        n *= a->shape[d];
-    }
-}
-
 /* dst[i] = src[index[i] * stride + i * step], i < n, elements of the given size */
 static void pick(char *dst, const char *src, const int64_t *index, int64_t n, int64_t stride, int64_t step, int size)
 {
@@ -100,7 +91,7 @@ weft_status WEFT__CPU(gather)(const weft__exec *e)
     if (status != WEFT_OK || index->count == 0)
         return status;
     int64_t strides[WEFT__MAX_DIMS];
-    row_major_strides(x, strides);
+    weft__row_major(x->shape, x->ndim, strides);
     gathering t = {.x = x->data, .index = index->data, .y = e->out[0]->data, .size = size_of(x), .row = 1};
     for (int d = 0; d < last; d++) {
         t.counter.shape[d] = index->shape[d];
@@ -245,8 +236,8 @@ weft_status WEFT__CPU(scatter_add)(const weft__exec *e)
         return WEFT_OK;
     addition t = {.src = e->in[2]->data, .index = index->data, .y = e->out[0]->data, .n = 1, .row = 1};
     int64_t to[WEFT__MAX_DIMS], from[WEFT__MAX_DIMS], outside = 1;
-    row_major_strides(x, to);
-    row_major_strides(index, from);
+    weft__row_major(x->shape, x->ndim, to);
+    weft__row_major(index->shape, index->ndim, from);
     for (int d = 0; d <= last; d++) {
         if (d == dim || d == last)
             continue;

@@ -385,24 +385,11 @@ static bool is_transposed(const plan *p, int k)
 /* dense = a, contiguous, in scratch memory. */
 static weft_status make_dense(const weft__exec *e, const weft__array *a, weft__array *dense)
 {
-    const weft__array *in[1] = {a};
-    weft__array *out[1] = {dense};
-    weft__exec c = *e;
-    int64_t stride = 1;
     *dense = *a;
-    for (int d = a->ndim - 1; d >= 0; d--) {
-        dense->strides[d] = stride;
-        stride *= a->shape[d];
-    }
+    weft__row_major(a->shape, a->ndim, dense->strides);
     dense->contiguous = true;
     dense->data = weft__scratch(e, a->count, (size_t)weft__dtype_bytes(a->dtype));
-    if (!dense->data) {
-        return WEFT_E_NOMEM;
-    }
-    c.in = in;
-    c.out = out;
-    c.n_in = c.n_out = 1;
-    return WEFT__CPU(copy)(&c);
+    return dense->data ? weft__copy_within(e, WEFT__CPU(copy), a, dense) : WEFT_E_NOMEM;
 }
 
 weft_status WEFT__CPU(map)(const weft__exec *e, const weft__map *m)

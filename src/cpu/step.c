@@ -29,13 +29,7 @@ static int32_t computed(int32_t dtype)
 /* to = from, converting; both of one shape. */
 static weft_status copy(const weft__exec *e, const weft__array *from, weft__array *to)
 {
-    weft__exec c = *e;
-    c.op = WEFT_OP_COPY;
-    c.in = &from;
-    c.out = &to;
-    c.n_in = c.n_out = 1;
-    c.attrs = NULL;
-    return weft__cpu_needs.copy(&c);
+    return weft__copy_within(e, weft__cpu_needs.copy, from, to);
 }
 
 static bool steps_directly(const weft__array *a)
@@ -69,11 +63,7 @@ static weft_status widen(const stepping *s, int list, const weft__array *a, weft
     *made = *a;
     made->dtype = computed(a->dtype);
     made->contiguous = true;
-    int64_t stride = 1;
-    for (int d = a->ndim - 1; d >= 0; d--) {
-        made->strides[d] = stride;
-        stride *= a->shape[d];
-    }
+    weft__row_major(a->shape, a->ndim, made->strides);
     made->data = s->scratch[list];
     return copy(s->e, a, made);
 }

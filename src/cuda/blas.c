@@ -162,27 +162,17 @@ static weft_status copy_operand(const weft__exec *e, operand *o, const weft__cud
     const weft__array from = as_array(o, p);
     weft__array to = from;
     to.contiguous = true;
-    int64_t stride = 1;
-    for (int d = to.ndim - 1; d >= 0; d--) {
-        to.strides[d] = stride;
-        stride *= to.shape[d];
-    }
+    weft__row_major(to.shape, to.ndim, to.strides);
     to.data = weft__scratch(e, to.count, weft__cuda_bytes(to.dtype));
     if (!to.data)
         return WEFT_E_NOMEM;
-    weft__exec copy = *e;
-    copy.op = WEFT_OP_COPY;
-    copy.in = (const weft__array *[]){&from};
-    copy.out = (weft__array *[]){&to};
-    copy.n_in = copy.n_out = 1;
-    copy.attrs = NULL;
     *o->data = to.data;
     *o->row = to.strides[p->dims];
     *o->column = to.strides[p->dims + 1];
     for (int d = 0; d < p->dims; d++)
         if (o->batch[d])
             o->batch[d] = to.strides[d];
-    return weft__cuda_kernels.run[WEFT_OP_COPY](&copy);
+    return weft__copy_within(e, weft__cuda_kernels.run[WEFT_OP_COPY], &from, &to);
 }
 
 /* The batch dim that one call goes along: the longest; -1 if there is none. */

@@ -59,6 +59,19 @@ struct weft__exec {
     void *engine; /* the engine's own */
 };
 
+/* The launch of a COPY kernel within another launch: to = from, converting; both of one shape. */
+static inline weft_status weft__copy_within(const weft__exec *e, weft__kernel copy, const weft__array *from,
+                                            weft__array *to)
+{
+    weft__exec c = *e;
+    c.op = WEFT_OP_COPY;
+    c.in = &from;
+    c.out = &to;
+    c.n_in = c.n_out = 1;
+    c.attrs = NULL;
+    return copy(&c);
+}
+
 /* What the caller calls the operand whose elements may be out of range. */
 static inline const char *weft__positions_name(weft_op caller)
 {

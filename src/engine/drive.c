@@ -5,6 +5,7 @@
  *   strided -> contiguous      indices -> i64      f16, bf16 <-> f32      i32, i8, u8, bool <-> i64 */
 #include "engine/drive.h"
 #include "base/op_def.h"
+#include "engine/engine.h"
 
 enum { MOST_ARRAYS = 16 }; /* operands or results of a driven row, optimiser steps aside */
 
@@ -106,27 +107,10 @@ static bool all_suit(const weft__exec *e, const contract *c)
 
 /* ---- Converting ---- */
 
-/* to = from, converting; both of one shape. */
-static weft_status copy(const weft__exec *e, const weft__needs *needs, const weft__array *from, weft__array *to)
-{
-    weft__exec c = *e;
-    c.op = WEFT_OP_COPY;
-    c.in = &from;
-    c.out = &to;
-    c.n_in = c.n_out = 1;
-    c.attrs = NULL;
-    return needs->copy(&c);
-}
-
 /* Row-major strides, and scratch memory. */
 static weft_status make_dense(const weft__exec *e, weft__array *a)
 {
-    a->count = 1;
-    for (int d = a->ndim - 1; d >= 0; d--) {
-        a->strides[d] = a->count;
-        a->count *= a->shape[d];
-    }
-    a->contiguous = true;
+    weft__set_contiguous(a);
     a->data = weft__scratch(e, a->count, weft_dtype_size((weft_dtype)a->dtype));
     return a->data ? WEFT_OK : WEFT_E_NOMEM;
 }
@@ -145,7 +129,7 @@ static weft_status convert(const weft__exec *e, const weft__needs *needs, const 
     weft_status status = make_dense(e, made);
     once.count = made->count;
     if (status == WEFT_OK)
-        status = copy(e, needs, &once, made);
+        status = weft__copy_within(e, needs->copy, &once, made);
     if (made->count == a->count)
         return status;
     for (int d = 0; d < a->ndim; d++) {
@@ -190,7 +174,7 @@ static weft_status run_converted(const weft__exec *e, const weft__needs *needs, 
     status = kernel(&inner);
     for (int k = 0; k < e->n_out && status == WEFT_OK; k++)
         if (out[k] != e->out[k])
-            status = copy(e, needs, out[k], e->out[k]);
+            status = weft__copy_within(e, needs->copy, out[k], e->out[k]);
     return status;
 }
 

@@ -34,8 +34,7 @@ bool weft__need_float(weft_ctx *ctx, int op, const char *what, const weft_tensor
 {
     if (weft_dtype_is_float((weft_dtype)t->a.dtype))
         return true;
-    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be of a floating dtype; use weft_cast", what,
-               weft__describe(t).s);
+    weft__fail(ctx, op, WEFT_E_DTYPE, WEFT__MUST_BE, what, weft__describe(t).s, WEFT__A_FLOAT);
     return false;
 }
 
@@ -43,7 +42,7 @@ bool weft__need_index(weft_ctx *ctx, int op, const char *what, const weft_tensor
 {
     if (t->a.dtype == WEFT_I64 || t->a.dtype == WEFT_I32)
         return true;
-    weft__fail(ctx, op, WEFT_E_DTYPE, "%s is %s, but must be i64 or i32; use weft_cast", what, weft__describe(t).s);
+    weft__fail(ctx, op, WEFT_E_DTYPE, WEFT__MUST_BE, what, weft__describe(t).s, WEFT__AN_INDEX);
     return false;
 }
 
@@ -52,10 +51,9 @@ bool weft__need_rank(weft_ctx *ctx, int op, const char *what, const weft_tensor 
     if (t->a.ndim >= lo && t->a.ndim <= hi)
         return true;
     if (lo == hi)
-        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d dims; use weft_reshape or weft_unsqueeze", what,
-                   weft__describe(t).s, lo);
+        weft__fail(ctx, op, WEFT_E_SHAPE, WEFT__MUST_HAVE_DIMS, what, weft__describe(t).s, lo);
     else
-        weft__fail(ctx, op, WEFT_E_SHAPE, "%s is %s, but must have %d to %d dims", what, weft__describe(t).s, lo, hi);
+        weft__fail(ctx, op, WEFT_E_SHAPE, WEFT__MUST_HAVE_SO_MANY_DIMS, what, weft__describe(t).s, lo, hi);
     return false;
 }
 

@@ -4,11 +4,7 @@
 
 void weft__set_contiguous(weft__array *a)
 {
-    int64_t stride = 1;
-    for (int d = a->ndim - 1; d >= 0; d--) {
-        a->strides[d] = stride;
-        stride *= a->shape[d] > 0 ? a->shape[d] : 1;
-    }
+    weft__row_major(a->shape, a->ndim, a->strides);
     a->count = weft__count_of(a->shape, a->ndim);
     a->contiguous = true;
 }

@@ -98,12 +98,9 @@ weft_tensor *weft__new(weft_ctx *ctx, int op, weft_dtype dtype, const int64_t *s
     t->a.ndim = ndim;
     t->a.count = count;
     t->a.contiguous = true;
-    int64_t stride = 1;
-    for (int d = ndim - 1; d >= 0; d--) {
+    for (int d = 0; d < ndim; d++)
         t->a.shape[d] = shape[d];
-        t->a.strides[d] = stride;
-        stride *= shape[d] > 0 ? shape[d] : 1;
-    }
+    weft__row_major(shape, ndim, t->a.strides);
     return t;
 }
 

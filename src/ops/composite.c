@@ -1,5 +1,6 @@
 /* composite.c - operations written in terms of others: derivatives and devices come with the parts. */
 #include "define.h"
+#include "rows.h"
 
 #define NOT_MOVED WORK(weft__terms_one, weft__flops_none, weft__bytes_none)
 #define MOVED WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
@@ -352,18 +353,16 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
 }
 
-static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *rows, weft_tensor *target)
+/* As infer of cross_entropy_with finds out. */
+static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *const *in)
 {
-    if (!weft__need_float(ctx, op, "operand 0", rows) || !weft__need_index(ctx, op, "the target", target) ||
-        !weft__need_rank(ctx, op, "operand 0", rows, 1, WEFT__MAX_DIMS))
+    const weft__array *arrays[] = {&in[0]->a, &in[1]->a};
+    weft__infer q = {.def = weft__defs[op], .n_in = 2, .in = arrays, .tensors = in, .describe = weft__describe};
+    if (!weft__need_float(ctx, op, "log_probs", in[0]) || !weft__need_index(ctx, op, "the target", in[1]))
         return false;
-    weft__array lead = rows->a;
-    lead.ndim--;
-    if (weft__same_shape(&lead, &target->a))
+    if (weft__has_classes(&q))
         return true;
-    weft__fail(ctx, op, WEFT_E_SHAPE,
-               "%s needs a target of shape %s (one class for each row; the last dim holds the classes), not %s",
-               weft__describe(rows).s, weft__shape_text(lead.shape, lead.ndim).s, weft__describe(target).s);
+    weft__fail(ctx, op, q.status, "%s", q.message);
     return false;
 }
 
@@ -372,7 +371,7 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
     enum { IGNORED = -100 };
     weft_tensor *in[] = {log_probs, target};
     ENTER(NLL, in, 2);
-    if (!classes_fit(ctx, WEFT_OP_NLL, in[0], in[1]))
+    if (!classes_fit(ctx, WEFT_OP_NLL, in))
         return weft__leave_with(ctx, NULL);
     weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
     in[0] = weft__widened(in[0]);

@@ -1,21 +1,29 @@
 /* loss.c - cross_entropy_with; the other losses are composites. */
 #include "define.h"
+#include "rows.h"
+
+bool weft__has_classes(weft__infer *q)
+{
+    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS))
+        return false;
+    weft__array lead = *q->in[0];
+    lead.ndim--;
+    if (weft__same_shape(&lead, q->in[1]))
+        return true;
+    return weft__refuse(q, WEFT_E_SHAPE,
+                        "%s needs a target of shape %s (one class for each row; the last dim holds the classes), not "
+                        "%s",
+                        weft__operand_text(q, 0).s, weft__shape_text(lead.shape, lead.ndim).s,
+                        weft__operand_text(q, 1).s);
+}
 
 /* The loss, and of each row its logsumexp. */
 static bool infer_cross_entropy(weft__infer *q)
 {
     const weft__array *logits = q->in[0], *target = q->in[1];
     const weft__cross_entropy_attrs *a = &q->attrs->cross_entropy;
-    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS))
+    if (!weft__has_classes(q))
         return false;
-    weft__array lead = *logits;
-    lead.ndim--;
-    if (!weft__same_shape(&lead, target))
-        return weft__refuse(q, WEFT_E_SHAPE,
-                            "%s needs a target of shape %s (one class for each row; the last dim holds the classes), "
-                            "not %s",
-                            weft__operand_text(q, 0).s, weft__shape_text(lead.shape, lead.ndim).s,
-                            weft__operand_text(q, 1).s);
     if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1) || (uint64_t)a->reduction > WEFT_REDUCTION_SUM)
         return weft__refuse(q, WEFT_E_INVALID,
                             "label_smoothing %g must be in [0, 1] and reduction %lld one of weft_reduction",

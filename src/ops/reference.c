@@ -1,17 +1,9 @@
 /* reference.c - the table as data for programs: what reference.h declares. */
-#include <math.h>
 #include <string.h>
 #include <weft/extend.h>
 #include <weft/ops.h>
 #include <weft/reference.h>
-
-#define NONE NAN
-#define STEP INFINITY
-#define PARAM INFINITY
-#define EQUAL INFINITY
-#define MULTIPLE INFINITY
-#define YES NULL
-#define NO(why) why
+#include "row_words.h"
 
 /* How many names a parenthesised parameter list has: one or two; and the member of call for that. */
 #define ARITY_PICK(one, two, n, ...) n
@@ -19,7 +11,6 @@
 #define MEMBER2(n) unary_##n
 #define MEMBER(n) MEMBER2(n)
 
-#define NO_TRUTH "a truth value has no derivative"
 #define ROW(nm, fam, text, res, ps, d)                                                                                 \
     .name = #nm, .family = WEFT_OP_FAMILY_##fam, .family_name = text, .result = res, .parameters = ps, .doc = d
 #define DOMAIN(l, h, k) .lo = l, .hi = h, .kink = (double)(k)
@@ -46,8 +37,8 @@ static const weft_op_description rows[] = {
      .numbers = ARITY ps},
 #define UNWRAP(...) #__VA_ARGS__
 #define WEFT_PREDICATE(ID, nm, f, d)                                                                                   \
-    {ROW(nm, PREDICATE, "predicate", TENSOR, "(weft_tensor *x)", d), DOMAIN(-4, 4, NAN), .formula = #f,                \
-     .no_gradient = NO_TRUTH, .call.unary = weft_##nm},
+    {ROW(nm, PREDICATE, "predicate", TENSOR, "(weft_tensor *x)", d), ANYWHERE, .formula = #f, .no_gradient = NO_TRUTH, \
+     .call.unary = weft_##nm},
 #define WEFT_BINARY(ID, nm, c, s, f, da, db, l, h, k, d)                                                               \
     {ROW(nm, BINARY, "binary", TENSOR, "(weft_tensor *a, weft_tensor *b)", d),                                         \
      DOMAIN(l, h, k),                                                                                                  \
@@ -57,22 +48,21 @@ static const weft_op_description rows[] = {
      .gradient_b = #db,                                                                                                \
      .call.binary = weft_##nm},
 #define WEFT_COMPARE(ID, nm, f, d)                                                                                     \
-    {ROW(nm, COMPARE, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", d), DOMAIN(-4, 4, NAN), .formula = #f,    \
+    {ROW(nm, COMPARE, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", d), ANYWHERE, .formula = #f,              \
      .no_gradient = NO_TRUTH, .call.binary = weft_##nm},
 #define WEFT_TERNARY(ID, nm, f, da, db, d)                                                                             \
     {ROW(nm, TERNARY, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", d),                       \
-     DOMAIN(-4, 4, NAN),                                                                                               \
+     ANYWHERE,                                                                                                         \
      .formula = #f,                                                                                                    \
      .gradient = #da,                                                                                                  \
      .gradient_b = #db,                                                                                                \
      .call.ternary = weft_##nm},
 #define WEFT_REDUCE(ID, nm, c, res, s, a, grad, w, d)                                                                  \
-    {ROW(nm, REDUCE, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", d),            \
-     DOMAIN(-4, 4, NAN), .floating_only = FLAG_##c, .no_gradient = grad, .call.reduce = weft_##nm},
-#define WEFT_VIEW(ID, nm, ps, d) {ROW(nm, VIEW, "view", TENSOR, #ps, d), DOMAIN(-4, 4, NAN)},
-#define WEFT_COMPOSITE(ID, nm, res, ps, d) {ROW(nm, COMPOSITE, "composite", #res, #ps, d), DOMAIN(-4, 4, NAN)},
-#define WEFT_CUSTOM(ID, nm, res, ps, grad, d)                                                                          \
-    {ROW(nm, CUSTOM, "custom", #res, #ps, d), DOMAIN(-4, 4, NAN), .no_gradient = grad},
+    {ROW(nm, REDUCE, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", d), ANYWHERE,  \
+     .floating_only = FLAG_##c, .no_gradient = grad, .call.reduce = weft_##nm},
+#define WEFT_VIEW(ID, nm, ps, d) {ROW(nm, VIEW, "view", TENSOR, #ps, d), ANYWHERE},
+#define WEFT_COMPOSITE(ID, nm, res, ps, d) {ROW(nm, COMPOSITE, "composite", #res, #ps, d), ANYWHERE},
+#define WEFT_CUSTOM(ID, nm, res, ps, grad, d) {ROW(nm, CUSTOM, "custom", #res, #ps, d), ANYWHERE, .no_gradient = grad},
 #define WEFT_KERNEL(ID, nm, d)
 #include "ops/ops.def"
 };
@@ -92,7 +82,7 @@ weft_status weft_op_describe(int index, weft_op_description *out, size_t size)
     weft_op_description row = rows[index];
     row.differentiable = !row.no_gradient && strcmp(row.name, "detach") != 0;
     if (!row.no_gradient && !row.differentiable)
-        row.no_gradient = "that is its purpose";
+        row.no_gradient = NO_DETACHED;
     return weft_struct_out(NULL, "op_describe", "weft_op_description", &row, sizeof row, out, size);
 }
 

@@ -23,12 +23,6 @@ static void vjp_cumsum(weft__vjp *v)
     v->out[0] = scan(v->g, v->attrs->scan.dim, !v->attrs->scan.reverse);
 }
 
-static int64_t along_dim(const weft__work *w, int result)
-{
-    (void)result;
-    return w->in[0]->shape[w->attrs->scan.dim];
-}
-
 /* i: dim */
 CALL(cumsum)
 {
@@ -39,7 +33,7 @@ WEFT__DEFINE(CUMSUM, cumsum, OPERANDS(NUMBERS), ATTRS(scan), INFER(infer_scan, A
              EFFECT(PURE),
              DERIVATIVE(vjp_cumsum, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,
                         GRADIENT("the sums of g from each element on, along the dim")),
-             WORK(along_dim, weft__flops_each, weft__bytes_once),
+             WORK(weft__terms_along, weft__flops_each, weft__bytes_once),
              SAMPLE(call_cumsum, RECIPE("xab", "1"), RECIPE("xab", "0"), RECIPE("xabcd", "1")))
 
 weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim)

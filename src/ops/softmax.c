@@ -1,12 +1,6 @@
 /* softmax.c - softmax, log_softmax. */
 #include "define.h"
 
-static int64_t along_dim(const weft__work *w, int result)
-{
-    (void)result;
-    return w->attrs && w->in[0] && w->in[0]->ndim > 0 ? w->in[0]->shape[w->attrs->along.dim] : 1;
-}
-
 static bool infer_softmax(weft__infer *q)
 {
     return weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) && weft__resolve_dim(q, 0, &q->attrs->along.dim) &&
@@ -27,10 +21,11 @@ CALL(log_softmax)
 #define SOFTMAX_ROW(ID, name, words)                                                                                   \
     WEFT__DEFINE(ID, name, OPERANDS(FLOATS), ATTRS(along), INFER(infer_softmax, JOIN_FLOATS), RESULTS(1, ROWWISE),     \
                  EFFECT(PURE), DERIVATIVE(weft__vjp_##name, IN_STEPS, READS(RESULT), ID##_GRAD, GRADIENT(words)),      \
-                 WORK(along_dim, weft__flops_each, weft__bytes_once),                                                  \
+                 WORK(weft__terms_along, weft__flops_each, weft__bytes_once),                                          \
                  SAMPLE(call_##name, RECIPE("xab", "-1"), RECIPE("xab", "0")))                                         \
     WEFT__DEFINE(ID##_GRAD, name##_grad, OPERANDS(FLOATS, FLOATS), ATTRS(along), NO_INFER, RESULTS(0, DERIVED),        \
-                 EFFECT(PURE), NO_DERIVATIVE, WORK(along_dim, weft__flops_each, weft__bytes_once), SAMPLE_OF(ID))
+                 EFFECT(PURE), NO_DERIVATIVE, WORK(weft__terms_along, weft__flops_each, weft__bytes_once),             \
+                 SAMPLE_OF(ID))
 
 SOFTMAX_ROW(SOFTMAX, softmax, "y (g - sum(g y)), the sum over the dim")
 SOFTMAX_ROW(LOG_SOFTMAX, log_softmax, "g - exp(y) sum(g), the sum over the dim")

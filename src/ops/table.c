@@ -1,15 +1,8 @@
 /* table.c - what the table expands to: the info table, and the public functions of the elementwise and reduce
  * families. */
-#include <math.h>
 #include "engine/engine.h"
+#include "row_words.h"
 
-#define NONE NAN
-#define STEP INFINITY
-#define PARAM INFINITY
-#define EQUAL INFINITY
-#define MULTIPLE INFINITY
-#define YES NULL
-#define NO(why) why
 #define IS_G(text) (sizeof(text) == 2 && (text)[0] == 'g')
 #define IS_ZERO(text) (sizeof(text) == sizeof "K(0) * g" && (text)[0] == 'K' && (text)[2] == '0' && (text)[3] == ')')
 
@@ -42,14 +35,8 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .hi = h,                                                                                         \
                       .kink = (double)(k)},
 #define WEFT_PREDICATE(ID, nm, f, d)                                                                                   \
-    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
-                      .doc = d,                                                                                        \
-                      .family = WEFT__PREDICATE,                                                                       \
-                      .formula = #f,                                                                                   \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN,                                                                                     \
-                      .no_grad_reason = "a truth value has no derivative"},
+    [WEFT_OP_##                                                                                                        \
+        ID] = {.name = #nm, .doc = d, .family = WEFT__PREDICATE, .formula = #f, ANYWHERE, .no_grad_reason = NO_TRUTH},
 #define WEFT_BINARY(ID, nm, c, s, f, da, db, l, h, k, d)                                                               \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
@@ -66,14 +53,8 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .hi = h,                                                                                         \
                       .kink = (double)(k)},
 #define WEFT_COMPARE(ID, nm, f, d)                                                                                     \
-    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
-                      .doc = d,                                                                                        \
-                      .family = WEFT__COMPARE,                                                                         \
-                      .formula = #f,                                                                                   \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN,                                                                                     \
-                      .no_grad_reason = "a truth value has no derivative"},
+    [WEFT_OP_##                                                                                                        \
+        ID] = {.name = #nm, .doc = d, .family = WEFT__COMPARE, .formula = #f, ANYWHERE, .no_grad_reason = NO_TRUTH},
 #define WEFT_TERNARY(ID, nm, f, da, db, d)                                                                             \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
@@ -82,9 +63,7 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .formula = #f,                                                                                   \
                       .gradient = #da,                                                                                 \
                       .gradient_b = #db,                                                                               \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+                      ANYWHERE},
 #define WEFT_REDUCE(ID, nm, c, r, s, a, g, w, d)                                                                       \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
@@ -93,28 +72,18 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .result = WEFT__##r,                                                                             \
                       .differentiable = !(g),                                                                          \
                       .no_grad_reason = g,                                                                             \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+                      ANYWHERE},
 #define WEFT_VIEW(ID, nm, ps, d)                                                                                       \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
                       .family = WEFT__VIEW,                                                                            \
                       .differentiable = WEFT_OP_##ID != WEFT_OP_DETACH,                                                \
-                      .no_grad_reason = WEFT_OP_##ID == WEFT_OP_DETACH ? "that is its purpose" : NULL,                 \
+                      .no_grad_reason = WEFT_OP_##ID == WEFT_OP_DETACH ? NO_DETACHED : NULL,                           \
                       .params = #ps,                                                                                   \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+                      ANYWHERE},
 #define WEFT_COMPOSITE(ID, nm, r, ps, d)                                                                               \
-    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
-                      .doc = d,                                                                                        \
-                      .family = WEFT__COMPOSITE,                                                                       \
-                      .differentiable = true,                                                                          \
-                      .params = #ps,                                                                                   \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+    [WEFT_OP_##                                                                                                        \
+        ID] = {.name = #nm, .doc = d, .family = WEFT__COMPOSITE, .differentiable = true, .params = #ps, ANYWHERE},
 #define WEFT_CUSTOM(ID, nm, r, ps, g, d)                                                                               \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
@@ -122,17 +91,10 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .differentiable = !(g),                                                                          \
                       .no_grad_reason = g,                                                                             \
                       .params = #ps,                                                                                   \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+                      ANYWHERE},
 #define WEFT_KERNEL(ID, nm, d)                                                                                         \
-    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
-                      .doc = d,                                                                                        \
-                      .family = WEFT__KERNEL,                                                                          \
-                      .no_grad_reason = "a step of another operation",                                                 \
-                      .lo = -4,                                                                                        \
-                      .hi = 4,                                                                                         \
-                      .kink = NAN},
+    [WEFT_OP_##ID] = {                                                                                                 \
+        .name = #nm, .doc = d, .family = WEFT__KERNEL, .no_grad_reason = "a step of another operation", ANYWHERE},
 #include "ops/ops.def"
 };
 

@@ -34,6 +34,15 @@ int64_t weft__terms_columns(const weft__work *w, int result)
     return weft__extent(w->in[0], 1);
 }
 
+/* Wherever a struct of attributes has a dim alone or first, it is in one place. */
+_Static_assert(offsetof(weft__scan_attrs, dim) == offsetof(weft__along_attrs, dim), "the dim comes first");
+
+int64_t weft__terms_along(const weft__work *w, int result)
+{
+    (void)result;
+    return w->attrs && w->in[0] && w->in[0]->ndim > 0 ? w->in[0]->shape[w->attrs->along.dim] : 1;
+}
+
 int64_t weft__terms_channels(const weft__work *w, int result)
 {
     (void)result;

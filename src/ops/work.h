@@ -14,6 +14,7 @@ double weft__count(const weft__array *a); /* elements; NULL: 0 */
 int64_t weft__terms_one(const weft__work *w, int result);
 int64_t weft__terms_ratio(const weft__work *w, int result);    /* operand 0's elements for each of the result */
 int64_t weft__terms_columns(const weft__work *w, int result);  /* operand 0's last size */
+int64_t weft__terms_along(const weft__work *w, int result);    /* operand 0's size along the dim of the attributes */
 int64_t weft__terms_channels(const weft__work *w, int result); /* operand 0's elements for each index of dim 1 */
 
 /* One operation for each element of the largest operand or result. */
