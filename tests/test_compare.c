@@ -410,6 +410,38 @@ WEFT_TEST(Lockstep, ComparesOperationsOfTheProgram)
     weft_ctx_close(other);
 }
 
+/* Result 1 doubles, result 0 is a copy. */
+static weft_status copied_and_doubled(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    memcpy(out[0].data, in[0].data, sizeof(float) * (size_t)out[0].count);
+    return doubled(ctx, in, n, &out[1], user);
+}
+
+static weft_status several_step(weft_ctx *ctx, void *model, int step, double *loss)
+{
+    const int mark = weft_scope_push(ctx);
+    (void)step;
+    weft_tensor *x = weft_randn(ctx, WEFT_F32, WEFT_DIMS(4, 6), 1, 0.1), *y[2];
+    if (weft_custom_all(model, &x, 1, y) == WEFT_OK)
+        *loss = weft_item(ctx, weft_sum(weft_mul(y[0], y[1]), WEFT_ALL, false));
+    return weft_scope_pop(ctx, mark);
+}
+
+WEFT_TEST(Lockstep, ComparesEachResultOfAnOperationOfTheProgram)
+{
+    weft_ctx *reference = open_ctx(NULL), *other = open_ctx(NULL);
+    weft_lockstep_report report = {0};
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "several", .forward = copied_and_doubled, .n_outputs = 2);
+    WEFT_CHECK_OK(run_lockstep(reference, &op, other, NULL, several_step, NULL, &report));
+    op.user = other;
+    WEFT_CHECK_STATUS(run_lockstep(reference, &op, other, NULL, several_step, NULL, &report), WEFT_E_MISMATCH);
+    WEFT_CHECK_STR_EQ(first.op, "several");
+    WEFT_CHECK_EQ_INT(first.output, 1);
+    WEFT_CHECK_EQ_INT(first.element, 3);
+    weft_ctx_close(reference);
+    weft_ctx_close(other);
+}
+
 /* ---- Ties ---- */
 
 /* Equal values everywhere: any index is right. */

@@ -127,9 +127,11 @@ typedef struct weft_custom_device {
 } weft_custom_device;
 
 #define WEFT_CUSTOM_DEVICES 8
+#define WEFT_CUSTOM_OUTPUTS 64
 
+/* Read in place as long as a graph uses it, as far as struct_size goes: the fields behind that count as NULL and 0. */
 typedef struct weft_custom_op {
-    size_t struct_size; /* set by WEFT_CUSTOM_OP_DEFAULTS; all else is NULL there */
+    size_t struct_size; /* set by WEFT_CUSTOM_OP_DEFAULTS; all else is NULL or 0 there */
     const char *name;   /* for messages; must outlive every graph that uses the operation, as must this struct */
 
     /* Shape rule: sets *dtype, shape[0..*ndim) (room for 8) from the inputs (data pointers are NULL here). NULL: as
@@ -152,14 +154,31 @@ typedef struct weft_custom_op {
     weft_status (*backward)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_tensor *output,
                             weft_tensor *gradient, weft_tensor **gradients, void *user);
     void *user;
+
+    /* How many results it has, at most WEFT_CUSTOM_OUTPUTS; 0: one. Of several, infer sets dtype[k], ndim[k] and the
+     * sizes from shape[8 * k] on of each result k (NULL: all as input 0), and forward, on every device, fills
+     * output[k]. */
+    size_t n_outputs;
+
+    /* In place of backward: lists of all results and of their gradients. A gradient is NULL where nobody used that
+     * result, which stands for zeros, and where the result is of no floating dtype: such a result carries none. What
+     * has several results needs this one to be differentiable. */
+    weft_status (*backward_all)(weft_ctx *ctx, weft_tensor *const *inputs, int n, weft_tensor *const *outputs,
+                                weft_tensor *const *output_gradients, weft_tensor **gradients, void *user);
 } weft_custom_op;
 #define WEFT_CUSTOM_OP_DEFAULTS                                                                                        \
     {                                                                                                                  \
-        sizeof(weft_custom_op), NULL, NULL, NULL, {{NULL, NULL}}, NULL, NULL                                           \
+        sizeof(weft_custom_op), NULL, NULL, NULL, {{NULL, NULL}}, NULL, NULL, 0, NULL                                  \
     }
 
-/* Runs op on n >= 1 inputs (at most 64). */
+/* Runs op, which has one result, on n >= 1 inputs (at most 64). */
 WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n);
+
+/* Runs op on n >= 1 inputs (at most 64) and fills outputs, which has room for all of its results; they belong to the
+ * innermost scope. On an error all of them are NULL. WEFT_E_INVALID: too many results, or a backward callback that is
+ * for one. */
+WEFT_API weft_status weft_custom_all(const weft_custom_op *op, weft_tensor *const *inputs, int n,
+                                     weft_tensor **outputs);
 
 #ifdef __cplusplus
 }
@@ -172,5 +191,6 @@ WEFT_API weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *
 #define weft_gradcheck(...) (WEFT_HERE("gradcheck"), weft_gradcheck(__VA_ARGS__))
 #define weft_gradgradcheck(...) (WEFT_HERE("gradgradcheck"), weft_gradgradcheck(__VA_ARGS__))
 #define weft_custom(...) (WEFT_HERE("custom"), weft_custom(__VA_ARGS__))
+#define weft_custom_all(...) (WEFT_HERE("custom"), weft_custom_all(__VA_ARGS__))
 #endif
 #endif

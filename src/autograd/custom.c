@@ -11,13 +11,27 @@ static weft_array outside_view(const weft__array *a, bool with_data)
                         .count = a->count};
 }
 
-static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_dtype *dtype,
-                         int64_t *shape, int *ndim)
+/* What the shape rule says of the results. */
+typedef struct shapes {
+    weft_dtype dtype[WEFT_CUSTOM_OUTPUTS];
+    int ndim[WEFT_CUSTOM_OUTPUTS];
+    int64_t shape[WEFT_CUSTOM_OUTPUTS][WEFT__MAX_DIMS];
+} shapes;
+
+static int count_outputs(const weft_custom_op *op)
+{
+    return op->n_outputs > 1 ? (int)op->n_outputs : 1;
+}
+
+static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, shapes *s)
 {
     weft_array views[WEFT__MAX_CUSTOM_INPUTS];
-    *dtype = (weft_dtype)in[0]->a.dtype;
-    *ndim = in[0]->a.ndim;
-    memcpy(shape, in[0]->a.shape, sizeof in[0]->a.shape);
+    const int n_out = count_outputs(op);
+    for (int k = 0; k < n_out; k++) {
+        s->dtype[k] = (weft_dtype)in[0]->a.dtype;
+        s->ndim[k] = in[0]->a.ndim;
+        memcpy(s->shape[k], in[0]->a.shape, sizeof s->shape[k]);
+    }
     if (!op->infer)
         return WEFT_OK;
     for (int k = 0; k < n; k++)
@@ -25,15 +39,17 @@ static weft_status infer(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *c
     const weft__call_id call = weft__call_begins(ctx, "the shape rule of a custom operation", false);
     if (!call)
         return ctx->status;
-    weft_status status = op->infer(ctx, views, n, dtype, shape, ndim, op->user);
+    weft_status status = op->infer(ctx, views, n, s->dtype, s->shape[0], s->ndim, op->user);
     if (!weft__call_ends(ctx, "custom", call))
         return WEFT_E_STATE;
     if (status != WEFT_OK)
         return weft__fail_named(ctx, op->name, status, "its shape rule refused %s%s", weft__describe(in[0]).s,
                                 n > 1 ? " and the other operands" : "");
-    if (*ndim < 0 || *ndim > WEFT__MAX_DIMS || (unsigned)*dtype >= WEFT_DTYPE_COUNT)
-        return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK, "its shape rule gave %d dims and dtype %d", *ndim,
-                                (int)*dtype);
+    for (int k = 0; k < n_out; k++)
+        if (s->ndim[k] < 0 || s->ndim[k] > WEFT__MAX_DIMS || (unsigned)s->dtype[k] >= WEFT_DTYPE_COUNT)
+            return weft__fail_named(ctx, op->name, WEFT_E_CALLBACK,
+                                    "its shape rule gave %d dims and dtype %d to result %d", s->ndim[k],
+                                    (int)s->dtype[k], k);
     return WEFT_OK;
 }
 
@@ -78,14 +94,17 @@ static weft_status refuse_device(weft_ctx *ctx, const weft_custom_op *op)
 
 /* Calls the callback on dense arrays. */
 static weft_status call_forward(weft_ctx *ctx, const weft_custom_op *op, const weft__array *const *in, int n,
-                                weft__array *out)
+                                weft__array *const *out)
 {
-    weft_array views[WEFT__MAX_CUSTOM_INPUTS], result = outside_view(out, true);
+    const weft_custom_op known = weft__custom_known(op);
+    weft_array views[WEFT__MAX_CUSTOM_INPUTS], results[WEFT_CUSTOM_OUTPUTS];
     for (int k = 0; k < n; k++)
         views[k] = outside_view(in[k], true);
-    forward_call f = {.ctx = ctx, .op = op, .in = views, .out = &result, .n = n};
-    if (!weft__custom_runs(ctx, op, &f.device))
-        return refuse_device(ctx, op);
+    for (int k = 0; k < count_outputs(&known); k++)
+        results[k] = outside_view(out[k], true);
+    forward_call f = {.ctx = ctx, .op = &known, .in = views, .out = results, .n = n};
+    if (!weft__custom_runs(ctx, &known, &f.device))
+        return refuse_device(ctx, &known);
     const weft__call_id call = weft__call_begins(ctx, "the forward callback of a custom operation", false);
     if (!call)
         return ctx->status;
@@ -98,10 +117,13 @@ static weft_status call_forward(weft_ctx *ctx, const weft_custom_op *op, const w
                             ctx->backend->name, weft_status_name(status));
 }
 
-static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
+static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n,
+                           weft_tensor *const *out, int n_out)
 {
     const weft__array *arrays[WEFT__MAX_CUSTOM_INPUTS];
-    weft__array *result = &out->a;
+    weft__array *results[WEFT_CUSTOM_OUTPUTS];
+    for (int k = 0; k < n_out; k++)
+        results[k] = &out[k]->a;
     for (int k = 0; k < n; k++) {
         weft_tensor *dense = weft__dense(ctx, in[k]);
         if (!dense)
@@ -109,18 +131,18 @@ static weft_status forward(weft_ctx *ctx, const weft_custom_op *op, weft_tensor 
         arrays[k] = &dense->a;
     }
     if (!ctx->observer)
-        return call_forward(ctx, op, arrays, n, result);
+        return call_forward(ctx, op, arrays, n, results);
     weft__launch l = {.ctx = ctx,
                       .op = WEFT_OP_COUNT,
                       .in = arrays,
-                      .out = &result,
+                      .out = results,
                       .n_in = n,
-                      .n_out = 1,
+                      .n_out = n_out,
                       .custom = op,
                       .run = call_forward};
     const int depth = ctx->depth;
     weft__launch_begins(&l);
-    const weft_status status = call_forward(ctx, op, arrays, n, result);
+    const weft_status status = call_forward(ctx, op, arrays, n, results);
     if (ctx->depth == depth) /* else all of it was given up: operands and result are gone */
         weft__launch_ends(&l, status);
     return status;
@@ -135,57 +157,105 @@ static weft_status make_truths(weft_ctx *ctx, weft_tensor *out)
     return weft__make_truths(ctx, &out->a);
 }
 
-static weft_tensor *run(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n)
+/* op as the caller has it, which graphs refer to, and what it is known to say. */
+static bool run(weft_ctx *ctx, const weft_custom_op *op, const weft_custom_op *known, weft_tensor *const *in, int n,
+                weft_tensor **out)
 {
-    weft_dtype dtype;
-    int64_t shape[WEFT__MAX_DIMS];
-    int ndim;
-    if (infer(ctx, op, in, n, &dtype, shape, &ndim) != WEFT_OK)
-        return NULL;
-    weft_tensor *out = weft__new(ctx, -1, dtype, shape, ndim);
-    if (!out || forward(ctx, op, in, n, out) != WEFT_OK || make_truths(ctx, out) != WEFT_OK)
-        return NULL;
-    if (ctx->options.nan_watch && !weft__watch_result(ctx, op->name, in, n, out))
-        return NULL;
-    return weft__record_custom(ctx, op, in, n, out) ? out : NULL;
+    shapes s;
+    const int n_out = count_outputs(known);
+    if (infer(ctx, known, in, n, &s) != WEFT_OK)
+        return false;
+    for (int k = 0; k < n_out; k++)
+        if (!(out[k] = weft__new(ctx, -1, s.dtype[k], s.shape[k], s.ndim[k])))
+            return false;
+    if (forward(ctx, op, in, n, out, n_out) != WEFT_OK)
+        return false;
+    for (int k = 0; k < n_out; k++)
+        if (make_truths(ctx, out[k]) != WEFT_OK ||
+            (ctx->options.nan_watch && !weft__watch_result(ctx, known->name, in, n, out[k])))
+            return false;
+    return weft__record_custom(ctx, op, in, n, out, n_out);
 }
 
-/* Graphs read the struct in place, as long as they live, so it must have every field of the first release; those that
- * later ones append are to be read where struct_size says that they are there. */
-static bool complete(weft_ctx *ctx, const weft_custom_op *op, int n)
+static const char *mistake_in(const weft_custom_op *known, int n, bool alone)
+{
+    if (!known->name)
+        return "needs a name";
+    if (!known->forward && !known->devices[0].device)
+        return "needs a forward callback";
+    if (n > WEFT__MAX_CUSTOM_INPUTS)
+        return "takes at most 64 operands";
+    if (known->n_outputs > WEFT_CUSTOM_OUTPUTS)
+        return "has at most 64 results";
+    if (known->n_outputs > 1 && alone)
+        return "gives one result; use weft_custom_all for an operation with several";
+    if (known->n_outputs > 1 && known->backward && !known->backward_all)
+        return "has several results, and backward is for one: use backward_all";
+    return NULL;
+}
+
+/* Graphs read the struct in place, as long as they live, each time as far as its struct_size goes. */
+static bool read_op(weft_ctx *ctx, const weft_custom_op *op, int n, bool alone, weft_custom_op *known)
 {
     static const weft_custom_op none = WEFT_CUSTOM_OP_DEFAULTS;
-    const size_t first_release = offsetof(weft_custom_op, user) + sizeof op->user;
-    weft_custom_op known;
-    if (weft_struct_in(ctx, "custom", "weft_custom_op", &none, op, &known) != WEFT_OK)
+    if (weft_struct_in(ctx, "custom", "weft_custom_op", &none, op, known) != WEFT_OK)
         return false;
-    if (op->struct_size >= first_release && n <= WEFT__MAX_CUSTOM_INPUTS && op->name &&
-        (op->forward || op->devices[0].device))
-        return true;
-    weft__fail_named(ctx, "custom", WEFT_E_INVALID,
-                     "needs struct_size of at least %zu (is %zu), a name, a forward callback and at most %d operands "
-                     "(%d given)",
-                     first_release, op->struct_size, WEFT__MAX_CUSTOM_INPUTS, n);
-    return false;
+    const char *mistake = mistake_in(known, n, alone);
+    if (mistake)
+        weft__fail_named(ctx, "custom", WEFT_E_INVALID, "%s (the operation \"%s\", %d operands, %zu results)", mistake,
+                         known->name ? known->name : "", n, known->n_outputs > 1 ? known->n_outputs : (size_t)1);
+    return !mistake;
+}
+
+/* Why nothing was done. */
+static weft_status status_of(weft_tensor *const *inputs, int n)
+{
+    for (int k = 0; k < n; k++)
+        if (inputs[k] && inputs[k]->ctx)
+            return inputs[k]->ctx->status;
+    return WEFT_E_NULL_ARGUMENT;
+}
+
+/* Fills out; false: error recorded. */
+static bool call(const weft_custom_op *op, weft_tensor *const *inputs, int n, bool alone, weft_tensor **out)
+{
+    if (!op || !inputs || n < 1)
+        return weft__note_lost("custom", WEFT_E_INVALID, op && inputs ? "was given no tensors" : "was given NULL"),
+               false;
+    weft_ctx *ctx = weft__enter_named("custom", NULL, inputs, n, 0);
+    if (!ctx)
+        return false;
+    bool done = false;
+    const int depth = ctx->depth;
+    weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS];
+    weft_custom_op known;
+    if (read_op(ctx, op, n, alone, &known)) {
+        if (depth == 1)
+            ctx->outer_name = known.name;
+        memcpy(in, inputs, sizeof *in * (size_t)n);
+        done = weft__localise(ctx, in, n) && run(ctx, op, &known, in, n, out);
+    }
+    if (ctx->depth == depth) /* else a callback has closed the scopes around it */
+        weft__leave(ctx);
+    return done;
 }
 
 weft_tensor *weft_custom(const weft_custom_op *op, weft_tensor *const *inputs, int n)
 {
-    if (!op || !inputs || n < 1)
-        return weft__note_lost("custom", WEFT_E_INVALID, op && inputs ? "was given no tensors" : "was given NULL"),
-               NULL;
-    weft_ctx *ctx = weft__enter_named("custom", NULL, inputs, n, 0);
-    if (!ctx)
-        return NULL;
-    const int depth = ctx->depth;
-    if (depth == 1 && op->name)
-        ctx->outer_name = op->name;
-    weft_tensor *in[WEFT__MAX_CUSTOM_INPUTS], *out = NULL;
-    if (complete(ctx, op, n)) {
-        memcpy(in, inputs, sizeof *in * (size_t)n);
-        out = weft__localise(ctx, in, n) ? run(ctx, op, in, n) : NULL;
+    weft_tensor *out;
+    return call(op, inputs, n, true, &out) ? out : NULL;
+}
+
+weft_status weft_custom_all(const weft_custom_op *op, weft_tensor *const *inputs, int n, weft_tensor **outputs)
+{
+    weft_tensor *out[WEFT_CUSTOM_OUTPUTS];
+    if (!op || !inputs || n < 1 || !outputs) {
+        weft__note_lost("custom", WEFT_E_INVALID, n < 1 ? "was given no tensors" : "was given NULL");
+        return WEFT_E_INVALID;
     }
-    if (ctx->depth == depth) /* else a callback has closed the scopes around it */
-        weft__leave(ctx);
-    return out;
+    const bool done = call(op, inputs, n, false, out);
+    const weft_custom_op known = weft__custom_known(op);
+    for (size_t k = 0; k < WEFT_CUSTOM_OUTPUTS && (k == 0 || k < known.n_outputs); k++)
+        outputs[k] = done ? out[k] : NULL;
+    return done ? WEFT_OK : status_of(inputs, n);
 }

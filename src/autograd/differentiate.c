@@ -29,7 +29,7 @@ void weft__refuse_result(weft_ctx *ctx, const weft__node *node, int k, const wef
 static weft_tensor *saved_result(weft__walk *w, weft__node *node, int k)
 {
     const weft__result *result = weft__result_of(node, k);
-    if (!result->saved || !w->create_graph)
+    if (!result->saved || !w->create_graph || !weft_dtype_is_float((weft_dtype)result->saved->a.dtype))
         return result->saved;
     if (result->tensor)
         return result->tensor;
@@ -121,34 +121,38 @@ static bool fits_operand(const weft_tensor *gradient, const weft_tensor *operand
            memcmp(shape, gradient->a.shape, sizeof *shape * (size_t)ndim) == 0;
 }
 
-static weft_status call_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+static weft_status call_backward(weft__walk *w, weft__node *node, weft_tensor **out)
 {
-    const weft_custom_op *op = node->custom;
+    weft_ctx *ctx = w->ctx;
+    const weft_custom_op op = weft__custom_known(node->custom);
     const weft__call_id call = weft__call_begins(ctx, "the backward callback of a custom operation", false);
     if (!call)
         return ctx->status;
-    const weft_status status = op->backward(ctx, node->in, node->n_in, y, g, out, op->user);
+    const weft_status status = op.backward_all
+                                   ? op.backward_all(ctx, node->in, node->n_in, w->saved, w->grads, out, op.user)
+                                   : op.backward(ctx, node->in, node->n_in, w->saved[0], w->grads[0], out, op.user);
     return weft__call_ends(ctx, "backward", call) ? status : WEFT_E_STATE;
 }
 
-static weft_status observe_backward(weft_ctx *ctx, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+static weft_status observe_backward(weft__walk *w, weft__node *node, weft_tensor **out)
 {
+    weft_ctx *ctx = w->ctx;
     const int depth = ctx->depth;
     if (!ctx->observer)
-        return call_backward(ctx, node, g, y, out);
+        return call_backward(w, node, out);
     weft__launch l = {.ctx = ctx, .op = WEFT_OP_COUNT, .grad = true, .custom = node->custom};
     weft__launch_begins(&l);
-    const weft_status status = call_backward(ctx, node, g, y, out);
+    const weft_status status = call_backward(w, node, out);
     if (!weft__pass_is_gone(ctx, depth))
         weft__launch_ends(&l, status);
     return status;
 }
 
-static void custom_backward(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor *y, weft_tensor **out)
+static void custom_backward(weft__walk *w, weft__node *node, weft_tensor **out)
 {
     weft_ctx *ctx = w->ctx;
     const int depth = ctx->depth;
-    weft_status status = observe_backward(ctx, node, g, y, out);
+    weft_status status = observe_backward(w, node, out);
     if (weft__pass_is_gone(ctx, depth))
         return;
     if (status != WEFT_OK)
@@ -174,7 +178,7 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
     if (!load_results(w, node))
         return;
     if (node->is_custom) {
-        custom_backward(w, node, w->grads[0], w->saved[0], out);
+        custom_backward(w, node, out);
         return;
     }
     weft__attrs attrs;

@@ -327,7 +327,10 @@ const char *weft__frozen_kernel(const weft__frozen *f)
 
 bool weft__can_rerun(const weft_ctx *ctx, const weft__launch *l)
 {
-    return !l->custom || (!l->grad && weft__custom_runs(ctx, l->custom, NULL));
+    if (!l->custom)
+        return true;
+    const weft_custom_op known = weft__custom_known(l->custom);
+    return !l->grad && weft__custom_runs(ctx, &known, NULL);
 }
 
 weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind kind)
@@ -338,7 +341,7 @@ weft__held *weft__rerun(weft_ctx *ctx, const weft__frozen *f, weft__rerun_kind k
     if (results && make_arrays(&r)) {
         const int n_out = is_step(f) ? 0 : f->n_out;
         const weft__attrs *attrs = f->has_attrs ? &f->attrs : NULL;
-        status = f->custom ? f->run(ctx, f->custom, r.in, f->n_in, r.out[0])
+        status = f->custom ? f->run(ctx, f->custom, r.in, f->n_in, r.out)
                  : f->grad ? weft__run_grad(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs)
                            : weft__run_kernel(ctx, f->op, r.in, f->n_in, r.out, n_out, attrs);
     }

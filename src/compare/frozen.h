@@ -26,7 +26,7 @@ typedef struct weft__frozen {
     weft__attrs attrs;
     const weft_custom_op *custom; /* of the launch: a callback of the user's, run by run */
     weft_status (*run)(weft_ctx *ctx, const weft_custom_op *custom, const weft__array *const *in, int n,
-                       weft__array *out);
+                       weft__array *const *out);
 } weft__frozen;
 
 /* Copies the inputs before the launch, and the outputs after it. An optimiser step has no outputs: what it changes

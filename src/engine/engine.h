@@ -598,7 +598,11 @@ enum { WEFT__CUT_RESULT = 0x8000 };
 /* Appends a node for the results if gradients are on and an input requires one; else marks the cut. False: out of
  * memory, recorded. */
 bool weft__record(const weft__call *call);
-bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out);
+/* The same for a custom operation, of whose results those of a floating dtype are differentiable. */
+bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n,
+                         weft_tensor *const *out, int n_out);
+/* What a custom operation says: its fields as far as its struct goes, and the defaults of the others (sized.c). */
+weft_custom_op weft__custom_known(const weft_custom_op *op);
 void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out);
 
 extern const char weft__version_text[];

@@ -26,7 +26,7 @@ typedef struct weft__launch {
      * callback has no arrays here and launches kernels of its own, which are observed within it. */
     const weft_custom_op *custom;
     weft_status (*run)(weft_ctx *ctx, const weft_custom_op *custom, const weft__array *const *in, int n,
-                       weft__array *out);
+                       weft__array *const *out);
 } weft__launch;
 
 struct weft__observer {
@@ -50,8 +50,8 @@ void weft__launch_ends(const weft__launch *launch, weft_status status);
 /* All but the first `launches` that are under way are given up: a callback within them will not return. */
 void weft__launches_cut(weft_ctx *ctx, int launches);
 
-/* Whether an operation of weft_custom has a forward callback for the device of ctx, on which *device (may be NULL) then
- * is: NULL where it is the one for the host. */
+/* Whether an operation of weft_custom, known by weft__custom_known, has a forward callback for the device of ctx, on
+ * which *device (may be NULL) then is: NULL where it is the one for the host. */
 static inline bool weft__custom_runs(const weft_ctx *ctx, const weft_custom_op *op, const weft_custom_device **device)
 {
     const weft_custom_device *found = NULL;

@@ -253,18 +253,38 @@ bool weft__record(const weft__call *call)
     return node ? complete(ctx, node, weft__results_read(read), call->out) : no_memory(ctx, call->op);
 }
 
-bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n, weft_tensor *out)
+/* Keeps all results, and gives those their history that gradients can arrive at. */
+static bool complete_custom(weft_ctx *ctx, weft__node *node, weft_tensor *const *out)
 {
+    if (!save_results(ctx, node, UINT64_MAX, out))
+        return false;
+    for (int k = 0; k < node->n_out; k++) {
+        if (weft_dtype_is_float((weft_dtype)out[k]->a.dtype)) {
+            attach(out[k], node, weft__result_of(node, k), k);
+        } else {
+            out[k]->cut_op = WEFT__CUT_CUSTOM | WEFT__CUT_RESULT;
+            out[k]->cut_site = node->site;
+        }
+    }
+    return true;
+}
+
+bool weft__record_custom(weft_ctx *ctx, const weft_custom_op *op, weft_tensor *const *in, int n,
+                         weft_tensor *const *out, int n_out)
+{
+    const weft_custom_op known = weft__custom_known(op);
+    const bool has_backward = known.backward || known.backward_all;
     if (!any_requires(in, n))
         return true;
-    if (!ctx->grad_enabled || !op->backward) {
-        weft__mark_cut(ctx, op->backward ? WEFT__CUT_CUSTOM_UNRECORDED : WEFT__CUT_CUSTOM, in, n, out);
+    if (!ctx->grad_enabled || !has_backward || !any_float(out, n_out)) {
+        for (int k = 0; k < n_out; k++)
+            weft__mark_cut(ctx, has_backward ? WEFT__CUT_CUSTOM_UNRECORDED : WEFT__CUT_CUSTOM, in, n, out[k]);
         return true;
     }
-    weft__node *node = new_node(ctx, WEFT_OP_COUNT, in, n, 1, 0, NULL, UINT64_MAX);
+    weft__node *node = new_node(ctx, WEFT_OP_COUNT, in, n, n_out, 0, NULL, UINT64_MAX);
     if (!node)
         return no_memory(ctx, -1);
     node->is_custom = true;
     node->custom = op;
-    return complete(ctx, node, 1, &out);
+    return complete_custom(ctx, node, out);
 }

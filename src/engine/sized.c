@@ -63,6 +63,14 @@ weft_status weft_struct_in(weft_ctx *ctx, const char *function, const char *type
     return status == WEFT_OK ? status : weft__fail_named(ctx, function, status, "%s", message);
 }
 
+weft_custom_op weft__custom_known(const weft_custom_op *op)
+{
+    weft_custom_op known = WEFT_CUSTOM_OP_DEFAULTS;
+    const size_t size = op->struct_size < sizeof known ? op->struct_size : sizeof known;
+    memcpy((char *)&known + sizeof size, (const char *)op + sizeof size, size - sizeof size);
+    return known;
+}
+
 weft_status weft_struct_out(weft_ctx *ctx, const char *function, const char *type, const void *full, size_t full_size,
                             void *out, size_t size)
 {
