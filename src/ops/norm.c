@@ -47,19 +47,18 @@ static bool infer_rows(weft__infer *q)
     return true;
 }
 
-/* Channels are dim 1. Of the five operands of the public function the kernel takes three; the running ones, which the
- * function moves itself, are checked like them. */
+/* Channels are dim 1. Of the five operands of the public function the kernel takes three. */
+#define MUST_BE_CHANNELS "%s is %s, but x is %s, so it must be [%lld] (dim 1 holds the channels)"
+
 static bool infer_channels(weft__infer *q)
 {
-    static const char *const names[] = {"x", "w", "b", "running_mean", "running_var"};
     const weft__array *x = q->in[0];
     if (!weft__has_rank(q, 0, 2, WEFT__MAX_DIMS))
         return false;
     for (int k = 1; k < q->n_in; k++)
         if (q->in[k] && (q->in[k]->ndim != 1 || q->in[k]->shape[0] != x->shape[1]))
-            return weft__refuse(q, WEFT_E_SHAPE,
-                                "%s is %s, but x is %s, so it must be [%lld] (dim 1 holds the channels)", names[k],
-                                weft__operand_text(q, k).s, weft__operand_text(q, 0).s, (long long)x->shape[1]);
+            return weft__refuse(q, WEFT_E_SHAPE, MUST_BE_CHANNELS, k == 1 ? "w" : "b", weft__operand_text(q, k).s,
+                                weft__operand_text(q, 0).s, (long long)x->shape[1]);
     weft__infer_like(q);
     for (int r = 1; r < q->def->n_out; r++)
         weft__set_result(q, r, weft__wide_dtype(x->dtype), &x->shape[1], 1);
@@ -207,6 +206,25 @@ static bool batch_params(weft_ctx *ctx, const weft_batch_norm_params *given, wef
     return false;
 }
 
+/* The running values are no operands of the row, but must be what infer asks of w and b. An x without channels it
+ * refuses itself. */
+static bool running_fit(weft_ctx *ctx, weft_tensor *const *in)
+{
+    static const char *const names[] = {"running_mean", "running_var"};
+    const weft__array *x = &in[0]->a;
+    for (int k = 0; k < 2; k++) {
+        const weft_tensor *t = in[3 + k];
+        if (t && !weft__need_float(ctx, WEFT_OP_BATCH_NORM, names[k], t))
+            return false;
+        if (!t || x->ndim < 2 || (t->a.ndim == 1 && t->a.shape[0] == x->shape[1]))
+            continue;
+        weft__fail(ctx, WEFT_OP_BATCH_NORM, WEFT_E_SHAPE, MUST_BE_CHANNELS, names[k], weft__describe(t).s,
+                   weft__describe(in[0]).s, (long long)x->shape[1]);
+        return false;
+    }
+    return true;
+}
+
 weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, weft_tensor *running_mean,
                              weft_tensor *running_var, const weft_batch_norm_params *params)
 {
@@ -216,9 +234,12 @@ weft_tensor *weft_batch_norm(weft_tensor *x, weft_tensor *w, weft_tensor *b, wef
     weft_ctx *ctx = weft__enter(WEFT_OP_BATCH_NORM, in, 5, 30u);
     if (!ctx)
         return NULL;
-    if (weft__localise(ctx, in, 5) && batch_params(ctx, params, &p) &&
-        weft__ask(ctx, WEFT_OP_BATCH_NORM, in, 5, &attrs))
-        y = p.training ? apply_batch(ctx, in, p.momentum, p.eps) : apply_running(ctx, in, p.eps);
+    if (!weft__localise(ctx, in, 5) || !batch_params(ctx, params, &p) || !running_fit(ctx, in))
+        return weft__leave_with(ctx, NULL);
+    if (p.training)
+        y = apply_batch(ctx, in, p.momentum, p.eps);
+    else if (weft__ask(ctx, WEFT_OP_BATCH_NORM, in, 3, &attrs))
+        y = apply_running(ctx, in, p.eps);
     return weft__leave_with(ctx, y);
 }
 
