@@ -68,8 +68,7 @@ static const struct parts {
     part list[MOST_PARTS];
 } parts_of[WEFT_OP_COUNT] = {
     [WEFT_OP_STACK] = {PARTS({WEFT_OP_CONCAT, PART_AS_ALONE})},
-    [WEFT_OP_VAR] = {PARTS({WEFT_OP_MEAN, PART_WIDE}, {WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE},
-                           {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE})},
+    [WEFT_OP_VAR] = {PARTS({WEFT_OP_VAR_MEAN, PART_AS_ALONE})},
     [WEFT_OP_MSE] = {.floats = true,
                      PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
     [WEFT_OP_HUBER] = {.floats = true,

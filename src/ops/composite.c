@@ -256,20 +256,9 @@ weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
 weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
 {
     ENTER(VAR, &x, 1);
-    if (!weft_dtype_is_float((weft_dtype)x->a.dtype))
-        x = weft__cast(x, WEFT_F32);
-    int mask = x ? weft__dim_mask(ctx, WEFT_OP_VAR, x, dims, ndim) : -1;
-    if (mask < 0)
-        return weft__leave_with(ctx, NULL);
-    int64_t n = 1;
-    for (int d = 0; d < x->a.ndim; d++)
-        n *= mask >> d & 1 ? x->a.shape[d] : 1;
-    weft_dtype dtype = (weft_dtype)x->a.dtype;
-    x = weft__widened(x);
-    weft_tensor *centred = weft_sub(x, weft_mean(x, dims, ndim, true));
-    weft_tensor *sum = weft_sum(weft_square(centred), dims, ndim, keepdim);
-    double divisor = (double)n - correction;
-    return weft__leave_with(ctx, weft__narrowed(weft_mul_scalar(sum, 1.0 / (divisor > 0 ? divisor : 0.0)), dtype));
+    weft_tensor *var = NULL;
+    (void)weft_var_mean(x, dims, ndim, keepdim, correction, &var, NULL); /* NULL: the context has the error */
+    return weft__leave_with(ctx, var);
 }
 
 /* ---- Losses ---- */
