@@ -117,7 +117,7 @@ static bool measure(weft_file_difference *d, const void *first, const void *seco
             continue;
         const double error = distance(&a, &b), scale = fabs(a.d);
         d->different++;
-        fine &= error <= atol + rtol * scale;
+        fine &= isfinite(error) && error <= atol + rtol * scale; /* an infinity has no tolerance beside it */
         d->max_relative = fmax(d->max_relative, scale > 0 && isfinite(error) ? error / scale : (double)INFINITY);
         if (error > d->max_absolute)
             note_worst(d, &a, &b, k, error);

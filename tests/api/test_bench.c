@@ -240,6 +240,71 @@ WEFT_TEST(Bench, DifferencesAndTheirVerdict)
     WEFT_CHECK_STATUS(weft_bench_compare(a, 21, a, 21, -1, &d, sizeof d), WEFT_E_INVALID);
 }
 
+/* The interval's ends where all is 1 but the `others` samples of b that are `value`. The median of 21 drawn from 21 is
+ * below the lowest k of them with a probability that is that of at least 11 of 21 draws at k / 21. */
+static void interval_with(int others, double value, double *low, double *high)
+{
+    double a[21], b[21];
+    weft_bench_difference d = {.low = 0};
+    for (int k = 0; k < 21; k++) {
+        a[k] = 1;
+        b[20 - k] = k < others ? value : 1;
+    }
+    WEFT_CHECK_OK(weft_bench_compare(a, 21, b, 21, 0.05, &d, sizeof d));
+    WEFT_CHECK_NEAR(d.ratio, others > 10 ? value : 1, 0);
+    *low = d.low;
+    *high = d.high;
+}
+
+WEFT_TEST(Bench, TheIntervalLeavesOneInTwoHundredAtEitherEnd)
+{
+    double low, high;
+    interval_with(6, 0.5, &low, &high); /* 1.8 %: outside one of 95 %, within one of 99 % */
+    WEFT_CHECK(low == 0.5 && high == 1);
+    interval_with(6, 2, &low, &high);
+    WEFT_CHECK(low == 1 && high == 2);
+    interval_with(4, 0.5, &low, &high); /* 0.06 %: 1.3 of 2000 draws */
+    WEFT_CHECK(low == 1 && high == 1);
+    interval_with(4, 2, &low, &high);
+    WEFT_CHECK(low == 1 && high == 1);
+    interval_with(15, 2, &low, &high); /* 1.8 % from the other side */
+    WEFT_CHECK(low == 1 && high == 2);
+    interval_with(17, 2, &low, &high);
+    WEFT_CHECK(low == 2 && high == 2);
+}
+
+/* Every sample 1 in the one and ratio in the other. */
+static weft_bench_difference all_by(double ratio, double threshold)
+{
+    const double a[] = {1, 1, 1, 1}, b[] = {ratio, ratio, ratio, ratio};
+    weft_bench_difference d = {.verdict = 9};
+    WEFT_CHECK_OK(weft_bench_compare(a, 4, b, 3, threshold, &d, sizeof d));
+    WEFT_CHECK(d.ratio == ratio && d.low == ratio && d.high == ratio);
+    return d;
+}
+
+WEFT_TEST(Bench, VerdictsAtTheThreshold)
+{
+    static const struct {
+        double ratio;
+        int verdict;
+        bool same;
+    } cases[] = {{1.26, 1, false}, {1.25, 0, true}, {1.2, 0, true},    {1, 0, true},
+                 {0.81, 0, true},  {0.8, 0, true},  {0.79, -1, false}, {0.74, -1, false}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        const weft_bench_difference d = all_by(cases[k].ratio, 0.25);
+        if (d.verdict != cases[k].verdict || d.same != cases[k].same)
+            WEFT_FAIL("%g: verdict %d, %s", cases[k].ratio, d.verdict, d.same ? "same" : "not the same");
+    }
+    const double low[] = {1, 1, 2, 3}, one[] = {1}; /* the median of an even number */
+    weft_bench_difference d;
+    WEFT_CHECK_OK(weft_bench_compare(one, 1, low, 4, 0, &d, sizeof d));
+    WEFT_CHECK_NEAR(d.ratio, 1.5, 0);
+    WEFT_CHECK(d.low == 1 && d.high == 3 && !d.same && d.verdict == 0);
+    WEFT_CHECK_OK(weft_bench_compare(one, 1, low, 4, 1, &d, sizeof d)); /* from within the threshold to beyond it */
+    WEFT_CHECK(!d.same && d.verdict == 0);
+}
+
 /* ---- The reference ---- */
 
 WEFT_TEST(Reference, DescribesEveryOperation)
