@@ -109,6 +109,7 @@ static const cost of_rows[] = {
     {" matmul ", 0, 2 * A *C *B, A *C + C *B + AB, 0, 0},
     {" matmul ", 1, 2 * 3 * A *C *B, 3 * A *C + C *B + 3 * AB, 0, 0},
     {" matmul ", 2, 2 * 2 * C *B, C + 2 * C *B + 2 * B, 0, 0},
+    {" matmul ", 3, 2 * 2 * A *C, 2 * A *C + C + 2 * A, 0, 0},
     {" linear linear_act ", 0, 2 * A *C *B, A *C + B *C + B + AB, 0, 0},
     {" linear_act ", 1, 2 * A *C *B, A *C + B *C + B + AB, 0, 0},
     {" linear_act ", 2, 2 * A *C *B, A *C + B *C + B + AB, 0, 0},

@@ -9,27 +9,31 @@ static double product_flops(const weft__work *w)
     return a && a->ndim > 0 ? 2 * weft__count(w->out[0]) * (double)a->shape[a->ndim - 1] : 0;
 }
 
-/* Joint leading dims, then M and N. Both operands are matrices here, or batches of them. */
+/* Joint leading dims, then M and N. As in NumPy an a of one dim is a row and has no M, a b of one dim is a column and
+ * has no N; the kernel and the derivative get both as matrices, from weft_matmul. */
 static bool infer_matmul(weft__infer *q)
 {
     const weft__array *a = q->in[0], *b = q->in[1];
-    if (!weft__has_rank(q, 0, 2, WEFT__MAX_DIMS) || !weft__has_rank(q, 1, 2, WEFT__MAX_DIMS))
+    if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) || !weft__has_rank(q, 1, 1, WEFT__MAX_DIMS))
         return false;
-    if (a->shape[a->ndim - 1] != b->shape[b->ndim - 2])
-        return weft__refuse(q, WEFT_E_SHAPE,
-                            "inner sizes differ: %s by %s (%lld columns against %lld rows); transpose one operand?",
-                            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, (long long)a->shape[a->ndim - 1],
-                            (long long)b->shape[b->ndim - 2]);
+    const bool row = a->ndim == 1, column = b->ndim == 1;
+    const int64_t rows = b->shape[b->ndim - (column ? 1 : 2)];
+    if (a->shape[a->ndim - 1] != rows)
+        return weft__refuse(
+            q, WEFT_E_SHAPE, "inner sizes differ: %s by %s (%lld columns against %lld rows); transpose one operand?",
+            weft__operand_text(q, 0).s, weft__operand_text(q, 1).s, (long long)a->shape[a->ndim - 1], (long long)rows);
     weft__array lead_a = *a, lead_b = *b;
     int64_t shape[WEFT__MAX_DIMS];
     int ndim;
-    lead_a.ndim -= 2;
-    lead_b.ndim -= 2;
+    lead_a.ndim -= row ? 1 : 2;
+    lead_b.ndim -= column ? 1 : 2;
     if (!weft__broadcast(&lead_a, &lead_b, shape, &ndim))
         return weft__refuse(q, WEFT_E_SHAPE, "leading dims do not broadcast: %s by %s", weft__operand_text(q, 0).s,
                             weft__operand_text(q, 1).s);
-    shape[ndim++] = a->shape[a->ndim - 2];
-    shape[ndim++] = b->shape[b->ndim - 1];
+    if (!row)
+        shape[ndim++] = a->shape[a->ndim - 2];
+    if (!column)
+        shape[ndim++] = b->shape[b->ndim - 1];
     weft__set_result(q, 0, q->dtype[0], shape, ndim);
     return true;
 }
@@ -83,7 +87,8 @@ WEFT__DEFINE(MATMUL, matmul, OPERANDS(FLOATS | STRIDED | BROADCAST_LEADING, FLOA
              DERIVATIVE(weft__vjp_matmul, ROUNDS_ONCE, READS(FIRST | SECOND), NO_KERNEL,
                         GRADIENT("of a: g b^T; of b: a^T g; summed over dims that were broadcast")),
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
-             SAMPLE(call_matmul, RECIPE("xac xcb", ""), RECIPE("x3ac xcb", ""), RECIPE("xc x2cb", "")))
+             SAMPLE(call_matmul, RECIPE("xac xcb", ""), RECIPE("x3ac xcb", ""), RECIPE("xc x2cb", ""),
+                    RECIPE("x2ac xc", "")))
 WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), NO_ATTRS, INFER(infer_linear, JOIN),
              RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear, ROUNDS_ONCE, READS(FIRST | SECOND), LINEAR_GRAD,
@@ -139,15 +144,14 @@ weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
     if (!ctx)
         return NULL;
     const bool row = in[0]->a.ndim == 1, column = in[1]->a.ndim == 1;
-    weft_tensor *y = NULL;
-    if (!weft__need_rank(ctx, WEFT_OP_MATMUL, "a", in[0], 1, WEFT__MAX_DIMS) ||
-        !weft__need_rank(ctx, WEFT_OP_MATMUL, "b", in[1], 1, WEFT__MAX_DIMS))
+    weft__attrs none;
+    if ((row || column) && !weft__ask(ctx, WEFT_OP_MATMUL, in, 2, &none)) /* a message shows them as they were given */
         return weft__leave_with(ctx, NULL);
     if (row)
         in[0] = weft_unsqueeze(in[0], 0);
     if (column)
         in[1] = weft_unsqueeze(in[1], 1);
-    y = weft__complete(ctx, WEFT_OP_MATMUL, in, 2, NULL, out) ? out[0] : NULL;
+    weft_tensor *y = weft__complete(ctx, WEFT_OP_MATMUL, in, 2, NULL, out) ? out[0] : NULL;
     if (row && y)
         y = weft_squeeze(y, WEFT_AXES(-2));
     if (column && y)
