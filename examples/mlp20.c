@@ -8,7 +8,7 @@ int main(int argc, char **argv)
     if (weft_ctx_open(&options, &c) != WEFT_OK)
         return fprintf(stderr, "%s cannot be used: `weft info` says why\n", options.device), 1;
     weft_tensor *x = weft_randn(c, WEFT_F32, WEFT_DIMS(256, 2), 0, 1);               /* points in the plane */
-    weft_tensor *y = weft_cast(weft_gt(weft_sum(weft_square(x), WEFT_AXES(1), true), /* outside the circle? */
+    weft_tensor *y = weft_cast(weft_gt(weft_sum(weft_square(x), WEFT_DIMS(1), true), /* outside the circle? */
                                        weft_scalar(c, WEFT_F32, 1)),
                                WEFT_F32);
     weft_tensor *p[] = {weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(16, 2)), "w1"),

@@ -147,7 +147,7 @@ WEFT_TEST(Cut, ALossThatDependsOnNothingSaysWhy)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3)), true);
-    weft_tensor *hard = weft_cast(weft_argmax(x, WEFT_AXES(1), false), WEFT_F32);
+    weft_tensor *hard = weft_cast(weft_argmax(x, WEFT_DIMS(1), false), WEFT_F32);
     WEFT_CHECK_STATUS(weft_backward(c, weft_mean(hard, WEFT_ALL, false)), WEFT_E_NO_GRADIENT);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_argmax");
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_autograd.c");

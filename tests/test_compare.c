@@ -87,7 +87,7 @@ static weft_status net_step(weft_ctx *ctx, void *model, int step, double *loss)
     h = weft_mul(h, weft_sigmoid(n->p[8]));
     weft_tensor *l = weft_cross_entropy(weft_linear(h, n->p[6], n->p[7]), n->target);
     l = weft_add(l, weft_mul_scalar(weft_mean(weft_exp(weft_tanh(h)), WEFT_ALL, false), 0.1));
-    l = weft_add(l, weft_mul_scalar(weft_sum(weft_softmax(weft_sub(h, n->p[5]), -1), WEFT_AXES(0), false), 0));
+    l = weft_add(l, weft_mul_scalar(weft_sum(weft_softmax(weft_sub(h, n->p[5]), -1), WEFT_DIMS(0), false), 0));
     l = weft_mean(l, WEFT_ALL, false);
     weft_backward(ctx, l);
     weft_optim_step(ctx, n->optim);

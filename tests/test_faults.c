@@ -58,7 +58,7 @@ static weft_status shapes(weft_ctx *c)
 {
     weft_tensor *x = weft_set_requires_grad(weft_arange(c, WEFT_F32, 0, 24, 1), true);
     weft_tensor *t = weft_transpose(weft_reshape(x, WEFT_DIMS(2, 3, 4)), 0, 2);
-    weft_tensor *parts[] = {weft_contiguous(t), weft_flip(t, WEFT_AXES(1)),
+    weft_tensor *parts[] = {weft_contiguous(t), weft_flip(t, WEFT_DIMS(1)),
                             weft_slice(weft_concat(&t, 1, 0), 0, 0, 4, 1)};
     weft_tensor *index = weft_from_data(c, WEFT_I64, WEFT_DIMS(2), (const int64_t[]){1, 0});
     t = weft_index_select(weft_stack(parts, 3, 0), index, 1);

@@ -57,7 +57,7 @@ WEFT_TEST(GradientAt, ProductsNeedNoDivision)
     double got[12];
     weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(3, 4), at), true), *dx;
     for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags++) {
-        weft_tensor *y = weft_sum(weft_prod(x, WEFT_AXES(1), false), WEFT_ALL, false);
+        weft_tensor *y = weft_sum(weft_prod(x, WEFT_DIMS(1), false), WEFT_ALL, false);
         WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, flags, &dx));
         WEFT_CHECK_OK(weft_read(ctx, dx, got, sizeof got));
         for (int k = 0; k < 12; k++)

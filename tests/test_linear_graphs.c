@@ -238,7 +238,7 @@ static weft_tensor *step(graph *g)
 {
     weft_tensor *t = operations[below(g, (int64_t)(sizeof operations / sizeof *operations))](g, any_of(g));
     while (t && (weft_count(t) > MOST_COUNT || weft_ndim(t) > MOST_DIMS))
-        t = weft_sum(t, WEFT_AXES(0), false);
+        t = weft_sum(t, WEFT_DIMS(0), false);
     return t;
 }
 

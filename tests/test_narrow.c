@@ -60,7 +60,7 @@ enum { VIEWS = 7 };
 
 static weft_tensor *over(const reduction *r, weft_tensor *x, int dims)
 {
-    return dims == 0 ? r->run(x, WEFT_ALL, false) : r->run(x, WEFT_AXES(dims == 1 ? 0 : -1), false);
+    return dims == 0 ? r->run(x, WEFT_ALL, false) : r->run(x, WEFT_DIMS(dims == 1 ? 0 : -1), false);
 }
 
 static void check_one(weft_ctx *c, const reduction *r, weft_dtype dtype, weft_tensor *x, const char *layout, int dims)

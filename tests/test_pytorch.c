@@ -172,7 +172,7 @@ DIFFERENCE(LossesPairOperands)
 {
     weft_tensor *p = weft_ones(c, WEFT_F64, WEFT_DIMS(8, 1)), *t = weft_zeros(c, WEFT_F64, WEFT_DIMS(8));
     check_refused(c, weft_mse(p, t), WEFT_E_SHAPE, "weft_squeeze");
-    WEFT_CHECK(weft_item(c, weft_mse(weft_squeeze(p, WEFT_AXES(1)), t)) == 1);
+    WEFT_CHECK(weft_item(c, weft_mse(weft_squeeze(p, WEFT_DIMS(1)), t)) == 1);
 }
 
 DIFFERENCE(BatchNormOfOneValue)
@@ -255,7 +255,7 @@ DIFFERENCE(ExtremesWithNan)
 DIFFERENCE(ReducedTiesShare)
 {
     weft_tensor *x = leaf(VALUES(c, 1, 3, 3));
-    CHECK_VALUES(c, gradient(c, weft_max_over(x, WEFT_AXES(0), false), x), 0, 0.5, 0.5);
+    CHECK_VALUES(c, gradient(c, weft_max_over(x, WEFT_DIMS(0), false), x), 0, 0.5, 0.5);
     weft_tensor *image = leaf(weft_ones(c, WEFT_F64, WEFT_DIMS(1, 1, 2, 2)));
     weft_tensor *pooled = weft_max_pool2d(image, &WITH_POOL2D(.kernel = {2, 2}));
     CHECK_VALUES(c, gradient(c, pooled, image), 1, 0, 0, 0);

@@ -339,7 +339,7 @@ WEFT_TEST(Several, MistakesAreNamed)
     check_message(&s, weft_topk(scalar, 1, 0, true, &y, &z), WEFT_E_SHAPE, "1 to 8 dims");
     check_message(&s, weft_max_with_index(scalar, 0, true, &y, &z), WEFT_E_SHAPE, "1 to 8 dims");
     check_message(&s, weft_min_with_index(none, 1, true, &y, &z), WEFT_E_SHAPE, "nothing to choose from");
-    check_message(&s, weft_var_mean(s.x, WEFT_AXES(0, 0), true, 1, &y, &z), WEFT_E_INVALID, "listed twice");
+    check_message(&s, weft_var_mean(s.x, WEFT_DIMS(0, 0), true, 1, &y, &z), WEFT_E_INVALID, "listed twice");
     WEFT_CHECK(y == NULL && z == NULL);
     WEFT_CHECK_OK(weft_max_with_index(none, 0, false, &y, &z)); /* of each of no columns */
     WEFT_CHECK_EQ_INT(weft_count(y), 0);

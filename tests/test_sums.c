@@ -160,7 +160,7 @@ static weft_tensor *look(weft_tensor *x, int kind)
     case 5:
         return weft_select(weft_transpose(x, 0, 2), 0, 2);
     case 6:
-        return weft_slice(weft_permute(x, WEFT_AXES(2, 0, 1)), 2, 0, 6, 3);
+        return weft_slice(weft_permute(x, WEFT_DIMS(2, 0, 1)), 2, 0, 6, 3);
     case 7:
         return weft_select(weft_reshape(x, WEFT_DIMS(ROWS, COLUMNS * DEPTH)), 1, 7);
     case 8:
@@ -172,7 +172,7 @@ static weft_tensor *look(weft_tensor *x, int kind)
     case 11:
         return weft_slice(weft_flatten(x, 0, 2), 0, 7, 100, 9);
     case 12:
-        return weft_squeeze(weft_slice(x, 1, 4, 5, 1), WEFT_AXES(1));
+        return weft_squeeze(weft_slice(x, 1, 4, 5, 1), WEFT_DIMS(1));
     default:
         return weft_mul_scalar(x, 1);
     }
@@ -311,7 +311,7 @@ static weft_tensor *step_of(weft_tensor *x, int t, int way)
     case 0:
         return weft_select(x, 0, t);
     case 1:
-        return weft_squeeze(weft_slice(x, 0, t, t + 1, 1), WEFT_AXES(0));
+        return weft_squeeze(weft_slice(x, 0, t, t + 1, 1), WEFT_DIMS(0));
     case 2:
         return weft_select(weft_transpose(x, 0, 1), 1, t);
     default:

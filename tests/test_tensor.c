@@ -229,7 +229,7 @@ WEFT_TEST(Views, ShareStorageAndChain)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *x = weft_reshape(weft_arange(c, WEFT_I64, 0, 24, 1), WEFT_DIMS(2, 3, 4));
-    weft_tensor *v = weft_slice(weft_permute(x, WEFT_AXES(2, 0, 1)), 0, -1, -5, 1);
+    weft_tensor *v = weft_slice(weft_permute(x, WEFT_DIMS(2, 0, 1)), 0, -1, -5, 1);
     WEFT_CHECK_EQ_INT(weft_count(v), 0);
     v = weft_select(weft_slice(x, -1, 1, 3, 1), 0, -1);
     CHECK_VALUES(v, 13, 14, 17, 18, 21, 22);

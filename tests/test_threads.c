@@ -95,7 +95,7 @@ static void *run_model(int threads, size_t *bytes)
                             weft_grad_of(g),
                             weft_flatten(h, 0, -1),
                             weft_unsqueeze(loss, 0),
-                            weft_flatten(weft_sum(x, WEFT_AXES(0, 2), false), 0, -1),
+                            weft_flatten(weft_sum(x, WEFT_DIMS(0, 2), false), 0, -1),
                             weft_flatten(weft_dropout(x, 0.5, true), 0, -1)};
     weft_tensor *all = weft_concat(parts, 7, 0);
     *bytes = (size_t)weft_count(all) * sizeof(float);

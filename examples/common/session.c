@@ -70,7 +70,7 @@ weft_tensor *session_shuffled(weft_tensor *x, uint64_t seed)
 
 double session_accuracy(weft_ctx *ctx, weft_tensor *logits, weft_tensor *y)
 {
-    weft_tensor *right = weft_eq(weft_argmax(logits, WEFT_AXES(-1), false), y);
+    weft_tensor *right = weft_eq(weft_argmax(logits, WEFT_DIMS(-1), false), y);
     return 100 * weft_item(ctx, weft_mean(weft_cast(right, WEFT_F32), WEFT_ALL, false));
 }
 

@@ -2,7 +2,7 @@
  *
  * A tensor is a typed block of up to 8 dims; strides are counted in elements, and views share storage. 0-d tensors
  * (scalars) and tensors with a dim of size 0 are ordinary. Shapes are a pointer and a length everywhere; WEFT_DIMS(64,
- * 784) writes both arguments at once, as do WEFT_AXES(0, -1) for lists of dims and WEFT_ALL for "all dims".
+ * 784) writes both arguments at once, also for lists of dims (0, -1), of which WEFT_ALL is "all dims".
  * Negative dims count from the end. A tensor has at most 2^63 - 1 bytes, counting what a view repeats (weft_expand): a
  * shape beyond that is WEFT_E_SHAPE.
  *
@@ -20,8 +20,8 @@
 #define WEFT_ALL NULL, -1   /* all dims; an empty list is none */
 #define WEFT_SCALAR NULL, 0 /* the shape of a 0-d tensor */
 
-/* The two arguments that every list of sizes or dims is, int64_t in both: WEFT_DIMS(64, 784) for sizes, WEFT_AXES(0,
- * -1) for dims. Each expression is evaluated once and converted to int64_t as a function argument would be. */
+/* The two arguments that every list of sizes or dims is: WEFT_DIMS(64, 784), WEFT_DIMS(0, -1). Each expression
+ * is evaluated once and converted to int64_t as a function argument would be. */
 #ifdef __cplusplus
 #include <cstddef>
 #include <type_traits>
@@ -43,7 +43,6 @@ extern "C" {
 #else
 #define WEFT_DIMS(...) (const int64_t[]){__VA_ARGS__}, (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 #endif
-#define WEFT_AXES(...) WEFT_DIMS(__VA_ARGS__)
 
 /* ---- Making ---- */
 

@@ -69,7 +69,7 @@ int weft__dim_mask(weft_ctx *ctx, int op, const weft_tensor *t, const int64_t *d
     if (n == -1 && !dims)
         return (1 << t->a.ndim) - 1;
     if (n < 0 || (n > 0 && !dims)) {
-        weft__fail(ctx, op, WEFT_E_INVALID, "a list of %d dims at %s is not valid; pass WEFT_ALL or WEFT_AXES(...)", n,
+        weft__fail(ctx, op, WEFT_E_INVALID, "a list of %d dims at %s is not valid; pass WEFT_ALL or WEFT_DIMS(...)", n,
                    dims ? "an address" : "NULL");
         return -1;
     }

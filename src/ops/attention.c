@@ -132,13 +132,13 @@ typedef struct trouble {
 
 static weft_tensor *rows_in_trouble(weft_tensor *x)
 {
-    return weft_any(weft_logical_not(weft_isfinite(x)), WEFT_AXES(-1), true);
+    return weft_any(weft_logical_not(weft_isfinite(x)), WEFT_DIMS(-1), true);
 }
 
 /* [.., T, 1]: queries that see one of these rows [.., S, 1] */
 static weft_tensor *who_sees(const trouble *t, weft_tensor *rows)
 {
-    return weft_any(weft_logical_and(t->seen, weft_transpose(rows, -1, -2)), WEFT_AXES(-1), true);
+    return weft_any(weft_logical_and(t->seen, weft_transpose(rows, -1, -2)), WEFT_DIMS(-1), true);
 }
 
 /* Looks for it in q, k, v and g, and replaces them by what can be computed with. */
@@ -151,7 +151,7 @@ static trouble find_trouble(weft__vjp *v, weft_tensor *seen, weft_tensor *in[4])
     if (n == 0)
         return t;
     weft_tensor *own = weft_logical_or(rows_in_trouble(in[0]), rows_in_trouble(in[3]));
-    own = weft_logical_and(own, weft_any(seen, WEFT_AXES(-1), true)); /* a query that sees no key gives zeros */
+    own = weft_logical_and(own, weft_any(seen, WEFT_DIMS(-1), true)); /* a query that sees no key gives zeros */
     t.of_scores = weft_logical_or(own, who_sees(&t, rows_in_trouble(in[1])));
     t.of_slopes = weft_logical_or(t.of_scores, who_sees(&t, rows_in_trouble(in[2])));
     for (int k = 0; k < 4; k++)
@@ -166,7 +166,7 @@ static weft_tensor *with_trouble(const trouble *t, weft_tensor *dx, weft_tensor 
         return dx;
     weft_tensor *rows = queries;
     if (of_keys)
-        rows = weft_transpose(weft_any(weft_logical_and(t->seen, queries), WEFT_AXES(-2), true), -1, -2);
+        rows = weft_transpose(weft_any(weft_logical_and(t->seen, queries), WEFT_DIMS(-2), true), -1, -2);
     return weft_where(rows, weft_full_like(dx, (double)NAN), dx);
 }
 
@@ -185,7 +185,7 @@ static void compose_attention(weft__vjp *v)
     if (!weft__wants(v, 0) && !weft__wants(v, 1))
         return;
     weft_tensor *dp = weft_matmul(g, weft_transpose(value, -1, -2));
-    weft_tensor *inner = weft_sum(weft_mul(dp, p), WEFT_AXES(-1), true);
+    weft_tensor *inner = weft_sum(weft_mul(dp, p), WEFT_DIMS(-1), true);
     weft_tensor *ds = weft_mul_scalar(weft_mul(p, weft_sub(dp, inner)), v->attrs->attention.scale);
     if (weft__wants(v, 0))
         v->out[0] = with_trouble(&t, weft_matmul(ds, k), t.of_slopes, false);

@@ -368,7 +368,7 @@ weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
         return weft__leave_with(ctx, NULL);
     weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
     weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
-    weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_AXES(-1));
+    weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_DIMS(-1));
     weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
     weft_tensor *n = weft__cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
     return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));

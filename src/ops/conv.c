@@ -297,7 +297,7 @@ void weft__vjp_conv2d(weft__vjp *v)
     if (weft__wants(v, 1))
         v->out[1] = weft_conv2d_weight(x, v->g, w->a.shape + 2, &p);
     if (weft__wants(v, 2))
-        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+        v->out[2] = weft_sum(v->g, WEFT_DIMS(0, 2, 3), false);
 }
 
 void weft__vjp_conv2d_transpose(weft__vjp *v)
@@ -309,7 +309,7 @@ void weft__vjp_conv2d_transpose(weft__vjp *v)
     if (weft__wants(v, 1))
         v->out[1] = weft_conv2d_weight(v->g, x, w->a.shape + 2, &p);
     if (weft__wants(v, 2))
-        v->out[2] = weft_sum(v->g, WEFT_AXES(0, 2, 3), false);
+        v->out[2] = weft_sum(v->g, WEFT_DIMS(0, 2, 3), false);
 }
 
 void weft__vjp_conv2d_weight(weft__vjp *v)

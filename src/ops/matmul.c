@@ -153,9 +153,9 @@ weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
         in[1] = weft_unsqueeze(in[1], 1);
     weft_tensor *y = weft__complete(ctx, WEFT_OP_MATMUL, in, 2, NULL, out) ? out[0] : NULL;
     if (row && y)
-        y = weft_squeeze(y, WEFT_AXES(-2));
+        y = weft_squeeze(y, WEFT_DIMS(-2));
     if (column && y)
-        y = weft_squeeze(y, WEFT_AXES(-1));
+        y = weft_squeeze(y, WEFT_DIMS(-1));
     return weft__leave_with(ctx, y);
 }
 
@@ -211,7 +211,7 @@ static void derive_linear(weft__vjp *v, weft_tensor *dz)
     if (weft__wants(v, 1))
         v->out[1] = weft_matmul(weft_transpose(rows, 0, 1), as_rows(v->in[0]));
     if (weft__wants(v, 2))
-        v->out[2] = weft_sum(rows, WEFT_AXES(0), false);
+        v->out[2] = weft_sum(rows, WEFT_DIMS(0), false);
 }
 
 void weft__vjp_linear(weft__vjp *v)

@@ -62,8 +62,8 @@ void weft__vjp_softmax(weft__vjp *v)
     /* y (g - sum(g y)), taking off all g that of a y above a half, as the kernels do */
     weft_tensor *most = weft_gt(v->y, weft__constant(v, 0.5));
     weft_tensor *base = weft_where(most, weft_detach(v->g), weft__constant(v, 0));
-    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_AXES(v->attrs->along.dim), true));
-    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_AXES(v->attrs->along.dim), true)));
+    weft_tensor *g = weft_sub(v->g, weft_sum(base, WEFT_DIMS(v->attrs->along.dim), true));
+    v->out[0] = weft_mul(v->y, weft_sub(g, weft_sum(weft_mul(g, v->y), WEFT_DIMS(v->attrs->along.dim), true)));
 }
 
 void weft__vjp_log_softmax(weft__vjp *v)
@@ -72,6 +72,6 @@ void weft__vjp_log_softmax(weft__vjp *v)
         softmax_fused(v, WEFT_OP_LOG_SOFTMAX_GRAD);
         return;
     }
-    weft_tensor *total = weft_sum(v->g, WEFT_AXES(v->attrs->along.dim), true);
+    weft_tensor *total = weft_sum(v->g, WEFT_DIMS(v->attrs->along.dim), true);
     v->out[0] = weft_sub(v->g, weft_mul(weft_exp(v->y), total));
 }

@@ -225,7 +225,7 @@ static weft_tensor *found(weft_ctx *ctx, void *user)
     free(x);
     if (n->columns)
         t = weft_contiguous(weft_transpose(t, 0, 1));
-    return n->run(t, WEFT_AXES(n->columns ? 0 : 1), false);
+    return n->run(t, WEFT_DIMS(n->columns ? 0 : 1), false);
 }
 
 WEFT_TEST(DeviceReduce, FindsOneAmongMany)

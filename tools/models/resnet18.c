@@ -67,7 +67,7 @@ static weft_tensor *loss(net *n)
     h = weft_max_pool2d(h, &pool); /* [batch, 64, 56, 56] */
     for (int k = 0; k < BLOCKS; k++)
         h = run_block(&m->blocks[k], h); /* at last [batch, 512, 7, 7] */
-    h = weft_mean(h, WEFT_AXES(2, 3), false);
+    h = weft_mean(h, WEFT_DIMS(2, 3), false);
     return weft_cross_entropy(net_run_dense(&m->last, h), n->y);
 }
 

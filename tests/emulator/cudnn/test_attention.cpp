@@ -232,7 +232,7 @@ TEST_F(CudnnAttention, DoesWithoutAWorkSpace)
     };
     const int mark = weft_scope_push(ctx);
     weft_neg(device.y); /* memory for the results, that the cache then has */
-    weft_neg(weft_sum(device.y, WEFT_AXES(-1), false));
+    weft_neg(weft_sum(device.y, WEFT_DIMS(-1), false));
     ASSERT_EQ(weft_scope_pop(ctx, mark), WEFT_OK);
     size_t left = 0, limit = 0;
     ASSERT_EQ(cudaMemGetInfo(&left, &limit), cudaSuccess);

@@ -43,7 +43,7 @@ TEST_P(Copies, EveryLayoutOfEveryDtype)
         same([](weft_tensor *x) { return weft_transpose(x, 0, 1); }, {45, 70});
         same([](weft_tensor *x) { return weft_transpose(x, 0, 1); }, {3, 5});
         same([](weft_tensor *x) { return weft_transpose(x, 0, 2); }, {33, 3, 40});
-        same([](weft_tensor *x) { return weft_permute(x, WEFT_AXES(1, 3, 0, 2)); }, {2, 9, 3, 17});
+        same([](weft_tensor *x) { return weft_permute(x, WEFT_DIMS(1, 3, 0, 2)); }, {2, 9, 3, 17});
         same([](weft_tensor *x) { return weft_slice(x, 1, 1, 30, 3); }, {4, 31});
         same([](weft_tensor *x) { return weft_slice(x, 1, 16, 48, 1); }, {5, 64});
         same([](weft_tensor *x) { return weft_slice(x, 1, 1, 30, 1); }, {5, 31});
