@@ -256,6 +256,50 @@ WEFT_TEST(Profile, NamesOperationsOfTheProgram)
     weft_ctx_close(ctx);
 }
 
+/* Its derivative is nearly all another operation of the program's. */
+static weft_status backward_by_another(weft_ctx *ctx, weft_tensor *const *in, int n, weft_tensor *out,
+                                       weft_tensor *gradient, weft_tensor **gradients, void *user)
+{
+    (void)ctx, (void)in, (void)n, (void)out;
+    gradients[0] = weft_custom(user, &gradient, 1);
+    return gradients[0] ? WEFT_OK : WEFT_E_CALLBACK;
+}
+
+static weft_status quick_copy(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)ctx, (void)n, (void)user;
+    memcpy(out->data, in[0].data, sizeof(float) * (size_t)out->count);
+    return WEFT_OK;
+}
+
+/* However busy the machine: the sum of what each row has for itself is not more than the wall clock's time. */
+WEFT_TEST(Profile, TimeWithinAnOperationOfTheProgramIsCountedOnce)
+{
+    weft_custom_op inner = INIT_CUSTOM_OP(.name = "inner", .forward = slow_copy);
+    weft_custom_op middle =
+        INIT_CUSTOM_OP(.name = "middle", .forward = quick_copy, .backward = backward_by_another, .user = &inner);
+    weft_profile_op rows[16];
+    weft_ctx *ctx;
+    weft_profile *p;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    weft_tensor *x = weft_set_requires_grad(weft_ones(ctx, WEFT_F32, WEFT_DIMS(4)), true);
+    weft_tensor *y = weft_sum(weft_custom(&middle, &x, 1), WEFT_ALL, false);
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    WEFT_CHECK_OK(weft_backward(ctx, y));
+    weft_profile_end(p);
+    const int n = weft_profile_ops(p, rows, 16, sizeof(weft_profile_op));
+    const weft_profile_total total = totals_of(p);
+    const weft_profile_op *within = find(rows, n, "inner", "backward");
+    double sum = 0;
+    for (int k = 0; k < n && k < 16; k++)
+        sum += rows[k].seconds;
+    WEFT_CHECK(within && within->calls == 1 && within->seconds >= 0.02 && within->longest == within->seconds);
+    WEFT_CHECK_NEAR(sum, total.in_kernels, 1e-9);
+    WEFT_CHECK(total.in_kernels <= total.wall && total.issuing <= total.wall);
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
+}
+
 WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
 {
     char path[32] = "/tmp/weft_trace_XXXXXX";
