@@ -12,9 +12,13 @@
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
+#include "profile/profile.h"
+
+static int line_of_w; /* of the call in train that makes w */
 
 static void train(weft_ctx *ctx, int steps)
 {
+    line_of_w = __LINE__ + 1;
     weft_tensor *w = weft_param(weft_ones(ctx, WEFT_F32, WEFT_DIMS(32, 64)), "w");
     weft_optim *optim;
     WEFT_REQUIRE(weft_sgd_open(ctx, &w, 1, NULL, &optim) == WEFT_OK);
@@ -272,6 +276,68 @@ static weft_status quick_copy(weft_ctx *ctx, const weft_array *in, int n, weft_a
     return WEFT_OK;
 }
 
+/* Whose forward callback runs another operation, user. */
+static weft_status copy_around(weft_ctx *ctx, const weft_array *in, int n, weft_array *out, void *user)
+{
+    weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(4));
+    return weft_custom(user, &x, 1) ? quick_copy(ctx, in, n, out, NULL) : WEFT_E_CALLBACK;
+}
+
+static const weft__event *event_of(const weft__profile *p, const char *name)
+{
+    for (int64_t k = 0; k < p->total.kept; k++)
+        if (strcmp(p->events[k].name, name) == 0)
+            return &p->events[k];
+    return NULL;
+}
+
+/* Three deep: each has what its own call took without the call right within it. */
+WEFT_TEST(Profile, EachDepthIsTakenOffTheOneAroundIt)
+{
+    weft_custom_op inner = INIT_CUSTOM_OP(.name = "inner", .forward = slow_copy);
+    weft_custom_op middle = INIT_CUSTOM_OP(.name = "middle", .forward = copy_around, .user = &inner);
+    const weft_custom_op outer = INIT_CUSTOM_OP(.name = "outer", .forward = copy_around, .user = &middle);
+    weft_profile_op rows[16];
+    weft_ctx *ctx;
+    weft_profile *handle;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(4));
+    WEFT_REQUIRE(weft_profile_begin(ctx, &handle) == WEFT_OK);
+    WEFT_CHECK(weft_custom(&outer, &x, 1));
+    weft_profile_end(handle);
+    const int n = weft_profile_ops(handle, rows, 16, sizeof(weft_profile_op));
+    const weft__profile *p = weft_owned(&weft__profile_kind, handle);
+    const weft_profile_op *row[] = {find(rows, n, "outer", "forward"), find(rows, n, "middle", "forward"),
+                                    find(rows, n, "inner", "forward")};
+    const weft__event *event[] = {event_of(p, "outer"), event_of(p, "middle"), event_of(p, "inner")};
+    const weft_profile_op *fill = find(rows, n, "fill", "forward");
+    WEFT_REQUIRE(row[0] && row[1] && row[2] && event[0] && event[1] && event[2] && fill);
+    WEFT_CHECK_NEAR(row[2]->seconds, event[2]->seconds, 1e-12);
+    for (int k = 0; k < 2; k++) /* each makes a tensor of ones, too */
+        WEFT_CHECK(row[k]->seconds <= event[k]->seconds - event[k + 1]->seconds + 1e-12 &&
+                   row[k]->seconds >= event[k]->seconds - event[k + 1]->seconds - fill->seconds - 1e-12);
+    weft_profile_free(handle);
+    weft_ctx_close(ctx);
+}
+
+WEFT_TEST(Profile, PeakIsTheMostAtALaunch)
+{
+    weft_ctx *ctx;
+    weft_profile *p;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    weft_tensor *small = weft_ones(ctx, WEFT_F32, WEFT_DIMS(16)), *large = weft_ones(ctx, WEFT_F32, WEFT_DIMS(4096));
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    WEFT_CHECK(weft_neg(large));
+    const size_t most = memory_of(ctx).live_bytes;
+    weft_drop(large);
+    WEFT_CHECK(weft_neg(small));
+    weft_profile_end(p);
+    WEFT_CHECK_EQ_INT(most, 64 + 2 * 16384);
+    WEFT_CHECK_EQ_INT(totals_of(p).peak_bytes, most);
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
+}
+
 /* However busy the machine: the sum of what each row has for itself is not more than the wall clock's time. */
 WEFT_TEST(Profile, TimeWithinAnOperationOfTheProgramIsCountedOnce)
 {
@@ -316,7 +382,9 @@ WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
     char *text = slurp(path);
     WEFT_CHECK_STR_HAS(text, "\"traceEvents\":[");
     WEFT_CHECK_STR_HAS(text, "\"kernel\":\"tanh (gradient)\",\"phase\":\"backward\",\"result\":\"f32 [16, 32]\"");
-    WEFT_CHECK_STR_HAS(text, "test_profile.c\",\"line\":23");
+    char place[64];
+    snprintf(place, sizeof place, "test_profile.c\",\"line\":%d,", line_of_w);
+    WEFT_CHECK_STR_HAS(text, place);
     WEFT_CHECK_STR_HAS(text, "\"tensor memory\"");
     free(text);
     unlink(path);
