@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "compare/samples.h"
+#include "engine/observe.h"
 #include "engine/supports.h"
 #include "fake_device.h"
 #include "harness/structs.h"
@@ -116,4 +117,68 @@ WEFT_TEST(DeviceSupports, TellsWhatIsWrongWithTheQuestion)
     WEFT_CHECK_STR_EQ(weft_device_kind(0), "cpu");
     WEFT_CHECK_STR_EQ(weft_device_kind(1), "cuda");
     WEFT_CHECK(!weft_device_kind(-1) && !weft_device_kind(1000));
+}
+
+/* ---- What composites are made of ---- */
+
+typedef struct listener {
+    weft__observer observer; /* first: the callbacks get its address */
+    bool seen[WEFT_OP_COUNT][WEFT_DTYPE_COUNT];
+} listener;
+
+static void hear(weft__observer *observer, const weft__launch *l)
+{
+    listener *to = (listener *)observer;
+    to->seen[l->op][weft__data_dtype(l->op, l->in, l->n_in, l->out, l->n_out)] = true;
+}
+
+static void hear_end(weft__observer *observer, const weft__launch *l, weft_status status)
+{
+    (void)observer, (void)l, (void)status;
+}
+
+/* The kernels of all recipes together are those of the record, and each runs in the dtype that it says. */
+static void check_parts(weft_ctx *c, int op, weft_dtype dtype)
+{
+    listener to = {.observer = {.begin = hear, .end = hear_end}};
+    const weft__op_def *def = weft__defs[op];
+    for (int r = 0; r < WEFT__MAX_RECIPES && def->recipes[r].operands; r++) {
+        weft__sampler s = {.n_leaves = 0};
+        const int mark = weft_scope_push(c);
+        WEFT_CHECK(weft__sampler_make(&s, c, op, r, dtype, WEFT_LAYOUT_CONTIGUOUS));
+        weft__observe(c, &to.observer);
+        WEFT_CHECK_OK(weft_sample_run(&s.call));
+        weft__unobserve(c, &to.observer);
+        weft__sampler_drop(&s);
+        WEFT_CHECK_OK(weft_scope_pop(c, mark));
+    }
+    for (int k = 0; k < def->n_parts; k++) {
+        bool *seen = &to.seen[def->parts[k].op][weft__part_gets(&def->parts[k], dtype)];
+        if (!*seen)
+            WEFT_FAIL("weft_%s of %s does not run weft_%s in %s", weft__ops[op].name, weft_dtype_name(dtype),
+                      weft__ops[def->parts[k].op].name, weft_dtype_name(weft__part_gets(&def->parts[k], dtype)));
+        *seen = false;
+    }
+    for (int other = 0; other < WEFT_OP_COUNT; other++)
+        for (int d = 0; d < WEFT_DTYPE_COUNT; d++)
+            if (to.seen[other][d] && other != WEFT_OP_COPY && other != WEFT_OP_CAST && other != WEFT_OP_FILL)
+                WEFT_FAIL("weft_%s of %s runs weft_%s in %s, which its record does not name", weft__ops[op].name,
+                          weft_dtype_name(dtype), weft__ops[other].name, weft_dtype_name((weft_dtype)d));
+}
+
+WEFT_TEST(Composites, RunThePartsThatTheirRecordsName)
+{
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&WITH_OPTIONS(.device = test_device()), &c) == WEFT_OK);
+    int n = 0;
+    for (int op = 0; op < WEFT_OP_COUNT; op++)
+        for (int d = 0; d < WEFT_DTYPE_COUNT; d++) {
+            const bool takes = weft__defs[op]->takes != WEFT__FLOATS || weft_dtype_is_float((weft_dtype)d);
+            if (weft__ops[op].family != WEFT__COMPOSITE || !takes)
+                continue;
+            check_parts(c, op, (weft_dtype)d);
+            n++;
+        }
+    WEFT_CHECK(n >= 12 * 4); /* every composite in every floating dtype at least */
+    weft_ctx_close(c);
 }

@@ -26,11 +26,12 @@ typedef enum weft__operand_kind {
 
 enum {
     WEFT__KIND_MASK = 7,
-    WEFT__OR_NULL = 8,            /* may be missing */
-    WEFT__STRIDED = 16,           /* kernels take any strides; all other operands reach them contiguous */
-    WEFT__CHANGED = 32,           /* is written in place */
-    WEFT__BROADCAST = 64,         /* kernels see it under the shape of result 0 */
-    WEFT__BROADCAST_LEADING = 128 /* the same, but for its own last two dims */
+    WEFT__OR_NULL = 8,             /* may be missing */
+    WEFT__STRIDED = 16,            /* kernels take any strides; all other operands reach them contiguous */
+    WEFT__CHANGED = 32,            /* is written in place */
+    WEFT__BROADCAST = 64,          /* kernels see it under the shape of result 0 */
+    WEFT__BROADCAST_LEADING = 128, /* the same, but for its own last two dims */
+    WEFT__AS_BYTES = 256           /* truth values are compared as bytes: kernels get u8 */
 };
 
 /* Whether an operand of this kind (and flags) is data rather than positions or truth values. */
@@ -91,6 +92,24 @@ typedef enum weft__effect {
     WEFT__STEPS     /* changes the parameters of an optimiser */
 } weft__effect;
 
+/* ---- What a composite is made of ---- */
+
+/* In which dtype a part gets what the composite was called with. */
+typedef enum weft__part_dtype {
+    WEFT__AS_ALONE, /* as when it is called by itself */
+    WEFT__WIDE,     /* f64 as it is, all others as f32 */
+    WEFT__OF_BOOL,  /* as when it is called by itself with bool */
+    WEFT__OF_I64
+} weft__part_dtype;
+
+/* A row whose kernel runs in the composite's forward pass. */
+typedef struct weft__made_of {
+    int op;
+    weft__part_dtype dtype;
+} weft__made_of;
+
+#define WEFT__MAX_PARTS 10
+
 /* ---- A sample ---- */
 
 /* Operands and numbers of one call, in words (weft/sample.h). */
@@ -124,7 +143,7 @@ typedef struct weft__op_def {
     int op;
     weft__arity arity;
     int n_in; /* descriptions in in[] */
-    uint8_t in[WEFT__MAX_DEF_OPERANDS];
+    uint16_t in[WEFT__MAX_DEF_OPERANDS];
     int n_out;
     int n_differentiable; /* of the results, the first ones */
     uint8_t agreement[WEFT__MAX_DEF_RESULTS];
@@ -147,6 +166,12 @@ typedef struct weft__op_def {
     int64_t (*terms)(const weft__work *w, int result);
     double (*flops)(const weft__work *w); /* a multiply-add is two */
     double (*bytes)(const weft__work *w); /* that must be read and written at least */
+
+    /* Of composites: what operand 0 may hold, and the rows that it is made of, but for copies, casts and fills, which
+     * every device has; the same row once for each dtype in which it runs. */
+    weft__operand_kind takes;
+    int n_parts;
+    weft__made_of parts[WEFT__MAX_PARTS];
 
     const char *gradient; /* the rule in words, g what arrives and y the result; NULL: there is none */
 

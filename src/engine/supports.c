@@ -1,6 +1,6 @@
 /* supports.c - which operations run on which device in which dtype. A kernel is asked for by its row and the dtype that
- * it gets; an operation by the dtype of its operands, so that this file knows what front ends make of these, and which
- * kernels stand behind operations that have none of their own. A test calls every operation on devices that lack
+ * it gets; an operation by the dtype of its operands: its record says what it makes of these, and which kernels stand
+ * behind it if it has none of its own. A test calls every operation on devices that lack
  * kernels and dtypes, and compares. */
 #include "engine/supports.h"
 #include <stdio.h>
@@ -11,9 +11,8 @@
 
 int32_t weft__data_dtype(int op, const weft__array *const *in, int n_in, weft__array *const *out, int n_out)
 {
-    const int first = weft__ops[op].family == WEFT__TERNARY ? 1 : 0; /* after the condition */
-    for (int k = first; k < n_in; k++)
-        if (in[k])
+    for (int k = 0; k < n_in; k++)
+        if (in[k] && weft__is_data(weft__operand(weft__defs[op], k, n_in)))
             return in[k]->dtype;
     for (int k = 0; k < n_out; k++)
         if (out[k])
@@ -43,61 +42,19 @@ void weft__say_unsupported(const weft__backend *backend, int op, int32_t dtype, 
 
 /* ---- Public operations ---- */
 
-/* In which dtype a part gets what the operation was called with. */
-typedef enum part_dtype {
-    PART_AS_ALONE, /* as when it is called by itself */
-    PART_WIDE,     /* the same for f32 and f64, all others as f32 */
-    PART_BOOL,
-    PART_I64
-} part_dtype;
-
-typedef struct part {
-    weft_op op;
-    part_dtype dtype;
-} part;
-
-enum { MOST_PARTS = 12 };
-
-#define PARTS(...) .n = (int)(sizeof((const part[]){__VA_ARGS__}) / sizeof(part)), .list = {__VA_ARGS__}
-
-/* The kernels behind operations that have none of their own name. Not copies, casts and fills, which every device has.
- */
-static const struct parts {
-    bool floats; /* the operation is called with floating dtypes only */
-    int n;
-    part list[MOST_PARTS];
-} parts_of[WEFT_OP_COUNT] = {
-    [WEFT_OP_STACK] = {PARTS({WEFT_OP_CONCAT, PART_AS_ALONE})},
-    [WEFT_OP_VAR] = {PARTS({WEFT_OP_VAR_MEAN, PART_AS_ALONE})},
-    [WEFT_OP_MSE] = {.floats = true,
-                     PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_SQUARE, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
-    [WEFT_OP_HUBER] = {.floats = true,
-                       PARTS({WEFT_OP_SUB, PART_WIDE}, {WEFT_OP_CLAMP, PART_WIDE}, {WEFT_OP_MUL_SCALAR, PART_WIDE},
-                             {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
-    [WEFT_OP_BCE_WITH_LOGITS] = {.floats = true,
-                                 PARTS({WEFT_OP_GT, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE}, {WEFT_OP_WHERE, PART_WIDE},
-                                       {WEFT_OP_SOFTPLUS, PART_WIDE}, {WEFT_OP_ADD_SCALAR, PART_WIDE},
-                                       {WEFT_OP_MUL, PART_WIDE}, {WEFT_OP_ADD, PART_WIDE}, {WEFT_OP_MEAN, PART_WIDE})},
-    [WEFT_OP_NLL] = {.floats = true,
-                     PARTS({WEFT_OP_NE, PART_I64}, {WEFT_OP_WHERE, PART_I64}, {WEFT_OP_GATHER, PART_WIDE},
-                           {WEFT_OP_WHERE, PART_WIDE}, {WEFT_OP_SUM, PART_WIDE}, {WEFT_OP_SUM, PART_BOOL},
-                           {WEFT_OP_CLAMP, PART_I64}, {WEFT_OP_DIV, PART_WIDE}, {WEFT_OP_NEG, PART_WIDE})},
-    [WEFT_OP_CROSS_ENTROPY] = {.floats = true, PARTS({WEFT_OP_CROSS_ENTROPY_WITH, PART_AS_ALONE})},
-};
-
 typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY } domain;
 
 /* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. What promotes to floats or
  * numbers takes all; what joins its operands as they are, or changes one in place, adds up no truth values. */
 static domain domain_of(int op)
 {
-    if (weft__ops[op].family == WEFT__COMPOSITE)
-        return parts_of[op].floats ? FLOATS_ONLY : ALL_DTYPES;
     const weft__op_def *def = weft__defs[op];
+    if (weft__ops[op].family == WEFT__COMPOSITE)
+        return def->takes == WEFT__FLOATS ? FLOATS_ONLY : ALL_DTYPES;
     if (weft__ops[op].family != WEFT__CUSTOM || def->promotion == WEFT__JOIN_FLOATS)
         return ALL_DTYPES;
     const unsigned kind = def->in[0] & WEFT__KIND_MASK;
-    if (kind == WEFT__FLOATS || op == WEFT_OP_DIV_)
+    if (kind == WEFT__FLOATS)
         return FLOATS_ONLY;
     const bool adds_as_given = def->promotion == WEFT__JOIN || def->effect == WEFT__IN_PLACE;
     return kind == WEFT__NUMBERS && adds_as_given ? NOT_BOOL : ALL_DTYPES;
@@ -106,28 +63,28 @@ static domain domain_of(int op)
 /* What the kernel of a row gets where the operation is called with dtype. */
 static weft_dtype as_alone(int op, weft_dtype dtype)
 {
-    const weft__promotion promotion = weft__defs[op]->promotion;
+    const weft__op_def *def = weft__defs[op];
+    const weft__promotion promotion = def->promotion;
     if (promotion == WEFT__JOIN_FLOATS && !weft_dtype_is_float(dtype))
         return WEFT_F32;
     if (dtype != WEFT_BOOL)
         return dtype;
-    if (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER || op == WEFT_OP_TOPK || op == WEFT_OP_MAX_WITH_INDEX ||
-        op == WEFT_OP_MIN_WITH_INDEX)
+    if (def->in[0] & WEFT__AS_BYTES)
         return WEFT_U8;
     return promotion == WEFT__JOIN_NUMBERS ? WEFT_I64 : WEFT_BOOL;
 }
 
-static weft_dtype part_gets(const part *p, weft_dtype dtype)
+weft_dtype weft__part_gets(const weft__made_of *part, weft_dtype dtype)
 {
-    switch (p->dtype) {
-    case PART_WIDE:
+    switch (part->dtype) {
+    case WEFT__WIDE:
         return dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
-    case PART_BOOL:
-        return as_alone(p->op, WEFT_BOOL);
-    case PART_I64:
-        return as_alone(p->op, WEFT_I64);
+    case WEFT__OF_BOOL:
+        return as_alone(part->op, WEFT_BOOL);
+    case WEFT__OF_I64:
+        return as_alone(part->op, WEFT_I64);
     default:
-        return as_alone(p->op, dtype);
+        return as_alone(part->op, dtype);
     }
 }
 
@@ -140,17 +97,17 @@ weft_status weft__op_supports(const weft__backend *backend, int op, weft_dtype d
                  weft_dtype_name(dtype), takes == FLOATS_ONLY ? "floating" : "numeric");
         return WEFT_E_DTYPE;
     }
-    const part alone = {.op = (weft_op)op};
+    const weft__op_def *def = weft__defs[op];
+    const weft__made_of alone = {.op = op, .dtype = WEFT__AS_ALONE};
     const bool has_kernel = weft__ops[op].family != WEFT__VIEW && weft__ops[op].family != WEFT__COMPOSITE;
-    const struct parts *parts = &parts_of[op];
-    for (int k = 0; k < parts->n || (k == 0 && has_kernel); k++) {
-        const part *p = parts->n ? &parts->list[k] : &alone;
-        const weft_dtype gets = part_gets(p, dtype);
-        if (weft__backend_supports(backend, (int)p->op, gets))
+    for (int k = 0; k < def->n_parts || (k == 0 && has_kernel); k++) {
+        const weft__made_of *p = def->n_parts ? &def->parts[k] : &alone;
+        const weft_dtype gets = weft__part_gets(p, dtype);
+        if (weft__backend_supports(backend, p->op, gets))
             continue;
-        const size_t used = parts->n ? (size_t)snprintf(why, size, "it needs weft_%s: ", weft__ops[p->op].name) : 0;
+        const size_t used = def->n_parts ? (size_t)snprintf(why, size, "it needs weft_%s: ", weft__ops[p->op].name) : 0;
         if (used < size)
-            weft__say_unsupported(backend, (int)p->op, gets, why + used, size - used);
+            weft__say_unsupported(backend, p->op, gets, why + used, size - used);
         return WEFT_E_UNSUPPORTED;
     }
     return WEFT_OK;

@@ -2,6 +2,7 @@
 #ifndef WEFT_ENGINE_SUPPORTS_H
 #define WEFT_ENGINE_SUPPORTS_H
 
+#include "base/op_def.h"
 #include "engine/backend.h"
 
 /* Whether backend runs a row on elements of dtype, which is what its kernel gets. */
@@ -24,6 +25,9 @@ int32_t weft__data_dtype(int op, const weft__array *const *in, int n_in, weft__a
 
 /* What the device lacks for a row on dtype and what helps, a sentence without the row's name. */
 void weft__say_unsupported(const weft__backend *backend, int op, int32_t dtype, char *why, size_t size);
+
+/* The dtype that the kernel of a composite's part gets where the composite is called with dtype. */
+weft_dtype weft__part_gets(const weft__made_of *part, weft_dtype dtype);
 
 /* Whether a public operation called with operands of dtype runs there: as weft_device_supports. */
 weft_status weft__op_supports(const weft__backend *backend, int op, weft_dtype dtype, char *why, size_t size);

@@ -59,16 +59,20 @@ CALL(contiguous)
     c->out[0] = weft_contiguous(c->in[0]);
 }
 
-WEFT__DEFINE_COMPOSITE(FLATTEN, flatten, GRADIENT("g in x's shape"), NOT_MOVED,
+WEFT__DEFINE_COMPOSITE(FLATTEN, flatten, NO_PARTS(ANY_DTYPE), GRADIENT("g in x's shape"), NOT_MOVED,
                        SAMPLE(call_flatten, RECIPE("xabcd", "1 -1")))
-WEFT__DEFINE_COMPOSITE(STACK, stack, GRADIENT("of each operand its slice of g"), MOVED,
+WEFT__DEFINE_COMPOSITE(STACK, stack, PARTS(ANY_DTYPE, PART(CONCAT, AS_ALONE)),
+                       GRADIENT("of each operand its slice of g"), MOVED,
                        SAMPLE(call_stack, RECIPE("xab xab", "0"), RECIPE("xab xab xab", "-1")))
-WEFT__DEFINE_COMPOSITE(SPLIT, split, GRADIENT("the gradients of the parts, one after the other"), NOT_MOVED,
-                       SAMPLE(call_split, RECIPE("xab", "0 1 a-1")))
-WEFT__DEFINE_COMPOSITE(UNBIND, unbind, GRADIENT("the gradients of the slices, one after the other"), NOT_MOVED,
+WEFT__DEFINE_COMPOSITE(SPLIT, split, NO_PARTS(ANY_DTYPE), GRADIENT("the gradients of the parts, one after the other"),
+                       NOT_MOVED, SAMPLE(call_split, RECIPE("xab", "0 1 a-1")))
+WEFT__DEFINE_COMPOSITE(UNBIND, unbind, NO_PARTS(ANY_DTYPE),
+                       GRADIENT("the gradients of the slices, one after the other"), NOT_MOVED,
                        SAMPLE(call_unbind, RECIPE("xa3b", "1 3")))
-WEFT__DEFINE_COMPOSITE(CLONE, clone, GRADIENT("g"), MOVED, SAMPLE(call_clone, RECIPE("xab", ""), RECIPE("tab", "")))
-WEFT__DEFINE_COMPOSITE(CONTIGUOUS, contiguous, GRADIENT("g"), MOVED, SAMPLE(call_contiguous, RECIPE("tab", "")))
+WEFT__DEFINE_COMPOSITE(CLONE, clone, NO_PARTS(ANY_DTYPE), GRADIENT("g"), MOVED,
+                       SAMPLE(call_clone, RECIPE("xab", ""), RECIPE("tab", "")))
+WEFT__DEFINE_COMPOSITE(CONTIGUOUS, contiguous, NO_PARTS(ANY_DTYPE), GRADIENT("g"), MOVED,
+                       SAMPLE(call_contiguous, RECIPE("tab", "")))
 
 /* ---- Statistics and losses ---- */
 
@@ -104,20 +108,30 @@ CALL(cross_entropy)
     c->out[0] = weft_cross_entropy(c->in[0], c->in[1]);
 }
 
-WEFT__DEFINE_COMPOSITE(VAR, var, GRADIENT("g 2 (x - mean) / (n - correction)"), SUMMED_UP,
+WEFT__DEFINE_COMPOSITE(VAR, var, PARTS(ANY_DTYPE, PART(VAR_MEAN, AS_ALONE)),
+                       GRADIENT("g 2 (x - mean) / (n - correction)"), SUMMED_UP,
                        SAMPLE(call_var, RECIPE("xab", "0 -1; 1"), RECIPE("xa5b", "1 0 2; 0"), RECIPE("xab", "0; 1")))
-WEFT__DEFINE_COMPOSITE(MSE, mse,
+WEFT__DEFINE_COMPOSITE(MSE, mse, PARTS(FLOATS, PART(SUB, WIDE), PART(SQUARE, WIDE), PART(MEAN, WIDE)),
                        GRADIENT("of the prediction g 2 (prediction - target) / n; of the target the negative of that"),
                        SUMMED_UP, SAMPLE(call_mse, RECIPE("xab xab", ""), RECIPE("xab x1b", "")))
 WEFT__DEFINE_COMPOSITE(HUBER, huber,
+                       PARTS(FLOATS, PART(SUB, WIDE), PART(CLAMP, WIDE), PART(MUL_SCALAR, WIDE), PART(MUL, WIDE),
+                             PART(MEAN, WIDE)),
                        GRADIENT("of the prediction g clamp(prediction - target, -delta, delta) / n; of the target the "
                                 "negative of that"),
                        SUMMED_UP, SAMPLE(call_huber, RECIPE("xab xab", "; 0.5"), RECIPE("xb xab", "; 0.5")))
-WEFT__DEFINE_COMPOSITE(BCE_WITH_LOGITS, bce_with_logits, GRADIENT("of the logits g (sigmoid(logits) - target) / n"),
-                       SUMMED_UP, SAMPLE(call_bce_with_logits, RECIPE("xab pab", "")))
-WEFT__DEFINE_COMPOSITE(NLL, nll, GRADIENT("-g / rows at the target of each row that counts, 0 elsewhere"), SUMMED_UP,
+WEFT__DEFINE_COMPOSITE(BCE_WITH_LOGITS, bce_with_logits,
+                       PARTS(FLOATS, PART(GT, WIDE), PART(NEG, WIDE), PART(WHERE, WIDE), PART(SOFTPLUS, WIDE),
+                             PART(ADD_SCALAR, WIDE), PART(MUL, WIDE), PART(ADD, WIDE), PART(MEAN, WIDE)),
+                       GRADIENT("of the logits g (sigmoid(logits) - target) / n"), SUMMED_UP,
+                       SAMPLE(call_bce_with_logits, RECIPE("xab pab", "")))
+WEFT__DEFINE_COMPOSITE(NLL, nll,
+                       PARTS(FLOATS, PART(NE, OF_I64), PART(WHERE, OF_I64), PART(GATHER, WIDE), PART(WHERE, WIDE),
+                             PART(SUM, WIDE), PART(SUM, OF_BOOL), PART(CLAMP, OF_I64), PART(DIV, WIDE),
+                             PART(NEG, WIDE)),
+                       GRADIENT("-g / rows at the target of each row that counts, 0 elsewhere"), SUMMED_UP,
                        SAMPLE(call_nll, RECIPE("xab ka<b", "")))
-WEFT__DEFINE_COMPOSITE(CROSS_ENTROPY, cross_entropy,
+WEFT__DEFINE_COMPOSITE(CROSS_ENTROPY, cross_entropy, PARTS(FLOATS, PART(CROSS_ENTROPY_WITH, AS_ALONE)),
                        GRADIENT("g (softmax(logits) - [class = target]) / rows; 0 in rows that are ignored"), SUMMED_UP,
                        SAMPLE(call_cross_entropy, RECIPE("xab ka<b", "")))
 

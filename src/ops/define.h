@@ -26,6 +26,9 @@
  *                                     the function that calls the public one, written by CALL(name), and up to four
  *                                     recipes for it (weft/sample.h, op_def.h); the first is the plain one
  *   SAMPLE_OF(ID)                     instead, for a kernel: it runs in the derivative of ID
+ *   PARTS(kind, PART(ID, dtype), ...) of a composite: ANY_DTYPE or FLOATS for its operand 0; each row that it is made
+ *                                     of, in each dtype: AS_ALONE, WIDE, OF_BOOL, OF_I64 (op_def.h)
+ *   NO_PARTS(kind)                    the same of one that only makes views, or copies
  */
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H
@@ -46,6 +49,7 @@ enum {
     CHANGED = WEFT__CHANGED,
     BROADCAST = WEFT__BROADCAST,
     BROADCAST_LEADING = WEFT__BROADCAST_LEADING,
+    AS_BYTES = WEFT__AS_BYTES,
 
     EXACT = WEFT__EXACT,
     ELEMENTWISE = WEFT__ELEMENTWISE,
@@ -96,6 +100,15 @@ enum {
 #define SAMPLE(caller, ...) .call = caller, .recipes = {__VA_ARGS__}, .part_of = -1
 #define SAMPLE_OF(ID) .call = NULL, .recipes = {{NULL, NULL}}, .part_of = WEFT_OP_##ID
 
+#define PART(ID, how)                                                                                                  \
+    {                                                                                                                  \
+        .op = WEFT_OP_##ID, .dtype = WEFT__##how                                                                       \
+    }
+#define PARTS(kind, ...)                                                                                               \
+    .takes = WEFT__##kind, .n_parts = (int)(sizeof((const weft__made_of[]){__VA_ARGS__}) / sizeof(weft__made_of)),     \
+    .parts = {__VA_ARGS__}
+#define NO_PARTS(kind) .takes = WEFT__##kind, .n_parts = 0
+
 /* What calls the public function, in the file of its record. */
 #define CALL(name) static void call_##name(weft_sample_call *c)
 /* The whole numbers from number `first` on as a list of dims; none: WEFT_ALL. */
@@ -115,9 +128,12 @@ enum {
                   EFFECT(PURE), DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                       \
                   WORK(weft__terms_one, weft__flops_none, weft__bytes_none), sample)
 
-/* A composite: no kernel and no node of its own, only what is called and how much that is at least. */
-#define WEFT__DEFINE_COMPOSITE(ID, NAME, words, work, sample)                                                          \
+/* A composite: no kernel and no node of its own, only what it is made of, what is called and how much that is at least.
+ */
+#define WEFT__DEFINE_COMPOSITE(ID, NAME, parts, words, work, sample)                                                   \
+    WEFT__DEFINE_COMPOSITE_(ID, NAME, parts, words, work, sample)
+#define WEFT__DEFINE_COMPOSITE_(ID, NAME, ...)                                                                         \
     WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_ATTRS, NO_INFER, NO_RESULTS, EFFECT(PURE), .vjp = NULL,                    \
-                  .rounds_once = true, .fused = -1, READS(NOTHING), words, work, sample)
+                  .rounds_once = true, .fused = -1, READS(NOTHING), __VA_ARGS__)
 
 #endif

@@ -25,9 +25,6 @@ static bool infer_changed(weft__infer *q)
     const weft_dtype dtype = (weft_dtype)q->in[0]->dtype, other = (weft_dtype)q->in[1]->dtype;
     if (!fits(q))
         return false;
-    if (!weft_dtype_is_float(dtype) && q->def->op == WEFT_OP_DIV_)
-        return weft__refuse(q, WEFT_E_DTYPE, "%s is not of a floating dtype; weft_div makes f32 from it",
-                            weft__operand_text(q, 0).s);
     if (!weft_dtype_is_float(dtype) && weft_dtype_is_float(other))
         return weft__refuse(
             q, WEFT_E_DTYPE,
@@ -44,19 +41,19 @@ static bool infer_changed(weft__infer *q)
 
 /* ---- Records ---- */
 
-#define IN_PLACE_ROW(ID, name)                                                                                         \
+#define IN_PLACE_ROW(ID, name, kind)                                                                                   \
     CALL(name)                                                                                                         \
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], c->in[1]);                                                                   \
     }                                                                                                                  \
-    WEFT__DEFINE(ID, name, OPERANDS(NUMBERS | STRIDED | CHANGED, NUMBERS | STRIDED | BROADCAST), NO_ATTRS,             \
+    WEFT__DEFINE(ID, name, OPERANDS(kind | STRIDED | CHANGED, NUMBERS | STRIDED | BROADCAST), NO_ATTRS,                \
                  INFER(infer_changed, LIKE_FIRST), RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,    \
                  SAMPLE(call_##name, RECIPE("rab oab", ""), RECIPE("rab o1b", "")))
 
-IN_PLACE_ROW(ADD_, add_)
-IN_PLACE_ROW(SUB_, sub_)
-IN_PLACE_ROW(MUL_, mul_)
-IN_PLACE_ROW(DIV_, div_)
+IN_PLACE_ROW(ADD_, add_, NUMBERS)
+IN_PLACE_ROW(SUB_, sub_, NUMBERS)
+IN_PLACE_ROW(MUL_, mul_, NUMBERS)
+IN_PLACE_ROW(DIV_, div_, FLOATS)
 
 CALL(copy_)
 {

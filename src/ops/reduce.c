@@ -55,7 +55,7 @@ weft_tensor *weft__reduce(int op, weft_tensor *x, const int64_t *dims, int ndim,
         return NULL;
     const int mask = weft__dim_mask(ctx, op, x, dims, ndim);
     attrs.reduce = (weft__reduce_attrs){.dims = mask, .keepdim = keepdim};
-    if (mask >= 0 && x->a.dtype == WEFT_BOOL && (op == WEFT_OP_MAX_OVER || op == WEFT_OP_MIN_OVER))
+    if (mask >= 0 && x->a.dtype == WEFT_BOOL && weft__defs[op]->in[0] & WEFT__AS_BYTES)
         y = over_truths(ctx, op, x, &attrs);
     else if (mask >= 0)
         y = weft__complete(ctx, op, &x, 1, &attrs, out) ? out[0] : NULL;

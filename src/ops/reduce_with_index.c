@@ -51,8 +51,8 @@ CALL(min_with_index)
 
 #define BEST(ID, name, which)                                                                                          \
     WEFT__DEFINE(                                                                                                      \
-        ID, name, OPERANDS(NUMBERS | STRIDED), ATTRS(reduce), INFER(infer_best, AS_GIVEN), RESULTS(1, EXACT, EXACT),   \
-        EFFECT(PURE),                                                                                                  \
+        ID, name, OPERANDS(NUMBERS | STRIDED | AS_BYTES), ATTRS(reduce), INFER(infer_best, AS_GIVEN),                  \
+        RESULTS(1, EXACT, EXACT), EFFECT(PURE),                                                                        \
         DERIVATIVE(weft__vjp_##name, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,                                           \
                    GRADIENT("of the values: g at the place of the first " which ", 0 elsewhere; the index has none")), \
         WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                   \

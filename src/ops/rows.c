@@ -85,12 +85,14 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], DIMS_OF(c, 1), c->i[0] != 0);                                                \
     }                                                                                                                  \
-    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), ATTRS(reduce), INFER(weft__infer_reduced, REDUCED_##cls),         \
-           RESULTS(GRADS_##grad, agrees), DERIVED_##grad(name, saves, words),                                          \
-           WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),                                                \
+    RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED | CHOOSES(result, agrees)), ATTRS(reduce),                          \
+           INFER(weft__infer_reduced, REDUCED_##cls), RESULTS(GRADS_##grad, agrees),                                   \
+           DERIVED_##grad(name, saves, words), WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),            \
            SAMPLE(call_##name, RECIPE(NEAR_ONE(ID, "ab"), "0 -1"), RECIPE(NEAR_ONE(ID, "a5b"), "1 0 2"),               \
                   RECIPE(NEAR_ONE(ID, "ab"), "0")))
 #define NEAR_ONE(ID, sizes) WEFT_OP_##ID == WEFT_OP_PROD ? "n" sizes : "x" sizes
+/* One of the elements is the result. */
+#define CHOOSES(result, agrees) (WEFT__##result == WEFT__SAME && WEFT__##agrees == WEFT__EXACT ? AS_BYTES : 0)
 #define GRADS_YES 1
 #define GRADS_NO(why) 0
 #define DERIVED_YES(name, saves, words)                                                                                \

@@ -32,8 +32,8 @@ CALL(topk)
 }
 
 /* Selecting among n elements looks at each; ordering what is found is little beside it. */
-WEFT__DEFINE(TOPK, topk, OPERANDS(NUMBERS), ATTRS(topk), INFER(infer_topk, AS_GIVEN), RESULTS(1, EXACT, EXACT),
-             EFFECT(PURE),
+WEFT__DEFINE(TOPK, topk, OPERANDS(NUMBERS | AS_BYTES), ATTRS(topk), INFER(infer_topk, AS_GIVEN),
+             RESULTS(1, EXACT, EXACT), EFFECT(PURE),
              DERIVATIVE(weft__vjp_topk, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL,
                         GRADIENT("of the values: g at the places that they came from, 0 elsewhere; the indices have "
                                  "none")),

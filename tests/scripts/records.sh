@@ -11,6 +11,9 @@ record='WEFT__DEFINE(SOFTMAX, softmax, OPERANDS(FLOATS), ATTRS(along), INFER(wef
 'DERIVATIVE(weft__vjp_softmax, IN_STEPS, READS(RESULT), SOFTMAX_GRAD, GRADIENT("y (g - sum(g y))")), '\
 'WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_softmax, RECIPE("xab", "-1")))'
 
+composite='WEFT__DEFINE_COMPOSITE(MSE, mse, PARTS(FLOATS, PART(SUB, WIDE)), GRADIENT("g"), '\
+'WORK(weft__terms_one, weft__flops_each, weft__bytes_once), SAMPLE(call_softmax, RECIPE("xab", "-1")))'
+
 compiles() {
     printf '#include "ops/define.h"\nCALL(softmax) { c->out[0] = weft_softmax(c->in[0], c->i[0]); }\n%s\n' "$1" >"$work/record.c"
     "$compiler" -std=c17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I"$source/include" -I"$source/src" "$work/record.c" \
@@ -56,9 +59,16 @@ without call 'call_softmax, '
 without recipe ', RECIPE("xab", "-1")'
 without "the recipe's numbers" ', "-1"'
 
+record=$composite
+compiles "$record" || { echo "the whole composite does not compile:"; cat "$work/said"; bad=1; }
+without "parts of a composite" 'PARTS(FLOATS, PART(SUB, WIDE)), '
+without "dtype of a part" ', WIDE'
+without "kind of a composite's operand" 'FLOATS, '
+without "gradient of a composite" 'GRADIENT("g"), '
+
 # A part that stands there twice is an error, too: nothing is overwritten in silence.
-if compiles "$(printf '%s' "$record" | sed 's/EFFECT(PURE)/RESULTS(1, EXACT)/')"; then
-    echo "a record with two RESULTS compiles"
+if compiles "$(printf '%s' "$record" | sed 's/GRADIENT("g")/WORK(weft__terms_one, weft__flops_each, weft__bytes_once)/')"; then
+    echo "a record with two WORKs compiles"
     bad=1
 fi
 
