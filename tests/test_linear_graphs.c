@@ -2,8 +2,7 @@
  * of a gradient is, exactly, what the loss is where that element is 1 and all others 0. They share parts, broadcast,
  * show memory in views and meet again, so a gradient that is taken over or added to although somebody else sees it, or
  * is summed over the wrong dims, comes out wrong: in the first pass, in later ones that add up, or in what a hook or
- * the caller has kept.
- */
+ * the caller has kept. */
 #include <stdlib.h>
 #include "harness/structs.h"
 #include "samples/layout.h"

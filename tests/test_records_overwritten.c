@@ -1,8 +1,8 @@
 /* test_records_overwritten.c - every differentiable operation, by its samples: what it took and what it gave is
  * overwritten after the call, one after the other and by each kind of writer, and the gradient is an error that names
  * the operation, or to the bit what it would have been; that of the gradient, too, where what arrived at the first one
- * and what it gave are overwritten as well. So a record is found that does not say what its derivative reads.
- */
+ * and what it gave are overwritten as well. So a record is found that does not say all that its derivative
+ * reads. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,8 +13,8 @@ typedef struct sample {
     bool inner; /* a product of rank 2, which takes a third size: what its sums are over; 0: as many as columns */
 } sample;
 
-/* Finds operation index (of weft_op_describe). False if it cannot be run by itself (optimiser steps, which need state).
- */
+/* Finds operation index (of weft_op_describe). False if it cannot be run by itself (optimiser steps, which need
+ * state). */
 bool sample_find(int index, sample *s);
 
 /* Makes the operands of a recipe for few elements, on the host, with the points of sample_points.h. False after an

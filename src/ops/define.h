@@ -28,8 +28,7 @@
  *   SAMPLE_OF(ID)                     instead, for a kernel: it runs in the derivative of ID
  *   PARTS(kind, PART(ID, dtype), ...) of a composite: ANY_DTYPE or FLOATS for its operand 0; each row that it is made
  *                                     of, in each dtype: AS_ALONE, WIDE, OF_BOOL, OF_I64 (op_def.h)
- *   NO_PARTS(kind)                    the same of one that only makes views, or copies
- */
+ *   NO_PARTS(kind)                    the same of one that only makes views, or copies */
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H
 
@@ -128,8 +127,8 @@ enum {
                   EFFECT(PURE), DERIVATIVE(rule, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, words),                       \
                   WORK(weft__terms_one, weft__flops_none, weft__bytes_none), sample)
 
-/* A composite: no kernel and no node of its own, only what it is made of, what is called and how much that is at least.
- */
+/* A composite: no kernel and no node of its own, only what it is made of, what is called, and how much that is at
+ * least. */
 #define WEFT__DEFINE_COMPOSITE(ID, NAME, parts, words, work, sample)                                                   \
     WEFT__DEFINE_COMPOSITE_(ID, NAME, parts, words, work, sample)
 #define WEFT__DEFINE_COMPOSITE_(ID, NAME, ...)                                                                         \
