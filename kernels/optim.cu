@@ -1,12 +1,13 @@
-/* optim.cu - one step of SGD or Adam over many tensors, in one pass over their memory. The formulas stand in
- * <weft/params.h>.
+/* optim.cu - steps of optimisers over many tensors, each in one pass over its memory: the kernels of the STEP rows of
+ * ops.def, whose formulas stand there.
  *
- * Tensors of one dtype go into batches, whose description travels as a kernel parameter: a launch for BATCH tensors.
+ * Tensors of one dtype go into batches, whose description travels as a kernel parameter: a launch for each batch.
  * They are cut into chunks of a fixed size, which blocks take in turn. Constants are computed in f64 and rounded once.
  *
- * Parameters and gradients are of type T; state and master weights of the type that T is computed in. */
+ * Parameters and gradients are of type T; state and master weights of the type that T is computed in. State that a call
+ * does not have, or that holds nothing yet, is not read, but counts as 0; what a call does not have is not written. */
 #include <cmath>
-#include "base/scalar.h"
+#include "base/scalar_step.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "types.h"
@@ -16,25 +17,26 @@ namespace
 
 enum {
     THREADS = 256,
-    BATCH = 64,           /* tensors in a launch */
     CHUNK = THREADS * 32, /* elements in a chunk, a multiple of every pack */
-    PARAM = 0,            /* the lists of a tensor's arrays */
+    PARAM = 0,            /* the lists of a call: these, the state, and last the master weights */
     GRAD = 1,
-    FIRST = 2, /* velocity, or the first moment */
-    SECOND = 3,
-    MASTER = 4,
-    LISTS = 5
+    STATE = 2
 };
 
-struct batch {
-    int32_t n;                 /* tensors, 1 to BATCH */
-    int64_t chunks[BATCH + 1]; /* the first chunk of every tensor, then their number */
-    int64_t count[BATCH];      /* elements */
-    void *data[LISTS][BATCH];  /* NULL where a list is missing */
-    bool packed[BATCH];        /* 16-byte accesses are possible in every list */
-};
-static_assert(sizeof(batch) <= 3800, "a kernel takes 4 KiB of parameters");
+/* Tensors in a launch of a row with so many states: what fits into a kernel's parameters. */
+constexpr int batch_of(int states)
+{
+    return states <= 2 ? 64 : 48;
+}
 
+template <int STATES> struct batch {
+    static constexpr int MOST = batch_of(STATES), LISTS = STATE + STATES + 1;
+    int32_t n;                /* tensors, 1 to MOST */
+    int64_t chunks[MOST + 1]; /* the first chunk of every tensor, then their number */
+    int64_t count[MOST];      /* elements */
+    void *data[LISTS][MOST];  /* NULL where a list is missing */
+    bool packed[MOST];        /* 16-byte accesses are possible in every list */
+};
 template <class T> constexpr int width_of = 16 / static_cast<int>(sizeof(T));
 
 /* N elements of a list in the type they are computed in. */
@@ -55,26 +57,27 @@ template <class T, int N> __device__ __forceinline__ void store_n(T *y, int64_t 
     *reinterpret_cast<weft_pack<T, N> *>(y + i) = p;
 }
 
-/* ---- The rules: step(lists, i) moves elements i ... i + N - 1 ---- */
+/* ---- Elements ---- */
 
 /* Where a tensor's lists lie. */
-template <class T> struct lists {
+template <class T, int STATES> struct lists {
     using R = weft_compute_t<T>;
     T *param;
     const T *grad;
-    R *first, *second, *master;
+    R *state[STATES], *master;
 };
 
 /* What is stepped: the parameter, or its master weights. Those of a parameter that is not their rounding, because it
  * was written since, start from it. */
 template <class T, int N>
-__device__ __forceinline__ void load_param(weft_compute_t<T> (&p)[N], const lists<T> &l, int64_t i)
+__device__ __forceinline__ void load_param(weft_compute_t<T> (&p)[N], const T *param, const weft_compute_t<T> *weights,
+                                           int64_t i)
 {
-    load_n(p, l.param, i);
-    if (!l.master)
+    load_n(p, param, i);
+    if (!weights)
         return;
     weft_compute_t<T> master[N];
-    load_n(master, l.master, i);
+    load_n(master, weights, i);
 #pragma unroll
     for (int k = 0; k < N; k++) {
         T rounded;
@@ -84,108 +87,49 @@ __device__ __forceinline__ void load_param(weft_compute_t<T> (&p)[N], const list
     }
 }
 
-template <class T, int N>
-__device__ __forceinline__ void store_param(const lists<T> &l, int64_t i, const weft_compute_t<T> (&p)[N])
+/* Moves elements i ... i + N - 1. */
+template <class Rule, class T, int N>
+__device__ __forceinline__ void step(const Rule &rule, const lists<T, Rule::STATES> &l, int64_t i)
 {
+    using R = weft_compute_t<T>;
+    constexpr int STATES = Rule::STATES;
+    R p[N], g[N], s[STATES][N];
+    load_param(p, l.param, l.master, i);
+    load_n(g, l.grad, i);
+#pragma unroll
+    for (int state = 0; state < STATES; state++) {
+        if (l.state[state] && !rule.unset) {
+            load_n(s[state], l.state[state], i);
+        } else {
+#pragma unroll
+            for (int k = 0; k < N; k++)
+                s[state][k] = R(0);
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+        R of[STATES];
+#pragma unroll
+        for (int state = 0; state < STATES; state++)
+            of[state] = s[state][k];
+        rule.step(p[k], g[k], of);
+#pragma unroll
+        for (int state = 0; state < STATES; state++)
+            s[state][k] = of[state];
+    }
+#pragma unroll
+    for (int state = 0; state < STATES; state++)
+        if (l.state[state])
+            store_n(l.state[state], i, s[state]);
     store_n(l.param, i, p);
     if (l.master)
         store_n(l.master, i, p);
 }
 
-template <class T> struct sgd {
-    using R = weft_compute_t<T>;
-    R lr, momentum, undamped, decay; /* undamped: 1 - dampening */
-    R along, ahead;                  /* p moves along (along d + ahead v) */
-    R starting;                      /* at the first step, where v = d, along starting d */
-    bool starts;                     /* velocity holds nothing yet */
-
-    explicit sgd(const weft__attrs *attrs) : sgd(attrs->sgd)
-    {
-    }
-
-    explicit sgd(const weft__sgd_attrs &a)
-        : lr(static_cast<R>(a.lr)), momentum(static_cast<R>(a.momentum)), undamped(static_cast<R>(1 - a.dampening)),
-          decay(static_cast<R>(a.weight_decay)), along(a.nesterov != 0 ? R(1) : R(0)),
-          ahead(a.nesterov != 0 ? momentum : R(1)), starting(static_cast<R>(a.nesterov != 0 ? 1 + a.momentum : 1)),
-          starts(a.first_step != 0)
-    {
-    }
-
-    template <int N> __device__ __forceinline__ void step(const lists<T> &l, int64_t i) const
-    {
-        R p[N], g[N], v[N];
-        const bool reads = l.first && !starts;
-        load_param(p, l, i);
-        load_n(g, l.grad, i);
-        if (reads)
-            load_n(v, l.first, i);
-#pragma unroll
-        for (int k = 0; k < N; k++) {
-            const R d = g[k] + decay * p[k];
-            v[k] = reads ? momentum * v[k] + undamped * d : d;
-            p[k] -= lr * (reads ? along * d + ahead * v[k] : l.first ? starting * d : d);
-        }
-        if (l.first)
-            store_n(l.first, i, v);
-        store_param(l, i, p);
-    }
-};
-
-template <class T> struct adam {
-    using R = weft_compute_t<T>;
-    R beta1, rest1, beta2, rest2, eps, decay;
-    R keep;       /* what decoupled decay leaves of a parameter */
-    R rate, root; /* lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t) */
-
-    explicit adam(const weft__attrs *attrs) : adam(attrs->adam)
-    {
-    }
-
-    explicit adam(const weft__adam_attrs &a)
-        : beta1(static_cast<R>(a.beta1)), rest1(static_cast<R>(1 - a.beta1)), beta2(static_cast<R>(a.beta2)),
-          rest2(static_cast<R>(1 - a.beta2)), eps(static_cast<R>(a.eps))
-    {
-        const bool decoupled = a.decoupled != 0;
-        const double t = static_cast<double>(a.step), lr = a.lr, w = a.weight_decay;
-        decay = static_cast<R>(decoupled ? 0 : w);
-        keep = static_cast<R>(decoupled ? 1 - lr * w : 1);
-        rate = static_cast<R>(lr / (1 - std::pow(a.beta1, t)));
-        root = static_cast<R>(1 / std::sqrt(1 - std::pow(a.beta2, t)));
-    }
-
-    template <int N> __device__ __forceinline__ void step(const lists<T> &l, int64_t i) const
-    {
-        R p[N], g[N], m[N], v[N];
-        load_param(p, l, i);
-        load_n(g, l.grad, i);
-        load_n(m, l.first, i);
-        load_n(v, l.second, i);
-#pragma unroll
-        for (int k = 0; k < N; k++) {
-            const R d = g[k] + decay * p[k];
-            m[k] = beta1 * m[k] + rest1 * d;
-            v[k] = beta2 * v[k] + rest2 * (d * d);
-            p[k] = keep * p[k] - rate * m[k] / (root_of(v[k]) * root + eps);
-        }
-        store_n(l.first, i, m);
-        store_n(l.second, i, v);
-        store_param(l, i, p);
-    }
-
-    static __device__ __forceinline__ float root_of(float x)
-    {
-        return sqrtf(x);
-    }
-    static __device__ __forceinline__ double root_of(double x)
-    {
-        return sqrt(x);
-    }
-};
-
 /* ---- One launch ---- */
 
 /* The tensor of a chunk: chunks[k] <= chunk < chunks[k + 1]. Tensors without elements have no chunk. */
-__device__ __forceinline__ int tensor_of(const batch &b, int64_t chunk)
+template <int STATES> __device__ __forceinline__ int tensor_of(const batch<STATES> &b, int64_t chunk)
 {
     int low = 0, high = b.n;
     while (high - low > 1) {
@@ -198,47 +142,43 @@ __device__ __forceinline__ int tensor_of(const batch &b, int64_t chunk)
     return low;
 }
 
-template <class T> __device__ __forceinline__ lists<T> list_of(const batch &b, int k)
+template <class T, int STATES> __device__ __forceinline__ lists<T, STATES> list_of(const batch<STATES> &b, int k)
 {
     using R = weft_compute_t<T>;
-    return {static_cast<T *>(b.data[PARAM][k]), static_cast<const T *>(b.data[GRAD][k]),
-            static_cast<R *>(b.data[FIRST][k]), static_cast<R *>(b.data[SECOND][k]),
-            static_cast<R *>(b.data[MASTER][k])};
+    lists<T, STATES> l;
+    l.param = static_cast<T *>(b.data[PARAM][k]);
+    l.grad = static_cast<const T *>(b.data[GRAD][k]);
+#pragma unroll
+    for (int state = 0; state < STATES; state++)
+        l.state[state] = static_cast<R *>(b.data[STATE + state][k]);
+    l.master = static_cast<R *>(b.data[STATE + STATES][k]);
+    return l;
 }
 
 /* Every list of the batch [count[k]], of type T, state and master of the type that T is computed in */
 template <class T, class Rule>
-__global__ void __launch_bounds__(THREADS) k_step(const __grid_constant__ batch b, Rule rule)
+__global__ void __launch_bounds__(THREADS) k_step(const __grid_constant__ batch<Rule::STATES> b, Rule rule)
 {
     constexpr int WIDTH = width_of<T>;
     for (int64_t chunk = blockIdx.x; chunk < b.chunks[b.n]; chunk += gridDim.x) {
         const int k = tensor_of(b, chunk);
-        const lists<T> l = list_of<T>(b, k);
+        const lists<T, Rule::STATES> l = list_of<T>(b, k);
         const int64_t begin = (chunk - b.chunks[k]) * CHUNK, left = b.count[k] - begin;
         const int64_t n = left < CHUNK ? left : CHUNK, packs = b.packed[k] ? n / WIDTH : 0;
         for (int64_t i = threadIdx.x; i < packs; i += THREADS)
-            rule.template step<WIDTH>(l, begin + i * WIDTH);
+            step<Rule, T, WIDTH>(rule, l, begin + i * WIDTH);
         for (int64_t i = packs * WIDTH + threadIdx.x; i < n; i += THREADS)
-            rule.template step<1>(l, begin + i);
+            step<Rule, T, 1>(rule, l, begin + i);
     }
 }
 
-/* The array of tensor k in a list of the call, or NULL. SGD has no second moment; master weights are the last list. */
-const weft__array *array_of(const weft__exec *e, int list, int64_t k)
-{
-    const int64_t n = e->attrs->step.n, last = e->n_in / n - 1;
-    if (list >= last && list != MASTER)
-        return nullptr;
-    return e->in[(list == MASTER ? last : list) * n + k];
-}
-
-/* Adds tensor k of the call to the batch. */
-void add_tensor(const weft__exec *e, int64_t k, batch &b)
+/* Adds tensor k of the call, which has n, to the batch. */
+template <int STATES> void add_tensor(const weft__exec *e, int64_t n, int64_t k, batch<STATES> &b)
 {
     const int at = b.n++;
     b.packed[at] = true;
-    for (int list = 0; list < LISTS; list++) {
-        const weft__array *a = array_of(e, list, k);
+    for (int list = 0; list < b.LISTS; list++) {
+        const weft__array *a = e->in[list * n + k];
         b.data[list][at] = a ? a->data : nullptr;
         b.packed[at] = b.packed[at] && weft__cuda_aligned16(b.data[list][at]);
     }
@@ -246,8 +186,9 @@ void add_tensor(const weft__exec *e, int64_t k, batch &b)
     b.chunks[b.n] = b.chunks[at] + b.count[at] / CHUNK + (b.count[at] % CHUNK != 0);
 }
 
-template <class T, class Rule> cudaError_t launch_batch(const weft__exec *e, batch &b, const Rule &rule)
+template <class T, class Rule> cudaError_t launch_batch(const weft__exec *e, batch<Rule::STATES> &b, const Rule &rule)
 {
+    static_assert(sizeof b + sizeof rule <= 4096, "a kernel takes 4 KiB of parameters");
     if (b.n == 0)
         return cudaSuccess;
     const cudaError_t error =
@@ -256,17 +197,17 @@ template <class T, class Rule> cudaError_t launch_batch(const weft__exec *e, bat
     return error;
 }
 
-/* All tensors of type T; those without a gradient or without elements are left alone. */
+/* All tensors of type T; those without elements are left alone. */
 template <class T, class Rule> cudaError_t step_type(const weft__exec *e, int32_t dtype, const Rule &rule)
 {
-    const int64_t n = e->attrs->step.n;
-    batch b = {};
+    batch<Rule::STATES> b = {};
+    const int64_t n = e->n_in / b.LISTS;
     cudaError_t error = cudaSuccess;
     for (int64_t k = 0; k < n && error == cudaSuccess; k++) {
-        if (e->in[k]->dtype != dtype || e->in[k]->count == 0 || !e->in[GRAD * n + k])
+        if (e->in[k]->dtype != dtype || e->in[k]->count == 0)
             continue;
-        add_tensor(e, k, b);
-        if (b.n == BATCH)
+        add_tensor(e, n, k, b);
+        if (b.n == b.MOST)
             error = launch_batch<T>(e, b, rule);
     }
     return error == cudaSuccess ? launch_batch<T>(e, b, rule) : error;
@@ -278,21 +219,41 @@ template <template <class> class Rule> weft_status step_all(const weft__exec *e)
     for (int32_t dtype = 0; dtype < WEFT_DTYPE_COUNT && error == cudaSuccess; dtype++)
         error = weft_visit_float(dtype, cudaSuccess, [&](auto name) {
             using T = typename decltype(name)::type;
-            return step_type<T>(e, dtype, Rule<T>(e->attrs));
+            return step_type<T>(e, dtype, Rule<weft_compute_t<T>>(e->attrs));
         });
     return weft__cuda_status(e, error);
 }
 
+/* ---- The rules ---- */
+
+#define RULE_IN(R, suffix, name, members, n_states)                                                                    \
+    template <> struct name##_rule<R> {                                                                                \
+        static constexpr int STATES = n_states;                                                                        \
+        weft__constants_##name##_##suffix constants;                                                                   \
+        bool unset; /* the state holds nothing yet */                                                                  \
+        explicit name##_rule(const weft__attrs *a)                                                                     \
+            : constants(weft__find_##name##_##suffix(a)), unset(weft__unset_##name(&a->members))                       \
+        {                                                                                                              \
+        }                                                                                                              \
+        __device__ __forceinline__ void step(R &p, R g, R *s) const                                                    \
+        {                                                                                                              \
+            weft__step_##name##_##suffix(constants, &p, g, s);                                                         \
+        }                                                                                                              \
+    };
+
+#define WEFT_OP(ID, name, family, doc)
+#define WEFT_STEP(ID, name, members, type, n_states, when, constants, element, doc)                                    \
+    template <class R> struct name##_rule;                                                                             \
+    RULE_IN(float, f32, name, members, n_states)                                                                       \
+    RULE_IN(double, f64, name, members, n_states)
+#include "ops/ops.def"
+
 } /* namespace */
 
-/* in params[n], grads[n] (or NULL), velocity[n] (or NULL), master[n] (or NULL), each [...], floats: see ops/ops.def */
-extern "C" weft_status weft__cuda_sgd_step(const weft__exec *e)
-{
-    return step_all<sgd>(e);
-}
-
-/* in params[n], grads[n] (or NULL), m[n], v[n], master[n] (or NULL), each [...], likewise */
-extern "C" weft_status weft__cuda_adam_step(const weft__exec *e)
-{
-    return step_all<adam>(e);
-}
+#define WEFT_OP(ID, name, family, doc)
+#define WEFT_STEP(ID, name, ...)                                                                                       \
+    extern "C" weft_status weft__cuda_##name(const weft__exec *e)                                                      \
+    {                                                                                                                  \
+        return step_all<name##_rule>(e);                                                                               \
+    }
+#include "ops/ops.def"

@@ -129,7 +129,7 @@ stage_sanitizer() {
     first=DeviceScatter.AddsRows:DeviceScatter.Scatters:DeviceRows.SoftmaxOfRows:DeviceRows.LayerNorm
     first=$first:DeviceRows.CrossEntropy:DeviceRows.BatchNorm:DeviceReduce.Sums:DeviceReduce.FindsOneAmongMany
     first="$first:DeviceMatmul.LayoutsOfSeveralTiles:DeviceMatmul.LargeTiles:DeviceAttention.*:DeviceConv.EveryTile"
-    first=$first:DeviceSteps.Adam:DeviceSteps.Momentum
+    first="$first:DeviceSteps.*_step"
     failures=0
     for filter in "$first" "Device*:Golden.*/f32:Golden.*/bf16-$first"; do
         compute-sanitizer --tool "$1" --error-exitcode 9 --report-api-errors no "$tests" --gtest_color=no \

@@ -150,7 +150,7 @@ WEFT_TEST(Attrs, MarkWhatReplayMustAskFor)
     WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_RAND]->varying, draws);
     WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_RANDINT]->varying, draws);
     WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_DROPOUT]->varying, draws);
-    WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_SGD_STEP]->varying, 1u << 2 | real);  /* first_step, lr */
-    WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_ADAM_STEP]->varying, 1u << 2 | real); /* step, lr */
+    WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_SGD_STEP]->varying, 1u << 1 | real);  /* first_step, lr */
+    WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_ADAM_STEP]->varying, 1u << 1 | real); /* step, lr */
     WEFT_CHECK_EQ_INT(weft__defs[WEFT_OP_DROPOUT_GRAD]->varying, 0);
 }

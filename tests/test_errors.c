@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/op_def.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
@@ -137,8 +138,10 @@ static bool is_optional(const case_row *row, int operand)
     static const struct {
         const char *name;
         unsigned mask;
-    } optional[] = {{"linear", 4}, {"linear_act", 4},       {"layer_norm", 6}, {"rms_norm", 2}, {"batch_norm", 30},
-                    {"conv2d", 4}, {"conv2d_transpose", 4}, {"sgd_step", 2},   {"adam_step", 2}};
+    } optional[] = {{"linear", 4},      {"linear_act", 4}, {"layer_norm", 6},      {"rms_norm", 2},
+                    {"batch_norm", 30}, {"conv2d", 4},     {"conv2d_transpose", 4}};
+    if (weft__defs[row->op]->effect == WEFT__STEPS)
+        return operand == 1; /* the gradient of the only parameter */
     for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)
         if (strcmp(optional[k].name, row->name) == 0)
             return optional[k].mask >> operand & 1;

@@ -262,22 +262,30 @@ WEFT_TEST(Handed, ListsOfParameters)
     } bad[] = {{b.dead, WEFT_E_DEAD_TENSOR, " 1 was freed: it was made by weft_full"},
                {b.foreign, WEFT_E_MIXED_CONTEXTS, " 1 (f32 [4]) belongs to another context"},
                {NULL, WEFT_E_NULL_ARGUMENT, " 1 is NULL"}};
-    const weft_sgd_step_params hyper = INIT_SGD_STEP(.step = 1, .lr = 1, .momentum = 0.5);
+    const weft_sgd_options sgd = INIT_SGD(.lr = 1, .momentum = 0.5);
     for (int k = 0; k < 3; k++) {
         weft_tensor *list[] = {b.x, bad[k].t}, *good[] = {b.x, b.x}, *gs[] = {g, g}, *vs[] = {velocity, velocity};
         refused(&b, weft_zero_grad(b.c, list, 2), bad[k].status, bad[k].part);
         weft_clip_grad_norm(b.c, list, 2, 1);
         refused(&b, weft_ctx_status(b.c), bad[k].status, bad[k].part);
         refused(&b, weft_clip_grad_value(b.c, list, 2, 1), bad[k].status, bad[k].part);
-        refused(&b, weft_sgd_step(b.c, list, gs, vs, 2, &hyper), bad[k].status, bad[k].part);
+        weft_step_lists lists = INIT_STEP_LISTS(.params = list, .grads = gs, .state = vs, .n = 2, .step = 1);
+        refused(&b, weft_sgd_step(b.c, &lists, &sgd), bad[k].status, bad[k].part);
+        lists.params = good;
+        lists.grads = list;
         if (bad[k].t)
-            refused(&b, weft_sgd_step(b.c, good, list, vs, 2, &hyper), bad[k].status, bad[k].part);
-        refused(&b, weft_sgd_step(b.c, good, gs, list, 2, &hyper), bad[k].status, bad[k].part);
-        refused(&b, weft_adam_step(b.c, good, gs, vs, list, 2, &WITH_ADAM_STEP(.lr = 1, .step = 1)), bad[k].status,
-                bad[k].part);
+            refused(&b, weft_sgd_step(b.c, &lists, &sgd), bad[k].status, bad[k].part);
+        lists.grads = gs;
+        lists.state = list;
+        refused(&b, weft_sgd_step(b.c, &lists, &sgd), bad[k].status, bad[k].part);
+        weft_tensor *second[] = {velocity, velocity, b.x, bad[k].t};
+        lists.state = second;
+        refused(&b, weft_adam_step(b.c, &lists, NULL), bad[k].status, bad[k].part);
     }
-    refused(&b, weft_sgd_step(b.c, &b.x, &b.shared, &velocity, 1, &hyper), WEFT_E_STATE,
-            "gradient 0 (f32 [4]) is shared");
+    refused(&b,
+            weft_sgd_step(
+                b.c, &WITH_STEP_LISTS(.params = &b.x, .grads = &b.shared, .state = &velocity, .n = 1, .step = 1), &sgd),
+            WEFT_E_STATE, "gradient 0 (f32 [4]) is shared");
     WEFT_CHECK_NEAR(first(&b, b.x), 1, 0); /* unchanged */
     tear_down(&b);
 }

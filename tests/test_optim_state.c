@@ -186,16 +186,77 @@ WEFT_TEST(OptimHalf, StepsRefuseStateOfAnotherType)
     fault_memory m = {0};
     weft_ctx *c = fault_ctx_open(&m);
     weft_tensor *p = weft_ones(c, WEFT_F16, WEFT_DIMS(2)), *f = weft_ones(c, WEFT_F32, WEFT_DIMS(2));
-    WEFT_CHECK_STATUS(weft_sgd_step(c, &p, &p, &p, 1, &WITH_SGD_STEP(.step = 1, .momentum = 0.5)), WEFT_E_DTYPE);
-    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "it must be f32");
+    const weft_sgd_options momentum = INIT_SGD(.momentum = 0.5);
+    weft_step_lists lists = INIT_STEP_LISTS(.params = &p, .grads = &p, .state = &p, .n = 1, .step = 1);
+    WEFT_CHECK_STATUS(weft_sgd_step(c, &lists, &momentum), WEFT_E_DTYPE);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c),
+                       "state 0 is f16 [2], but for parameter 0, which is f16 [2], it must be f32");
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_sgd_step(c, &f, &f, NULL, 1, &WITH_SGD_STEP(.step = 1, .master = &f)), WEFT_E_DTYPE);
+    lists.params = lists.grads = lists.master = &f;
+    WEFT_CHECK_STATUS(weft_sgd_step(c, &lists, NULL), WEFT_E_DTYPE);
     WEFT_CHECK_STR_HAS(weft_ctx_message(c), "which needs none");
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &WITH_ADAM_STEP(.step = 1, .beta1 = NAN)), WEFT_E_INVALID);
+    lists = WITH_STEP_LISTS(.params = &p, .grads = &p, .state = (weft_tensor *[]){f, f}, .n = 1, .step = 1);
+    WEFT_CHECK_STATUS(weft_adam_step(c, &lists, &WITH_ADAM(.beta1 = NAN)), WEFT_E_INVALID);
     weft_ctx_clear(c);
-    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &f, &f, 1, &WITH_ADAM_STEP(.step = 1, .master = &p)), WEFT_E_DTYPE);
+    lists.master = &p;
+    WEFT_CHECK_STATUS(weft_adam_step(c, &lists, NULL), WEFT_E_DTYPE);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "weft_adam_step: master weights 0 is f16");
     weft_ctx_clear(c);
+    lists.master = NULL;
+    lists.step = 0;
+    WEFT_CHECK_STATUS(weft_adam_step(c, &lists, NULL), WEFT_E_INVALID);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "step is 0; steps count from 1");
+    weft_ctx_clear(c);
+    lists.step = 1;
+    lists.state = NULL;
+    WEFT_CHECK_STATUS(weft_adam_step(c, &lists, NULL), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "state is NULL");
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &m);
+}
+
+/* ---- State ---- */
+
+/* Velocity holds nothing before the first step, and without momentum there is none: whatever stands there does no harm,
+ * in f32, f64 and for half parameters. */
+WEFT_TEST(OptimState, IsNotReadBeforeTheFirstStep)
+{
+    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
+    for (int k = 0; k < 4; k++) {
+        fault_memory m = {0};
+        weft_ctx *c = fault_ctx_open(&m);
+        weft_tensor *p = weft_ones(c, dtypes[k], WEFT_DIMS(2500)), *g = weft_full(c, dtypes[k], WEFT_DIMS(2500), 0.5);
+        weft_tensor *v = weft_full(c, k == 1 ? WEFT_F64 : WEFT_F32, WEFT_DIMS(2500), NAN);
+        weft_step_lists lists = INIT_STEP_LISTS(.params = &p, .grads = &g, .state = &v, .n = 1, .step = 1);
+        WEFT_CHECK_OK(weft_sgd_step(c, &lists, &WITH_SGD(.lr = 0.25))); /* does not even look at it */
+        WEFT_CHECK(isnan(largest_of(c, v)));
+        WEFT_CHECK_NEAR(largest_of(c, p), 0.875, 0);
+        WEFT_CHECK_OK(weft_sgd_step(c, &lists, &WITH_SGD(.lr = 0.25, .momentum = 0.5, .nesterov = true)));
+        WEFT_CHECK_NEAR(largest_of(c, v), 0.5, 0);
+        WEFT_CHECK_NEAR(largest_of(c, p), 0.875 - 0.25 * 0.75, 0);
+        WEFT_CHECK_NEAR(largest_of(c, weft_neg(p)), -0.6875, 0);
+        fault_ctx_close(c, &m);
+    }
+}
+
+/* A parameter without a gradient keeps its version: what was saved of it for a backward pass is still good. */
+WEFT_TEST(OptimState, LeavesAloneWhatHasNoGradient)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *p[] = {weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "p"),
+                        weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), "q")};
+    weft_tensor *g[] = {NULL, weft_ones(c, WEFT_F32, WEFT_DIMS(2))}, *saved = weft_square(p[0]);
+    const weft_step_lists lists = INIT_STEP_LISTS(.params = p, .grads = g, .n = 2, .step = 1);
+    WEFT_CHECK_OK(weft_sgd_step(c, &lists, &WITH_SGD(.lr = 0.5)));
+    WEFT_CHECK_NEAR(largest_of(c, p[0]), 1, 0);
+    WEFT_CHECK_NEAR(largest_of(c, p[1]), 0.5, 0);
+    WEFT_CHECK_OK(weft_backward(c, weft_sum(saved, WEFT_ALL, false)));
+    g[1] = NULL; /* nothing at all to do */
+    WEFT_CHECK_OK(weft_sgd_step(c, &lists, NULL));
+    weft_release(p[0]);
+    weft_release(p[1]);
     fault_ctx_close(c, &m);
 }
 

@@ -113,11 +113,11 @@ static void write_zeros(weft_tensor *x)
 /* False: x is none that a step takes. */
 static bool step(weft_tensor *x)
 {
-    const weft_sgd_step_params hyper = INIT_SGD_STEP(.lr = 0.5, .step = 1);
     if (!weft_dtype_is_float(weft_dtype_of(x)) || !weft_is_contiguous(x))
         return false;
     weft_tensor *ones = weft_full_like(x, 1);
-    weft_sgd_step(weft_ctx_of(x), &x, &ones, NULL, 1, &hyper);
+    const weft_step_lists lists = INIT_STEP_LISTS(.params = &x, .grads = &ones, .n = 1, .step = 1);
+    weft_sgd_step(weft_ctx_of(x), &lists, &WITH_SGD(.lr = 0.5));
     return true;
 }
 

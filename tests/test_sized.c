@@ -115,8 +115,7 @@ WEFT_TEST(Sized, DefaultsOfTheTests)
     SAME(weft_pool2d_params, POOL2D);
     SAME(weft_sgd_options, SGD);
     SAME(weft_adam_options, ADAM);
-    SAME(weft_sgd_step_params, SGD_STEP);
-    SAME(weft_adam_step_params, ADAM_STEP);
+    SAME(weft_step_lists, STEP_LISTS);
     SAME(weft_gradcheck_options, GRADCHECK);
     SAME(weft_bench_options, BENCH);
     SAME(weft_lockstep_options, LOCKSTEP);
@@ -208,10 +207,10 @@ WEFT_TEST(Sized, AllZeroIsRefused)
     check_refused(c, "WEFT_SGD_DEFAULTS");
     WEFT_CHECK_STATUS(weft_adam_open(c, &p, 1, &(weft_adam_options){0}, &opt), WEFT_E_INVALID);
     check_refused(c, "WEFT_ADAM_DEFAULTS");
-    WEFT_CHECK_STATUS(weft_sgd_step(c, &p, &p, NULL, 1, &(weft_sgd_step_params){0}), WEFT_E_INVALID);
-    check_refused(c, "WEFT_SGD_STEP_DEFAULTS");
-    WEFT_CHECK_STATUS(weft_adam_step(c, &p, &p, &p, &p, 1, &(weft_adam_step_params){0}), WEFT_E_INVALID);
-    check_refused(c, "WEFT_ADAM_STEP_DEFAULTS");
+    WEFT_CHECK_STATUS(weft_sgd_step(c, &(weft_step_lists){0}, NULL), WEFT_E_INVALID);
+    check_refused(c, "WEFT_STEP_LISTS_DEFAULTS");
+    WEFT_CHECK_STATUS(weft_adam_step(c, NULL, &(weft_adam_options){0}), WEFT_E_INVALID);
+    check_refused(c, "WEFT_ADAM_DEFAULTS");
     WEFT_CHECK_STATUS(weft_gradcheck(c, &p, 1, NULL, NULL, &(weft_gradcheck_options){0}), WEFT_E_INVALID);
     check_refused(c, "WEFT_GRADCHECK_DEFAULTS");
     WEFT_CHECK_STATUS(weft_load(c, &(weft_source){.path = "x"}, NULL, &list, &n), WEFT_E_INVALID);

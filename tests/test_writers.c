@@ -152,7 +152,8 @@ static void check_part(weft_ctx *ctx, int op, weft_dtype dtype)
 enum { PARAMS = 2 };
 
 typedef struct lists {
-    weft_tensor *p[PARAMS], *g[PARAMS], *m[PARAMS], *v[PARAMS], *master[PARAMS];
+    weft_tensor *p[PARAMS], *g[PARAMS], *state[2 * PARAMS], *master[PARAMS];
+    weft_step_lists given;
 } lists;
 
 static void make_lists(scene *s, lists *l)
@@ -162,28 +163,26 @@ static void make_lists(scene *s, lists *l)
     for (int k = 0; k < PARAMS; k++) {
         l->p[k] = watch(s, param(s, k));
         l->g[k] = k == 0 ? watch(s, numbers(s, k + 2)) : NULL;
-        l->m[k] = watch(s, numbers(&wide, k + 4));
-        l->v[k] = watch(s, numbers(&wide, k + 6));
+        l->state[k] = watch(s, numbers(&wide, k + 4));
+        l->state[PARAMS + k] = watch(s, numbers(&wide, k + 6));
         l->master[k] = is_half(s->dtype) ? watch(s, numbers(&wide, k + 8)) : NULL;
     }
+    l->given =
+        WITH_STEP_LISTS(.params = l->p, .grads = l->g, .state = l->state, .master = l->master, .n = PARAMS, .step = 2);
 }
 
 static void sgd_step(scene *s)
 {
     lists l;
     make_lists(s, &l);
-    const weft_sgd_step_params hyper =
-        INIT_SGD_STEP(.lr = 0.5, .momentum = 0.5, .step = 2, .master = is_half(s->dtype) ? l.master : NULL);
-    WEFT_CHECK_OK(weft_sgd_step(s->ctx, l.p, l.g, l.m, PARAMS, &hyper));
+    WEFT_CHECK_OK(weft_sgd_step(s->ctx, &l.given, &WITH_SGD(.lr = 0.5, .momentum = 0.5)));
 }
 
 static void adam_step(scene *s)
 {
     lists l;
     make_lists(s, &l);
-    const weft_adam_step_params hyper = INIT_ADAM_STEP(.lr = 0.5, .beta1 = 0.5, .beta2 = 0.5, .eps = 1e-8, .step = 2,
-                                                       .master = is_half(s->dtype) ? l.master : NULL);
-    WEFT_CHECK_OK(weft_adam_step(s->ctx, l.p, l.g, l.m, l.v, PARAMS, &hyper));
+    WEFT_CHECK_OK(weft_adam_step(s->ctx, &l.given, &WITH_ADAM(.lr = 0.5, .beta1 = 0.5, .beta2 = 0.5)));
 }
 
 /* ---- Optimisers, by their handles ---- */

@@ -1,5 +1,4 @@
-/* extend.h - for code that lives beside Weft: objects that a context owns, and the checks that Weft's own optimisers
- * make.
+/* extend.h - for code that lives beside Weft: objects that a context owns, structs that grow, and checks of parameters.
  *
  * An object that holds tensors or memory of a context cannot outlive it, and programs close things in the wrong order,
  * twice or never. So the context owns the object: weft_ctx_close ends what the program never closed, after a warning
@@ -88,10 +87,6 @@ typedef enum weft_check_params_flags {
 /* params [n], n >= 1: each a living tensor of ctx that was not computed from others. */
 WEFT_API weft_status weft_check_params(weft_ctx *ctx, const char *function, weft_tensor *const *params, int n,
                                        int flags);
-
-/* Every value finite and in its domain; the number of the step is not looked at. */
-WEFT_API weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_step_params *hyper);
-WEFT_API weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_step_params *hyper);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,7 @@
 #ifndef WEFT_OPS_H
 #define WEFT_OPS_H
 
+#include <weft/optim.h>
 #include <weft/params.h>
 #include <weft/tensor.h>
 
@@ -671,20 +672,18 @@ WEFT_API weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y);
  * Errors: WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
 
-/* one SGD step over n parameters in one pass (params.h has formulas and dtypes); velocity may be NULL when momentum is
- * 0; entries with a NULL gradient are left alone.
- * Dtypes: floating; params.h says which beside which.
- * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
-WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
-                                   weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper);
+/* ---- Steps of optimisers ----
+ * Over n parameters at once, in place: see weft_step_lists in optim.h, which has the formulas, too. */
 
-/* one Adam or AdamW step over n parameters in one pass (params.h has formulas and dtypes); entries with a NULL gradient
- * are left alone.
- * Dtypes: floating; params.h says which beside which.
+/* one step of SGD over n parameters, in place and in one pass; its state, with momentum, is the velocity.
+ * Dtypes: floating; weft_step_lists says which beside which.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
-WEFT_API weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
-                                    weft_tensor *const *m, weft_tensor *const *v, int n,
-                                    const weft_adam_step_params *hyper);
+WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_sgd_options *options);
+
+/* one step of Adam or AdamW over n parameters, in place and in one pass; its state is the first and the second moment.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_adam_options *options);
 
 #ifdef __cplusplus
 }

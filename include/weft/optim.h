@@ -7,12 +7,14 @@
  *     each step: weft_backward(ctx, loss); weft_optim_step(ctx, opt); weft_optim_zero_grad(ctx, opt);
  *     weft_optim_close(opt);
  *
- * The formulas stand in params.h. A step computes in f32, for f64 parameters in f64, and its state (velocity, moments)
- * is of that type, so that small gradients are not lost in half types. A half parameter itself is rounded after each
- * step: steps below half of its spacing leave it where it is (bf16 at -0.5: steps of 1e-3 are lost). With
- * master_weights the optimiser has an f32 copy of each, which takes the steps, and the parameter is that copy rounded:
- * training in bf16 then reaches what f32 reaches, for 4 bytes more an element. A parameter that is written in between,
- * by weft_write say, is taken up by its copy.
+ * Each optimiser has a struct of options with its defaults, an open, and, for who keeps the state himself, its step as
+ * an operation (ops.h): weft_sgd_options, weft_sgd_open, weft_sgd_step. All else is the same for all.
+ *
+ * A step computes in f32, for f64 parameters in f64, and its state (velocity, moments) is of that type, so that small
+ * gradients are not lost in half types. A half parameter itself is rounded after each step: steps below half of its
+ * spacing (2^-9 of it in bf16, 2^-12 in f16) leave it where it is. Master weights, an f32 copy of the parameter, gather
+ * them: the step is taken there, and the parameter is the copy rounded. Training in bf16 then reaches what f32 reaches,
+ * for 4 bytes more an element. A parameter that is written in between, by weft_write say, is taken up by its copy.
  *
  * A weft_optim * is a handle and no address. The context owns the optimiser: weft_ctx_close ends one that was never
  * closed, after a warning with the place of its open. A handle whose optimiser has ended, either way, is safe to use:
@@ -24,7 +26,6 @@
 #define WEFT_OPTIM_H
 
 #include <weft/autograd.h>
-#include <weft/params.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,11 +33,25 @@ extern "C" {
 
 typedef struct weft_optim weft_optim;
 
+/* ---- The optimisers ----
+ * In formulas p is an element of a parameter, g of its gradient, t the number of the step, counted from 1; assignments
+ * (<-) are made in the order written.
+ *
+ * weft_NAME_open makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that
+ * require a gradient, each listed once. Options (NULL: the defaults) are finite and at least 0 where nothing else is
+ * said. On failure *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx.
+ *
+ * Of all options allow_missing and master_weights are open's alone; a step leaves parameters without a gradient alone
+ * and has master weights where its lists do. */
+
+/* g <- g + weight_decay p; p <- p - lr g. With momentum: v <- momentum v + (1 - dampening) g, but v <- g at the first
+ * step; p <- p - lr v. With nesterov p <- p - lr (g + momentum v) instead. State: v, with momentum alone.
+ * Source: Sutskever et al. 2013, in the form used by PyTorch. */
 typedef struct weft_sgd_options {
     size_t struct_size;  /* set by WEFT_SGD_DEFAULTS (params.h says more) */
     double lr;           /* learning rate; default 0.01 */
     double momentum;     /* default 0: none */
-    double dampening;    /* of the gradient in the velocity; must be 0 with nesterov; default 0 */
+    double dampening;    /* of the gradient in the velocity, in [0, 1]; 0 with nesterov; default 0 */
     double weight_decay; /* default 0: none */
     bool nesterov;       /* needs momentum > 0 */
     bool allow_missing;  /* a parameter without a gradient is left alone instead of being an error */
@@ -46,32 +61,35 @@ typedef struct weft_sgd_options {
     {                                                                                                                  \
         sizeof(weft_sgd_options), 0.01, 0, 0, 0, false, false, false                                                   \
     }
+WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                   const weft_sgd_options *options, weft_optim **out);
 
+/* m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
+ * p <- p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps). State: m, v.
+ * Coupled (Adam, Kingma & Ba 2015): g <- g + weight_decay p first. Decoupled (AdamW, Loshchilov & Hutter 2019):
+ * p <- p (1 - lr weight_decay) first. */
 typedef struct weft_adam_options {
     size_t struct_size;  /* set by WEFT_ADAM_DEFAULTS */
     double lr;           /* default 0.001 */
-    double beta1;        /* default 0.9 */
-    double beta2;        /* default 0.999 */
+    double beta1;        /* in [0, 1); default 0.9 */
+    double beta2;        /* in [0, 1); default 0.999 */
     double eps;          /* default 1e-8 */
-    double weight_decay; /* Adam: added to the gradient. AdamW: decoupled. Default 0 */
+    double weight_decay; /* default 0 */
+    bool decoupled;      /* AdamW */
     bool allow_missing;  /* as above */
     bool master_weights; /* as above */
 } weft_adam_options;
 #define WEFT_ADAM_DEFAULTS                                                                                             \
     {                                                                                                                  \
-        sizeof(weft_adam_options), 0.001, 0.9, 0.999, 1e-8, 0, false, false                                            \
+        sizeof(weft_adam_options), 0.001, 0.9, 0.999, 1e-8, 0, false, false, false                                     \
     }
-
-/* Makes an optimiser for n >= 1 parameters, which it keeps until closed: contiguous leaves of ctx that require a
- * gradient, each listed once. Options (NULL: the defaults) are finite and at least 0, the betas below 1, dampening at
- * most 1. On failure *out is NULL and the error, which names parameter (counted from 0) or option, is recorded in ctx.
- * */
-WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *const *params, int n,
-                                                   const weft_sgd_options *options, weft_optim **out);
 WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                     const weft_adam_options *options, weft_optim **out);
+/* The same with decoupled set, whatever options say of it. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_adamw_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                      const weft_adam_options *options, weft_optim **out);
+
+/* ---- Using one ---- */
 
 /* Frees the optimiser and gives up its parameters. NULL and a handle whose optimiser has ended are fine. */
 WEFT_API void weft_optim_close(weft_optim *optim);
@@ -86,13 +104,37 @@ WEFT_API double weft_optim_lr(const weft_optim *optim); /* NAN where there is no
 WEFT_API weft_status weft_optim_set_lr(weft_optim *optim, double lr);
 WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far; 0 where there is no optimiser */
 
-/* State for checkpoints: velocity, or first and then second moments, one for each parameter in their order; then, with
- * master_weights, the copies of the half parameters in the order of these. Of the parameter's shape; f32 for half
- * parameters, else of the parameter's dtype. Returns their number and fills state[0..min(number, room)); the tensors
- * belong to the optimiser and may be written to (weft_write). With them go the parameters and weft_optim_steps. */
+/* State for checkpoints, in the order that is said with the options: of the first kind (velocity, first moments) one
+ * tensor for each parameter in their order, then of the second; last, with master_weights, the copies of the half
+ * parameters in the order of these. Of the parameter's shape; f32 for half parameters, else of its dtype. Returns their
+ * number and fills state[0..min(number, room)); the tensors belong to the optimiser and may be written to (weft_write).
+ * With them go the parameters and weft_optim_steps. */
 WEFT_API int weft_optim_state(weft_optim *optim, weft_tensor **state, int room);
 /* steps 0 to 2^53; errors as of weft_optim_set_lr. */
 WEFT_API weft_status weft_optim_set_steps(weft_optim *optim, int64_t steps);
+
+/* ---- Steps without one ---- */
+
+/* What a step (weft_sgd_step ... of ops.h) works on: lists with an entry for each parameter. Parameters, state and
+ * master weights are changed in place; all tensors are contiguous, of their parameter's shape, and gradients of its
+ * dtype. */
+typedef struct weft_step_lists {
+    size_t struct_size;         /* set by WEFT_STEP_LISTS_DEFAULTS; all else is 0 or NULL there */
+    weft_tensor *const *params; /* [n] */
+    weft_tensor *const *grads;  /* [n]; NULL: the parameter is left alone, and what belongs to it */
+    weft_tensor *const
+        *state; /* [kinds n], kind by kind, as weft_optim_state gives it; f32 beside a half parameter, else
+                                 * of the parameter's dtype; zeros before the first step. NULL where there is none */
+    weft_tensor *const *master; /* [n]: f32 for a half parameter, or NULL; NULL for all others; NULL: none has */
+    int n;                      /* at least 1 */
+    int64_t step;               /* number of this step, counted from 1 */
+} weft_step_lists;
+#define WEFT_STEP_LISTS_DEFAULTS                                                                                       \
+    {                                                                                                                  \
+        sizeof(weft_step_lists), NULL, NULL, NULL, NULL, 0, 0                                                          \
+    }
+
+/* ---- Clipping ---- */
 
 /* Scales the gradients of n leaves in place so that their joint Euclidean norm is at most max_norm (> 0), and returns
  * the norm from before, added up in f32 (f64 for f64) whatever the gradients' type. A leaf that is listed twice counts

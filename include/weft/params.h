@@ -22,8 +22,6 @@
 extern "C" {
 #endif
 
-struct weft_tensor;
-
 /* What a loss does with its per-row values. */
 typedef enum weft_reduction { WEFT_REDUCTION_NONE, WEFT_REDUCTION_MEAN, WEFT_REDUCTION_SUM } weft_reduction;
 
@@ -73,48 +71,6 @@ typedef struct weft_batch_norm_params {
 #define WEFT_BATCH_NORM_DEFAULTS                                                                                       \
     {                                                                                                                  \
         sizeof(weft_batch_norm_params), 0.1, 1e-5, false                                                               \
-    }
-
-/* Steps of optimisers compute in f32, for f64 parameters in f64. State (velocity, m, v) is f32 beside parameters of
- * half types and else of the parameter's dtype. A half parameter takes the step and is rounded: steps below half of its
- * spacing (2^-9 of it in bf16, 2^-12 in f16) leave it where it is. Master weights, an f32 copy of the parameter, gather
- * them: the step is taken there, and the parameter is the copy rounded. master [n] has one for each half parameter that
- * is to have one, NULL for all others; master NULL: none has. Where a parameter is not its copy rounded, it was written
- * since, and the copy starts from it. */
-
-/* v <- momentum v + (1 - dampening) g, with v = g at the first step; p <- p - lr v. Nesterov: p <- p - lr (g + momentum
- * v). g includes weight_decay p. Source: Sutskever et al. 2013, in the form used by PyTorch. */
-typedef struct weft_sgd_step_params {
-    size_t struct_size;  /* set by WEFT_SGD_STEP_DEFAULTS */
-    double lr;           /* learning rate; default 0.01 */
-    double momentum;     /* default 0: none, and no velocity */
-    double dampening;    /* in [0, 1]; 0 with nesterov; default 0 */
-    double weight_decay; /* default 0 */
-    bool nesterov;       /* needs momentum > 0 */
-    int64_t step; /* number of this step, counted from 1, where velocity holds nothing yet; there is no default */
-    struct weft_tensor *const *master;
-} weft_sgd_step_params;
-#define WEFT_SGD_STEP_DEFAULTS                                                                                         \
-    {                                                                                                                  \
-        sizeof(weft_sgd_step_params), 0.01, 0, 0, 0, false, 0, NULL                                                    \
-    }
-
-/* m <- b1 m + (1 - b1) g; v <- b2 v + (1 - b2) g^2; p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
- * Coupled (Adam, Kingma & Ba 2015): g includes weight_decay p. Decoupled (AdamW, Loshchilov & Hutter 2019):
- * p <- p (1 - lr weight_decay) first. */
-typedef struct weft_adam_step_params {
-    size_t struct_size;  /* set by WEFT_ADAM_STEP_DEFAULTS */
-    double lr;           /* default 0.001 */
-    double beta1, beta2; /* in [0, 1); defaults 0.9 and 0.999 */
-    double eps;          /* default 1e-8 */
-    double weight_decay; /* default 0 */
-    bool decoupled;      /* AdamW */
-    int64_t step;        /* t: number of this step, counted from 1; there is no default */
-    struct weft_tensor *const *master;
-} weft_adam_step_params;
-#define WEFT_ADAM_STEP_DEFAULTS                                                                                        \
-    {                                                                                                                  \
-        sizeof(weft_adam_step_params), 0.001, 0.9, 0.999, 1e-8, 0, false, 0, NULL                                      \
     }
 
 #ifdef __cplusplus

@@ -30,7 +30,7 @@ function load(   line, word, n, k, room, path) {
                 may[room, word[k]] = 1
             }
         } else if (line ~ /^table /) {
-            table[word[2]] = 1
+            table[++n_tables] = as_pattern(word[2])
         } else if (line ~ /^state /) {
             state[word[2]] = 1
         } else {
@@ -96,6 +96,14 @@ function tidy(path,   part, n, k, out, m) {
     for (k = 1; k <= m; k++)
         out = out (k > 1 ? "/" : "") kept[k]
     return out
+}
+
+# Whether a symbol is constant data that a higher room defines.
+function is_table(symbol,   k) {
+    for (k = 1; k <= n_tables; k++)
+        if (symbol ~ table[k])
+            return 1
+    return 0
 }
 
 function exists(path,   line, there) {
@@ -173,7 +181,7 @@ function check_symbols(   k, part, a, b, from, to, symbol) {
             count[a " -> " b]++
         if (a == "" || b == "") {
             fail((a == "" ? from : to) " is in no room")
-        } else if (symbol in table) {
+        } else if (is_table(symbol)) {
             if (type_of[symbol] !~ /[RD]/)
                 fail(symbol " is listed as a table, but is not constant data")
         } else if (!allowed(a, b, symbol !~ /^weft__/)) {
@@ -201,7 +209,7 @@ function state_line(   part, n, object, symbol, section) {
     object = source_of(object)
     if (symbol ~ /^__/) # of the sanitizers
         return
-    if (symbol in table)
+    if (is_table(symbol))
         fail("  " object ": " symbol " is listed as a table, but can be written")
     else if (!(object in state))
         fail("  " object ": " symbol " can be written and belongs to the whole process")

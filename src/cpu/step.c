@@ -1,12 +1,13 @@
 /* step.c - optimiser steps on parameters that the kernels do not take, which know f32 and f64 and no master weights. */
 #include <string.h>
+#include "base/op_def.h"
 #include "driver.h"
 
-/* in holds lists of n arrays one after the other: params, grads, velocity or both moments, master weights. All but the
- * gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or a
- * copy. */
+/* in holds lists of n arrays one after the other, as many as the record says: params, grads, state, master weights. All
+ * but the gradients are changed in place. The kernel steps f32 or f64 parameters: for a half one its master weights, or
+ * a copy. */
 
-enum { MAX_LISTS = 5, PARAMS = 0, GRADS = 1 };
+enum { MAX_LISTS = WEFT__MAX_DEF_OPERANDS, PARAMS = 0, GRADS = 1 };
 
 typedef struct stepping {
     const weft__exec *e;
@@ -91,8 +92,6 @@ static weft_status take_up(const stepping *s, const weft__array *p, weft__array 
 /* Entry k of the lists by itself. */
 static weft_status step_one(const stepping *s, int64_t k)
 {
-    if (!entry(s, GRADS, k))
-        return WEFT_OK;
     const int last = s->lists - 1;
     const weft__array *in[MAX_LISTS];
     weft__array made[MAX_LISTS];
@@ -111,12 +110,10 @@ static weft_status step_one(const stepping *s, int64_t k)
     }
     if (status != WEFT_OK)
         return status;
-    weft__attrs attrs = *s->e->attrs;
-    attrs.step.n = 1;
+    in[last] = NULL; /* stepped above, as the parameter */
     weft__exec one = *s->e;
     one.in = in;
-    one.n_in = last;
-    one.attrs = &attrs;
+    one.n_in = s->lists;
     status = s->kernel(&one);
     for (int list = 0; list < last && status == WEFT_OK; list++) {
         weft__array own;
@@ -130,10 +127,8 @@ static weft_status step_one(const stepping *s, int64_t k)
 
 weft_status weft__cpu_step(const weft__exec *e, weft__kernel kernel)
 {
-    stepping s = {.e = e, .kernel = kernel, .n = e->attrs->step.n};
-    s.lists = s.n > 0 ? (int)(e->n_in / s.n) : 0;
-    if (s.lists < 3 || s.lists > MAX_LISTS)
-        return e->host->fail(e, WEFT_E_INTERNAL, "%d arrays do not make lists of %lld", (int)e->n_in, (long long)s.n);
+    stepping s = {.e = e, .kernel = kernel, .lists = weft__defs[e->op]->n_in};
+    s.n = e->n_in / s.lists;
     bool direct = true;
     for (int k = 0; k < e->n_in && direct; k++)
         direct = steps_directly(e->in[k]) && (k < (s.lists - 1) * s.n || !e->in[k]);

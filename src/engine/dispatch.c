@@ -130,6 +130,24 @@ weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, 
     return run(ctx, ctx->backend->grad[op], op, in, n_in, out, n_out, attrs);
 }
 
+weft_status weft__change(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs)
+{
+    const weft__op_def *def = weft__defs[op];
+    const weft__array **all = weft__host_array(ctx, n, sizeof *all);
+    if (!all)
+        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n);
+    for (int k = 0; k < n; k++)
+        all[k] = in[k] ? &in[k]->a : NULL;
+    attrs->ni = def->n_ints;
+    attrs->nf = def->n_reals;
+    const weft_status status = weft__run_kernel(ctx, op, all, n, NULL, 0, attrs);
+    for (int k = 0; k < n && status == WEFT_OK; k++)
+        if (in[k] && weft__operand(def, k, n) & WEFT__CHANGED)
+            weft__storage_written(ctx, in[k]->storage);
+    weft__host_free(ctx, all, sizeof *all * (size_t)n);
+    return status;
+}
+
 /* ---- The call of an operation ---- */
 
 /* Whether operand 0 may be changed by the others. */

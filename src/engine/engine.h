@@ -499,6 +499,8 @@ typedef struct weft__call {
 /* Only the kernel: no recording, no NaN watch. */
 weft_status weft__run_kernel(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
                              int n_out, const weft__attrs *attrs);
+/* The same for a row without results, whose record says which of the n operands (entries may be NULL) it changes. */
+weft_status weft__change(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs);
 weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, int n_in, weft__array *const *out,
                            int n_out, const weft__attrs *attrs);
 

@@ -29,6 +29,7 @@ static inline uint64_t weft__interface_hash(void)
 #define WEFT_VIEW(...) "view " #__VA_ARGS__,
 #define WEFT_COMPOSITE(...) "composite " #__VA_ARGS__,
 #define WEFT_CUSTOM(...) "custom " #__VA_ARGS__,
+#define WEFT_STEP(...) "step " #__VA_ARGS__,
 #define WEFT_KERNEL(...) "kernel " #__VA_ARGS__,
 #define WEFT_ATTRS(...) "attrs " #__VA_ARGS__,
 #include "ops/ops.def"

@@ -43,6 +43,17 @@ static const row rows[] = {
     {#name, "composite", #result, #params, doc, NULL, NULL, NULL, "", NULL},
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc)                                                               \
     {#name, "custom", #result, #params, doc, NULL, NULL, NULL, grad, NULL},
+#define WEFT_STEP(ID, name, attrs, type, states, unset, constants, element, doc)                                       \
+    {#name,                                                                                                            \
+     "step",                                                                                                           \
+     "weft_status",                                                                                                    \
+     "(weft_ctx *ctx, const weft_step_lists *lists, const " #type " *options)",                                        \
+     WEFT_STEP_TAKES doc,                                                                                              \
+     #element,                                                                                                         \
+     #constants,                                                                                                       \
+     NULL,                                                                                                             \
+     NULL,                                                                                                             \
+     NULL},
 #define WEFT_KERNEL(ID, name, doc)
 #include "ops.def"
 };
@@ -64,6 +75,8 @@ static const struct {
     {"view", "Views", "The result shares x's storage; no data moves."},
     {"composite", "Made of other operations", "Derivatives of every order and all devices come with the parts."},
     {"custom", "Everything else", ""},
+    {"step", "Steps of optimisers",
+     "Over n parameters at once, in place: see weft_step_lists in optim.h, which has the formulas, too."},
 };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
@@ -211,7 +224,7 @@ static void print_header(void)
          " *\n"
          " * Part of the public API; include <weft/weft.h>. */\n"
          "#ifndef WEFT_OPS_H\n#define WEFT_OPS_H\n\n"
-         "#include <weft/params.h>\n#include <weft/tensor.h>\n\n"
+         "#include <weft/optim.h>\n#include <weft/params.h>\n#include <weft/tensor.h>\n\n"
          "#ifdef __cplusplus\nextern \"C\" {\n#endif");
     for (size_t f = 0; f < N_FAMILIES; f++) {
         printf("\n/* ---- %s ----%s%s */\n", families[f].title, families[f].text[0] ? "\n * " : "", families[f].text);
@@ -267,7 +280,9 @@ static void print_docs(void)
          "the math\n"
          "function f for the dtype, `K(c)` a constant of it, `p` and `q` the operation's numbers, `y` its result, `g` "
          "the\n"
-         "gradient that arrives. The `*_slope` functions stand in `src/base/scalar_slope.inc`.");
+         "gradient that arrives. Of steps p is the parameter, `s0`, `s1` ... its state, `T` the type, `VALUE` and "
+         "`FLAG` name a\n"
+         "constant. The `*_slope` functions stand in `src/base/scalar_slope.inc`.");
     for (size_t f = 0; f < N_FAMILIES; f++) {
         printf("\n## %s\n\n%s%s", families[f].title, families[f].text, families[f].text[0] ? "\n" : "");
         for (size_t i = 0; i < N_ROWS; i++) {
@@ -279,6 +294,14 @@ static void print_docs(void)
             printf("```\n\n%s.\n", doc_of(r));
             print_contract(r, "\n", " ");
             putchar('\n');
+            if (strcmp(r->family, "step") == 0) {
+                fputs("\n- constants, of the attributes a: ", stdout);
+                print_code(r->gradient);
+                fputs("\n- for each element: ", stdout);
+                print_code(r->formula);
+                putchar('\n');
+                continue;
+            }
             if (r->formula) {
                 fputs("\n- class ", stdout);
                 printf("%s\n- value: ", r->note);

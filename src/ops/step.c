@@ -1,263 +1,97 @@
-/* step.c - optimiser steps: many parameters with their gradients and state, changed in place by one launch. Their
- * operands are lists: parameters, gradients, state, and last the master weights of half parameters; all but the
- * gradients are changed. */
+/* step.c - steps of optimisers: many parameters with their gradients and state, changed in place by one launch. What
+ * the call is given is checked here; which formula it is stands in the row (ops.def), and what its options mean in the
+ * file of the optimiser (src/optim). */
 #include <math.h>
-#include "define.h"
+#include <string.h>
+#include "step.h"
 
-/* Zeros for the state of a step: of half parameters in f32. */
-static weft_tensor *state_of(weft_tensor *p)
-{
-    const weft_dtype dtype = weft_dtype_of(p);
-    return weft_zeros(weft_ctx_of(p), dtype == WEFT_F16 || dtype == WEFT_BF16 ? WEFT_F32 : dtype, weft_shape(p),
-                      weft_ndim(p));
-}
+/* ---- Options ---- */
 
-/* State as a result: in the parameter's dtype. */
-static weft_tensor *result_of(weft_tensor *state, weft_tensor *p)
+weft_status weft__check_options(weft_ctx *ctx, const char *function, const weft__option *options, int n)
 {
-    weft_tensor *result = state ? weft_cast(state, weft_dtype_of(p)) : NULL;
-    if (result != state)
-        weft_drop(state);
-    return result;
-}
-
-/* A master copy of a half parameter; NULL: it gets none. */
-static weft_tensor *master_of(weft_tensor *p, bool wanted)
-{
-    const weft_dtype dtype = weft_dtype_of(p);
-    return wanted && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft_cast(p, WEFT_F32) : NULL;
-}
-
-/* Whether operands are there for n parameters and all steps. */
-static bool has_operands(weft_sample_call *c, int64_t n, int64_t steps)
-{
-    const bool fits = n >= 0 && n <= c->n_in && steps >= 0 && steps <= c->n_in && n * (steps + 1) <= c->n_in;
-    if (!fits)
-        weft__fail(c->ctx, c->op, WEFT_E_INVALID, "%d operands are not %lld parameters and gradients for %lld steps",
-                   c->n_in, (long long)n, (long long)steps);
-    return fits;
-}
-
-/* i: parameters, steps, nesterov, master weights; f: lr, momentum, dampening, weight decay */
-CALL(sgd_step)
-{
-    if (!has_operands(c, c->i[0], c->i[1]))
-        return;
-    const int n = (int)c->i[0];
-    const bool masters = c->ni > 3 && c->i[3] != 0;
-    weft_tensor *velocity[WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
-    weft_sgd_step_params hyper = {.struct_size = sizeof hyper,
-                                  .lr = c->f[0],
-                                  .momentum = c->f[1],
-                                  .dampening = c->f[2],
-                                  .weight_decay = c->f[3],
-                                  .nesterov = c->i[2] != 0,
-                                  .master = masters ? master : NULL};
-    const bool has_state = hyper.momentum != 0;
     for (int k = 0; k < n; k++) {
-        velocity[k] = has_state ? state_of(c->in[k]) : NULL;
-        master[k] = master_of(c->in[k], masters);
+        const weft__option *o = &options[k];
+        if (o->value >= 0 && (o->below ? o->value < o->most : o->value <= o->most))
+            continue;
+        if (isinf(o->most))
+            return weft__fail_named(ctx, function, WEFT_E_INVALID, "%s is %g; it must be finite and at least 0",
+                                    o->name, o->value);
+        return weft__fail_named(ctx, function, WEFT_E_INVALID, "%s is %g; it must be in [0, %g%c", o->name, o->value,
+                                o->most, o->below ? ')' : ']');
     }
-    for (int step = 0; step < c->i[1]; step++) {
-        hyper.step = step + 1;
-        if (weft_sgd_step(c->ctx, c->in, c->in + n * (step + 1), has_state ? velocity : NULL, n, &hyper) != WEFT_OK)
-            return;
-    }
-    c->n_out = has_state ? 2 * n : n;
-    for (int k = 0; k < n; k++) {
-        c->out[k] = c->in[k];
-        if (has_state)
-            c->out[n + k] = result_of(velocity[k], c->in[k]);
-    }
+    return WEFT_OK;
 }
 
-/* i: parameters, steps, decoupled, master weights; f: lr, beta1, beta2, eps, weight decay */
-CALL(adam_step)
+unsigned weft__states(const weft__rule *rule, const void *options)
 {
-    if (!has_operands(c, c->i[0], c->i[1]))
-        return;
-    const int n = (int)c->i[0];
-    const bool masters = c->ni > 3 && c->i[3] != 0;
-    weft_tensor *m[WEFT_SAMPLE_OPERANDS], *v[WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
-    weft_adam_step_params hyper = {.struct_size = sizeof hyper,
-                                   .lr = c->f[0],
-                                   .beta1 = c->f[1],
-                                   .beta2 = c->f[2],
-                                   .eps = c->f[3],
-                                   .weight_decay = c->f[4],
-                                   .decoupled = c->i[2] != 0,
-                                   .master = masters ? master : NULL};
-    for (int k = 0; k < n; k++) {
-        m[k] = state_of(c->in[k]);
-        v[k] = state_of(c->in[k]);
-        master[k] = master_of(c->in[k], masters);
-    }
-    for (int step = 0; step < c->i[1]; step++) {
-        hyper.step = step + 1;
-        if (weft_adam_step(c->ctx, c->in, c->in + n * (step + 1), m, v, n, &hyper) != WEFT_OK)
-            return;
-    }
-    c->n_out = 3 * n;
-    for (int k = 0; k < n; k++) {
-        c->out[k] = c->in[k];
-        c->out[n + k] = result_of(m[k], c->in[k]);
-        c->out[2 * n + k] = result_of(v[k], c->in[k]);
-    }
+    const int states = weft__defs[rule->op]->n_in - 3; /* beside parameters, gradients, master weights */
+    return rule->states ? rule->states(options) : (1u << states) - 1;
 }
 
-/* The lists of a step in the order in which the kernel gets them; lists of state may be missing. */
-enum { PARAM, GRAD, STATE, MOST_LISTS = 5 };
+/* The lists of a step in the order in which the kernel gets them. */
+enum { PARAM, GRAD, STATE_0 };
 
-/* Of operand k, which is one of a list of n: whether its parameter is stepped at all. */
-static bool is_stepped(const weft__work *w, int k, int n)
-{
-    return w->in[k] && w->in[GRAD * n + k % n];
-}
+/* ---- Work ---- */
 
 static int parameters_of(const weft__work *w)
 {
-    return w->attrs ? (int)w->attrs->step.n : 0;
+    return w->n_in / weft__defs[w->op]->n_in;
 }
 
-/* One operation for each element of all parameters. */
-static double step_flops(const weft__work *w)
+double weft__step_flops(const weft__work *w)
 {
-    const int n = parameters_of(w);
     double flops = 0;
-    for (int k = 0; k < n; k++)
-        flops += is_stepped(w, k, n) ? weft__count(w->in[k]) : 0;
+    for (int k = 0; k < parameters_of(w); k++)
+        flops += weft__count(w->in[k]);
     return flops;
 }
 
-/* All is read, but for velocity that is unset, and all but the gradients is written. */
-static double step_bytes(const weft__work *w)
+double weft__step_bytes(const weft__work *w, bool unset)
 {
-    const int n = parameters_of(w);
+    const int n = parameters_of(w), masters = weft__defs[w->op]->n_in - 1;
     double bytes = 0;
-    for (int k = 0; k < w->n_in && n > 0; k++) {
-        const bool unset = w->op == WEFT_OP_SGD_STEP && k / n == STATE && w->attrs->sgd.first_step;
-        if (is_stepped(w, k, n))
-            bytes += (double)weft__array_bytes(w->in[k]) * (!unset + (k / n != GRAD));
+    for (int k = 0; k < w->n_in; k++) {
+        const int list = k / n;
+        const bool is_read = !unset || list < STATE_0 || list == masters;
+        if (w->in[k])
+            bytes += (double)weft__array_bytes(w->in[k]) * (is_read + (list != GRAD));
     }
     return bytes;
 }
 
-#define STEP_WORK WORK(weft__terms_one, step_flops, step_bytes)
-
-WEFT__DEFINE(SGD_STEP, sgd_step,
-             LISTS(FLOATS | CHANGED, FLOATS | OR_NULL, FLOATS | CHANGED | OR_NULL, FLOATS | CHANGED | OR_NULL),
-             ATTRS(sgd), NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
-             SAMPLE(call_sgd_step, RECIPE("rab rab", "1 1 0 1; 0.1 0.9 0 0.01"),
-                    RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0 0.01")))
-WEFT__DEFINE(ADAM_STEP, adam_step,
-             LISTS(FLOATS | CHANGED, FLOATS | OR_NULL, FLOATS | CHANGED, FLOATS | CHANGED, FLOATS | CHANGED | OR_NULL),
-             ATTRS(adam), NO_INFER, NO_RESULTS, EFFECT(STEPS), NO_DERIVATIVE, STEP_WORK,
-             SAMPLE(call_adam_step, RECIPE("rab rab", "1 1 0 1; 0.1 0.9 0.99 1e-8 0.01"),
-                    RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0.99 1e-8 0.01")))
-
-/* ---- Front ends ---- */
-
-/* ---- What a step is told ---- */
-
-typedef struct value {
-    const char *name;
-    double value, least, below; /* least <= value < below */
-} value;
-
-static weft_status check_values(weft_ctx *ctx, const char *function, const value *values, int n)
-{
-    for (int k = 0; k < n; k++) {
-        const value *v = &values[k];
-        if (v->value >= v->least && v->value < v->below)
-            continue;
-        if (isinf(v->below))
-            return weft__fail_named(ctx, function, WEFT_E_INVALID, "%s is %g; it must be finite and at least %g",
-                                    v->name, v->value, v->least);
-        return weft__fail_named(ctx, function, WEFT_E_INVALID, "%s is %g; it must be in [%g, %g)", v->name, v->value,
-                                v->least, v->below);
-    }
-    return WEFT_OK;
-}
-
-weft_status weft_check_sgd(weft_ctx *ctx, const char *function, const weft_sgd_step_params *h)
-{
-    const value values[] = {{"lr", h->lr, 0, INFINITY},
-                            {"momentum", h->momentum, 0, INFINITY},
-                            {"dampening", h->dampening, 0, INFINITY},
-                            {"weight_decay", h->weight_decay, 0, INFINITY}};
-    const weft_status status = check_values(ctx, function, values, 4);
-    if (status != WEFT_OK)
-        return status;
-    if (h->dampening > 1)
-        return weft__fail_named(ctx, function, WEFT_E_INVALID, "dampening is %g; it must be in [0, 1]", h->dampening);
-    if (h->nesterov && (h->momentum == 0 || h->dampening != 0))
-        return weft__fail_named(ctx, function, WEFT_E_INVALID,
-                                "nesterov needs a momentum above 0 and no dampening; they are %g and %g", h->momentum,
-                                h->dampening);
-    return WEFT_OK;
-}
-
-weft_status weft_check_adam(weft_ctx *ctx, const char *function, const weft_adam_step_params *h)
-{
-    const value values[] = {{"lr", h->lr, 0, INFINITY},
-                            {"beta1", h->beta1, 0, 1},
-                            {"beta2", h->beta2, 0, 1},
-                            {"eps", h->eps, 0, INFINITY},
-                            {"weight_decay", h->weight_decay, 0, INFINITY}};
-    return check_values(ctx, function, values, 5);
-}
-
-static weft_status check_step(weft_ctx *ctx, const char *function, int64_t step)
-{
-    if (step >= 1)
-        return WEFT_OK;
-    return weft__fail_named(ctx, function, WEFT_E_INVALID, "step is %lld; steps count from 1", (long long)step);
-}
-
-/* What the caller says, checked. */
-static weft_status read_sgd(weft_ctx *ctx, const weft_sgd_step_params *given, weft_sgd_step_params *h)
-{
-    static const weft_sgd_step_params defaults = WEFT_SGD_STEP_DEFAULTS;
-    const char *function = weft__ops[WEFT_OP_SGD_STEP].name;
-    weft_status status = weft_struct_in(ctx, function, "weft_sgd_step_params", &defaults, given, h);
-    if (status == WEFT_OK)
-        status = weft_check_sgd(ctx, function, h);
-    return status == WEFT_OK ? check_step(ctx, function, h->step) : status;
-}
-
-static weft_status read_adam(weft_ctx *ctx, const weft_adam_step_params *given, weft_adam_step_params *h)
-{
-    static const weft_adam_step_params defaults = WEFT_ADAM_STEP_DEFAULTS;
-    const char *function = weft__ops[WEFT_OP_ADAM_STEP].name;
-    weft_status status = weft_struct_in(ctx, function, "weft_adam_step_params", &defaults, given, h);
-    if (status == WEFT_OK)
-        status = weft_check_adam(ctx, function, h);
-    return status == WEFT_OK ? check_step(ctx, function, h->step) : status;
-}
-
 /* ---- What a step is given ---- */
 
-typedef struct lists {
-    weft_tensor *const *list[MOST_LISTS]; /* the last one: master weights */
-    int n_lists, n;
-} lists;
+typedef struct step {
+    weft_ctx *ctx;
+    int op, n, n_lists;
+    weft_tensor *const *list[WEFT__MAX_DEF_OPERANDS]; /* NULL: missing. The last one: master weights */
+} step;
 
-static const char *name_of(const lists *l, int list)
+static const char *name_of(const step *s, int list)
 {
-    static const char *const names[] = {"parameter", "gradient", "state", "second state"};
-    return list == l->n_lists - 1 ? "master weights" : names[list];
+    static const char *const names[] = {"parameter",    "gradient",    "state",
+                                        "second state", "third state", "fourth state"};
+    return list == s->n_lists - 1 ? "master weights" : names[list];
 }
 
-static bool is_half(const weft_tensor *t)
+static bool is_half(weft_dtype dtype)
 {
-    return t->a.dtype == WEFT_F16 || t->a.dtype == WEFT_BF16;
+    return dtype == WEFT_F16 || dtype == WEFT_BF16;
 }
 
-static weft_status check_entry(weft_ctx *ctx, int op, const lists *l, int list, int k)
+/* What state and master weights beside a parameter of this dtype are of. */
+static weft_dtype dtype_beside(weft_dtype dtype)
 {
-    weft_tensor *t = l->list[list][k], *p = l->list[PARAM][k];
-    const bool is_master = list == l->n_lists - 1;
-    const char *what = name_of(l, list);
+    return is_half(dtype) ? WEFT_F32 : dtype;
+}
+
+static weft_status check_entry(const step *s, int list, int k)
+{
+    weft_ctx *ctx = s->ctx;
+    weft_tensor *t = s->list[list][k], *p = s->list[PARAM][k];
+    const int op = s->op;
+    const bool is_master = list == s->n_lists - 1;
+    const char *what = name_of(s, list);
     if (!t && (list == GRAD || is_master))
         return WEFT_OK;
     if (!weft__check(ctx, weft__ops[op].name, t, what, k))
@@ -268,111 +102,178 @@ static weft_status check_entry(weft_ctx *ctx, int op, const lists *l, int list, 
                           what, k, weft__describe(t).s);
     if (list == PARAM && !weft__need_float(ctx, op, "a parameter", t))
         return ctx->status;
-    if (is_master && !is_half(p))
+    if (is_master && !is_half((weft_dtype)p->a.dtype))
         return weft__fail(ctx, op, WEFT_E_DTYPE, "%s %d are not NULL, but parameter %d is %s, which needs none", what,
                           k, k, weft__describe(p).s);
-    const int dtype = list < STATE || !is_half(p) ? p->a.dtype : WEFT_F32;
+    const weft_dtype own = (weft_dtype)p->a.dtype, dtype = list < STATE_0 ? own : dtype_beside(own);
     if (!weft__same_shape(&t->a, &p->a))
         return weft__fail(ctx, op, WEFT_E_SHAPE, "%s %d is %s, but the shape of parameter %d, which is %s, is needed",
                           what, k, weft__describe(t).s, k, weft__describe(p).s);
-    if (t->a.dtype != dtype)
+    if ((weft_dtype)t->a.dtype != dtype)
         return weft__fail(ctx, op, WEFT_E_DTYPE, "%s %d is %s, but for parameter %d, which is %s, it must be %s", what,
-                          k, weft__describe(t).s, k, weft__describe(p).s, weft_dtype_name((weft_dtype)dtype));
+                          k, weft__describe(t).s, k, weft__describe(p).s, weft_dtype_name(dtype));
     if (!t->a.contiguous)
         return weft__fail(ctx, op, WEFT_E_STATE, "%s %d (%s) is not contiguous; use weft_contiguous", what, k,
                           weft__describe(t).s);
     return list == GRAD || weft__writable(ctx, op, t) ? WEFT_OK : ctx->status;
 }
 
-static weft_status check(weft_ctx *ctx, int op, const lists *l)
+/* Every entry in order. Returns how many parameters have a gradient; -1: an error, recorded. */
+static int check_entries(const step *s)
 {
-    for (int list = 0; list < l->n_lists; list++)
-        for (int k = 0; l->list[list] && k < l->n; k++)
-            if (check_entry(ctx, op, l, list, k) != WEFT_OK)
-                return ctx->status;
+    int n = 0;
+    for (int list = 0; list < s->n_lists; list++)
+        for (int k = 0; s->list[list] && k < s->n; k++)
+            if (check_entry(s, list, k) != WEFT_OK)
+                return -1;
+    for (int k = 0; k < s->n; k++)
+        n += s->list[GRAD][k] != NULL;
+    return n;
+}
+
+/* The lists of the caller, state by state of those that the step has. */
+static weft_status lay_out(step *s, const weft_step_lists *given, unsigned states)
+{
+    if (!given->params || !given->grads || given->n < 1)
+        return weft__fail(s->ctx, s->op, WEFT_E_NULL_ARGUMENT, "needs params, grads and n >= 1");
+    if (states && !given->state)
+        return weft__fail(s->ctx, s->op, WEFT_E_NULL_ARGUMENT, "state is NULL; with these options there must be some");
+    if (given->step < 1)
+        return weft__fail(s->ctx, s->op, WEFT_E_INVALID, "step is %lld; steps count from 1", (long long)given->step);
+    s->n = given->n;
+    s->list[PARAM] = given->params;
+    s->list[GRAD] = given->grads;
+    s->list[s->n_lists - 1] = given->master;
+    weft_tensor *const *next = given->state;
+    for (int list = STATE_0; list < s->n_lists - 1; list++) {
+        if (!(states >> (list - STATE_0) & 1u))
+            continue;
+        s->list[list] = next;
+        next += given->n;
+    }
     return WEFT_OK;
 }
 
-static weft_status launch(weft_ctx *ctx, int op, const lists *l, const weft__attrs *attrs)
+/* ---- The step ---- */
+
+/* One launch for the n parameters that have a gradient. */
+static weft_status launch(const step *s, int n, weft__attrs *attrs)
 {
-    const int n = l->n;
-    const size_t bytes = sizeof(weft__array *) * (size_t)n * (size_t)l->n_lists;
-    const weft__array **arrays = weft__host_alloc(ctx, bytes);
-    if (!arrays)
-        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d parameters", n);
-    for (int list = 0; list < l->n_lists; list++)
-        for (int k = 0; k < n; k++)
-            arrays[list * n + k] = l->list[list] && l->list[list][k] ? &l->list[list][k]->a : NULL;
-    const weft_status status = weft__run_kernel(ctx, op, arrays, n * l->n_lists, NULL, 0, attrs);
-    for (int k = 0; k < n * l->n_lists && status == WEFT_OK; k++)
-        if (arrays[k] && k / n != GRAD && l->list[GRAD][k % n])
-            weft__storage_written(ctx, l->list[k / n][k % n]->storage);
-    weft__host_free(ctx, arrays, bytes);
+    const size_t bytes = sizeof(weft_tensor *) * (size_t)n * (size_t)s->n_lists;
+    weft_tensor **in = weft__host_alloc(s->ctx, bytes);
+    if (!in)
+        return weft__fail(s->ctx, s->op, WEFT_E_NOMEM, "out of memory for %d parameters", n);
+    for (int list = 0, at = 0; list < s->n_lists; list++)
+        for (int k = 0; k < s->n; k++)
+            if (s->list[GRAD][k])
+                in[at++] = s->list[list] ? s->list[list][k] : NULL;
+    const weft_status status = weft__change(s->ctx, s->op, in, n * s->n_lists, attrs);
+    weft__host_free(s->ctx, in, bytes);
     return status;
 }
 
-static weft_status run_step(weft_ctx *ctx, int op, const lists *l, const weft__attrs *attrs)
+static weft_status run(step *s, const weft__rule *rule, const weft_step_lists *lists, const void *options)
 {
-    const bool was = ctx->grad_enabled;
-    ctx->grad_enabled = false; /* the parameters are leaves: changing them is the purpose */
-    weft_status status = check(ctx, op, l);
+    weft__attrs attrs;
+    const bool was = s->ctx->grad_enabled;
+    s->n_lists = weft__defs[s->op]->n_in;
+    weft_status status = lay_out(s, lists, weft__states(rule, options));
+    if (status != WEFT_OK)
+        return status;
+    s->ctx->grad_enabled = false; /* the parameters are leaves: changing them is the purpose */
+    const int n = check_entries(s);
+    s->ctx->grad_enabled = was;
+    if (n <= 0)
+        return s->ctx->status;
+    rule->attrs(options, lists->step, &attrs);
+    return launch(s, n, &attrs);
+}
+
+/* What the caller says of the options, checked, in *own, which has room for them. */
+static weft_status read_options(weft_ctx *ctx, const weft__rule *rule, const void *options, void *own)
+{
+    const char *function = weft__ops[rule->op].name;
+    const weft_status status = weft_struct_in(ctx, function, rule->type, rule->defaults, options, own);
+    return status == WEFT_OK ? rule->check(ctx, function, own) : status;
+}
+
+weft_status weft__step(weft_ctx *ctx, const weft__rule *rule, const weft_step_lists *given, const void *options)
+{
+    static const weft_step_lists nothing = WEFT_STEP_LISTS_DEFAULTS;
+    const char *function = weft__ops[rule->op].name;
+    union {
+        char bytes[WEFT__MOST_OPTIONS];
+        double align;
+    } own;
+    weft_step_lists lists;
+    step s = {.ctx = ctx, .op = rule->op};
+    if (!ctx)
+        return WEFT_E_NULL_ARGUMENT;
+    if (!weft__enter_named(function, ctx, NULL, 0, 0))
+        return ctx->status;
+    weft_status status = read_options(ctx, rule, options, &own);
     if (status == WEFT_OK)
-        status = launch(ctx, op, l, attrs);
-    ctx->grad_enabled = was;
-    return status;
-}
-
-weft_status weft_sgd_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads,
-                          weft_tensor *const *velocity, int n, const weft_sgd_step_params *hyper)
-{
-    enum { OP = WEFT_OP_SGD_STEP };
-    if (!ctx)
-        return WEFT_E_NULL_ARGUMENT;
-    if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
-        return ctx->status;
-    weft_status status;
-    weft_sgd_step_params h;
-    if (!params || !grads || !hyper || n < 1) {
-        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, hyper and n >= 1");
-    } else if ((status = read_sgd(ctx, hyper, &h)) == WEFT_OK && h.momentum != 0 && !velocity) {
-        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "momentum is %g, which needs velocity tensors", h.momentum);
-    } else if (status == WEFT_OK) {
-        const weft__attrs attrs = {WEFT__COUNTS(sgd), .sgd = {.n = n,
-                                                              .nesterov = h.nesterov,
-                                                              .first_step = h.step == 1,
-                                                              .lr = h.lr,
-                                                              .momentum = h.momentum,
-                                                              .dampening = h.dampening,
-                                                              .weight_decay = h.weight_decay}};
-        status = run_step(ctx, OP, &(lists){{params, grads, velocity, h.master}, 4, n}, &attrs);
-    }
+        status = weft_struct_in(ctx, function, "weft_step_lists", &nothing, given, &lists);
+    if (status == WEFT_OK)
+        status = run(&s, rule, &lists, &own);
     weft__leave_with(ctx, NULL);
     return status;
 }
 
-weft_status weft_adam_step(weft_ctx *ctx, weft_tensor *const *params, weft_tensor *const *grads, weft_tensor *const *m,
-                           weft_tensor *const *v, int n, const weft_adam_step_params *hyper)
+/* ---- A sample ---- */
+
+enum { MOST_STATES = WEFT__MAX_DEF_OPERANDS - 3 };
+
+/* Whether operands are there for n parameters and all steps, and places for the results. */
+static bool fits(weft_sample_call *c, int64_t n, int64_t steps, int lists)
 {
-    enum { OP = WEFT_OP_ADAM_STEP };
-    if (!ctx)
-        return WEFT_E_NULL_ARGUMENT;
-    if (!weft__enter_named(weft__ops[OP].name, ctx, NULL, 0, 0))
-        return ctx->status;
-    weft_status status;
-    weft_adam_step_params h;
-    if (!params || !grads || !m || !v || !hyper || n < 1) {
-        status = weft__fail(ctx, OP, WEFT_E_NULL_ARGUMENT, "needs params, grads, m, v, hyper and n >= 1");
-    } else if ((status = read_adam(ctx, hyper, &h)) == WEFT_OK) {
-        const weft__attrs attrs = {WEFT__COUNTS(adam), .adam = {.n = n,
-                                                                .decoupled = h.decoupled,
-                                                                .step = h.step,
-                                                                .lr = h.lr,
-                                                                .beta1 = h.beta1,
-                                                                .beta2 = h.beta2,
-                                                                .eps = h.eps,
-                                                                .weight_decay = h.weight_decay}};
-        status = run_step(ctx, OP, &(lists){{params, grads, m, v, h.master}, 5, n}, &attrs);
+    const bool operands = n >= 0 && n <= c->n_in && steps >= 0 && steps <= c->n_in && n * (steps + 1) <= c->n_in;
+    if (operands && n * lists <= WEFT_SAMPLE_RESULTS)
+        return true;
+    weft__fail(c->ctx, c->op, WEFT_E_INVALID, "%d operands are not %lld parameters and gradients for %lld steps",
+               c->n_in, (long long)n, (long long)steps);
+    return false;
+}
+
+/* t in the parameter's dtype. */
+static weft_tensor *result_of(weft_tensor *t, weft_tensor *p)
+{
+    weft_tensor *result = t ? weft_cast(t, weft_dtype_of(p)) : NULL;
+    if (result != t)
+        weft_drop(t);
+    return result;
+}
+
+void weft__step_sample(weft_sample_call *c, const weft__rule *rule, const void *options)
+{
+    weft_tensor *state[MOST_STATES * WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
+    int n_states = 0;
+    for (unsigned left = weft__states(rule, options); left; left &= left - 1)
+        n_states++;
+    if (!fits(c, c->i[0], c->i[1], 1 + n_states))
+        return;
+    const int n = (int)c->i[0];
+    const bool masters = c->ni > 3 && c->i[3] != 0;
+    for (int k = 0; k < n; k++) {
+        weft_tensor *p = c->in[k];
+        const weft_dtype beside = dtype_beside(weft_dtype_of(p));
+        master[k] = masters && beside != weft_dtype_of(p) ? weft_cast(p, beside) : NULL;
+        for (int list = 0; list < n_states; list++)
+            state[list * n + k] = p ? weft_zeros(c->ctx, beside, weft_shape(p), weft_ndim(p)) : NULL;
     }
-    weft__leave_with(ctx, NULL);
-    return status;
+    weft_step_lists lists = WEFT_STEP_LISTS_DEFAULTS;
+    lists.n = n;
+    lists.params = c->in;
+    lists.state = state;
+    lists.master = masters ? master : NULL;
+    for (lists.step = 1; lists.step <= c->i[1]; lists.step++) {
+        lists.grads = c->in + n * lists.step;
+        if (weft__step(c->ctx, rule, &lists, options) != WEFT_OK)
+            return;
+    }
+    c->n_out = (1 + n_states) * n;
+    for (int k = 0; k < n; k++)
+        c->out[k] = c->in[k];
+    for (int k = 0; k < n_states * n; k++)
+        c->out[n + k] = result_of(state[k], c->in[k % n]);
 }

@@ -1,6 +1,6 @@
 /* clip.c - limits gradients by their joint norm or by value. A user of the public API. */
 #include <math.h>
-#include "optim.h"
+#include "list.h"
 
 /* The parameters to clip, each once. */
 typedef struct clipping {

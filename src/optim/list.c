@@ -1,6 +1,6 @@
 /* list.c - which entries of a list of parameters were there before. */
 #include <stdlib.h>
-#include "optim.h"
+#include "list.h"
 
 typedef struct place {
     const weft_tensor *t;

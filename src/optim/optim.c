@@ -1,10 +1,10 @@
-/* optim.c - optimisers in use: one fused step for all parameters, and what a checkpoint needs. A user of the public
- * API. */
+/* optim.c - optimisers in use: one fused step for all parameters, and what a checkpoint needs. */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include "optim.h"
 
-static optim *look(const weft_optim *handle)
+static weft__optim *look(const weft_optim *handle)
 {
     return weft_owned(&weft__optim_kind, handle);
 }
@@ -22,7 +22,7 @@ static void match(void *user, weft_tensor *leaf, const char *why)
         snprintf(s->why, sizeof s->why, "%s", why);
 }
 
-static weft_status missing(const optim *o, int k)
+static weft_status missing(const weft__optim *o, int k)
 {
     search s = {.leaf = o->params[k]};
     weft_unreached(o->ctx, match, &s);
@@ -34,9 +34,9 @@ static weft_status missing(const optim *o, int k)
 }
 
 /* *out is the optimiser, if it is one of ctx and that has no error. */
-static weft_status find(weft_ctx *ctx, const weft_optim *handle, const char *function, optim **out)
+static weft_status find(weft_ctx *ctx, const weft_optim *handle, const char *function, weft__optim **out)
 {
-    optim *o = *out = look(handle);
+    weft__optim *o = *out = look(handle);
     if (!o)
         return weft_owned_fail(ctx, function, &weft__optim_kind, handle);
     if (!ctx)
@@ -48,7 +48,7 @@ static weft_status find(weft_ctx *ctx, const weft_optim *handle, const char *fun
 
 weft_status weft_optim_step(weft_ctx *ctx, weft_optim *handle)
 {
-    optim *o;
+    weft__optim *o;
     weft_status status = find(ctx, handle, "optim_step", &o);
     if (status != WEFT_OK)
         return status;
@@ -57,12 +57,14 @@ weft_status weft_optim_step(weft_ctx *ctx, weft_optim *handle)
         if (!o->grads[k] && !o->allow_missing)
             return missing(o, k);
     }
-    o->sgd.step = o->adam.step = o->steps + 1;
-    if (o->rule == OPTIM_SGD) {
-        status = weft_sgd_step(ctx, o->params, o->grads, o->moments ? o->state : NULL, o->n, &o->sgd);
-    } else {
-        status = weft_adam_step(ctx, o->params, o->grads, o->state, o->state + o->n, o->n, &o->adam);
-    }
+    weft_step_lists lists = WEFT_STEP_LISTS_DEFAULTS;
+    lists.params = o->params;
+    lists.grads = o->grads;
+    lists.state = o->state;
+    lists.master = o->master;
+    lists.n = o->n;
+    lists.step = o->steps + 1;
+    status = weft__step(ctx, o->rule, &lists, o->options);
     if (status == WEFT_OK)
         o->steps++;
     return status;
@@ -70,42 +72,42 @@ weft_status weft_optim_step(weft_ctx *ctx, weft_optim *handle)
 
 weft_status weft_optim_zero_grad(weft_ctx *ctx, weft_optim *handle)
 {
-    optim *o;
+    weft__optim *o;
     const weft_status status = find(ctx, handle, "optim_zero_grad", &o);
     return status == WEFT_OK ? weft_zero_grad(ctx, o->params, o->n) : status;
 }
 
 double weft_optim_lr(const weft_optim *handle)
 {
-    const optim *o = look(handle);
-    if (!o)
-        return (double)NAN;
-    return o->rule == OPTIM_SGD ? o->sgd.lr : o->adam.lr;
+    const weft__optim *o = look(handle);
+    double lr = (double)NAN;
+    if (o)
+        memcpy(&lr, (const char *)o->options + o->rule->lr, sizeof lr);
+    return lr;
 }
 
 weft_status weft_optim_set_lr(weft_optim *handle, double lr)
 {
-    optim *o = look(handle);
+    weft__optim *o = look(handle);
     if (!o)
         return weft_owned_fail(NULL, "optim_set_lr", &weft__optim_kind, handle);
     if (!(lr >= 0 && isfinite(lr)))
         return weft_ctx_fail(o->ctx, WEFT_E_INVALID,
                              "weft_optim_set_lr: the learning rate is %g; it must be finite and at least 0", lr);
-    o->sgd.lr = lr;
-    o->adam.lr = lr;
+    memcpy((char *)o->options + o->rule->lr, &lr, sizeof lr);
     return WEFT_OK;
 }
 
 int64_t weft_optim_steps(const weft_optim *handle)
 {
-    const optim *o = look(handle);
+    const weft__optim *o = look(handle);
     return o ? o->steps : 0;
 }
 
 weft_status weft_optim_set_steps(weft_optim *handle, int64_t steps)
 {
     const int64_t most = (int64_t)1 << 53; /* beyond, the bias corrections could not tell one step from the next */
-    optim *o = look(handle);
+    weft__optim *o = look(handle);
     if (!o)
         return weft_owned_fail(NULL, "optim_set_steps", &weft__optim_kind, handle);
     if (steps < 0 || steps > most)
@@ -118,9 +120,9 @@ weft_status weft_optim_set_steps(weft_optim *handle, int64_t steps)
 
 int weft_optim_state(weft_optim *handle, weft_tensor **state, int room)
 {
-    const optim *o = look(handle);
+    const weft__optim *o = look(handle);
     int count = 0;
-    for (int k = 0; o && k < o->moments * o->n; k++, count++)
+    for (int k = 0; o && k < o->states * o->n; k++, count++)
         if (state && count < room)
             state[count] = o->state[k];
     for (int k = 0; o && o->master && k < o->n; k++) {

@@ -1,34 +1,29 @@
-/* optim.h - what opening, stepping and clipping share. */
+/* optim.h - what every optimiser's file needs to open one. */
 #ifndef WEFT_OPTIM_OPTIM_H
 #define WEFT_OPTIM_OPTIM_H
 
-#define WEFT_NO_CALL_SITES
+#include "ops/step.h"
 #include <weft/extend.h>
 
-typedef enum optim_rule { OPTIM_SGD, OPTIM_ADAM } optim_rule;
-
 /* What a weft_optim * is the handle of. */
-typedef struct optim {
+typedef struct weft__optim {
     weft_ctx *ctx;
-    size_t bytes; /* of this block, arrays included */
-    optim_rule rule;
-    int n, moments; /* parameters; state tensors for each */
+    size_t bytes; /* of this block, arrays and options included */
+    const weft__rule *rule;
+    void *options; /* the rule's own struct */
+    int n, states; /* parameters; state tensors for each */
     weft_tensor **params, **grads;
-    weft_tensor **state;  /* [moments n] */
+    weft_tensor **state;  /* [states n], state by state */
     weft_tensor **master; /* [n], NULL where there is none; NULL: none at all */
-    weft_sgd_step_params sgd;
-    weft_adam_step_params adam;
     bool allow_missing;
     int64_t steps;
-} optim;
+} weft__optim;
 
 extern const weft_object_kind weft__optim_kind;
 
-/* The first entry of params that was there before, and where; -1: there is none. -2: out of memory, recorded. */
-int weft__first_repeated(weft_ctx *ctx, weft_tensor *const *params, int n, int *before);
-
-/* Copies params to distinct without what was there before, in their order. Returns their number; -1: out of memory,
- * recorded. */
-int weft__distinct(weft_ctx *ctx, weft_tensor *const *params, int n, weft_tensor **distinct);
+/* Reads and checks options (NULL: the rule's defaults), makes the state and gives the handle, as all weft_NAME_open do;
+ * function is that one's name without weft_. */
+weft_status weft__optim_open(weft_ctx *ctx, const char *function, const weft__rule *rule, weft_tensor *const *params,
+                             int n, const void *options, weft_optim **out);
 
 #endif

@@ -41,14 +41,9 @@
     {                                                                                                                  \
         .struct_size = sizeof(weft_adam_options), .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, __VA_ARGS__   \
     }
-#define INIT_SGD_STEP(...)                                                                                             \
+#define INIT_STEP_LISTS(...)                                                                                           \
     {                                                                                                                  \
-        .struct_size = sizeof(weft_sgd_step_params), .lr = 0.01, __VA_ARGS__                                           \
-    }
-#define INIT_ADAM_STEP(...)                                                                                            \
-    {                                                                                                                  \
-        .struct_size = sizeof(weft_adam_step_params), .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,           \
-        __VA_ARGS__                                                                                                    \
+        .struct_size = sizeof(weft_step_lists), __VA_ARGS__                                                            \
     }
 #define INIT_GRADCHECK(...)                                                                                            \
     {                                                                                                                  \
@@ -91,8 +86,7 @@
 #define WITH_POOL2D(...) ((weft_pool2d_params)INIT_POOL2D(__VA_ARGS__))
 #define WITH_SGD(...) ((weft_sgd_options)INIT_SGD(__VA_ARGS__))
 #define WITH_ADAM(...) ((weft_adam_options)INIT_ADAM(__VA_ARGS__))
-#define WITH_SGD_STEP(...) ((weft_sgd_step_params)INIT_SGD_STEP(__VA_ARGS__))
-#define WITH_ADAM_STEP(...) ((weft_adam_step_params)INIT_ADAM_STEP(__VA_ARGS__))
+#define WITH_STEP_LISTS(...) ((weft_step_lists)INIT_STEP_LISTS(__VA_ARGS__))
 #define WITH_GRADCHECK(...) ((weft_gradcheck_options)INIT_GRADCHECK(__VA_ARGS__))
 #define WITH_BENCH(...) ((weft_bench_options)INIT_BENCH(__VA_ARGS__))
 #define WITH_LOCKSTEP(...) ((weft_lockstep_options)INIT_LOCKSTEP(__VA_ARGS__))

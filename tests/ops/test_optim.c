@@ -1,20 +1,59 @@
-/* test_optim.c - optimiser steps over more tensors than one launch takes, of every floating dtype and of sizes with
- * ragged ends, some without a gradient, some with master weights, some that do not start at a border of 16 bytes. */
+/* test_optim.c - the step of every optimiser of the table over more tensors than one launch takes, of every floating
+ * dtype and of sizes with ragged ends, some with master weights, some that do not start at a border of 16 bytes. The
+ * attributes are those of the last step of the record's samples, the first step of all or a later one. */
 #include "device/both.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#include "harness/structs.h"
+#include "engine/observe.h"
 #include "harness/weft_test.h"
+#include "ops/sample.h"
 
-enum { TENSORS = 70, STEPS = 3, LISTS = 4 };
+enum { TENSORS = 70, TIMES = 3, LISTS = WEFT__MAX_DEF_OPERANDS, PARAM = 0, GRAD = 1 };
 
 typedef struct run {
-    bool adam;
+    int op, recipe;
     weft_dtype dtype; /* WEFT_DTYPE_COUNT: each tensor another */
-    double momentum, dampening, weight_decay;
-    bool flag; /* nesterov, decoupled */
 } run;
+
+/* ---- What a sample's step is called with ---- */
+
+typedef struct watcher {
+    weft__observer observer; /* first: the callbacks get its address */
+    int op;
+    weft__attrs attrs;
+    bool has[LISTS]; /* which lists there are */
+} watcher;
+
+static void begin(weft__observer *observer, const weft__launch *l)
+{
+    watcher *w = (watcher *)observer;
+    if (l->op != w->op || l->custom)
+        return;
+    const int lists = weft__defs[l->op]->n_in, n = l->n_in / lists;
+    w->attrs = *l->attrs;
+    for (int list = 0; list < lists; list++)
+        w->has[list] = l->in[list * n] != NULL;
+}
+
+static void end(weft__observer *observer, const weft__launch *l, weft_status status)
+{
+    (void)observer, (void)l, (void)status;
+}
+
+static void watch_sample(watcher *w, weft_ctx *ctx, const run *r)
+{
+    *w = (watcher){.observer = {.begin = begin, .end = end}, .op = r->op};
+    const weft_sample_options o = {.recipe = r->recipe, .dtype = WEFT_F32, .sizes = {3, 4, -1}};
+    weft_sample_call call;
+    weft__observe(ctx, &w->observer);
+    WEFT_CHECK_OK(weft__sample_make(ctx, r->op, &o, &call));
+    WEFT_CHECK_OK(weft_sample_run(&call));
+    weft__unobserve(ctx, &w->observer);
+}
+
+/* ---- Tensors ---- */
 
 static int64_t size_of(int k)
 {
@@ -34,17 +73,19 @@ static bool is_half(const run *r, int k)
 }
 
 /* Every third tensor is a view that starts one element into its memory. */
-static weft_tensor *make(weft_ctx *ctx, weft_dtype dtype, int k, double lo, double hi, uint64_t seed)
+static weft_tensor *make(weft_ctx *ctx, weft_dtype dtype, int k, double lo, double hi, int seed)
 {
     const int64_t n = size_of(k);
     if (k % 3 != 0)
-        return both_input(ctx, dtype, WEFT_DIMS(n), lo, hi, seed);
-    return weft_slice(both_input(ctx, dtype, WEFT_DIMS(n + 1), lo, hi, seed), 0, 1, n + 1, 1);
+        return both_input(ctx, dtype, WEFT_DIMS(n), lo, hi, (uint64_t)seed);
+    return weft_slice(both_input(ctx, dtype, WEFT_DIMS(n + 1), lo, hi, (uint64_t)seed), 0, 1, n + 1, 1);
 }
 
-static weft_tensor *make_state(weft_ctx *ctx, const run *r, int k, uint64_t seed)
+/* As after some steps: gradients are 1 to 2 apart from noise, and so what is kept of them and of their squares. */
+static weft_tensor *make_state(weft_ctx *ctx, const run *r, int list, int k)
 {
-    return make(ctx, is_half(r, k) ? WEFT_F32 : dtype_of(r, k), k, 0, 1, seed);
+    const double lo = list == 2 ? 3 : 0.5;
+    return make(ctx, is_half(r, k) ? WEFT_F32 : dtype_of(r, k), k, lo, lo + 1, 1000 * list + k);
 }
 
 /* Every other half tensor has them; every fourth has been written since they were made. */
@@ -58,83 +99,67 @@ static weft_tensor *make_master(const run *r, int k, weft_tensor *param)
     return master;
 }
 
-/* Parameters, states and master weights of all tensors after a few steps, in one row. */
-static weft_tensor *stepped(weft_ctx *ctx, void *user)
+/* All that was changed, in one row. */
+static weft_tensor *join(weft_ctx *ctx, weft_tensor *const *in, int n)
 {
-    const run *r = user;
-    weft_tensor *params[TENSORS], *grads[TENSORS], *first[TENSORS], *second[TENSORS], *master[TENSORS],
-        *all[LISTS * TENSORS];
-    for (int k = 0; k < TENSORS; k++) {
-        params[k] = make(ctx, dtype_of(r, k), k, -1, 1, (uint64_t)k + 1);
-        grads[k] = k % 7 == 2 ? NULL : make(ctx, dtype_of(r, k), k, -2, 2, (uint64_t)k + 1000);
-        first[k] = make_state(ctx, r, k, (uint64_t)k + 2000);
-        second[k] = make_state(ctx, r, k, (uint64_t)k + 3000);
-        master[k] = make_master(r, k, params[k]);
-    }
-    for (int step = 0; step < STEPS; step++) {
-        if (r->adam)
-            weft_adam_step(ctx, params, grads, first, second, TENSORS,
-                           &WITH_ADAM_STEP(.lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6,
-                                           .weight_decay = r->weight_decay, .decoupled = r->flag, .step = step + 1,
-                                           .master = master));
-        else
-            weft_sgd_step(ctx, params, grads, r->momentum != 0 ? first : NULL, TENSORS,
-                          &WITH_SGD_STEP(.lr = 0.05, .momentum = r->momentum, .dampening = r->dampening,
-                                         .weight_decay = r->weight_decay, .nesterov = r->flag, .step = step + 1,
-                                         .master = master));
-    }
-    for (int k = 0; k < TENSORS; k++) {
-        all[k] = weft_cast(params[k], WEFT_F64);
-        all[TENSORS + k] = weft_cast(first[k], WEFT_F64);
-        all[2 * TENSORS + k] = weft_cast(second[k], WEFT_F64);
-        all[3 * TENSORS + k] = master[k] ? weft_cast(master[k], WEFT_F64) : all[k];
-    }
-    int64_t count = 0;
-    for (int k = 0; k < LISTS * TENSORS; k++)
-        count += weft_count(all[k]);
+    int64_t count = 0, at = 0;
+    for (int k = 0; k < n; k++)
+        count += in[k] ? weft_count(in[k]) : 0;
     weft_tensor *joined = weft_zeros(ctx, WEFT_F64, WEFT_DIMS(count));
-    for (int64_t k = 0, at = 0; k < LISTS * TENSORS; at += weft_count(all[k]), k++)
-        weft_copy_(weft_slice(joined, 0, at, at + weft_count(all[k]), 1), all[k]);
+    for (int k = 0; k < n; k++) {
+        if (!in[k])
+            continue;
+        weft_copy_(weft_slice(joined, 0, at, at + weft_count(in[k]), 1), in[k]);
+        at += weft_count(in[k]);
+    }
     return joined;
 }
 
-static void check_steps(const char *name, run r)
+static weft_tensor *stepped(weft_ctx *ctx, void *user)
 {
-    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16};
-    static const double tolerance[] = {1e-6, 1e-14, 2e-3, 1.6e-2};
-    for (int k = 0; k < 4; k++) {
-        char what[64];
-        r.dtype = dtypes[k];
-        snprintf(what, sizeof what, "%s, %s", name, weft_dtype_name(r.dtype));
-        check_both(what, stepped, &r, tolerance[k], tolerance[k]);
+    const run *r = user;
+    const int lists = weft__defs[r->op]->n_in, last = lists - 1;
+    weft_tensor *in[LISTS * TENSORS] = {NULL};
+    watcher w;
+    watch_sample(&w, ctx, r);
+    for (int k = 0; k < TENSORS; k++) {
+        in[PARAM * TENSORS + k] = make(ctx, dtype_of(r, k), k, -1, 1, k + 1);
+        in[GRAD * TENSORS + k] = make(ctx, dtype_of(r, k), k, 1, 2, k + 1000);
+        in[last * TENSORS + k] = make_master(r, k, in[PARAM * TENSORS + k]);
+        for (int list = 2; list < last; list++)
+            in[list * TENSORS + k] = w.has[list] ? make_state(ctx, r, list, k) : NULL;
     }
-    r.dtype = WEFT_DTYPE_COUNT;
-    check_both("mixed dtypes", stepped, &r, 1.6e-2, 1.6e-2);
+    for (int time = 0; time < TIMES; time++)
+        WEFT_CHECK_OK(weft__change(ctx, r->op, in, lists * TENSORS, &w.attrs));
+    return join(ctx, in, lists * TENSORS);
 }
 
-WEFT_TEST(DeviceSteps, PlainDescent)
+/* ---- Every row ---- */
+
+static void check_steps(void *user)
 {
-    check_steps("sgd", (run){.weight_decay = 0.1});
+    static const weft_dtype dtypes[] = {WEFT_F32, WEFT_F64, WEFT_F16, WEFT_BF16, WEFT_DTYPE_COUNT};
+    static const double tolerance[] = {1e-6, 1e-14, 2e-3, 1.6e-2, 1.6e-2};
+    const int op = *(const int *)user;
+    for (int recipe = 0; recipe < WEFT__MAX_RECIPES && weft__defs[op]->recipes[recipe].operands; recipe++) {
+        for (int k = 0; k < 5; k++) {
+            char what[96];
+            run r = {.op = op, .recipe = recipe, .dtype = dtypes[k]};
+            snprintf(what, sizeof what, "%s, recipe %d, %s", weft__ops[op].name, recipe,
+                     k < 4 ? weft_dtype_name(dtypes[k]) : "mixed dtypes");
+            check_both(what, stepped, &r, tolerance[k], tolerance[k]);
+        }
+    }
 }
 
-WEFT_TEST(DeviceSteps, Momentum)
+WEFT_TEST_INIT(steps)
 {
-    check_steps("sgd with momentum", (run){.momentum = 0.9, .dampening = 0.2, .weight_decay = 0.1});
-}
-
-WEFT_TEST(DeviceSteps, Nesterov)
-{
-    check_steps("nesterov", (run){.momentum = 0.9, .flag = true});
-}
-
-WEFT_TEST(DeviceSteps, Adam)
-{
-    check_steps("adam", (run){.adam = true, .weight_decay = 0.1});
-}
-
-WEFT_TEST(DeviceSteps, AdamWithDecoupledDecay)
-{
-    check_steps("adamw", (run){.adam = true, .weight_decay = 0.1, .flag = true});
+    static int ops[WEFT_OP_COUNT];
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        ops[op] = op;
+        if (weft__defs[op]->effect == WEFT__STEPS)
+            weft_test_add("DeviceSteps", weft__ops[op].name, check_steps, &ops[op], __FILE__, __LINE__);
+    }
 }
 
 /* Gradients after clipping, and the norm: more than f16 holds. */
@@ -143,8 +168,8 @@ static weft_tensor *clipped(weft_ctx *ctx, void *user)
     const run *r = user;
     weft_tensor *p[3], *parts[4];
     for (int k = 0; k < 3; k++) {
-        p[k] = weft_set_requires_grad(make(ctx, r->dtype, k + 1, -1, 1, (uint64_t)k), true);
-        weft_tensor *g = make(ctx, r->dtype, k + 1, 20000, 30000, (uint64_t)k + 10);
+        p[k] = weft_set_requires_grad(make(ctx, r->dtype, k + 1, -1, 1, k), true);
+        weft_tensor *g = make(ctx, r->dtype, k + 1, 20000, 30000, k + 10);
         weft_backward(ctx, weft_sum(weft_mul(p[k], g), WEFT_ALL, false));
     }
     const double norm = weft_clip_grad_norm(ctx, p, 3, 3);

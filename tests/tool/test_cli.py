@@ -73,7 +73,7 @@ def test_ops_search_and_reference():
 def test_ops_knows_what_is_no_operation():
     for words, parts in [(["conv2d"], ["of x: conv2d_transpose(g, w)", "int64_t stride[2];", "weft gradcheck conv2d"]),
                          (["weft_ones"], ["weft_tensor *weft_ones(weft_ctx *ctx", "tensor.h"]), (["backward"], ["autograd.h", "gradient of every leaf"]),
-                         (["adam_step_params"], ["double beta1, beta2;"]), (["weft_save_npz"], ["io.h"]), (["adam_open"], ["typedef struct weft_adam_options", "optim.h"]),
+                         (["step_lists"], ["weft_tensor *const *state;"]), (["weft_save_npz"], ["io.h"]), (["adam_open"], ["typedef struct weft_adam_options", "optim.h"]),
                          (["--family", "function"], ["weft_profile_begin", "weft_item", "weft_data"]),
                          (["npz"], ["weft_load_npz", "weft_save_npz"])]:
         result = weft("ops", *words)

@@ -94,7 +94,8 @@ static int copy_attributes(fuzz *f, const gold_record *r, int64_t *i, double *x)
 /* Calls of optimiser steps run lists whose length stands in the attributes; those stay as they are. */
 static bool is_step(const case_row *row)
 {
-    return strcmp(row->name, "sgd_step") == 0 || strcmp(row->name, "adam_step") == 0;
+    weft_sample_description how;
+    return weft_sample_describe(row->op, &how, sizeof how) == WEFT_OK && how.makes_state;
 }
 
 static weft_dtype dtype_for(fuzz *f, const gold_record *r)
