@@ -29,6 +29,23 @@ WEFT__DEFINE(CAST, cast, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(cast), INFER(infer
 WEFT__DEFINE(COPY, copy, OPERANDS(ANY_DTYPE | STRIDED), NO_ATTRS, NO_INFER, RESULTS(0, EXACT), EFFECT(PURE),
              NO_DERIVATIVE, MOVES, SAMPLE(call_copy, RECIPE("tab", "")))
 
+CALL(clone)
+{
+    c->out[0] = weft_clone(c->in[0]);
+}
+
+CALL(contiguous)
+{
+    c->out[0] = weft_contiguous(c->in[0]);
+}
+
+WEFT__DEFINE_COMPOSITE(CLONE, clone, NO_PARTS(ANY_DTYPE), GRADIENT("g"),
+                       WORK(weft__terms_one, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_clone, RECIPE("xab", ""), RECIPE("tab", "")))
+WEFT__DEFINE_COMPOSITE(CONTIGUOUS, contiguous, NO_PARTS(ANY_DTYPE), GRADIENT("g"),
+                       WORK(weft__terms_one, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_contiguous, RECIPE("tab", "")))
+
 /* ---- Front ends ---- */
 
 weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype)

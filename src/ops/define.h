@@ -135,4 +135,12 @@ enum {
     WEFT__DEFINE_(ID, NAME, NO_OPERANDS, NO_ATTRS, NO_INFER, NO_RESULTS, EFFECT(PURE), .vjp = NULL,                    \
                   .rounds_once = true, .fused = -1, READS(NOTHING), __VA_ARGS__)
 
+/* The begin of a composite's front end: ctx, entered, with operands that are the context's; or it returns NULL. */
+#define ENTER_COMPOSITE(OP, tensors, n)                                                                                \
+    weft_ctx *ctx = weft__enter(WEFT_OP_##OP, tensors, n, 0);                                                          \
+    if (!ctx)                                                                                                          \
+        return NULL;                                                                                                   \
+    if (!weft__localise(ctx, tensors, n))                                                                              \
+    return weft__leave_with(ctx, NULL)
+
 #endif

@@ -1,4 +1,4 @@
-/* join.c - concat, pad, flip. */
+/* join.c - concat, pad, flip; stack, split, unbind. */
 #include <string.h>
 #include "define.h"
 
@@ -72,6 +72,53 @@ WEFT__DEFINE(FLIP, flip, OPERANDS(ANY_DTYPE | STRIDED), ATTRS(flip), INFER(weft_
              DERIVATIVE(weft__vjp_flip, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT("g, flipped back")), MOVES,
              SAMPLE(call_flip, RECIPE("xab", "1"), RECIPE("xab", "0 1")))
 
+/* tensors...; i: dim */
+CALL(stack)
+{
+    c->out[0] = weft_stack(c->in, c->n_in, c->i[0]);
+}
+
+/* Whether there is room for n results. */
+static bool has_room(weft_sample_call *c, int64_t n)
+{
+    if (n < 0 || n > WEFT_SAMPLE_RESULTS)
+        weft__fail(c->ctx, c->op, WEFT_E_UNSUPPORTED, "a call by weft_sample_run has room for %d results, not %lld",
+                   WEFT_SAMPLE_RESULTS, (long long)n);
+    return n >= 0 && n <= WEFT_SAMPLE_RESULTS;
+}
+
+/* i: dim, sizes... */
+CALL(split)
+{
+    if (!has_room(c, c->ni - 1))
+        return;
+    c->n_out = c->n_smooth = c->ni - 1;
+    if (weft_split(c->in[0], c->i[0], c->i + 1, c->ni - 1, c->out) != WEFT_OK)
+        c->out[0] = NULL;
+}
+
+/* i: dim, n */
+CALL(unbind)
+{
+    if (!has_room(c, c->i[1]))
+        return;
+    c->n_out = c->n_smooth = (int)c->i[1];
+    if (weft_unbind(c->in[0], c->i[0], (int)c->i[1], c->out) != WEFT_OK)
+        c->out[0] = NULL;
+}
+
+WEFT__DEFINE_COMPOSITE(STACK, stack, PARTS(ANY_DTYPE, PART(CONCAT, AS_ALONE)),
+                       GRADIENT("of each operand its slice of g"),
+                       WORK(weft__terms_one, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_stack, RECIPE("xab xab", "0"), RECIPE("xab xab xab", "-1")))
+WEFT__DEFINE_COMPOSITE(SPLIT, split, NO_PARTS(ANY_DTYPE), GRADIENT("the gradients of the parts, one after the other"),
+                       WORK(weft__terms_one, weft__flops_none, weft__bytes_none),
+                       SAMPLE(call_split, RECIPE("xab", "0 1 a-1")))
+WEFT__DEFINE_COMPOSITE(UNBIND, unbind, NO_PARTS(ANY_DTYPE),
+                       GRADIENT("the gradients of the slices, one after the other"),
+                       WORK(weft__terms_one, weft__flops_none, weft__bytes_none),
+                       SAMPLE(call_unbind, RECIPE("xa3b", "1 3")))
+
 /* ---- Front ends ---- */
 
 weft_tensor *weft_concat(weft_tensor *const *tensors, int n, int64_t dim)
@@ -131,6 +178,105 @@ weft_tensor *weft_flip(weft_tensor *x, const int64_t *dims, int ndim)
     if (mask >= 0)
         y = weft__complete(ctx, WEFT_OP_FLIP, &x, 1, &attrs, out) ? out[0] : NULL;
     return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_stack(weft_tensor *const *tensors, int n, int64_t dim)
+{
+    enum { FEW = 64 };
+    if (!tensors || n < 1)
+        return weft__note_lost("stack", WEFT_E_INVALID, tensors ? "was given no tensors" : "was given NULL"), NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_STACK, tensors, n, 0);
+    if (!ctx)
+        return NULL;
+    weft_tensor *few[FEW], **raised = few, *y = NULL;
+    if (n > FEW && !(raised = weft__host_alloc(ctx, sizeof *raised * (size_t)n))) {
+        weft__fail(ctx, WEFT_OP_STACK, WEFT_E_NOMEM, "out of memory for %d operands", n);
+        return weft__leave_with(ctx, NULL);
+    }
+    bool fine = true;
+    for (int k = 0; fine && k < n; k++) {
+        raised[k] = tensors[k];
+        fine = weft__localise(ctx, &raised[k], 1);
+        if (fine && !weft__same_shape(&tensors[k]->a, &tensors[0]->a)) {
+            weft__fail(ctx, WEFT_OP_STACK, WEFT_E_SHAPE, "operand %d is %s, operand 0 is %s; shapes must be equal", k,
+                       weft__describe(tensors[k]).s, weft__describe(tensors[0]).s);
+            fine = false;
+        }
+        fine = fine && (raised[k] = weft_unsqueeze(raised[k], dim));
+    }
+    if (fine)
+        y = weft_concat(raised, n, dim < 0 ? dim + raised[0]->a.ndim : dim);
+    if (raised != few)
+        weft__host_free(ctx, raised, sizeof *raised * (size_t)n);
+    return weft__leave_with(ctx, y);
+}
+
+static bool sizes_fit(weft_ctx *ctx, weft_tensor *x, int d, const int64_t *sizes, int n)
+{
+    int64_t total = 0;
+    for (int k = 0; k < n; k++) {
+        if (sizes[k] < 0 || __builtin_add_overflow(total, sizes[k], &total)) {
+            weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_INVALID, "size %d is %lld", k, (long long)sizes[k]);
+            return false;
+        }
+    }
+    if (total != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_SHAPE, "the %d sizes add up to %lld, but dim %d of %s has %lld", n,
+                   (long long)total, d, weft__describe(x).s, (long long)x->a.shape[d]);
+    return total == x->a.shape[d];
+}
+
+/* All parts, or none of them. */
+static weft_status leave_with_parts(weft_ctx *ctx)
+{
+    const weft_status status = ctx->status;
+    if (status == WEFT_OK)
+        weft__leave(ctx);
+    else
+        (void)weft__leave_with(ctx, NULL);
+    return status;
+}
+
+weft_status weft_split(weft_tensor *x, int64_t dim, const int64_t *sizes, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_SPLIT, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = -1;
+    if (!sizes || !out || n < 1)
+        weft__fail(ctx, WEFT_OP_SPLIT, WEFT_E_NULL_ARGUMENT, "needs sizes and out for at least one part");
+    else
+        d = weft__dim(ctx, WEFT_OP_SPLIT, x, dim);
+    if (d >= 0 && sizes_fit(ctx, x, d, sizes, n)) {
+        int64_t at = 0;
+        for (int k = 0; k < n && ctx->status == WEFT_OK; at += sizes[k++])
+            out[k] = weft_slice(x, d, at, at + sizes[k], 1);
+        for (int k = 0; ctx->status != WEFT_OK && k < n; k++)
+            out[k] = NULL;
+    }
+    return leave_with_parts(ctx);
+}
+
+weft_status weft_unbind(weft_tensor *x, int64_t dim, int n, weft_tensor **out)
+{
+    for (int k = 0; out && k < n; k++)
+        out[k] = NULL;
+    weft_ctx *ctx = weft__enter(WEFT_OP_UNBIND, &x, 1, 0);
+    if (!ctx)
+        return x && x->ctx ? x->ctx->status : WEFT_E_NULL_ARGUMENT;
+    int d = weft__dim(ctx, WEFT_OP_UNBIND, x, dim);
+    if (d >= 0 && n != x->a.shape[d])
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_SHAPE, "n is %d, but dim %d of %s has %lld slices; out has room for n",
+                   n, d, weft__describe(x).s, (long long)x->a.shape[d]);
+    else if (d >= 0 && !out && n > 0)
+        weft__fail(ctx, WEFT_OP_UNBIND, WEFT_E_NULL_ARGUMENT, "out is NULL; it needs room for %d tensors", n);
+    for (int k = 0; k < n && ctx->status == WEFT_OK; k++)
+        out[k] = weft_select(x, d, k);
+    for (int k = 0; ctx->status != WEFT_OK && out && k < n; k++)
+        out[k] = NULL;
+    return leave_with_parts(ctx);
 }
 
 /* ---- Derivatives ---- */

@@ -1,8 +1,8 @@
-/* loss.c - cross_entropy_with; the other losses are composites. */
+/* loss.c - losses: cross_entropy_with, and those that are composites. */
 #include "define.h"
-#include "rows.h"
 
-bool weft__has_classes(weft__infer *q)
+/* Operand 1 has one class for each row of operand 0. */
+static bool has_classes(weft__infer *q)
 {
     if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS))
         return false;
@@ -22,7 +22,7 @@ static bool infer_cross_entropy(weft__infer *q)
 {
     const weft__array *logits = q->in[0], *target = q->in[1];
     const weft__cross_entropy_attrs *a = &q->attrs->cross_entropy;
-    if (!weft__has_classes(q))
+    if (!has_classes(q))
         return false;
     if (!(a->label_smoothing >= 0 && a->label_smoothing <= 1) || (uint64_t)a->reduction > WEFT_REDUCTION_SUM)
         return weft__refuse(q, WEFT_E_INVALID,
@@ -54,6 +54,61 @@ WEFT__DEFINE(CROSS_ENTROPY_GRAD, cross_entropy_grad, OPERANDS(FLOATS, POSITIONS,
              NO_INFER, RESULTS(0, DERIVED), EFFECT(PURE), NO_DERIVATIVE,
              WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once), SAMPLE_OF(CROSS_ENTROPY_WITH))
 
+CALL(mse)
+{
+    c->out[0] = weft_mse(c->in[0], c->in[1]);
+}
+
+/* f: delta */
+CALL(huber)
+{
+    c->out[0] = weft_huber(c->in[0], c->in[1], c->f[0]);
+}
+
+CALL(bce_with_logits)
+{
+    c->out[0] = weft_bce_with_logits(c->in[0], c->in[1]);
+}
+
+CALL(nll)
+{
+    c->out[0] = weft_nll(c->in[0], c->in[1]);
+}
+
+CALL(cross_entropy)
+{
+    c->out[0] = weft_cross_entropy(c->in[0], c->in[1]);
+}
+
+WEFT__DEFINE_COMPOSITE(MSE, mse, PARTS(FLOATS, PART(SUB, WIDE), PART(SQUARE, WIDE), PART(MEAN, WIDE)),
+                       GRADIENT("of the prediction g 2 (prediction - target) / n; of the target the negative of that"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_mse, RECIPE("xab xab", ""), RECIPE("xab x1b", "")))
+WEFT__DEFINE_COMPOSITE(HUBER, huber,
+                       PARTS(FLOATS, PART(SUB, WIDE), PART(CLAMP, WIDE), PART(MUL_SCALAR, WIDE), PART(MUL, WIDE),
+                             PART(MEAN, WIDE)),
+                       GRADIENT("of the prediction g clamp(prediction - target, -delta, delta) / n; of the target the "
+                                "negative of that"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_huber, RECIPE("xab xab", "; 0.5"), RECIPE("xb xab", "; 0.5")))
+WEFT__DEFINE_COMPOSITE(BCE_WITH_LOGITS, bce_with_logits,
+                       PARTS(FLOATS, PART(GT, WIDE), PART(NEG, WIDE), PART(WHERE, WIDE), PART(SOFTPLUS, WIDE),
+                             PART(ADD_SCALAR, WIDE), PART(MUL, WIDE), PART(ADD, WIDE), PART(MEAN, WIDE)),
+                       GRADIENT("of the logits g (sigmoid(logits) - target) / n"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_bce_with_logits, RECIPE("xab pab", "")))
+WEFT__DEFINE_COMPOSITE(NLL, nll,
+                       PARTS(FLOATS, PART(NE, OF_I64), PART(WHERE, OF_I64), PART(GATHER, WIDE), PART(WHERE, WIDE),
+                             PART(SUM, WIDE), PART(SUM, OF_BOOL), PART(CLAMP, OF_I64), PART(DIV, WIDE),
+                             PART(NEG, WIDE)),
+                       GRADIENT("-g / rows at the target of each row that counts, 0 elsewhere"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_nll, RECIPE("xab ka<b", "")))
+WEFT__DEFINE_COMPOSITE(CROSS_ENTROPY, cross_entropy, PARTS(FLOATS, PART(CROSS_ENTROPY_WITH, AS_ALONE)),
+                       GRADIENT("g (softmax(logits) - [class = target]) / rows; 0 in rows that are ignored"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_cross_entropy, RECIPE("xab ka<b", "")))
+
 /* ---- Front ends ---- */
 
 weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, int64_t ignore_index,
@@ -63,6 +118,124 @@ weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *target, i
     weft__attrs attrs = {
         .cross_entropy = {.reduction = reduction, .ignore_index = ignore_index, .label_smoothing = label_smoothing}};
     return weft__apply(WEFT_OP_CROSS_ENTROPY_WITH, in, 2, &attrs);
+}
+
+/* Operands of a loss broadcast to one of them, not to more elements than either has: [8, 1] and [8] would make 64
+ * pairs. */
+static bool losses_pair(weft_ctx *ctx, int op, weft_tensor *const *in)
+{
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim;
+    if (!weft__broadcast(&in[0]->a, &in[1]->a, shape, &ndim)) {
+        weft__fail(ctx, op, WEFT_E_SHAPE, "prediction %s and target %s do not broadcast; they usually have one shape",
+                   weft__describe(in[0]).s, weft__describe(in[1]).s);
+        return false;
+    }
+    int64_t count = weft__count_of(shape, ndim);
+    if (count >= 0 && (count <= in[0]->a.count || count <= in[1]->a.count))
+        return true;
+    weft__fail(ctx, op, WEFT_E_SHAPE,
+               "prediction %s and target %s would broadcast to %s, pairs that neither has; give both one shape with "
+               "weft_reshape, weft_squeeze or weft_unsqueeze, or weft_expand one of them if all pairs are meant",
+               weft__describe(in[0]).s, weft__describe(in[1]).s, weft__shape_text(shape, ndim).s);
+    return false;
+}
+
+/* Checks prediction and target, and widens both; *dtype is the result's. */
+static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
+{
+    if (!losses_pair(ctx, op, in))
+        return false;
+    *dtype = weft_promote((weft_dtype)in[0]->a.dtype, (weft_dtype)in[1]->a.dtype);
+    if (!weft__need_float(ctx, op, "the prediction", in[0]))
+        return false;
+    in[0] = weft__widened(in[0]);
+    in[1] = weft__widened(in[1]);
+    return in[0] && in[1];
+}
+
+weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER_COMPOSITE(MSE, in, 2);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_MSE, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    return weft__leave_with(ctx,
+                            weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
+}
+
+weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double delta)
+{
+    weft_tensor *in[] = {prediction, target};
+    ENTER_COMPOSITE(HUBER, in, 2);
+    if (!(delta > 0))
+        return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
+               weft__leave_with(ctx, NULL);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    /* With c = d limited to [-delta, delta], all branches are c (d - c/2): smooth where d is 0, as |d| is not. */
+    weft_tensor *difference = weft_sub(in[0], in[1]);
+    weft_tensor *limited = weft_clamp(difference, -delta, delta);
+    weft_tensor *loss = weft_mul(limited, weft_sub(difference, weft_mul_scalar(limited, 0.5)));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+}
+
+weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER_COMPOSITE(BCE_WITH_LOGITS, in, 2);
+    weft_dtype dtype;
+    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
+        return weft__leave_with(ctx, NULL);
+    /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their
+     * slopes, s(x) and t, cancel where the prediction is right. */
+    weft_tensor *x = in[0], *zero = weft_scalar(ctx, (weft_dtype)x->a.dtype, 0), *positive = weft_gt(x, zero);
+    weft_tensor *t =
+        weft_dtype_is_float((weft_dtype)in[1]->a.dtype) ? in[1] : weft__cast(in[1], (weft_dtype)x->a.dtype);
+    weft_tensor *curve = weft_softplus(weft_where(positive, weft_neg(x), x)), *minus = weft_neg(t);
+    weft_tensor *loss = weft_add(curve, weft_mul(weft_where(positive, weft_add_scalar(minus, 1), minus), x));
+    return weft__leave_with(ctx, weft__narrowed(weft_mean(loss, WEFT_ALL, false), dtype));
+}
+
+/* As infer of cross_entropy_with finds out. */
+static bool classes_fit(weft_ctx *ctx, int op, weft_tensor *const *in)
+{
+    const weft__array *arrays[] = {&in[0]->a, &in[1]->a};
+    weft__infer q = {.def = weft__defs[op], .n_in = 2, .in = arrays, .tensors = in, .describe = weft__describe};
+    if (!weft__need_float(ctx, op, "log_probs", in[0]) || !weft__need_index(ctx, op, "the target", in[1]))
+        return false;
+    if (has_classes(&q))
+        return true;
+    weft__fail(ctx, op, q.status, "%s", q.message);
+    return false;
+}
+
+weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target)
+{
+    enum { IGNORED = -100 };
+    weft_tensor *in[] = {log_probs, target};
+    ENTER_COMPOSITE(NLL, in, 2);
+    if (!classes_fit(ctx, WEFT_OP_NLL, in))
+        return weft__leave_with(ctx, NULL);
+    weft_dtype dtype = (weft_dtype)in[0]->a.dtype;
+    in[0] = weft__widened(in[0]);
+    if (!in[0])
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *counts = weft_ne(in[1], weft_full_like(in[1], IGNORED));
+    weft_tensor *chosen = weft_where(counts, in[1], weft_zeros_like(in[1]));
+    weft_tensor *picked = weft_squeeze(weft_gather(in[0], weft_unsqueeze(chosen, -1), -1), WEFT_DIMS(-1));
+    weft_tensor *total = weft_sum(weft_where(counts, picked, weft_zeros_like(picked)), WEFT_ALL, false);
+    weft_tensor *n = weft__cast(weft_clamp(weft_sum(counts, WEFT_ALL, false), 1, 9e15), (weft_dtype)in[0]->a.dtype);
+    return weft__leave_with(ctx, weft__narrowed(weft_neg(weft_div(total, n)), dtype));
+}
+
+weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target)
+{
+    weft_tensor *in[] = {logits, target};
+    ENTER_COMPOSITE(CROSS_ENTROPY, in, 2);
+    return weft__leave_with(ctx, weft_cross_entropy_with(in[0], in[1], -100, 0, WEFT_REDUCTION_MEAN));
 }
 
 /* ---- Derivatives ---- */

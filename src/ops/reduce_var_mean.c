@@ -1,4 +1,4 @@
-/* reduce_var_mean.c - var_mean: variance and mean in one pass. */
+/* reduce_var_mean.c - var_mean: variance and mean in one pass; var. */
 #include "several.h"
 #include "define.h"
 #include "rows.h"
@@ -92,4 +92,25 @@ weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool ke
     const int mask = weft__dim_mask(ctx, OP, x, dims, ndim);
     weft__attrs attrs = {.var = {.dims = mask, .keepdim = keepdim, .correction = correction}};
     return weft__end_several(ctx, mask >= 0 && weft__complete(ctx, OP, &x, 1, &attrs, out), out, y, 2);
+}
+
+/* ---- The variance alone ---- */
+
+/* i: keepdim, dims..., none: all; f: correction */
+CALL(var)
+{
+    c->out[0] = weft_var(c->in[0], DIMS_OF(c, 1), c->i[0] != 0, c->f[0]);
+}
+
+WEFT__DEFINE_COMPOSITE(VAR, var, PARTS(ANY_DTYPE, PART(VAR_MEAN, AS_ALONE)),
+                       GRADIENT("g 2 (x - mean) / (n - correction)"),
+                       WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once),
+                       SAMPLE(call_var, RECIPE("xab", "0 -1; 1"), RECIPE("xa5b", "1 0 2; 0"), RECIPE("xab", "0; 1")))
+
+weft_tensor *weft_var(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
+{
+    ENTER_COMPOSITE(VAR, &x, 1);
+    weft_tensor *var = NULL;
+    (void)weft_var_mean(x, dims, ndim, keepdim, correction, &var, NULL); /* NULL: the context has the error */
+    return weft__leave_with(ctx, var);
 }

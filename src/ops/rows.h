@@ -11,9 +11,6 @@ bool weft__infer_pair(weft__infer *q);       /* two operands that broadcast */
 bool weft__infer_comparison(weft__infer *q); /* the same, bool */
 bool weft__infer_choice(weft__infer *q);     /* a condition and two operands */
 
-/* Losses over classes (loss.c): operand 1 has one class for each row of operand 0. */
-bool weft__has_classes(weft__infer *q);
-
 /* Reductions (reduce.c). */
 bool weft__infer_reduced(weft__infer *q);
 

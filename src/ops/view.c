@@ -1,4 +1,4 @@
-/* view.c - VIEW rows: new strides over the same memory. */
+/* view.c - VIEW rows: new strides over the same memory; and flatten. */
 #include <string.h>
 #include "define.h"
 
@@ -329,6 +329,16 @@ WEFT__DEFINE_VIEW(SELECT, select, ATTRS(select), infer_select, weft__vjp_select,
                   GRADIENT("g at the place that was taken, 0 elsewhere"), SAMPLE(call_select, RECIPE("xab", "0 1")))
 WEFT__DEFINE_VIEW(DETACH, detach, NO_ATTRS, infer_detach, NULL, GRADIENT(NULL), SAMPLE(call_detach, RECIPE("xab", "")))
 
+/* i: first, last */
+CALL(flatten)
+{
+    c->out[0] = weft_flatten(c->in[0], c->i[0], c->i[1]);
+}
+
+WEFT__DEFINE_COMPOSITE(FLATTEN, flatten, NO_PARTS(ANY_DTYPE), GRADIENT("g in x's shape"),
+                       WORK(weft__terms_one, weft__flops_none, weft__bytes_none),
+                       SAMPLE(call_flatten, RECIPE("xabcd", "1 -1")))
+
 /* ---- Front ends ---- */
 
 /* A list of at most WEFT__MAX_DIMS sizes as attributes; false: there is no such list, which the caller says. */
@@ -431,6 +441,30 @@ weft_tensor *weft_select(weft_tensor *x, int64_t dim, int64_t index)
 weft_tensor *weft_detach(weft_tensor *x)
 {
     return weft__apply(WEFT_OP_DETACH, &x, 1, NULL);
+}
+
+weft_tensor *weft_flatten(weft_tensor *x, int64_t first_dim, int64_t last_dim)
+{
+    ENTER_COMPOSITE(FLATTEN, &x, 1);
+    if (x->a.ndim == 0)
+        return weft__leave_with(ctx, weft_reshape(x, (const int64_t[]){1}, 1));
+    int first = weft__dim(ctx, WEFT_OP_FLATTEN, x, first_dim);
+    int last = first < 0 ? -1 : weft__dim(ctx, WEFT_OP_FLATTEN, x, last_dim);
+    if (first >= 0 && last >= 0 && first > last)
+        last = (weft__fail(ctx, WEFT_OP_FLATTEN, WEFT_E_INVALID, "dim %lld comes after dim %lld", (long long)first_dim,
+                           (long long)last_dim),
+                -1);
+    if (last < 0)
+        return weft__leave_with(ctx, NULL);
+    int64_t shape[WEFT__MAX_DIMS];
+    int ndim = 0;
+    for (int d = 0; d < x->a.ndim; d++) {
+        if (d > first && d <= last)
+            shape[ndim - 1] *= x->a.shape[d];
+        else
+            shape[ndim++] = x->a.shape[d];
+    }
+    return weft__leave_with(ctx, weft_reshape(x, shape, ndim));
 }
 
 /* ---- Derivatives ---- */
