@@ -95,3 +95,41 @@ WEFT_TEST(Named, ErrorsBeginWithTheFunctionThatWasCalled)
     WEFT_CHECK(failed > 1000); /* else it tries nothing */
     fault_ctx_close(c, &memory);
 }
+
+/* ---- Within a callback ---- */
+
+static weft_tensor *wrong_class(void *user, weft_tensor *t, weft_tensor *g)
+{
+    weft_ctx *c = user;
+    (void)t;
+    (void)weft_nll(g, weft_full(c, WEFT_I64, WEFT_DIMS(2), 7));
+    return NULL;
+}
+
+static weft_tensor *wrong_sizes(void *user, weft_tensor *t, weft_tensor *g)
+{
+    weft_ctx *c = user;
+    (void)t;
+    (void)weft_nll(g, weft_zeros(c, WEFT_I64, WEFT_DIMS(2))); /* is right, and over when the next one is called */
+    (void)weft_matmul(g, g);
+    return NULL;
+}
+
+static void check_hook(weft_hook hook, weft_status status, const char *text)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F64, WEFT_DIMS(2, 3)), true);
+    WEFT_CHECK_OK(weft_add_hook(x, hook, c));
+    WEFT_CHECK_STATUS(weft_backward(c, weft_sum(weft_square(x), WEFT_ALL, false)), status);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), text);
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &memory);
+}
+
+/* The function whose callback it was, the operation that the callback called, and what ran inside. */
+WEFT_TEST(Named, ErrorsOfACallbackNameWhatItCalled)
+{
+    check_hook(wrong_class, WEFT_E_INVALID, "weft_backward: in weft_nll: in weft_gather: target[0] = 7 is outside");
+    check_hook(wrong_sizes, WEFT_E_SHAPE, "weft_backward: in weft_matmul: inner sizes differ");
+}

@@ -95,6 +95,7 @@ static weft__call_id begin(weft_ctx *ctx, const char *name, bool only_look, cons
                                                         .depth = ctx->depth,
                                                         .n_scopes = ctx->n_scopes,
                                                         .launches = ctx->launches,
+                                                        .outer_op = ctx->outer_op,
                                                         .deriving = ctx->deriving,
                                                         .savepoint = *savepoint};
     reset_to(ctx, ctx->n_callbacks + 1);
@@ -130,6 +131,7 @@ bool weft__call_ends(weft_ctx *ctx, const char *function, weft__call_id id)
     ctx->depth = ended->depth;
     reset_to(ctx, k);
     if (ctx->depth > ctx->base_depth) { /* it was called in the midst of a function, which relies on this */
+        ctx->outer_op = ended->outer_op;
         ctx->grad_enabled = ended->grad_enabled;
         ctx->in_backward = ended->in_backward;
         ctx->deriving = ended->deriving;

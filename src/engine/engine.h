@@ -214,7 +214,7 @@ typedef struct weft__callback {
     uintptr_t thread, frame; /* where it was called from */
     bool only_look;          /* it may look at the context and release tensors; else all but close the context */
     bool grad_enabled, in_backward;
-    int depth, n_scopes, launches;
+    int depth, n_scopes, launches, outer_op;
     const weft__node *deriving;
     weft__savepoint savepoint;
 } weft__callback;
@@ -232,7 +232,7 @@ struct weft_ctx {
 
     /* The call in progress. */
     int depth;    /* nesting of public operations: composites and derivatives call others */
-    int outer_op; /* the outermost one, for messages; -1: none */
+    int outer_op; /* the operation that the program, or its callback, has called, for messages; -1: none */
     const char *outer_name;
     weft__site site;                  /* where it was called */
     atomic_uintptr_t busy;            /* debug: the thread inside */

@@ -38,10 +38,11 @@ static weft_ctx *begin(weft_ctx *ctx, int op, const char *name)
     if (!claim(ctx, name))
         return NULL;
     weft__site site = weft__take_site(name, ctx->depth == 0);
-    if (ctx->depth == ctx->base_depth)
+    if (ctx->depth == ctx->base_depth) {
         ctx->savepoint = weft__savepoint_now(ctx);
-    if (ctx->depth++ == 0) {
         ctx->outer_op = op;
+    }
+    if (ctx->depth++ == 0) {
         ctx->outer_name = name;
         ctx->site = site;
         ctx->made = 0;

@@ -82,7 +82,14 @@ static void tame(char *text)
     }
 }
 
-/* The message names the call that the user wrote first, then the operation inside it that failed. */
+/* The operation that a callback of the program's called; NULL: there is none, or it has been named. */
+static const char *called_within(const weft_ctx *ctx, const char *outer, const char *name)
+{
+    const char *called = ctx->depth > ctx->base_depth && ctx->outer_op >= 0 ? weft__ops[ctx->outer_op].name : NULL;
+    return called && strcmp(called, outer) != 0 && strcmp(called, name) != 0 ? called : NULL;
+}
+
+/* The message names the call that the user wrote first, then the one of a callback in it, then what failed inside. */
 static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, weft_status status, const char *format,
                           va_list args)
 {
@@ -92,7 +99,10 @@ static weft_status record(weft_ctx *ctx, const char *prefix, const char *name, w
     ctx->message[0] = '\0';
     const char *outer = ctx->depth > 0 ? ctx->outer_name : NULL;
     weft__site site = ctx->depth > 0 ? ctx->site : weft__take_site(name, true);
-    if (outer && strcmp(outer, name) != 0)
+    const char *within = outer ? called_within(ctx, outer, name) : NULL;
+    if (within)
+        append(ctx, "weft_%s: in weft_%s: in %s%s: ", outer, within, prefix, name);
+    else if (outer && strcmp(outer, name) != 0)
         append(ctx, "weft_%s: in %s%s: ", outer, prefix, name);
     else if (name[0])
         append(ctx, "%s%s: ", prefix, name);
