@@ -185,7 +185,9 @@ static void infer_as_given(trial *t)
         return;
     for (int k = 0; k < t->call.n_in; k++)
         in[k] = t->call.in[k] ? &t->call.in[k]->a : NULL;
+    weft__array out[WEFT__MAX_DEF_RESULTS];
     weft__infer q = {.def = def,
+                     .out = out,
                      .n_in = def->arity == WEFT__LIST ? t->call.n_in : def->n_in,
                      .in = in,
                      .attrs = &attrs,
@@ -272,9 +274,13 @@ WEFT_TEST(Infer, ProductsOfVectorsAndMatrices)
         weft__array a = {.dtype = WEFT_F16, .ndim = p->na}, b = {.dtype = WEFT_F32, .ndim = p->nb};
         memcpy(a.shape, p->a, sizeof p->a);
         memcpy(b.shape, p->b, sizeof p->b);
+        weft__array out[1];
         weft__attrs none = {.ni = 0};
-        weft__infer q = {
-            .def = weft__defs[WEFT_OP_MATMUL], .n_in = 2, .in = (const weft__array *[]){&a, &b}, .attrs = &none};
+        weft__infer q = {.def = weft__defs[WEFT_OP_MATMUL],
+                         .n_in = 2,
+                         .in = (const weft__array *[]){&a, &b},
+                         .out = out,
+                         .attrs = &none};
         WEFT_CHECK(weft__infer_call(&q) == (p->ny >= 0));
         if (p->ny < 0) {
             WEFT_CHECK_STR_HAS(q.message, weft__shape_text(p->a, p->na).s); /* as they were given */

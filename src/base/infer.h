@@ -14,6 +14,8 @@ typedef struct weft__text {
 weft__text weft__shape_text(const int64_t *shape, int ndim);
 weft__text weft__array_text(const weft__array *a); /* NULL: "NULL" */
 
+#define WEFT__FEW_RESULTS 4 /* of which callers have room at hand; most operations have one */
+
 struct weft_tensor;
 
 struct weft__infer {
@@ -29,8 +31,8 @@ struct weft__infer {
     int32_t dtype[WEFT__MAX_DEF_OPERANDS]; /* what operands are converted to; of a list the first is for all */
 
     /* To be set for each of the record's results: dtype, ndim, shape; for views all of it. dtype < 0: not wanted. */
-    weft__array out[WEFT__MAX_DEF_RESULTS];
-    bool copies; /* a view that strides cannot express: of a contiguous copy of the operand */
+    weft__array *out; /* the caller's, room for that number */
+    bool copies;      /* a view that strides cannot express: of a contiguous copy of the operand */
 
     weft_status status;
     char message[512];

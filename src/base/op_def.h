@@ -41,7 +41,7 @@ static inline bool weft__is_data(unsigned operand)
 }
 
 #define WEFT__MAX_DEF_OPERANDS 8
-#define WEFT__MAX_DEF_RESULTS 4
+#define WEFT__MAX_DEF_RESULTS 64
 #define WEFT__MAX_BROADCAST 3 /* operands of one row with a BROADCAST flag */
 
 /* How the operands of a call are counted. */
@@ -63,13 +63,13 @@ typedef enum weft__promotion {
 
 /* ---- What a derivative reads ---- */
 
-/* Operand k is bit k, result k is bit 48 + k. */
+/* Operand k is bit k, result k is bit 48 + k; bit 63 stands for all results from the 16th on. */
 #define WEFT__READS_OPERAND(k) ((uint64_t)1 << (k))
 #define WEFT__READS_RESULT(k) ((uint64_t)1 << (48 + (k)))
 
 static inline uint64_t weft__results_read(uint64_t reads)
 {
-    return reads >> 48;
+    return (reads >> 48) | (reads >> 63 ? UINT64_MAX << 16 : 0);
 }
 
 /* ---- How far two devices may differ ---- */

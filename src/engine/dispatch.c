@@ -11,13 +11,10 @@
 
 #define INLINE inline __attribute__((always_inline))
 
-enum { MAX_SCRATCH = 32 };
-
 /* What a running kernel's host services work on. */
 typedef struct running {
     weft_ctx *ctx;
-    int n_scratch;
-    weft__storage *scratch[MAX_SCRATCH];
+    weft__storage *scratch; /* latest first; NULL: none */
 } running;
 
 static weft_status host_fail(const weft__exec *e, weft_status status, const char *format, ...)
@@ -33,7 +30,7 @@ static weft_status host_fail(const weft__exec *e, weft_status status, const char
 static void *host_scratch(const weft__exec *e, size_t bytes)
 {
     running *r = e->engine;
-    weft__storage *s = r->n_scratch < MAX_SCRATCH ? weft__storage_new(r->ctx, bytes) : NULL;
+    weft__storage *s = weft__storage_new(r->ctx, bytes);
     if (!s) {
         if (bytes == SIZE_MAX)
             weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
@@ -45,7 +42,8 @@ static void *host_scratch(const weft__exec *e, size_t bytes)
                 bytes, r->ctx->live_bytes, weft__budget_text(r->ctx).s);
         return NULL;
     }
-    r->scratch[r->n_scratch++] = s;
+    s->next = r->scratch;
+    r->scratch = s;
     return s->data;
 }
 
@@ -59,11 +57,14 @@ static weft_status launch(weft_ctx *ctx, weft__kernel kernel, weft__exec *e)
 {
     running r;
     r.ctx = ctx;
-    r.n_scratch = 0;
+    r.scratch = NULL;
     e->engine = &r;
     weft_status status = kernel(e);
-    while (r.n_scratch > 0)
-        weft__storage_release(ctx, r.scratch[--r.n_scratch]);
+    while (r.scratch) {
+        weft__storage *s = r.scratch;
+        r.scratch = s->next;
+        weft__storage_release(ctx, s);
+    }
     return status;
 }
 
@@ -281,6 +282,7 @@ static bool convert(weft__infer *q, weft_tensor **in, const weft__array **arrays
 /* What the operands of a call are, from one look at each. */
 typedef struct look {
     const weft__array **arrays; /* room for all of them */
+    weft__array *results;       /* likewise */
     unsigned flags;             /* all of theirs together */
     bool plain;                 /* data of one floating dtype: nothing is to be converted */
 } look;
@@ -340,6 +342,7 @@ static INLINE bool ask(weft_ctx *ctx, const weft__op_def *def, weft_tensor *cons
     q->def = def;
     q->n_in = n;
     q->in = l->arrays;
+    q->out = l->results;
     q->attrs = attrs;
     q->records = l->flags & WEFT__REQUIRES_GRAD && def->vjp && ctx->grad_enabled;
     q->describe = weft__describe;
@@ -357,16 +360,17 @@ static INLINE bool ask(weft_ctx *ctx, const weft__op_def *def, weft_tensor *cons
 bool weft__ask(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft__attrs *attrs)
 {
     const weft__array *arrays[WEFT__MAX_DEF_OPERANDS];
-    look l = {.arrays = arrays};
+    weft__array results[WEFT__MAX_DEF_RESULTS];
+    look l = {.arrays = arrays, .results = results};
     weft__infer q;
     return ctx->status == WEFT_OK && ask(ctx, weft__defs[op], in, n, attrs, &l, &q);
 }
 
 static INLINE bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs,
-                            const weft__array **arrays, weft_tensor **out)
+                            const weft__array **arrays, weft__array *results, weft_tensor **out)
 {
     const weft__op_def *def = weft__defs[op];
-    look l = {.arrays = arrays};
+    look l = {.arrays = arrays, .results = results};
     weft__infer q;
     weft__attrs none;
     if (!ask(ctx, def, in, n, attrs ? attrs : &none, &l, &q))
@@ -380,26 +384,32 @@ static INLINE bool complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft
     return run_inferred(ctx, def, &q, in, n, &l, out);
 }
 
-/* The operands' arrays in a block of their own. */
+/* The arrays of operands and results in blocks of their own. */
 static __attribute__((noinline)) bool complete_many(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs,
                                                     weft_tensor **out)
 {
+    const int n_out = weft__defs[op]->n_out;
     const weft__array **arrays = weft__host_array(ctx, n, sizeof *arrays);
-    if (!arrays)
-        return weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands", n), false;
-    const bool done = complete(ctx, op, in, n, attrs, arrays, out);
-    weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
+    weft__array *results = arrays ? weft__host_array(ctx, n_out, sizeof *results) : NULL;
+    const bool done = results && complete(ctx, op, in, n, attrs, arrays, results, out);
+    if (!results)
+        weft__fail(ctx, op, WEFT_E_NOMEM, "out of memory for %d operands and %d results", n, n_out);
+    if (results)
+        weft__host_free(ctx, results, sizeof *results * (size_t)n_out);
+    if (arrays)
+        weft__host_free(ctx, arrays, sizeof *arrays * (size_t)n);
     return done;
 }
 
 bool weft__complete(weft_ctx *ctx, int op, weft_tensor **in, int n, weft__attrs *attrs, weft_tensor **out)
 {
     const weft__array *few[WEFT__MAX_DEF_OPERANDS];
+    weft__array results[WEFT__FEW_RESULTS];
     if (ctx->status != WEFT_OK)
         return false;
-    if (n > WEFT__MAX_DEF_OPERANDS)
+    if (n > WEFT__MAX_DEF_OPERANDS || weft__defs[op]->n_out > WEFT__FEW_RESULTS)
         return complete_many(ctx, op, in, n, attrs, out);
-    return complete(ctx, op, in, n, attrs, few, out);
+    return complete(ctx, op, in, n, attrs, few, results, out);
 }
 
 weft_tensor *weft__apply(int op, weft_tensor **in, int n, weft__attrs *attrs)

@@ -7,7 +7,7 @@
 #include "base/op_def.h"
 #include "engine/engine.h"
 
-enum { MOST_ARRAYS = 16 }; /* operands or results of a driven row, optimiser steps aside */
+enum { MOST_ARRAYS = 64 }; /* operands or results of a driven row, optimiser steps aside */
 
 /* ---- What suits ---- */
 

@@ -54,7 +54,7 @@ typedef struct weft__slab {
 /* ---- Storage: a block of device memory, reference counted, cached by size class when free ---- */
 
 struct weft__storage {
-    weft__storage *next;  /* in the cache, or in the context's list of wrapped memory */
+    weft__storage *next;  /* in the cache, in the context's list of wrapped memory, or of work space of one launch */
     weft__storage **link; /* in that list */
     void *data;
     size_t bytes; /* capacity */
