@@ -1,8 +1,9 @@
-"""Golden values of conversions between dtypes, by NumPy (bf16: PyTorch)."""
+"""Golden values of conversions between dtypes, by NumPy (bf16: PyTorch), and of copies."""
 import numpy as np
 import torch
 
 from gold_format import Gold, Source, n, out, shape_name, v
+from gold_move import Mover
 
 INF, NAN = np.inf, np.nan
 
@@ -53,7 +54,17 @@ def casts(gold):
                 gold.add("cast", f"{label}_to_{dtype}", [n(x)], [out(kind, y)], i=[code], cmp="exact")
 
 
+def copies(gold):
+    move = Mover(gold)
+    for op in ("clone", "contiguous"):
+        for shape in [(), (1,), (7,), (0,), (3, 5), (2, 3, 4), (2, 0, 3), (33,)]:
+            move(op, lambda a: a, [shape])
+            if len(shape) > 1:
+                move(op, lambda a: a, [shape], const=(0,))
+
+
 def make():
-    gold = Gold("Conversions between dtypes, by NumPy (bf16: PyTorch).")
-    casts(gold)
+    gold = Gold("Conversions between dtypes, by NumPy (bf16: PyTorch), and copies.")
+    for function in (casts, copies):
+        function(gold)
     return {"copy": gold}
