@@ -39,6 +39,25 @@ WEFT_TEST(Sums, ManyUsesDoNotStopInHalfTypes)
     }
 }
 
+/* Each slice adds to one element in place; ones would add up to 256 in bf16 and no further. */
+WEFT_TEST(Sums, ManySlicesDoNotStopInHalfTypes)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *w = weft_set_requires_grad(weft_ones(c, WEFT_BF16, WEFT_DIMS(3, 2)), true), *u = weft_neg(w);
+    weft_tensor *total = weft_scalar(c, WEFT_F32, 0), *inputs[] = {w, u}, *g[2];
+    for (int k = 0; k < 768; k++) {
+        total = weft_add(total, weft_cast(weft_sum(weft_select(w, 0, 1), WEFT_ALL, false), WEFT_F32));
+        total = weft_add(total, weft_cast(weft_sum(weft_slice(u, 0, 0, 3, 2), WEFT_ALL, false), WEFT_F32));
+    }
+    WEFT_CHECK_OK(weft_grad(c, &total, NULL, 1, inputs, 2, 0, g));
+    for (int row = 0; row < 3; row++) {
+        WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(g[0], 0, row), 0, 1)), row == 1 ? 768 : -768, 0);
+        WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(g[1], 0, row), 0, 0)), row == 1 ? 0 : 768, 0);
+    }
+    fault_ctx_close(c, &m);
+}
+
 WEFT_TEST(Sums, ManyCallsDoNotStopInHalfTypes)
 {
     fault_memory m = {0};
