@@ -1,6 +1,6 @@
 #!/bin/sh
-# records.sh COMPILER SOURCE: a record (src/ops) of which a part is left out does not compile, and one that is missing
-# does not link. Each part of one record is taken out in turn.
+# records.sh COMPILER SOURCE: a record (src/ops) of which a part is left out does not compile, one that is missing does not
+# link, and no row is without a contract. Each part of one record is taken out in turn.
 set -u
 compiler=$1 source=$2
 work=$(mktemp -d) || exit 2
@@ -77,5 +77,19 @@ fi
 for name in softmax linear_grad transpose mse; do
     nm -u "$work/rows.o" | grep -q " weft__def_$name\$" || { echo "nothing demands the record of $name"; bad=1; }
 done
+# Before each row with a kernel of its own stands what that gets. The line before one is taken out to see that it shows.
+without_contract() {
+    awk '/^WEFT_(CUSTOM|KERNEL)\(/ && before !~ /^(\/\*| \*).*\*\/$/ { split($0, part, /[ ,]+/); print part[2] }
+        NF { before = $0 }' "$1"
+}
+for row in $(without_contract "$source/src/ops/ops.def"); do
+    echo "no contract stands before the row $row"
+    bad=1
+done
+awk '/^WEFT_CUSTOM\(CUMSUM,/ { held = "" } held != "" { print held } { held = $0 } END { print held }' \
+    "$source/src/ops/ops.def" >"$work/ops.def"
+[ "$(without_contract "$work/ops.def")" = cumsum ] ||
+    { echo "a row without a contract is not seen"; bad=1; }
+
 [ $bad = 0 ] && echo "records: fine"
 exit $bad
