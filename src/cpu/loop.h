@@ -179,7 +179,8 @@ static inline weft_status weft__run_map(const weft__exec *e, const weft__map *m)
 {
     const void *in[WEFT__MAP_MAX_IN];
     if (!weft__map_is_small_and_plain(m)) {
-        return WEFT__CPU(map)(e, m);
+        const weft__map whole = *m; /* so that a caller's map, whose address stays here, is never stored at all */
+        return WEFT__CPU(map)(e, &whole);
     }
     for (int k = 0; k < m->n_in; k++) {
         in[k] = m->in[k] ? m->in[k]->data : m->in[m->n_in - 1]->data;

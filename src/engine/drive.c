@@ -26,10 +26,10 @@ static bool only_moves(unsigned operand)
 }
 
 /* Rows whose kernels take all dtypes and strides, of results as well, on every device: the elementwise families, which
- * convert element by element, changes in place, and what only moves strided data or makes new. */
+ * convert element by element, and what only moves strided data or makes new. */
 static bool comes_as_it_is(const weft__op_def *def)
 {
-    if (weft__ops[def->op].family < WEFT__REDUCE || def->effect == WEFT__IN_PLACE)
+    if (weft__ops[def->op].family < WEFT__REDUCE)
         return true;
     for (int k = 0; k < def->n_in; k++)
         if (!only_moves(def->in[k]) || !(def->in[k] & WEFT__STRIDED))
@@ -198,8 +198,10 @@ static bool all_plain(const weft__exec *e)
 weft_status weft__drive(const weft__exec *e, const weft__needs *needs, weft__kernel kernel)
 {
     const weft__op_def *def = weft__defs[e->op];
-    if (def->effect == WEFT__STEPS)
-        return needs->step ? needs->step(e, kernel) : kernel(e);
+    if (def->effect == WEFT__STEPS && needs->step)
+        return needs->step(e, kernel);
+    if (def->effect == WEFT__IN_PLACE || def->effect == WEFT__STEPS) /* take what they change as it is */
+        return kernel(e);
     if (all_plain(e) || comes_as_it_is(def))
         return kernel(e);
     const contract c = contract_of(def, needs);

@@ -309,9 +309,12 @@ void weft_call_site(const char *file, int line, const char *function)
     noted.names[at] = function;
 }
 
-/* As strcmp, which takes longer than this for names of a few letters, in every call. */
+/* As strcmp, which takes longer than this for names of a few letters, in every call. Linked statically, a program and
+ * the library have one copy of a name. */
 static inline bool same_name(const char *a, const char *b)
 {
+    if (a == b)
+        return true;
     while (*a == *b && *a)
         a++, b++;
     return *a == *b;

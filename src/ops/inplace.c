@@ -8,8 +8,9 @@
 
 static bool fits(weft__infer *q)
 {
+    const weft__array *x = q->in[0], *y = q->in[1];
     weft__array joint = {.ndim = 0};
-    if (weft__broadcast(q->in[0], q->in[1], joint.shape, &joint.ndim) && weft__same_shape(&joint, q->in[0]))
+    if (weft__same_shape(x, y) || (weft__broadcast(x, y, joint.shape, &joint.ndim) && weft__same_shape(&joint, x)))
         return true;
     return weft__refuse(q, WEFT_E_SHAPE, "%s does not broadcast to %s, which is changed in place and keeps its shape",
                         weft__operand_text(q, 1).s, weft__operand_text(q, 0).s);
@@ -25,7 +26,9 @@ static bool infer_changed(weft__infer *q)
     const weft_dtype dtype = (weft_dtype)q->in[0]->dtype, other = (weft_dtype)q->in[1]->dtype;
     if (!fits(q))
         return false;
-    if (!weft_dtype_is_float(dtype) && weft_dtype_is_float(other))
+    if (weft__is_float(q->in[0]->dtype))
+        return weft__infer_like(q);
+    if (weft_dtype_is_float(other))
         return weft__refuse(
             q, WEFT_E_DTYPE,
             "%s would be cut to whole numbers before it meets %s, which keeps its dtype; use the operation without "
