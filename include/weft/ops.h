@@ -685,6 +685,13 @@ WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, const weft_step_lists *lists, 
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_adam_options *options);
 
+/* one step of RMSprop over n parameters, in place and in one pass; its state is the average of squares, with momentum
+ * the sum of steps, and centered the average of gradients.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lists,
+                                       const weft_rmsprop_options *options);
+
 #ifdef __cplusplus
 }
 #endif
@@ -817,5 +824,6 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists,
 #define weft_fill_(...) (WEFT_HERE("fill_"), weft_fill_(__VA_ARGS__))
 #define weft_sgd_step(...) (WEFT_HERE("sgd_step"), weft_sgd_step(__VA_ARGS__))
 #define weft_adam_step(...) (WEFT_HERE("adam_step"), weft_adam_step(__VA_ARGS__))
+#define weft_rmsprop_step(...) (WEFT_HERE("rmsprop_step"), weft_rmsprop_step(__VA_ARGS__))
 #endif
 #endif

@@ -89,6 +89,28 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *
 WEFT_API WEFT_MUST_CHECK weft_status weft_adamw_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                      const weft_adam_options *options, weft_optim **out);
 
+/* g <- g + weight_decay p; v <- alpha v + (1 - alpha) g^2; d = g / (sqrt(v) + eps). Centered (Graves 2013):
+ * m <- alpha m + (1 - alpha) g, and v - m^2 stands for v in the root, 0 where rounding has made it less. With momentum:
+ * b <- momentum b + d; p <- p - lr b, else p <- p - lr d. State: v; b, with momentum alone; m, of a centered one alone.
+ * Source: Tieleman & Hinton 2012, in the form used by PyTorch. */
+typedef struct weft_rmsprop_options {
+    size_t struct_size;  /* set by WEFT_RMSPROP_DEFAULTS */
+    double lr;           /* default 0.01 */
+    double alpha;        /* in [0, 1]; default 0.99 */
+    double eps;          /* default 1e-8 */
+    double weight_decay; /* default 0 */
+    double momentum;     /* default 0: none */
+    bool centered;       /* default false */
+    bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
+} weft_rmsprop_options;
+#define WEFT_RMSPROP_DEFAULTS                                                                                          \
+    {                                                                                                                  \
+        sizeof(weft_rmsprop_options), 0.01, 0.99, 1e-8, 0, 0, false, false, false                                      \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_rmsprop_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                       const weft_rmsprop_options *options, weft_optim **out);
+
 /* ---- Using one ---- */
 
 /* Frees the optimiser and gives up its parameters. NULL and a handle whose optimiser has ended are fine. */
@@ -153,6 +175,7 @@ WEFT_API weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *par
 #define weft_sgd_open(...) (WEFT_HERE("sgd_open"), weft_sgd_open(__VA_ARGS__))
 #define weft_adam_open(...) (WEFT_HERE("adam_open"), weft_adam_open(__VA_ARGS__))
 #define weft_adamw_open(...) (WEFT_HERE("adamw_open"), weft_adamw_open(__VA_ARGS__))
+#define weft_rmsprop_open(...) (WEFT_HERE("rmsprop_open"), weft_rmsprop_open(__VA_ARGS__))
 #define weft_optim_step(...) (WEFT_HERE("optim_step"), weft_optim_step(__VA_ARGS__))
 #define weft_optim_zero_grad(...) (WEFT_HERE("optim_zero_grad"), weft_optim_zero_grad(__VA_ARGS__))
 #define weft_optim_set_lr(...) (WEFT_HERE("optim_set_lr"), weft_optim_set_lr(__VA_ARGS__))
