@@ -214,6 +214,23 @@ DIFFERENCE(HiddenStaysHidden)
     CHECK_VALUES(c, weft_attention(q, v, v, WEFT_ATTENTION_SCALE, true), 5, NAN);
 }
 
+DIFFERENCE(RmspropOfAlikeGradients)
+{
+    weft_rmsprop_options o = WEFT_RMSPROP_DEFAULTS;
+    o.alpha = 0.5;
+    o.centered = true;
+    weft_tensor *p = weft_zeros(c, WEFT_F64, WEFT_DIMS(2)), *g = VALUES(c, 0.1, 0.7);
+    weft_tensor *state[] = {weft_zeros(c, WEFT_F64, WEFT_DIMS(2)), weft_zeros(c, WEFT_F64, WEFT_DIMS(2))};
+    weft_step_lists lists = INIT_STEP_LISTS(.params = &p, .grads = &g, .state = state, .n = 1);
+    for (lists.step = 1; lists.step <= 60; lists.step++)
+        WEFT_CHECK_OK(weft_rmsprop_step(c, &lists, &o));
+    CHECK_VALUES(c, weft_isfinite(p), 1, 1);
+    weft_tensor *before = weft_clone(p);
+    WEFT_CHECK_OK(weft_rmsprop_step(c, &lists, &o));
+    weft_tensor *step = weft_div(weft_sub(before, p), g);
+    CHECK_VALUES(c, weft_lt(weft_abs(weft_add_scalar(step, -0.01 / 1e-8)), weft_full_like(step, 1)), 1, 1);
+}
+
 DIFFERENCE(ClipIsExact)
 {
     weft_tensor *p = weft_param(weft_zeros(c, WEFT_F64, WEFT_DIMS(2)), "p");
@@ -316,6 +333,7 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "DropoutOfEverything",
                                         "CausalLooksBack",
                                         "HiddenStaysHidden",
+                                        "RmspropOfAlikeGradients",
                                         "ClipIsExact",
                                         "LeavesAreOverwritten",
                                         "ClampAtItsLimits",
