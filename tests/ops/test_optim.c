@@ -10,7 +10,7 @@
 #include "harness/weft_test.h"
 #include "ops/sample.h"
 
-enum { TENSORS = 70, TIMES = 3, LISTS = WEFT__MAX_DEF_OPERANDS, PARAM = 0, GRAD = 1 };
+enum { TENSORS = 200, TIMES = 3, LISTS = WEFT__MAX_DEF_OPERANDS, PARAM = 0, GRAD = 1 };
 
 typedef struct run {
     int op, recipe;

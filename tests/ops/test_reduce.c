@@ -107,6 +107,30 @@ static void check_four(weft_ctx *c, weft_tensor *y, const double want[4])
             WEFT_FAIL("element %d is %g, not %g", k, got[k], want[k]);
 }
 
+typedef struct long_rows {
+    reduce_fn *run;
+    int64_t dim;
+} long_rows;
+
+static weft_tensor *of_long_rows(weft_ctx *ctx, void *user)
+{
+    const long_rows *r = user;
+    return r->run(both_input(ctx, WEFT_F32, WEFT_DIMS(70, 2500), -1, 1, 5), &r->dim, 1, false);
+}
+
+/* More long rows than there are blocks on a small device (the emulator's has 64): one block goes round more than once.
+ */
+WEFT_TEST(DeviceReduce, BlocksThatGoRoundTwice)
+{
+    static reduce_fn *const runs[] = {weft_sum, weft_argmax, weft_norm, weft_logsumexp};
+    for (int k = 0; k < 4; k++)
+        for (int64_t dim = 0; dim < 2; dim++) {
+            long_rows r = {runs[k], dim};
+            check_both(k == 1 ? "argmax of many long rows" : "a reduction of many long rows", of_long_rows, &r, 1e-5,
+                       1e-5);
+        }
+}
+
 /* An empty list of dims is none, not all: each element is reduced by itself. */
 WEFT_TEST(DeviceReduce, AnEmptyListIsNoDim)
 {

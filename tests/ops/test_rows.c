@@ -316,3 +316,19 @@ WEFT_TEST(DeviceRows, CrossEntropyNamesABadTarget)
     weft_ctx_clear(ctx);
     test_ctx_close(ctx, &memory);
 }
+
+/* More rows, each for a whole block, and more tiles of columns than there are blocks on a small device (the emulator's
+ * has 64): one block goes round more than once, and must not write its second row's partial results over those of the
+ * first while they are read. */
+WEFT_TEST(DeviceRows, BlocksThatGoRoundTwice)
+{
+    static const function rows[] = {SOFTMAX, LOG_SOFTMAX, LAYER_NORM, RMS_NORM, ENTROPY_MEAN};
+    for (int k = 0; k < 5; k++) {
+        run_case c = {.f = rows[k], .dtype = WEFT_F32, .shape = {67, 1030}, .ndim = 2, .dim = 1};
+        check_one_dtype(c, rows[k] == LAYER_NORM ? 3 : rows[k] == RMS_NORM ? 2 : 1);
+    }
+    run_case columns = {.f = SOFTMAX, .dtype = WEFT_F32, .shape = {2, 33, 1060}, .ndim = 3, .dim = 1};
+    check_one_dtype(columns, 1);
+    run_case planes = {.f = BATCH_NORM, .dtype = WEFT_F32, .shape = {2, 67, 40}, .ndim = 3};
+    check_one_dtype(planes, 3);
+}

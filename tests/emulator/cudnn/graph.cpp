@@ -145,12 +145,12 @@ void Graph::link(Node &n, const Descriptor &operation, std::initializer_list<int
     }
 }
 
-static void add_convolution(const Descriptor &c, std::vector<int64_t> &stride, std::vector<int64_t> &padding,
-                            std::vector<int64_t> &dilation)
+void Graph::add_convolution(Node &n, const Descriptor &c)
 {
-    stride = c.all<int64_t>(WEFT__DNN_CONVOLUTION_STRIDES);
-    padding = c.all<int64_t>(WEFT__DNN_CONVOLUTION_PRE_PADDINGS);
-    dilation = c.all<int64_t>(WEFT__DNN_CONVOLUTION_DILATIONS);
+    n.stride = c.all<int64_t>(WEFT__DNN_CONVOLUTION_STRIDES);
+    n.padding = c.all<int64_t>(WEFT__DNN_CONVOLUTION_PRE_PADDINGS);
+    n.behind = c.all<int64_t>(WEFT__DNN_CONVOLUTION_POST_PADDINGS);
+    n.dilation = c.all<int64_t>(WEFT__DNN_CONVOLUTION_DILATIONS);
 }
 
 /* The attribute of what a kind of node writes. */
@@ -181,15 +181,15 @@ void Graph::add(const Descriptor &o)
     switch (n.kind) {
     case WEFT__DNN_CONV_FORWARD:
         link(n, o, {WEFT__DNN_FORWARD_X, WEFT__DNN_FORWARD_W, WEFT__DNN_FORWARD_Y});
-        add_convolution(o.part(WEFT__DNN_FORWARD_CONV), n.stride, n.padding, n.dilation);
+        add_convolution(n, o.part(WEFT__DNN_FORWARD_CONV));
         break;
     case WEFT__DNN_CONV_DATA:
         link(n, o, {WEFT__DNN_DATA_DX, WEFT__DNN_DATA_W, WEFT__DNN_DATA_DY});
-        add_convolution(o.part(WEFT__DNN_DATA_CONV), n.stride, n.padding, n.dilation);
+        add_convolution(n, o.part(WEFT__DNN_DATA_CONV));
         break;
     case WEFT__DNN_CONV_FILTER:
         link(n, o, {WEFT__DNN_FILTER_X, WEFT__DNN_FILTER_DW, WEFT__DNN_FILTER_DY});
-        add_convolution(o.part(WEFT__DNN_FILTER_CONV), n.stride, n.padding, n.dilation);
+        add_convolution(n, o.part(WEFT__DNN_FILTER_CONV));
         break;
     case WEFT__DNN_OPERATION_POINTWISE: {
         const Descriptor &what = o.part(WEFT__DNN_POINTWISE_DESCRIPTOR);

@@ -94,14 +94,15 @@ class Graph
     struct Node {
         int kind = 0, mode = 0;
         int64_t axis = -1;
-        std::vector<int64_t> stride, padding, dilation; /* convolutions */
-        std::map<int, int64_t> tensors;                 /* attribute -> id */
+        std::vector<int64_t> stride, padding, behind, dilation; /* convolutions; padding: before the image */
+        std::map<int, int64_t> tensors;                         /* attribute -> id */
     };
 
     Tensor &of(const Node &n, int attribute);
     Tensor *maybe(const Node &n, int attribute);
     void link(Node &n, const Descriptor &operation, std::initializer_list<int> attributes);
     void add(const Descriptor &operation);
+    static void add_convolution(Node &n, const Descriptor &convolution);
     void check(const Node &n);
     void run(Node &n);
 

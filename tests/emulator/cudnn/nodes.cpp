@@ -124,10 +124,10 @@ void Graph::check_convolution(const Node &n, const int roles[3])
 {
     const Tensor &x = of(n, roles[0]), &w = of(n, roles[1]), &y = of(n, roles[2]);
     bool sound = x.shape[0] == y.shape[0] && w.shape[0] == y.shape[1] && x.shape[1] % w.shape[1] == 0;
-    for (size_t d = 0; d < 2; d++)
-        sound =
-            sound && (x.shape[2 + d] + 2 * n.padding[d] - n.dilation[d] * (w.shape[2 + d] - 1) - 1) / n.stride[d] + 1 ==
-                         y.shape[2 + d];
+    for (size_t d = 0; d < 2; d++) {
+        const int64_t room = x.shape[2 + d] + n.padding[d] + n.behind[d] - n.dilation[d] * (w.shape[2 + d] - 1) - 1;
+        sound = sound && room / n.stride[d] + 1 == y.shape[2 + d];
+    }
     if (!sound)
         refuse("the arrays of a convolution do not fit");
 }

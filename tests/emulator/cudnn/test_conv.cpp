@@ -77,6 +77,17 @@ TEST_F(CudnnConv, FailsOnce)
     EXPECT_EQ(cudnn_count().runs, before.runs);
 }
 
+/* Before the image and behind it: arrays that do not fit what a graph says of its borders are refused. */
+TEST_F(CudnnConv, IsToldTheBordersOfBothSides)
+{
+    weft_conv2d_params bordered = WEFT_CONV2D_DEFAULTS;
+    bordered.padding[0] = 1;
+    bordered.padding[1] = 2;
+    EXPECT_EQ(middle(WEFT_F32, 5, bordered), 46);
+    EXPECT_EQ(cudnn_count().refused, before.refused);
+    EXPECT_EQ(cudnn_count().runs, before.runs + 1);
+}
+
 /* All three operations; that their numbers are right is the table tests' business. */
 TEST_F(CudnnConv, HasEveryWay)
 {
