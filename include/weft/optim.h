@@ -139,14 +139,12 @@ WEFT_API weft_status weft_optim_set_steps(weft_optim *optim, int64_t steps);
 
 /* What a step (weft_sgd_step ... of ops.h) works on: lists with an entry for each parameter. Parameters, state and
  * master weights are changed in place; all tensors are contiguous, of their parameter's shape, and gradients of its
- * dtype. */
+ * dtype. State is f32 beside a half parameter, else of the parameter's dtype; NULL where there is none. */
 typedef struct weft_step_lists {
     size_t struct_size;         /* set by WEFT_STEP_LISTS_DEFAULTS; all else is 0 or NULL there */
     weft_tensor *const *params; /* [n] */
     weft_tensor *const *grads;  /* [n]; NULL: the parameter is left alone, and what belongs to it */
-    weft_tensor *const
-        *state; /* [kinds n], kind by kind, as weft_optim_state gives it; f32 beside a half parameter, else
-                                 * of the parameter's dtype; zeros before the first step. NULL where there is none */
+    weft_tensor *const *state;  /* [kinds n], kind by kind, as weft_optim_state gives it; zeros before the first step */
     weft_tensor *const *master; /* [n]: f32 for a half parameter, or NULL; NULL for all others; NULL: none has */
     int n;                      /* at least 1 */
     int64_t step;               /* number of this step, counted from 1 */
