@@ -101,7 +101,7 @@ enum {
 #define WEFT__REALS_BEGIN_NO(name) WEFT__REALS_AT
 #define WEFT_ATTRS(name, whole, real, varying)                                                                         \
     static_assert(sizeof(weft__##name##_attrs) ==                                                                      \
-                      (WEFT__REALS_##name ? WEFT__REALS_AT : sizeof(int64_t) * WEFT__INTS_##name) +                    \
+                      (WEFT__REALS_##name > 0 ? WEFT__REALS_AT : sizeof(int64_t) * WEFT__INTS_##name) +                \
                           sizeof(double) * WEFT__REALS_##name,                                                         \
                   "integers from numbers.i on, and reals");                                                            \
     static_assert(WEFT__REALS_BEGIN(name, real) == WEFT__REALS_AT, "reals from numbers.f on");                         \
