@@ -4,7 +4,7 @@ import math
 import mpmath as mp
 import numpy as np
 
-from gold_format import Gold, Source, c, n, out, q8, shape_name, v
+from gold_format import Gold, Source, c, n, out, shape_name, v
 
 mp.mp.dps = 60
 INF, NAN = math.inf, math.nan

@@ -1,4 +1,4 @@
-"""Golden values of optimiser steps, by PyTorch in float64."""
+"""Golden values of SGD's steps, by PyTorch in float64."""
 import itertools
 
 import numpy as np
@@ -6,6 +6,8 @@ import torch
 
 from gold_format import Gold, Source, out, v
 from gold_torch import PYTORCH, a, t
+
+TENSORS = [[(3,)], [(), (4, 5)], [(33,), (2, 3, 4), (7,)], [(0,), (5,)], [(131,)], [(6, 6)], [(9,), (3, 3)], [(1,), (1, 1)], [(17, 3)], [(4,), (8,), (16,), (2, 2)]]
 
 
 def steps(gold, name, label, source, shapes, count, make, integers, reals, state_names):
@@ -28,23 +30,16 @@ def steps(gold, name, label, source, shapes, count, make, integers, reals, state
              flags=["inplace", "dense"] + (["f32"] if count > 1 else []))
 
 
-def optimisers(gold):
-    tensors = [[(3,)], [(), (4, 5)], [(33,), (2, 3, 4), (7,)], [(0,), (5,)], [(131,)], [(6, 6)], [(9,), (3, 3)], [(1,), (1, 1)], [(17, 3)], [(4,), (8,), (16,), (2, 2)]]
+def sgd(gold):
     source = Source("sgd")
-    for k, (shapes, count) in enumerate(itertools.product(tensors, (1, 3))):
+    for k, (shapes, count) in enumerate(itertools.product(TENSORS, (1, 3))):
         for momentum, dampening, decay, nesterov in [(0, 0, 0, 0), (.9, 0, 0, 0), (.9, .5, .01, 0), (.5, 0, .1, 1)]:
             steps(gold, "sgd_step", f"{k}_{momentum}_{dampening}_{decay}_{nesterov}", source, shapes, count,
                   lambda p: torch.optim.SGD(p, lr=.125, momentum=momentum, dampening=dampening, weight_decay=decay, nesterov=bool(nesterov)),
                   [nesterov], [.125, momentum, dampening, decay], ["momentum_buffer"] if momentum else [])
-    source = Source("adam")
-    for k, (shapes, count) in enumerate(itertools.product(tensors, (1, 3))):
-        for decay, decoupled, beta1 in [(0, 0, .9), (.1, 0, .5), (.1, 1, .9)]:
-            kind = torch.optim.AdamW if decoupled else torch.optim.Adam
-            steps(gold, "adam_step", f"{k}_{decay}_{decoupled}_{beta1}", source, shapes, count,
-                  lambda p: kind(p, lr=.125, betas=(beta1, .95), eps=1e-6, weight_decay=decay), [decoupled], [.125, beta1, .95, 1e-6, decay], ["exp_avg", "exp_avg_sq"])
 
 
 def make():
-    gold = Gold(f"Optimiser steps, by {PYTORCH} in float64.")
-    optimisers(gold)
-    return {"optim": gold}
+    gold = Gold(f"Steps of SGD, by {PYTORCH} in float64.")
+    sgd(gold)
+    return {"sgd": gold}
