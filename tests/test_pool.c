@@ -6,85 +6,21 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "base/host_memory.h"
-#include "cpu/pool.h"
 #include "harness/weft_test.h"
+#include "pool_jobs.h"
 
-enum { MOST = 4096, POOLS = 8, JOBS = 300 };
-
-typedef struct counts {
-    weft__pool *pool;
-    bool nested;
-    atomic_int bad_worker;
-    int hits[MOST];
-} counts;
-
-static weft__pool *open_pool(int threads)
-{
-    weft__device_options o = {.threads = threads, .alloc = weft__default_alloc, .free = weft__default_free};
-    return weft__pool_open(&o);
-}
-
-typedef struct span {
-    counts *c;
-    int64_t first;
-} span;
-
-static void count_inner(void *arg, int64_t begin, int64_t end, int worker)
-{
-    const span *s = arg;
-    (void)worker;
-    for (int64_t i = begin; i < end; i++)
-        s->c->hits[s->first + i]++;
-}
-
-static void count(void *arg, int64_t begin, int64_t end, int worker)
-{
-    counts *c = arg;
-    if (worker < 0 || worker >= weft__pool_threads(c->pool))
-        atomic_store(&c->bad_worker, 1);
-    span s = {c, begin};
-    if (c->nested)
-        weft__pool_for(c->pool, end - begin, 3, count_inner, &s);
-    else
-        count_inner(&s, 0, end - begin, worker);
-}
-
-/* Jobs of changing sizes on one pool; returns the number of elements that were not visited exactly once. */
-static int64_t count_jobs(int threads, unsigned seed)
-{
-    int64_t wrong = 0;
-    counts *c = calloc(1, sizeof *c);
-    if (!c)
-        return -1;
-    c->pool = open_pool(threads);
-    for (int job = 0; job < JOBS; job++) {
-        seed = seed * 1664525u + 1013904223u;
-        int64_t n = seed >> 8 & (MOST - 1), grain = 1 + (seed >> 20) % 200;
-        memset(c->hits, 0, sizeof c->hits);
-        c->nested = job % 3 == 0;
-        weft__pool_for(c->pool, n, grain, count, c);
-        for (int64_t i = 0; i < MOST; i++)
-            wrong += c->hits[i] != (i < n);
-        if (job % 50 == 0)
-            usleep(100); /* long enough for the workers to fall asleep */
-    }
-    wrong += atomic_load(&c->bad_worker);
-    weft__pool_close(c->pool);
-    free(c);
-    return wrong;
-}
+enum { POOLS = 8, JOBS = 300 };
 
 WEFT_TEST(Pool, VisitsEveryElementOnce)
 {
     for (int threads = 1; threads <= 5; threads++)
-        WEFT_CHECK_EQ_INT(count_jobs(threads, (unsigned)threads), 0);
+        WEFT_CHECK_EQ_INT(count_jobs(threads, (unsigned)threads, JOBS, MOST), 0);
 }
 
 static void *count_in_thread(void *arg)
 {
     int64_t *wrong = arg;
-    *wrong = count_jobs(3, (unsigned)(uintptr_t)arg);
+    *wrong = count_jobs(3, (unsigned)(uintptr_t)arg, JOBS, MOST);
     return NULL;
 }
 
@@ -98,6 +34,40 @@ WEFT_TEST(Pool, EightAtATime)
         pthread_join(threads[k], NULL);
         WEFT_CHECK_EQ_INT(wrong[k], 0);
     }
+}
+
+typedef struct meeting {
+    atomic_int there;
+    bool met;
+} meeting;
+
+/* Two chunks wait for each other, for 20 seconds at most. */
+static void meet(void *arg, int64_t begin, int64_t end, int worker)
+{
+    meeting *m = arg;
+    (void)end, (void)worker;
+    atomic_fetch_add(&m->there, 1);
+    for (int k = 0; k < 20000 && atomic_load(&m->there) < 2; k++)
+        usleep(1000);
+    if (begin == 0)
+        m->met = atomic_load(&m->there) == 2;
+}
+
+/* Each job again: after one that the caller ran alone, after one that was spread, after the workers fell asleep. */
+WEFT_TEST(Pool, SpreadsEachJob)
+{
+    weft__pool *pool = open_pool(2);
+    WEFT_REQUIRE(pool);
+    for (int k = 0; k < 4; k++) {
+        meeting m = {.met = false};
+        weft__pool_for(pool, 2, 1, meet, &m);
+        if (!m.met)
+            WEFT_FAIL("job %d ran on one thread", k);
+        if (!m.met)
+            break;
+        usleep(k == 2 ? 1000 : 0);
+    }
+    weft__pool_close(pool);
 }
 
 static void check_rounding(void *arg, int64_t begin, int64_t end, int worker)
