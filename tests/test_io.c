@@ -170,7 +170,9 @@ WEFT_TEST(Files, DamagedSafetensors)
     damage(weft_save_safetensors, weft_load_safetensors);
 }
 
-/* ---- Files of other software: WEFT_TEST_DATA names a folder with malformed/, npy/ and safetensors/ ---- */
+/* ---- Files of other software, real and hostile ----
+ * They are not part of this repository: WEFT_SHARED_DATA names a folder with malformed/, npy/ and safetensors/ (default:
+ * ../shared/data beside the sources). Values of such files are in tests/files/values, which is: test_io_values.c. */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -226,14 +228,13 @@ static int load_folder(const char *data, const char *folder)
 
 WEFT_TEST(Files, OfOtherSoftware)
 {
-    const char *data = getenv("WEFT_TEST_DATA");
-    if (!data)
-        WEFT_SKIP("WEFT_TEST_DATA names no folder with the test material");
+    const char *data = getenv("WEFT_SHARED_DATA");
+    data = data ? data : WEFT_SOURCE_DIR "/../shared/data";
     int n = 0;
     static const char *const folders[] = {"malformed", "safetensors", "npy/npyjs", "npy/candle"};
     for (size_t k = 0; k < sizeof folders / sizeof *folders; k++)
         n += load_folder(data, folders[k]);
     if (n == 0)
-        WEFT_SKIP("%s holds none of the test material", data);
+        WEFT_SKIP("%s holds none of the files; WEFT_SHARED_DATA may name the folder", data);
     weft_test_property("files", n);
 }
