@@ -171,8 +171,9 @@ WEFT_TEST(Files, DamagedSafetensors)
 }
 
 /* ---- Files of other software, real and hostile ----
- * They are not part of this repository: WEFT_SHARED_DATA names a folder with malformed/, npy/ and safetensors/ (default:
- * ../shared/data beside the sources). Values of such files are in tests/files/values, which is: test_io_values.c. */
+ * They are not part of this repository: WEFT_SHARED_DATA names a folder with malformed/, npy/ and safetensors/
+ * (default: ../shared/data beside the sources). Values of such files are in tests/files/values, which is:
+ * test_io_values.c. */
 
 static bool ends_with(const char *text, const char *end)
 {

@@ -1,6 +1,6 @@
-/* test_umath.c - transcendental functions against NumPy's validation sets: f32 arguments chosen to be hard, with
- * results from a higher precision. The sets are not part of this repository: WEFT_SHARED_DATA names the directory that
- * holds umath/ (default: ../shared/data beside the sources), and without it the tests are skipped. */
+/* test_umath.c - transcendental functions at f32 arguments chosen to be hard, with results from a higher precision: the
+ * sets of tests/umath, which make_umath.py made, and NumPy's validation sets where they are. Those are not part of this
+ * repository: WEFT_SHARED_DATA names the directory that holds umath/ (default: ../shared/data beside the sources). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,13 +38,8 @@ static float from_bits(const char *text)
 }
 
 /* Lines are "np.float32,0x3f800000,0x3f800000,4"; others are comments or other dtypes. */
-static bool read_set(const char *name, umath_values *values, char *path, size_t size)
+static bool read_set(const char *path, umath_values *values)
 {
-    const char *data = getenv("WEFT_SHARED_DATA");
-    if (data)
-        snprintf(path, size, "%s/umath/umath-validation-set-%s.csv", data, name);
-    else
-        snprintf(path, size, "%s/../shared/data/umath/umath-validation-set-%s.csv", gold_source_dir(), name);
     FILE *file = fopen(path, "r");
     if (!file)
         return false;
@@ -79,19 +74,32 @@ static void compare_set(weft_ctx *ctx, const umath_set *set, const umath_values 
     weft_test_property("worst_milliulp", isfinite(worst) ? (int64_t)(worst * 1000) : -1);
 }
 
-static void run_set(void *user)
+static void compare_file(const umath_set *set, const char *path, bool wanted)
 {
-    const umath_set *set = user;
     static umath_values values;
-    char path[1300];
-    if (!read_set(set->name, &values, path, sizeof path))
-        WEFT_SKIP("%s is not there; WEFT_SHARED_DATA may name the directory that holds umath/", path);
+    if (!read_set(path, &values)) {
+        if (wanted)
+            WEFT_FAIL("%s is not there", path);
+        return;
+    }
     WEFT_CHECK(values.n > 100);
     test_memory memory;
     weft_ctx *ctx = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(ctx);
     compare_set(ctx, set, &values);
     test_ctx_close(ctx, &memory);
+}
+
+static void run_set(void *user)
+{
+    const umath_set *set = user;
+    const char *shared = getenv("WEFT_SHARED_DATA");
+    char path[1300];
+    snprintf(path, sizeof path, "%s/tests/umath/%s.csv", gold_source_dir(), set->name);
+    compare_file(set, path, true);
+    snprintf(path, sizeof path, "%s%s/umath/umath-validation-set-%s.csv", shared ? shared : gold_source_dir(),
+             shared ? "" : "/../shared/data", set->name);
+    compare_file(set, path, false);
 }
 
 WEFT_TEST_INIT(umath)
