@@ -169,13 +169,14 @@ static void check_block(weft_ctx *ctx, const char *what, weft_tensor *y, const b
 
 enum { IMAGES, CHANNELS, FILTERS, GROUPS, HEIGHT, WIDTH, TALL, WIDE, STEP_0, STEP_1, PAD_0, PAD_1, GAP_0, GAP_1, TYPE };
 
-/* Channels and filters are those of a group. */
+/* Channels and filters are those of a group. The largest of each are more than the kernels take at a time: bands of
+ * rows, blocks of columns, blocks of channels. */
 static const factor conv_factors[] = {
-    [IMAGES] = {{1, 3}, 2},    [CHANNELS] = {{1, 2, 5}, 3},    [FILTERS] = {{1, 2, 7, 17}, 4},
-    [GROUPS] = {{1, 3}, 2},    [HEIGHT] = {{7, 9, 16, 31}, 4}, [WIDTH] = {{7, 8, 15, 33, 40}, 5},
-    [TALL] = {{1, 2, 3}, 3},   [WIDE] = {{1, 3, 4}, 3},        [STEP_0] = {{1, 2, 3}, 3},
-    [STEP_1] = {{1, 2, 3}, 3}, [PAD_0] = {{0, 1, 2}, 3},       [PAD_1] = {{0, 1, 3}, 3},
-    [GAP_0] = {{1, 2}, 2},     [GAP_1] = {{1, 2}, 2},          [TYPE] = {{WEFT_F32, WEFT_F64}, 2},
+    [IMAGES] = {{1, 2}, 2},    [CHANNELS] = {{1, 2, 24}, 3},    [FILTERS] = {{1, 2, 7, 15}, 4},
+    [GROUPS] = {{1, 3}, 2},    [HEIGHT] = {{7, 9, 16, 110}, 4}, [WIDTH] = {{7, 8, 15, 33, 70}, 5},
+    [TALL] = {{1, 2, 3}, 3},   [WIDE] = {{1, 3, 4}, 3},         [STEP_0] = {{1, 2, 3}, 3},
+    [STEP_1] = {{1, 2, 3}, 3}, [PAD_0] = {{0, 1, 2}, 3},        [PAD_1] = {{0, 1, 3}, 3},
+    [GAP_0] = {{1, 2}, 2},     [GAP_1] = {{1, 2}, 2},           [TYPE] = {{WEFT_F32, WEFT_F64}, 2},
 };
 
 typedef struct conv {
