@@ -134,10 +134,10 @@ static void look(opened *o, char *line)
     if (strncmp(line, "tensor ", 7) == 0) {
         check_tensor(o->ctx, o->name, line + 7, o->all, o->n);
     } else {
-        const char *part = strlen(line) > 8 ? line + 8 : "";
+        const char *part = strlen(line) > 8 ? line + 8 : "", *why = strstr(weft_ctx_message(o->ctx), o->name);
         if (!o->refused)
             WEFT_FAIL("%s: taken, but must be refused", o->name);
-        else if (!strstr(weft_ctx_message(o->ctx), part) || !strstr(weft_ctx_message(o->ctx), o->name))
+        else if (!why || !strstr(why + strlen(o->name), part)) /* the file's name says it, too */
             WEFT_FAIL("%s: the message has neither its name nor \"%s\": %s", o->name, part, weft_ctx_message(o->ctx));
         o->n = o->refused ? 0 : o->n;
     }

@@ -101,14 +101,14 @@ def ends():
     put("header_is_all.npy", text, tensor("arr_0", np.zeros(0, "<f4")))
     short = bytearray(text)
     short[8] += 1
-    put("header_past_end.npy", bytes(short), "refused header")
+    put("header_past_end.npy", bytes(short), "refused header is longer")
     whole = header("<f4", False, (3,)) + np.arange(3, dtype="<f4").tobytes()
     put("data_to_the_end.npy", whole, tensor("arr_0", np.arange(3, dtype="<f4")))
-    put("data_one_less.npy", whole[:-1], "refused data")
-    put("header_only_magic.npy", b"\x93NUMPY\x01\x00", "refused header")
+    put("data_one_less.npy", whole[:-1], "refused needs more bytes")
+    put("header_only_magic.npy", b"\x93NUMPY\x01\x00", "refused does not begin like")
     empty = safetensors_bytes({}, b"")
     put("header_is_all.safetensors", empty)
-    put("header_past_end.safetensors", struct.pack("<Q", len(empty) - 8 + 1) + empty[8:], "refused header")
+    put("header_past_end.safetensors", struct.pack("<Q", len(empty) - 8 + 1) + empty[8:], "refused begins neither like")
     put("data_one_less.safetensors", safetensors_bytes({"x": entry("F32", [3], 0, 12)}, bytes(11)), "refused")
 
 
