@@ -320,3 +320,59 @@ WEFT_TEST(Scale, RoundingKeepsTheSign)
     }
     test_ctx_close(ctx, &memory);
 }
+
+/* ---- Halves: between any two neighbours, to the even one in the middle, else to the nearer one ---- */
+
+static double half_value(weft_dtype dtype, int bits)
+{
+    const int digits = dtype == WEFT_F16 ? 10 : 7, bias = dtype == WEFT_F16 ? 15 : 127;
+    const int exponent = bits >> digits, fraction = bits & ((1 << digits) - 1);
+    return exponent ? ldexp((1 << digits) + fraction, exponent - bias - digits) : ldexp(fraction, 1 - bias - digits);
+}
+
+/* Bits of x[n], which are of dtype from, as dtype. */
+static void cast_bits(weft_ctx *ctx, weft_dtype from, weft_dtype dtype, const void *x, int64_t n, uint16_t *bits)
+{
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *t = weft_from_data(ctx, from, WEFT_DIMS(n), x);
+    WEFT_CHECK_OK(weft_read(ctx, weft_cast(t, dtype), bits, sizeof *bits * (size_t)n));
+    WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+}
+
+static void check_halves(weft_ctx *ctx, weft_dtype dtype)
+{
+    enum { MOST = 0x7f80, EACH = 3 };
+    const int n = dtype == WEFT_F16 ? 0x7c00 : 0x7f80; /* the next one is infinity */
+    double *wide = calloc(EACH * MOST, sizeof *wide);
+    float *narrow = calloc(EACH * MOST, sizeof *narrow);
+    uint16_t *got = calloc(EACH * MOST, sizeof *got);
+    for (int h = 0; h < n; h++) {
+        const double middle = (half_value(dtype, h) + half_value(dtype, h + 1)) / 2;
+        const double near[EACH] = {middle, middle * (1 + 0x1p-45), middle * (1 - 0x1p-45)};
+        const float close[EACH] = {(float)middle, nextafterf((float)middle, INFINITY), nextafterf((float)middle, 0)};
+        memcpy(wide + EACH * h, near, sizeof near);
+        memcpy(narrow + EACH * h, close, sizeof close);
+    }
+    for (int from = 0; from < 2; from++) {
+        cast_bits(ctx, from ? WEFT_F32 : WEFT_F64, dtype, from ? (const void *)narrow : wide, EACH * n, got);
+        for (int k = 0; k < EACH * n; k++) {
+            const int h = k / EACH, want = k % EACH == 0 ? h + (h & 1) : k % EACH == 1 ? h + 1 : h;
+            if (got[k] != want && weft_test_failures() < MOST_REPORTS)
+                WEFT_FAIL("%s from %s: %.17g becomes bits %#x, not %#x", weft_dtype_name(dtype), from ? "f32" : "f64",
+                          from ? (double)narrow[k] : wide[k], got[k], want);
+        }
+    }
+    free(wide);
+    free(narrow);
+    free(got);
+}
+
+WEFT_TEST(Scale, HalvesRoundToTheNearestOrEven)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    check_halves(ctx, WEFT_F16);
+    check_halves(ctx, WEFT_BF16);
+    test_ctx_close(ctx, &memory);
+}
