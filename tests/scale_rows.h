@@ -6,14 +6,15 @@
 #include <weft/weft.h>
 
 typedef enum kind {
-    FAR,   /* 1e4 with a spread of 1 */
-    WIDE,  /* from -60 to 60; the ends of a row are small */
-    LARGE, /* whose sum is more than the dtype holds; in f16 one of 16 whose square is */
-    TINY,  /* whose squares vanish in the dtype */
+    FAR,      /* 1e4 with a spread of 1 */
+    WIDE,     /* from -60 to 60; the ends of a row are small */
+    LARGE,    /* whose sum is more than the dtype holds; in f16 one of 16 whose square is */
+    TINY,     /* whose squares vanish in the dtype */
+    FARTHEST, /* 2^20 with a spread of 3: what rounding takes off a mean counts in the variance */
     KINDS
 } kind;
 
-enum { ALL_KINDS = (1 << KINDS) - 1, TAME = 1 << FAR | 1 << WIDE };
+enum { ALL_KINDS = (1 << FARTHEST) - 1, CENTRED = 1 << FARTHEST, TAME = 1 << FAR | 1 << WIDE };
 
 typedef long double real;
 

@@ -300,9 +300,21 @@ static void over_pairs(const factor *factors, int n, int least,
     test_ctx_close(ctx, &memory);
 }
 
+/* Kernels differ by whether windows step by one and by whether a group has one channel or one filter: all pairs for
+ * each of these ways, or what three or four parameters must meet for would hardly be met. */
 WEFT_TEST(Pairwise, Convolutions)
 {
-    over_pairs(conv_factors, sizeof conv_factors / sizeof *conv_factors, 20, check_conv);
+    static const factor one = {{1}, 1}, steps = {{2, 3}, 2}, channels = {{2, 24}, 2}, filters = {{2, 7, 15}, 3};
+    enum { N = sizeof conv_factors / sizeof *conv_factors };
+    for (int way = 0; way < 8; way++) {
+        factor factors[N];
+        memcpy(factors, conv_factors, sizeof factors);
+        factors[STEP_0] = way & 1 ? steps : one;
+        factors[STEP_1] = way & 1 ? conv_factors[STEP_1] : one;
+        factors[CHANNELS] = way & 2 ? channels : one;
+        factors[FILTERS] = way & 4 ? filters : one;
+        over_pairs(factors, N, 12, check_conv);
+    }
 }
 
 /* ---- Pooling ---- */

@@ -15,7 +15,7 @@ enum { MOST_REPORTS = 8, LONG = 1000003 };
 
 /* ---- Data ---- */
 
-static const char *const kind_names[] = {"far", "wide", "large", "tiny"};
+static const char *const kind_names[] = {"far", "wide", "large", "tiny", "farthest"};
 
 /* slices of n values, in [-1, 1]: k-th hash */
 static double unit(int64_t k)
@@ -54,6 +54,8 @@ static double value(kind how, weft_dtype dtype, int64_t k, int64_t i, int64_t n)
     switch (how) {
     case FAR:
         return 1e4 + 1.7 * u;
+    case FARTHEST:
+        return 0x1p20 + 3 * u;
     case WIDE: /* the largest lie in the middle */
         return 60 * u * (i == 0 || i + 1 == n ? 0.01 : 1);
     case LARGE:
@@ -217,6 +219,8 @@ static void compare_slopes(const trial *t, const row *r, int64_t dim, way lie, c
 static bool applies(const trial *t, const row *r)
 {
     const bool narrow = t->dtype == WEFT_F16; /* computed in f32, where all of its numbers are tame */
+    if (t->how == FARTHEST && t->dtype != WEFT_F32)
+        return false;
     return narrow || (r->kinds >> t->how & 1) != 0;
 }
 
