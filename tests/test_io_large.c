@@ -105,24 +105,61 @@ WEFT_TEST(Load, ACutFileIsListedWithItsProblem)
     fault_ctx_close(c, &memory);
 }
 
-/* Where what is saved can be mapped as it lies: the npy format asks for a multiple of 64 bytes before the data. */
-WEFT_TEST(Save, DataOfAnNpyFileBeginAtAMultipleOf64)
+/* ---- Saved headers ---- */
+
+typedef struct header {
+    weft_dtype dtype;
+    int64_t shape[WEFT_MAX_DIMS];
+    int ndim;
+    const char *text; /* as NumPy writes it */
+} header;
+
+#define DICTIONARY(descr, shape) "{'descr': '" descr "', 'fortran_order': False, 'shape': " shape ", }"
+
+static const header headers[] = {
+    {WEFT_F32, {0}, 0, DICTIONARY("<f4", "()")},
+    {WEFT_F64, {3}, 1, DICTIONARY("<f8", "(3,)")},
+    {WEFT_F16, {2, 3}, 2, DICTIONARY("<f2", "(2, 3)")},
+    {WEFT_BF16, {2, 3}, 2, DICTIONARY("<V2", "(2, 3)")},
+    {WEFT_I64, {1, 0}, 2, DICTIONARY("<i8", "(1, 0)")},
+    {WEFT_I32, {12345678, 0}, 2, DICTIONARY("<i4", "(12345678, 0)")},
+    {WEFT_I8, {4}, 1, DICTIONARY("|i1", "(4,)")},
+    {WEFT_U8, {1, 2, 3}, 3, DICTIONARY("|u1", "(1, 2, 3)")},
+    {WEFT_BOOL, {3, 4, 5, 6, 7, 0, 8, 9}, 8, DICTIONARY("|b1", "(3, 4, 5, 6, 7, 0, 8, 9)")},
+};
+
+/* At the front of an npy file: the text, spaces, a newline, and together a multiple of 64 bytes, so that the data can be
+ * mapped as they lie. */
+static void check_header(const unsigned char *npy, size_t n, const char *text)
 {
-    static const int64_t shapes[][WEFT_MAX_DIMS] = {{1}, {12345678, 0}, {3, 4, 5, 6, 7, 0, 8, 9}, {2, 3}};
-    static const int dims[] = {0, 2, 8, 2};
+    const size_t length = n > 10 ? npy[8] + (size_t)256 * npy[9] : 0, used = strlen(text);
+    WEFT_REQUIRE(length > used && 10 + length <= n);
+    WEFT_CHECK_EQ_INT((10 + length) % 64, 0);
+    WEFT_CHECK_EQ_INT(npy[10 + length - 1], '\n');
+    if (memcmp(npy + 10, text, used) != 0)
+        WEFT_FAIL("%.*s, not %s", (int)used, (const char *)npy + 10, text);
+    for (size_t k = used; k < length - 1; k++)
+        WEFT_CHECK_EQ_INT(npy[10 + k], ' ');
+}
+
+WEFT_TEST(Save, HeadersAreAsNumPyWritesThem)
+{
     fault_memory memory = {0};
     test_folder folder;
     weft_ctx *c = fault_ctx_open(&memory);
     WEFT_REQUIRE(c && test_folder_make(&folder));
-    for (size_t k = 0; k < sizeof dims / sizeof dims[0]; k++) {
-        const weft_named_tensor one = {"x", weft_zeros(c, WEFT_F32, shapes[k], dims[k])};
+    for (size_t k = 0; k < sizeof headers / sizeof headers[0]; k++) {
+        const header *h = &headers[k];
+        const weft_named_tensor one = {"x", weft_zeros(c, h->dtype, h->shape, h->ndim)};
         WEFT_CHECK_OK(weft_save_npz(c, test_path(&folder, "a.npz"), &one, 1));
-        size_t n = 0;
+        size_t n = 0, at = 0;
         unsigned char *bytes = test_file_read(test_path(&folder, "a.npz"), &n);
-        size_t at = 0;
         while (bytes && at + 10 < n && memcmp(bytes + at, "\x93NUMPY\x01\x00", 8) != 0)
             at++;
-        WEFT_CHECK(bytes && at + 10 < n && (10 + bytes[at + 8] + 256 * bytes[at + 9]) % 64 == 0);
+        if (bytes && at + 10 < n)
+            check_header(bytes + at, n - at, h->text);
+        else
+            WEFT_FAIL("no npy file in the archive");
         free(bytes);
     }
     test_folder_drop(&folder);
