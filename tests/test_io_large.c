@@ -1,5 +1,5 @@
 /* test_io_large.c - npy files that are larger than what is read at once: converted elements, headers beyond 64 KiB; one
- * that is cut; and where the data of a saved one begin. */
+ * that is cut; and the headers of saved ones. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,8 +128,8 @@ static const header headers[] = {
     {WEFT_BOOL, {3, 4, 5, 6, 7, 0, 8, 9}, 8, DICTIONARY("|b1", "(3, 4, 5, 6, 7, 0, 8, 9)")},
 };
 
-/* At the front of an npy file: the text, spaces, a newline, and together a multiple of 64 bytes, so that the data can be
- * mapped as they lie. */
+/* At the front of an npy file: the text, spaces, a newline, and together a multiple of 64 bytes, so that the data can
+ * be mapped as they lie. */
 static void check_header(const unsigned char *npy, size_t n, const char *text)
 {
     const size_t length = n > 10 ? npy[8] + (size_t)256 * npy[9] : 0, used = strlen(text);

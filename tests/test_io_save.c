@@ -204,6 +204,21 @@ static int beyond_limit(const test_folder *folder, int format)
     return must_fail(folder, format, "File too large"); /* the signal SIGXFSZ keeps its default: to end the process */
 }
 
+/* By so little that the last write alone is cut short. */
+static int beyond_limit_by_little(const test_folder *folder, int format)
+{
+    char message[256];
+    struct stat about;
+    const char *path = test_path(folder, "probe");
+    if (save_ones(formats[format].save, path, LARGE, 2, message) != WEFT_OK || stat(path, &about) != 0)
+        return NOT_POSSIBLE;
+    unlink(path);
+    const rlim_t limit = (rlim_t)about.st_size - 3;
+    if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){limit, limit}) != 0)
+        return NOT_POSSIBLE;
+    return must_fail(folder, format, "File too large");
+}
+
 /* As nobody: root may write everywhere. */
 static int read_only_folder(const test_folder *folder, int format)
 {
@@ -239,6 +254,7 @@ static void half_way(int (*body)(const test_folder *folder, int format))
 WEFT_TEST(Save, ALimitOnTheSizeLeavesTheOldFile)
 {
     half_way(beyond_limit);
+    half_way(beyond_limit_by_little);
 }
 
 WEFT_TEST(Save, AReadOnlyFolderLeavesTheOldFile)

@@ -61,7 +61,8 @@ static test_bytes plain_blocks(const test_bytes *content)
     return b;
 }
 
-static void put_common(test_bytes *b, const char *name, test_method method, uint32_t crc, size_t packed, size_t size)
+static void put_common(test_bytes *b, const char *name, test_method method, uint32_t crc, size_t packed, size_t size,
+                       const test_bytes *extra)
 {
     test_put_number(b, 20, 2);
     test_put_number(b, 0x800, 2);
@@ -71,7 +72,7 @@ static void put_common(test_bytes *b, const char *name, test_method method, uint
     test_put_number(b, packed, 4);
     test_put_number(b, size, 4);
     test_put_number(b, strlen(name), 2);
-    test_put_number(b, 0, 2);
+    test_put_number(b, extra ? extra->n : 0, 2);
 }
 
 static void put_central(test_zip *z, const char *name, test_method method, uint32_t crc, size_t packed, size_t size,
@@ -79,11 +80,13 @@ static void put_central(test_zip *z, const char *name, test_method method, uint3
 {
     test_bytes *d = &z->directory;
     test_put(d, "PK\1\2\x14\0", 6);
-    put_common(d, name, method, crc, packed, size);
+    put_common(d, name, method, crc, z->wide ? UINT32_MAX : packed, z->wide ? UINT32_MAX : size, z->extra);
     test_put_number(d, 0, 8); /* comment, disk, attributes */
     test_put_number(d, 0, 2);
     test_put_number(d, offset, 4);
     test_put(d, name, strlen(name));
+    if (z->extra)
+        test_put(d, z->extra->p, z->extra->n);
     z->n++;
 }
 
@@ -93,8 +96,10 @@ void test_zip_add(test_zip *z, const char *name, test_method method, test_bytes 
     test_bytes packed = method == TEST_DEFLATED ? plain_blocks(&content) : content;
     put_central(z, name, method, crc, packed.n, content.n, z->file.n);
     test_put(&z->file, "PK\3\4", 4);
-    put_common(&z->file, name, method, crc, packed.n, content.n);
+    put_common(&z->file, name, method, crc, packed.n, content.n, z->extra);
     test_put(&z->file, name, strlen(name));
+    if (z->extra)
+        test_put(&z->file, z->extra->p, z->extra->n);
     test_put(&z->file, packed.p, packed.n);
     if (packed.p != content.p)
         free(packed.p);

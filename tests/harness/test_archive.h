@@ -2,6 +2,7 @@
 #ifndef WEFT_TEST_ARCHIVE_H
 #define WEFT_TEST_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ test_bytes test_npy(const char *descr, const char *fortran, const char *shape, c
 typedef struct test_zip {
     test_bytes file, directory;
     unsigned n;
+    const test_bytes *extra; /* the extra field of what is added from now on, in both its records; NULL: none */
+    bool wide;               /* whose sizes it has: those in the directory are all ones */
 } test_zip;
 
 typedef enum test_method { TEST_STORED = 0, TEST_DEFLATED = 8 } test_method;
