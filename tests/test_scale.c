@@ -380,3 +380,32 @@ WEFT_TEST(Scale, HalvesRoundToTheNearestOrEven)
     check_halves(ctx, WEFT_BF16);
     test_ctx_close(ctx, &memory);
 }
+
+/* ---- The centre of batch_norm: its first image, here nothing like the others ---- */
+
+WEFT_TEST(Scale, BatchNormLooksAgainWhereItsFirstImageIsFarOff)
+{
+    enum { N = 4096 };
+    const weft_batch_norm_params params = {sizeof params, 0.1, 1e-5, true};
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    for (int64_t plane = 1; plane <= 64; plane *= 64) { /* columns of a matrix, planes of images */
+        float x[N], got[N];
+        real mean = 0, var = 0;
+        for (int k = 0; k < N; k++)
+            mean += x[k] = k < plane ? 0 : (float)(1e4 + 1.7 * unit(k));
+        mean /= N;
+        for (int k = 0; k < N; k++)
+            var += ((real)x[k] - mean) * ((real)x[k] - mean) / N;
+        weft_tensor *t = weft_from_data(ctx, WEFT_F32, WEFT_DIMS(N / plane, 1, plane), x);
+        WEFT_CHECK_OK(weft_read(ctx, weft_batch_norm(t, NULL, NULL, NULL, NULL, &params), got, sizeof got));
+        for (int k = 0; k < N; k++) {
+            const double want = (double)(((real)x[k] - mean) / sqrtl(var + (real)1e-5));
+            if (!(fabs((double)got[k] - want) <= 16 * 0x1p-24 * (1 + fabs(want))) &&
+                weft_test_failures() < MOST_REPORTS)
+                WEFT_FAIL("planes of %d: element %d is %.9g, not %.9g", (int)plane, k, (double)got[k], want);
+        }
+    }
+    test_ctx_close(ctx, &memory);
+}
