@@ -56,7 +56,7 @@ OF_FOLDER = [
 ]
 
 NEAR = [
-    ("src/io/", "Files.*:Load.*:Save.*:Text.*"),
+    ("src/io/", "Files.*:Load.*:Save.*:Zip.*:Named.*:Text.*"),
     ("src/autograd/", "Backward.*:Grad.*:Cut.*:Autograd.*:Versions.*:Hooks.*:Depth.*:Gradcheck.*:CustomOp.*:Several.*:Callbacks*"),
     ("src/optim/", "Optim*:Clip*"),
     ("src/compare/", "Lockstep*:Compare*"),
