@@ -176,7 +176,7 @@ static const factor conv_factors[] = {
     [GROUPS] = {{1, 3}, 2},    [HEIGHT] = {{7, 9, 16, 110}, 4}, [WIDTH] = {{7, 8, 15, 33, 70}, 5},
     [TALL] = {{1, 2, 3}, 3},   [WIDE] = {{1, 3, 4}, 3},         [STEP_0] = {{1, 2, 3}, 3},
     [STEP_1] = {{1, 2, 3}, 3}, [PAD_0] = {{0, 1, 2}, 3},        [PAD_1] = {{0, 1, 3}, 3},
-    [GAP_0] = {{1, 2}, 2},     [GAP_1] = {{1, 2}, 2},           [TYPE] = {{WEFT_F32, WEFT_F64}, 2},
+    [GAP_0] = {{1, 2, 3}, 3},  [GAP_1] = {{1, 2}, 2},           [TYPE] = {{WEFT_F32, WEFT_F64}, 2},
 };
 
 typedef struct conv {
@@ -300,19 +300,24 @@ static void over_pairs(const factor *factors, int n, int least,
     test_ctx_close(ctx, &memory);
 }
 
-/* Kernels differ by whether windows step by one and by whether a group has one channel or one filter: all pairs for
- * each of these ways, or what three or four parameters must meet for would hardly be met. */
+/* Kernels differ by whether windows step by one, whether a group has one channel or one filter, and whether a window is
+ * one element: all pairs for each of these ways, or what three or four parameters must meet for would hardly be met. */
 WEFT_TEST(Pairwise, Convolutions)
 {
-    static const factor one = {{1}, 1}, steps = {{2, 3}, 2}, channels = {{2, 24}, 2}, filters = {{2, 7, 15}, 3};
+    static const factor none = {{0}, 1}, one = {{1}, 1}, steps = {{2, 3}, 2}, channels = {{2, 24}, 2},
+                        filters = {{2, 7, 15}, 3};
     enum { N = sizeof conv_factors / sizeof *conv_factors };
-    for (int way = 0; way < 8; way++) {
+    for (int way = 0; way < 16; way++) {
         factor factors[N];
         memcpy(factors, conv_factors, sizeof factors);
-        factors[STEP_0] = way & 1 ? steps : one;
-        factors[STEP_1] = way & 1 ? conv_factors[STEP_1] : one;
+        factors[STEP_0] = way & 1 ? conv_factors[STEP_0] : one;
+        factors[STEP_1] = way & 1 ? steps : one;
         factors[CHANNELS] = way & 2 ? channels : one;
         factors[FILTERS] = way & 4 ? filters : one;
+        if (way & 8) {
+            factors[TALL] = factors[WIDE] = one;
+            factors[PAD_0] = factors[PAD_1] = none;
+        }
         over_pairs(factors, N, 12, check_conv);
     }
 }

@@ -162,6 +162,7 @@ static void make_leaves(trial *t)
         if (!x)
             continue;
         x = weft_clone(x);
+        weft_copy_(x, weft_clone(x)); /* it has been changed before, which does not matter */
         if (t->call.smooth[k])
             t->leaves[t->n_leaves++] = weft_set_requires_grad(x, true);
         t->bases[k] = x;
