@@ -38,6 +38,11 @@ WEFT_TEST(GpuMemory, PlacesBeyondTwoGigaAreFound)
     weft_ctx *c = test_ctx_open(&memory, 2);
     WEFT_REQUIRE(c);
     weft_tensor *x = weft_zeros(c, WEFT_U8, WEFT_DIMS(rows * COLUMNS));
+    if (!x && weft_ctx_status(c) == WEFT_E_NOMEM) { /* the emulated device has less */
+        weft_ctx_clear(c);
+        test_ctx_close(c, &memory);
+        WEFT_SKIP("the device has no 2 GiB for a tensor");
+    }
     int64_t at[FAR], row[FAR];
     for (int k = 0; k < FAR; k++) {
         at[k] = place(k);
