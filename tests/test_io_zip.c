@@ -110,7 +110,7 @@ WEFT_TEST(Zip, MoreEntriesThan16BitsCount)
     weft_ctx *c = fault_ctx_open(&memory);
     WEFT_REQUIRE(c && test_folder_make(&folder));
     weft_named_tensor *all = calloc(N, sizeof *all), *again = NULL;
-    char(*names)[8] = calloc(N, sizeof *names);
+    char(*names)[12] = calloc(N, sizeof *names);
     WEFT_REQUIRE(all && names);
     weft_tensor *x = weft_scalar(c, WEFT_F32, 2);
     for (int k = 0; k < N; k++) {
