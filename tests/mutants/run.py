@@ -41,10 +41,13 @@ def judge(tree, mutant, texts, drawn):
     """What became of one mutant in a tree: (outcome, suite, test, seconds)."""
     started = time.monotonic()
     changed = False
-    tree.put(texts)
     try:
-        for name in suites_of(mutant):
+        for name in suites_of(mutant):  # those that are rarely needed are built when a mutant gets so far
             suite = SUITES[name]
+            if name not in tree.seconds:
+                tree.restore(texts)
+                tree.prepare(name)
+                tree.put(texts)
             status, text, _ = tree.build(suite, 1800)
             if status != 0:
                 return "not built", name, next((line.strip() for line in text.splitlines() if "error" in line), "")[:200], time.monotonic() - started
@@ -86,7 +89,6 @@ class Run:
                     mutant, texts, key, drawn = todo.get_nowait()
                 except queue.Empty:
                     return
-                tree.prepare(suites_of(mutant))
                 self.record(mutant, key, judge(tree, mutant, texts, drawn))
         except BaseException as problem:  # a thread's end must be seen
             self.problem = problem
