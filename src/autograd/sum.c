@@ -11,11 +11,6 @@ struct weft__part {
     int64_t from, room; /* of t's size in dim */
 };
 
-static bool is_half(const weft_tensor *t)
-{
-    return t->a.dtype == WEFT_F16 || t->a.dtype == WEFT_BF16;
-}
-
 bool weft__is_own(const weft_tensor *t)
 {
     const weft__storage *s = t->storage;
@@ -57,7 +52,7 @@ static weft_tensor *fit(weft_tensor *g, const weft_tensor *t)
         g = weft_sum(g, dims, n, true);
         g = weft_reshape(g, t->a.shape, t->a.ndim);
     }
-    return g && g->a.dtype != t->a.dtype && !is_half(t) ? weft__cast(g, (weft_dtype)t->a.dtype) : g;
+    return g && g->a.dtype != t->a.dtype && !weft__is_half(t->a.dtype) ? weft__cast(g, (weft_dtype)t->a.dtype) : g;
 }
 
 void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool record)
@@ -69,7 +64,7 @@ void weft__sum_add_more(weft__sum *s, const weft_tensor *t, weft_tensor *g, bool
         hold(&s->whole, g);
         return;
     }
-    if (!record && weft__is_own(s->whole) && !is_half(s->whole)) {
+    if (!record && weft__is_own(s->whole) && !weft__is_half(s->whole->a.dtype)) {
         weft__update(t->ctx, WEFT_OP_ADD_, s->whole, g);
         return;
     }
@@ -116,7 +111,7 @@ bool weft__sum_add_part(weft__sum *s, const weft_tensor *t, weft__node *const *v
     const bool first = !s->whole;
     if (first)
         take(&s->whole, weft__filled(t->ctx, (weft_dtype)g->a.dtype, t->a.shape, t->a.ndim, 0));
-    else if (is_half(s->whole))
+    else if (weft__is_half(s->whole->a.dtype))
         take(&s->whole, weft__cast(s->whole, WEFT_F32));
     else if (!weft__is_own(s->whole))
         take(&s->whole, weft__copied(t->ctx, s->whole));

@@ -35,6 +35,17 @@ static inline bool weft__is_float(int32_t dtype)
     return (uint32_t)dtype < WEFT_DTYPE_COUNT && FLOATS >> dtype & 1;
 }
 
+static inline bool weft__is_half(int32_t dtype)
+{
+    return dtype == WEFT_F16 || dtype == WEFT_BF16;
+}
+
+/* The dtype of sums, statistics and an optimiser's state beside values of this floating dtype: f32 for half types. */
+static inline int32_t weft__wide_dtype(int32_t dtype)
+{
+    return dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
+}
+
 /* Bytes of count elements of size bytes each: the one way from a count to bytes. False, and *bytes is SIZE_MAX, which
  * no allocator serves, if they are more than can be addressed (or count is negative). The logical bytes of every
  * tensor, views included, have been checked so when it was made. */

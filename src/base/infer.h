@@ -73,12 +73,6 @@ static inline void weft__set_result(weft__infer *q, int r, int32_t dtype, const 
 void weft__set_like(weft__infer *q, int r, int k);
 /* out[0] of a maker has the dtype and the shape that its attributes say; false: no tensor has. */
 bool weft__infer_made(weft__infer *q, int64_t dtype, const int64_t *sizes, int64_t ndim);
-/* The dtype of sums and statistics of values of this dtype: f32 for half types. */
-static inline int32_t weft__wide_dtype(int32_t dtype)
-{
-    return dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
-}
-
 /* For rows whose only result is like operand 0. */
 bool weft__infer_like(weft__infer *q);
 

@@ -69,7 +69,7 @@ static column row_of(weft_dtype dtype, int64_t terms)
 weft__bounds weft__bounds_of(weft__agreement how, weft_dtype dtype, int64_t terms)
 {
     const column c = row_of(dtype, terms);
-    const bool half = dtype == WEFT_F16 || dtype == WEFT_BF16;
+    const bool half = weft__is_half((int32_t)dtype);
     const double one = (half ? 2 : WEFT__FEW) * c.sum; /* of half types the rounding at the end is all, and bounded */
     switch (how) {
     case WEFT__EXACT:

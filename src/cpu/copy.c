@@ -252,7 +252,7 @@ DEFINE_CONVERT(i64_same, int64_t, int64_t, x[i])
 /* From compute type `from` to that of a dtype, with what the dtype asks for. */
 static weft__loop conversion(weft__compute_type from, int32_t dtype)
 {
-    const bool half = dtype == WEFT_F16 || dtype == WEFT_BF16;
+    const bool half = weft__is_half(dtype);
     const bool wide = dtype == WEFT_I64;
     switch (weft__compute_type_of(dtype)) {
     case WEFT__COMPUTE_F32:

@@ -22,11 +22,6 @@ static const weft__array *entry(const stepping *s, int list, int64_t k)
     return s->e->in[list * s->n + k];
 }
 
-static int32_t computed(int32_t dtype)
-{
-    return dtype == WEFT_F16 || dtype == WEFT_BF16 ? WEFT_F32 : dtype;
-}
-
 /* to = from, converting; both of one shape. */
 static weft_status copy(const weft__exec *e, const weft__array *from, weft__array *to)
 {
@@ -48,7 +43,7 @@ static weft_status step_scratch(stepping *s)
             const weft__array *a = entry(s, list, k);
             size_t bytes = 0;
             if (!steps_directly(a))
-                (void)weft__bytes_of(a->count, weft_dtype_size((weft_dtype)computed(a->dtype)), &bytes);
+                (void)weft__bytes_of(a->count, weft_dtype_size((weft_dtype)weft__wide_dtype(a->dtype)), &bytes);
             most = bytes > most ? bytes : most;
         }
         s->scratch[list] = most ? s->e->host->scratch(s->e, most) : NULL;
@@ -62,7 +57,7 @@ static weft_status step_scratch(stepping *s)
 static weft_status widen(const stepping *s, int list, const weft__array *a, weft__array *made)
 {
     *made = *a;
-    made->dtype = computed(a->dtype);
+    made->dtype = weft__wide_dtype(a->dtype);
     made->contiguous = true;
     weft__row_major(a->shape, a->ndim, made->strides);
     made->data = s->scratch[list];

@@ -14,12 +14,12 @@ weft_tensor *weft__cast(weft_tensor *x, weft_dtype dtype)
 
 weft_tensor *weft__widened(weft_tensor *x)
 {
-    return x && (x->a.dtype == WEFT_F16 || x->a.dtype == WEFT_BF16) ? weft__cast(x, WEFT_F32) : x;
+    return x && weft__is_half(x->a.dtype) ? weft__cast(x, WEFT_F32) : x;
 }
 
 weft_tensor *weft__narrowed(weft_tensor *y, weft_dtype dtype)
 {
-    return y && (dtype == WEFT_F16 || dtype == WEFT_BF16) ? weft__cast(y, dtype) : y;
+    return y && weft__is_half((int32_t)dtype) ? weft__cast(y, dtype) : y;
 }
 
 bool weft__localise(weft_ctx *ctx, weft_tensor **in, int n)

@@ -74,17 +74,6 @@ static const char *name_of(const step *s, int list)
     return list == s->n_lists - 1 ? "master weights" : names[list];
 }
 
-static bool is_half(weft_dtype dtype)
-{
-    return dtype == WEFT_F16 || dtype == WEFT_BF16;
-}
-
-/* What state and master weights beside a parameter of this dtype are of. */
-static weft_dtype dtype_beside(weft_dtype dtype)
-{
-    return is_half(dtype) ? WEFT_F32 : dtype;
-}
-
 static weft_status check_entry(const step *s, int list, int k)
 {
     weft_ctx *ctx = s->ctx;
@@ -102,16 +91,16 @@ static weft_status check_entry(const step *s, int list, int k)
                           what, k, weft__describe(t).s);
     if (list == PARAM && !weft__need_float(ctx, op, "a parameter", t))
         return ctx->status;
-    if (is_master && !is_half((weft_dtype)p->a.dtype))
+    if (is_master && !weft__is_half(p->a.dtype))
         return weft__fail(ctx, op, WEFT_E_DTYPE, "%s %d are not NULL, but parameter %d is %s, which needs none", what,
                           k, k, weft__describe(p).s);
-    const weft_dtype own = (weft_dtype)p->a.dtype, dtype = list < STATE_0 ? own : dtype_beside(own);
+    const int32_t dtype = list < STATE_0 ? p->a.dtype : weft__wide_dtype(p->a.dtype);
     if (!weft__same_shape(&t->a, &p->a))
         return weft__fail(ctx, op, WEFT_E_SHAPE, "%s %d is %s, but the shape of parameter %d, which is %s, is needed",
                           what, k, weft__describe(t).s, k, weft__describe(p).s);
-    if ((weft_dtype)t->a.dtype != dtype)
+    if (t->a.dtype != dtype)
         return weft__fail(ctx, op, WEFT_E_DTYPE, "%s %d is %s, but for parameter %d, which is %s, it must be %s", what,
-                          k, weft__describe(t).s, k, weft__describe(p).s, weft_dtype_name(dtype));
+                          k, weft__describe(t).s, k, weft__describe(p).s, weft_dtype_name((weft_dtype)dtype));
     if (!t->a.contiguous)
         return weft__fail(ctx, op, WEFT_E_STATE, "%s %d (%s) is not contiguous; use weft_contiguous", what, k,
                           weft__describe(t).s);
@@ -256,7 +245,7 @@ void weft__step_sample(weft_sample_call *c, const weft__rule *rule, const void *
     const bool masters = c->ni > 3 && c->i[3] != 0;
     for (int k = 0; k < n; k++) {
         weft_tensor *p = c->in[k];
-        const weft_dtype beside = dtype_beside(weft_dtype_of(p));
+        const weft_dtype beside = (weft_dtype)weft__wide_dtype((int32_t)weft_dtype_of(p));
         master[k] = masters && beside != weft_dtype_of(p) ? weft_cast(p, beside) : NULL;
         for (int list = 0; list < n_states; list++)
             state[list * n + k] = p ? weft_zeros(c->ctx, beside, weft_shape(p), weft_ndim(p)) : NULL;

@@ -18,22 +18,17 @@ static void end(void *object)
 
 const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end};
 
-static bool is_half(const weft_tensor *t)
-{
-    return weft_dtype_of(t) == WEFT_F16 || weft_dtype_of(t) == WEFT_BF16;
-}
-
 /* Zeros in the type that the step computes in, and copies in it where master weights are asked for. */
 static weft_status make_state(weft__optim *o)
 {
     const int mark = weft_scope_push(o->ctx);
     for (int k = 0; k < o->n; k++) {
         weft_tensor *p = o->params[k];
-        const weft_dtype dtype = is_half(p) ? WEFT_F32 : weft_dtype_of(p);
+        const weft_dtype dtype = (weft_dtype)weft__wide_dtype((int32_t)weft_dtype_of(p));
         for (int state = 0; state < o->states; state++)
             o->state[state * o->n + k] = weft_owned_keep(weft_zeros(o->ctx, dtype, weft_shape(p), weft_ndim(p)));
-        if (o->master && is_half(p))
-            o->master[k] = weft_owned_keep(weft_cast(p, WEFT_F32));
+        if (o->master && dtype != weft_dtype_of(p))
+            o->master[k] = weft_owned_keep(weft_cast(p, dtype));
     }
     return weft_scope_pop(o->ctx, mark);
 }
