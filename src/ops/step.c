@@ -28,6 +28,21 @@ unsigned weft__states(const weft__rule *rule, const void *options)
     return rule->states ? rule->states(options) : (1u << states) - 1;
 }
 
+int weft__count_states(const weft__rule *rule, const void *options)
+{
+    int n = 0;
+    for (unsigned left = weft__states(rule, options); left; left &= left - 1)
+        n++;
+    return n;
+}
+
+weft_status weft__read_options(weft_ctx *ctx, const char *function, const weft__rule *rule, const void *options,
+                               weft__any_options *own)
+{
+    const weft_status status = weft_struct_in(ctx, function, rule->type, rule->defaults, options, own);
+    return status == WEFT_OK ? rule->check(ctx, function, own) : status;
+}
+
 /* The lists of a step in the order in which the kernel gets them. */
 enum { PARAM, GRAD, STATE_0 };
 
@@ -178,29 +193,18 @@ static weft_status run(step *s, const weft__rule *rule, const weft_step_lists *l
     return launch(s, n, &attrs);
 }
 
-/* What the caller says of the options, checked, in *own, which has room for them. */
-static weft_status read_options(weft_ctx *ctx, const weft__rule *rule, const void *options, void *own)
-{
-    const char *function = weft__ops[rule->op].name;
-    const weft_status status = weft_struct_in(ctx, function, rule->type, rule->defaults, options, own);
-    return status == WEFT_OK ? rule->check(ctx, function, own) : status;
-}
-
 weft_status weft__step(weft_ctx *ctx, const weft__rule *rule, const weft_step_lists *given, const void *options)
 {
     static const weft_step_lists nothing = WEFT_STEP_LISTS_DEFAULTS;
     const char *function = weft__ops[rule->op].name;
-    union {
-        char bytes[WEFT__MOST_OPTIONS];
-        double align;
-    } own;
+    weft__any_options own;
     weft_step_lists lists;
     step s = {.ctx = ctx, .op = rule->op};
     if (!ctx)
         return WEFT_E_NULL_ARGUMENT;
     if (!weft__enter_named(function, ctx, NULL, 0, 0))
         return ctx->status;
-    weft_status status = read_options(ctx, rule, options, &own);
+    weft_status status = weft__read_options(ctx, function, rule, options, &own);
     if (status == WEFT_OK)
         status = weft_struct_in(ctx, function, "weft_step_lists", &nothing, given, &lists);
     if (status == WEFT_OK)
@@ -236,9 +240,7 @@ static weft_tensor *result_of(weft_tensor *t, weft_tensor *p)
 void weft__step_sample(weft_sample_call *c, const weft__rule *rule, const void *options)
 {
     weft_tensor *state[MOST_STATES * WEFT_SAMPLE_OPERANDS], *master[WEFT_SAMPLE_OPERANDS];
-    int n_states = 0;
-    for (unsigned left = weft__states(rule, options); left; left &= left - 1)
-        n_states++;
+    const int n_states = weft__count_states(rule, options);
     if (!fits(c, c->i[0], c->i[1], 1 + n_states))
         return;
     const int n = (int)c->i[0];

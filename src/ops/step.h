@@ -72,6 +72,18 @@ double weft__step_bytes(const weft__work *w, bool unset);
 /* Which of the row's states a step with these (checked) options has. */
 unsigned weft__states(const weft__rule *rule, const void *options);
 
+int weft__count_states(const weft__rule *rule, const void *options);
+
+/* Room for any rule's options. */
+typedef union weft__any_options {
+    char bytes[WEFT__MOST_OPTIONS];
+    double align;
+} weft__any_options;
+
+/* What the caller says of the options (NULL: the defaults), checked on behalf of function, in *own. */
+weft_status weft__read_options(weft_ctx *ctx, const char *function, const weft__rule *rule, const void *options,
+                               weft__any_options *own);
+
 /* The public step of the rule. */
 weft_status weft__step(weft_ctx *ctx, const weft__rule *rule, const weft_step_lists *lists, const void *options);
 

@@ -60,9 +60,7 @@ static bool flag_at(const void *options, size_t at)
 static weft__optim *make_block(weft_ctx *ctx, const weft__rule *rule, int n, const void *options)
 {
     const bool has_masters = flag_at(options, rule->master_weights);
-    int states = 0;
-    for (unsigned left = weft__states(rule, options); left; left &= left - 1)
-        states++;
+    const int states = weft__count_states(rule, options);
     const size_t lists = 2 + (size_t)states + has_masters;
     const size_t own = (rule->size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
     const size_t bytes = sizeof(weft__optim) + own + sizeof(weft_tensor *) * (size_t)n * lists;
@@ -106,10 +104,7 @@ static weft_status open_with(weft_ctx *ctx, const char *function, const weft__ru
 weft_status weft__optim_open(weft_ctx *ctx, const char *function, const weft__rule *rule, weft_tensor *const *params,
                              int n, const void *options, weft_optim **out)
 {
-    union {
-        char bytes[WEFT__MOST_OPTIONS];
-        double align;
-    } own;
+    weft__any_options own;
     if (out)
         *out = NULL;
     if (!ctx)
@@ -118,9 +113,7 @@ weft_status weft__optim_open(weft_ctx *ctx, const char *function, const weft__ru
         return weft_ctx_status(ctx);
     if (!out)
         return weft_ctx_fail(ctx, WEFT_E_NULL_ARGUMENT, "weft_%s: out is NULL", function);
-    weft_status status = weft_struct_in(ctx, function, rule->type, rule->defaults, options, &own);
-    if (status == WEFT_OK)
-        status = rule->check(ctx, function, &own);
+    const weft_status status = weft__read_options(ctx, function, rule, options, &own);
     return status == WEFT_OK ? open_with(ctx, function, rule, params, n, &own, out) : status;
 }
 
