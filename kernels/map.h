@@ -78,9 +78,9 @@ inline constexpr int weft_map_packs = Formula::CHEAP ? (WIDTH == 1         ? (Fo
 /* ---- The kernel ---- */
 
 /* The arrays, outputs first. After weft_map_pack a step along the last dim is a pack. */
-template <class Formula> struct weft_map_operands {
-    weft_space<Formula::COUNT> space;
-    void *data[Formula::COUNT];
+template <int COUNT> struct weft_map_operands {
+    weft_space<COUNT> space;
+    void *data[COUNT];
     uint32_t repeated; /* bit k: array k does not move along the last dim */
     bool plain;        /* one dim, and all arrays dense: the packs of all have the same number */
     int tail;          /* elements after the last whole pack; only in a space of one dim */
@@ -104,6 +104,7 @@ template <class Formula, class T, int WIDTH> struct weft_map_packs_of {
     static constexpr int OUT = Formula::OUT, IN = Formula::IN, CONDITIONS = Formula::CONDITIONS;
     using V = weft_map_value_t<T>;
     using Y = std::conditional_t<Formula::TRUTH, weft_bool, T>;
+    using operands = weft_map_operands<Formula::COUNT>;
 
     int64_t at[Formula::COUNT]; /* where the pack begins in each array, in elements */
     weft_pack<weft_bool, WIDTH> condition[CONDITIONS + 1];
@@ -117,7 +118,7 @@ template <class Formula, class T, int WIDTH> struct weft_map_packs_of {
             at[k] = static_cast<int64_t>(i) * WIDTH;
     }
 
-    template <bool MAY_REPEAT> __device__ __forceinline__ void load(const weft_map_operands<Formula> &o)
+    template <bool MAY_REPEAT> __device__ __forceinline__ void load(const operands &o)
     {
 #pragma unroll
         for (int k = 0; k < IN; k++) {
@@ -131,7 +132,7 @@ template <class Formula, class T, int WIDTH> struct weft_map_packs_of {
         }
     }
 
-    __device__ __forceinline__ void apply_and_store(const weft_map_operands<Formula> &o, V p, V q) const
+    __device__ __forceinline__ void apply_and_store(const operands &o, V p, V q) const
     {
         weft_pack<Y, WIDTH> made[OUT];
 #pragma unroll
@@ -157,8 +158,8 @@ template <class Formula, class T, int WIDTH> struct weft_map_packs_of {
 
 /* The elements after the last whole pack, one a thread of the first block. */
 template <class Formula, class T>
-__device__ __forceinline__ void weft_map_tail(const weft_map_operands<Formula> &o, int width, weft_map_value_t<T> p,
-                                              weft_map_value_t<T> q)
+__device__ __forceinline__ void weft_map_tail(const weft_map_operands<Formula::COUNT> &o, int width,
+                                              weft_map_value_t<T> p, weft_map_value_t<T> q)
 {
     if (blockIdx.x != 0 || static_cast<int>(threadIdx.x) >= o.tail)
         return;
@@ -173,7 +174,7 @@ __device__ __forceinline__ void weft_map_tail(const weft_map_operands<Formula> &
  * out: Formula::OUT arrays, in: Formula::IN arrays, each of o.space.shape by its own strides, 0 where it repeats */
 template <class Formula, class T, int WIDTH>
 __global__ void __launch_bounds__(WEFT_MAP_THREADS)
-    k_map(weft_map_operands<Formula> o, weft_map_value_t<T> p, weft_map_value_t<T> q)
+    k_map(weft_map_operands<Formula::COUNT> o, weft_map_value_t<T> p, weft_map_value_t<T> q)
 {
     constexpr int PACKS = weft_map_packs<Formula, WIDTH>;
     constexpr uint32_t THREADS = WEFT_MAP_THREADS, TILE = THREADS * PACKS;
@@ -205,109 +206,125 @@ __global__ void __launch_bounds__(WEFT_MAP_THREADS)
         weft_map_tail<Formula, T>(o, WIDTH, p, q);
 }
 
-/* ---- Host side ---- */
+/* ---- Host side ----
+ * All but the launch is the same for every formula of so many arrays, and compiled once. */
 
-/* Bytes an element of array k. */
-template <class Formula, class T> constexpr size_t weft_map_bytes(int k)
-{
-    const bool is_bool = k < Formula::OUT ? Formula::TRUTH : k - Formula::OUT < Formula::CONDITIONS;
-    return is_bool ? sizeof(weft_bool) : sizeof(T);
-}
+/* A formula at a dtype, as the host sees it. */
+template <int COUNT> struct weft_map_run {
+    int outputs;          /* of the arrays, the first ones */
+    uint8_t bytes[COUNT]; /* an element of each array */
+    int width, packs,
+        one_packs; /* elements of a pack; packs that a thread takes at a time, of these and of one element */
+    cudaError_t (*launch)(const weft__exec *e, const weft_map_operands<COUNT> &o, bool wide, unsigned blocks);
+};
 
 /* Packs of width elements do for array k: dense along the last dim, and every row begins on a pack; or, an input,
  * repeated along it. */
-template <class Formula, class T> bool weft_map_packs_fit(const weft_map_operands<Formula> &o, int k, int width)
+template <int COUNT> bool weft_map_packs_fit(const weft_map_operands<COUNT> &o, const weft_map_run<COUNT> &run, int k)
 {
     const int last = o.space.ndim - 1;
     const int64_t *stride = o.space.stride[k];
     if (stride[last] == 0)
-        return k >= Formula::OUT;
-    if (stride[last] != 1 || reinterpret_cast<uintptr_t>(o.data[k]) % (weft_map_bytes<Formula, T>(k) * width) != 0)
+        return k >= run.outputs;
+    if (stride[last] != 1 ||
+        reinterpret_cast<uintptr_t>(o.data[k]) % static_cast<size_t>(run.bytes[k] * run.width) != 0)
         return false;
     for (int d = 0; d < last; d++)
-        if (stride[d] % width != 0)
+        if (stride[d] % run.width != 0)
             return false;
     return true;
 }
 
-/* Counts the last dim of o in packs of width elements; false, with o as it was, where that is not possible. */
-template <class Formula, class T> bool weft_map_pack(weft_map_operands<Formula> &o, int width)
+/* Counts the last dim of o in packs of the run's width; false, with o as it was, where that is not possible. */
+template <int COUNT> bool weft_map_pack(weft_map_operands<COUNT> &o, const weft_map_run<COUNT> &run)
 {
-    weft_space<Formula::COUNT> &s = o.space;
+    weft_space<COUNT> &s = o.space;
     const int last = s.ndim - 1;
-    if (s.shape[last] < width || (last > 0 && s.shape[last] % width != 0))
+    if (s.shape[last] < run.width || (last > 0 && s.shape[last] % run.width != 0))
         return false;
-    for (int k = 0; k < Formula::COUNT; k++)
-        if (!weft_map_packs_fit<Formula, T>(o, k, width))
+    for (int k = 0; k < COUNT; k++)
+        if (!weft_map_packs_fit(o, run, k))
             return false;
-    o.tail = static_cast<int>(s.shape[last] % width);
-    s.shape[last] /= width;
-    s.count /= width;
-    for (int k = 0; k < Formula::COUNT; k++) {
+    o.tail = static_cast<int>(s.shape[last] % run.width);
+    s.shape[last] /= run.width;
+    s.count /= run.width;
+    for (int k = 0; k < COUNT; k++) {
         o.repeated |= s.stride[k][last] == 0 ? 1u << k : 0;
-        s.stride[k][last] *= width;
+        s.stride[k][last] *= run.width;
     }
     return true;
-}
-
-template <class Formula, class T, int WIDTH>
-cudaError_t weft_map_launch(const weft__exec *e, weft_map_operands<Formula> &o, weft_map_value_t<T> p,
-                            weft_map_value_t<T> q)
-{
-    o.plain = o.space.ndim == 1;
-    for (int k = 0; k < Formula::COUNT; k++)
-        o.plain = o.plain && o.space.stride[k][0] == WIDTH;
-    const unsigned blocks = weft__cuda_blocks(e, o.space.count, WEFT_MAP_THREADS * weft_map_packs<Formula, WIDTH>);
-    return weft_launch(k_map<Formula, T, WIDTH>, blocks, WEFT_MAP_THREADS, 0, weft__stream(e), o, p, q);
 }
 
 /* In parts that 32-bit indices are wide enough for. */
-template <class Formula, class T>
-cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<Formula> &o, weft_map_value_t<T> p,
-                           weft_map_value_t<T> q)
+template <int COUNT>
+cudaError_t weft_map_parts(const weft__exec *e, const weft_map_operands<COUNT> &o, const weft_map_run<COUNT> &run)
 {
-    weft_map_operands<Formula> low = o, high = o;
+    weft_map_operands<COUNT> low = o, high = o;
     if (weft_fits_32_bits(o.space.count)) {
-        constexpr int WIDTH = weft_map_width<T>;
-        return weft_map_pack<Formula, T>(low, WIDTH) ? weft_map_launch<Formula, T, WIDTH>(e, low, p, q)
-                                                     : weft_map_launch<Formula, T, 1>(e, low, p, q);
+        const bool wide = weft_map_pack(low, run);
+        low.plain = low.space.ndim == 1;
+        for (int k = 0; k < COUNT; k++)
+            low.plain = low.plain && low.space.stride[k][0] == (wide ? run.width : 1);
+        const int64_t tile = WEFT_MAP_THREADS * (wide ? run.packs : run.one_packs);
+        return run.launch(e, low, wide, weft__cuda_blocks(e, low.space.count, tile));
     }
-    int64_t first[Formula::COUNT];
+    int64_t first[COUNT];
     weft_space_halve(o.space, low.space, high.space, first);
-    for (int k = 0; k < Formula::COUNT; k++)
-        high.data[k] =
-            static_cast<unsigned char *>(o.data[k]) + first[k] * static_cast<int64_t>(weft_map_bytes<Formula, T>(k));
-    const cudaError_t error = weft_map_parts<Formula, T>(e, low, p, q);
-    return error != cudaSuccess ? error : weft_map_parts<Formula, T>(e, high, p, q);
+    for (int k = 0; k < COUNT; k++)
+        high.data[k] = static_cast<unsigned char *>(o.data[k]) + first[k] * run.bytes[k];
+    const cudaError_t error = weft_map_parts(e, low, run);
+    return error != cudaSuccess ? error : weft_map_parts(e, high, run);
 }
 
-/* A parameter of a formula as what it computes in; the engine lets integers have only what they hold, or what lies
- * beyond. */
-template <class V> V weft_map_param(double p)
+template <int COUNT>
+cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arrays)[COUNT],
+                            const weft_map_run<COUNT> &run)
 {
+    if (arrays[0]->count == 0)
+        return cudaSuccess;
+    weft_map_operands<COUNT> o = {};
+    o.space = weft_make_space<COUNT>(arrays);
+    for (int k = 0; k < COUNT; k++)
+        o.data[k] = arrays[k]->data;
+    return weft_map_parts(e, o, run);
+}
+
+/* Parameter k of a formula as what it computes in, 0 where the operation has none; the engine lets integers have only
+ * what they hold, or what lies beyond. */
+template <class V> V weft_map_param(const weft__exec *e, int k)
+{
+    const double p = !e->attrs || e->attrs->nf <= k ? 0 : k == 0 ? e->attrs->scalar.p : e->attrs->scalar.q;
     if constexpr (!std::is_same_v<V, int64_t>)
         return static_cast<V>(p);
     return static_cast<V>(weft__to_i64(p));
 }
 
-/* arrays: outputs, then inputs, of one shape. attrs: scalar, or none. */
 template <class Formula, class T>
-cudaError_t weft_map_arrays(const weft__exec *e, const weft__array *const (&arrays)[Formula::COUNT])
+cudaError_t weft_map_launch(const weft__exec *e, const weft_map_operands<Formula::COUNT> &o, bool wide, unsigned blocks)
 {
     using V = weft_map_value_t<T>;
-    if (arrays[0]->count == 0)
-        return cudaSuccess;
-    weft_map_operands<Formula> o = {};
-    o.space = weft_make_space<Formula::COUNT>(arrays);
-    for (int k = 0; k < Formula::COUNT; k++)
-        o.data[k] = arrays[k]->data;
-    const int params = e->attrs ? e->attrs->nf : 0;
-    return weft_map_parts<Formula, T>(e, o, weft_map_param<V>(params > 0 ? e->attrs->scalar.p : 0),
-                                      weft_map_param<V>(params > 1 ? e->attrs->scalar.q : 0));
+    return weft_launch(wide ? k_map<Formula, T, weft_map_width<T>> : k_map<Formula, T, 1>, blocks, WEFT_MAP_THREADS, 0,
+                       weft__stream(e), o, weft_map_param<V>(e, 0), weft_map_param<V>(e, 1));
+}
+
+template <class Formula, class T> constexpr weft_map_run<Formula::COUNT> weft_map_make_run()
+{
+    weft_map_run<Formula::COUNT> run = {};
+    run.outputs = Formula::OUT;
+    for (int k = 0; k < Formula::COUNT; k++) {
+        const bool is_bool = k < Formula::OUT ? Formula::TRUTH : k - Formula::OUT < Formula::CONDITIONS;
+        run.bytes[k] = is_bool ? sizeof(weft_bool) : sizeof(T);
+    }
+    run.width = weft_map_width<T>;
+    run.packs = weft_map_packs<Formula, weft_map_width<T>>;
+    run.one_packs = weft_map_packs<Formula, 1>;
+    run.launch = weft_map_launch<Formula, T>;
+    return run;
 }
 
 /* Runs Formula over outputs out[Formula::OUT] and e's inputs, the last of which has the dtype that it computes with. An
- * input that is NULL is not read by the formula: the last one stands in for it, and loads of it are optimised away. */
+ * input that is NULL is not read by the formula: the last one stands in for it, and loads of it are optimised away.
+ * attrs: scalar, or none. */
 template <class Formula> weft_status weft_map(const weft__exec *e, const weft__array *const (&out)[Formula::OUT])
 {
     const weft__array *arrays[Formula::COUNT];
@@ -315,13 +332,20 @@ template <class Formula> weft_status weft_map(const weft__exec *e, const weft__a
         arrays[k] = out[k];
     for (int k = 0; k < Formula::IN; k++)
         arrays[Formula::OUT + k] = e->in[k] ? e->in[k] : e->in[Formula::IN - 1];
-    return weft_visit(e->in[Formula::IN - 1]->dtype, WEFT_E_DTYPE, [&](auto name) -> weft_status {
-        using T = typename decltype(name)::type;
-        if constexpr (weft_is_integer<T> && !Formula::INTEGERS)
-            return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
-        else
-            return weft__cuda_status(e, weft_map_arrays<Formula, T>(e, arrays));
-    });
+    using run = weft_map_run<Formula::COUNT>;
+    const run *found =
+        weft_visit(e->in[Formula::IN - 1]->dtype, static_cast<const run *>(nullptr), [](auto name) -> const run * {
+            using T = typename decltype(name)::type;
+            if constexpr (weft_is_integer<T> && !Formula::INTEGERS) {
+                return nullptr;
+            } else {
+                static constexpr run of_dtype = weft_map_make_run<Formula, T>();
+                return &of_dtype;
+            }
+        });
+    if (!found)
+        return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
+    return weft__cuda_status(e, weft_map_arrays<Formula::COUNT>(e, arrays, *found));
 }
 
 #endif
