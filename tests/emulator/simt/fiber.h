@@ -22,14 +22,14 @@ struct AddressRange {
     }
 };
 
-/* Gives fiber index an empty stack; the next switch to it calls entry, which must end in fiber_finish. */
+/* Gives fiber index an empty stack; the next switch to it calls entry, which must not return. */
 void fiber_start(unsigned index, void (*entry)());
-/* From the scheduler to a fiber; returns when the fiber yields or finishes. */
+/* From the scheduler to a fiber; returns when that, or one that it has passed to, yields. */
 void fiber_switch_to(unsigned index);
-/* From fiber index back to the scheduler; returns at the next switch to it. */
+/* From fiber index back to the scheduler, or on to fiber next; returns at the next switch to it. A fiber that is never
+ * switched to again is not ended in any other way. */
 void fiber_yield(unsigned index);
-/* Does not return; not declared so, since AddressSanitizer does much at each call that never returns. */
-void fiber_finish(unsigned index);
+void fiber_pass(unsigned index, unsigned next);
 /* Forgets a fiber that will not be run to its end. */
 void fiber_abandon(unsigned index);
 

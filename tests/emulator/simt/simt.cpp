@@ -57,6 +57,38 @@ class Visitor
     Random random;
 };
 
+bool can_run(const Thread &thread)
+{
+    return thread.run == Run::fresh || thread.run == Run::ready;
+}
+
+void run_thread();
+
+/* What must be so before the switch to thread. */
+void prepare_to_resume(Thread &thread)
+{
+    if (thread.run == Run::fresh)
+        fiber_start(thread.linear, run_thread);
+    thread.run = Run::running;
+    block.current = &thread;
+    builtins.thread_idx = thread.index;
+}
+
+/* Where the lanes of a warp take turns in their order, one leads to the next itself: half the switches. nullptr after
+ * the last, and where the scheduler must decide. */
+Thread *next_lane(Thread &thread)
+{
+    if (settings.order == SIMT_RANDOM || block.failed)
+        return nullptr;
+    const WarpThreads warp = warp_of(thread);
+    const bool forward = settings.order == SIMT_FORWARD;
+    Thread *const end = forward ? warp.lanes + warp.count : warp.lanes - 1;
+    for (Thread *next = &thread + (forward ? 1 : -1); next != end; next += forward ? 1 : -1)
+        if (can_run(*next))
+            return next;
+    return nullptr;
+}
+
 void run_thread()
 {
     Thread &thread = *block.current;
@@ -65,15 +97,12 @@ void run_thread()
     block.live--;
     drop_async_copies(thread);
     leave_collectives(thread);
+    suspend(thread); /* for ever */
 }
 
 void resume(Thread &thread)
 {
-    if (thread.run == Run::fresh)
-        fiber_start(thread.linear, run_thread);
-    thread.run = Run::running;
-    block.current = &thread;
-    builtins.thread_idx = thread.index;
+    prepare_to_resume(thread);
     fiber_switch_to(thread.linear);
 }
 
@@ -81,12 +110,19 @@ void resume(Thread &thread)
 bool run_warp(unsigned warp, Visitor &visitor, std::vector<unsigned> &lane_order)
 {
     const WarpThreads threads = warp_of(block.threads[warp * 32]);
+    if (settings.order != SIMT_RANDOM) {
+        Thread &first = threads.lanes[settings.order == SIMT_FORWARD ? 0 : threads.count - 1];
+        Thread *const runnable = block.failed ? nullptr : can_run(first) ? &first : next_lane(first);
+        if (runnable)
+            resume(*runnable);
+        return runnable;
+    }
     bool progress = false;
     for (unsigned lane : visitor.visit(lane_order, threads.count)) {
         Thread &thread = threads.lanes[lane];
         if (block.failed)
             return false;
-        if (thread.run != Run::fresh && thread.run != Run::ready)
+        if (!can_run(thread))
             continue;
         resume(thread);
         progress = true;
@@ -168,7 +204,13 @@ void run_block(Visitor &visitor)
 
 void suspend(Thread &thread)
 {
-    fiber_yield(thread.linear);
+    Thread *const next = next_lane(thread);
+    if (next) {
+        prepare_to_resume(*next);
+        fiber_pass(thread.linear, next->linear);
+    } else {
+        fiber_yield(thread.linear);
+    }
 }
 
 bool run_grid(const Launch &launch)
