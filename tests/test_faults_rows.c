@@ -1,8 +1,10 @@
 /* test_faults_rows.c - every row by its sample, forward and backward, with each allocation failing in turn, those of
- * headers and nodes too: a clean error that names the operation, and nothing stays of the call that failed. */
+ * headers and nodes too, and then each kernel: a clean error that names the operation, and nothing stays of the call
+ * that failed. */
 #include <stdio.h>
 #include <string.h>
 #include "base/op_def.h"
+#include "engine/registry.h"
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
@@ -54,25 +56,80 @@ static weft_status backward(weft_ctx *c, void *call)
     return status != WEFT_OK ? status : popped;
 }
 
-/* Calls with one allocation after the other failing, until the call succeeds. name: what each message has, or NULL.
- * Returns how many failed. */
-static int fail_each(weft_ctx *c, fault_memory *memory, weft_status (*call)(weft_ctx *c, void *user), void *user,
-                     const char *name, const char *what)
+/* ---- What fails ---- */
+
+typedef struct fault {
+    const char *what;
+    weft_status status;
+    void (*plan)(fault_memory *memory, int nth); /* the nth from now on fails; 0: none */
+} fault;
+
+static void fail_allocation(fault_memory *memory, int nth)
+{
+    memory->fail_at = nth > 0 ? memory->calls + nth : 0;
+}
+
+static int launches, failing_launch; /* this thread alone runs these tests */
+
+static void fail_kernel(fault_memory *memory, int nth)
+{
+    (void)memory;
+    launches = 0;
+    failing_launch = nth;
+}
+
+static weft_status run_or_fail(const weft__exec *e)
+{
+    return ++launches == failing_launch ? WEFT_E_DEVICE : weft__cpu_backend()->run[e->op](e);
+}
+
+static weft_status grad_or_fail(const weft__exec *e)
+{
+    return ++launches == failing_launch ? WEFT_E_DEVICE : weft__cpu_backend()->grad[e->op](e);
+}
+
+static const fault allocations = {"allocation", WEFT_E_NOMEM, fail_allocation},
+                   kernels = {"kernel", WEFT_E_DEVICE, fail_kernel};
+
+/* A context on the CPU, whose kernels fail where they are told to. */
+static weft_ctx *open_failing(fault_memory *memory)
+{
+    static weft__backend failing;
+    if (!failing.name) {
+        failing = *weft__cpu_backend();
+        failing.name = "failing";
+        for (int op = 0; op < WEFT_OP_COUNT; op++) {
+            failing.run[op] = failing.run[op] ? run_or_fail : NULL;
+            failing.grad[op] = failing.grad[op] ? grad_or_fail : NULL;
+        }
+        WEFT_CHECK(weft__backend_register(&failing));
+    }
+    weft_options o = fault_options(memory);
+    o.device = "failing";
+    weft_ctx *c = NULL;
+    WEFT_CHECK_OK(weft_ctx_open(&o, &c));
+    return c;
+}
+
+/* Calls with one after the other failing, until the call succeeds. name: what each message has, or NULL. Returns how
+ * many failed. */
+static int fail_each(weft_ctx *c, fault_memory *memory, const fault *f, weft_status (*call)(weft_ctx *c, void *user),
+                     void *user, const char *name, const char *what)
 {
     for (int nth = 1; nth < MOST; nth++) {
         const tally before = tally_of(c);
         tally_starve(c);
-        memory->fail_at = memory->calls + nth;
+        f->plan(memory, nth);
         const weft_status status = call(c, user);
-        memory->fail_at = 0;
+        f->plan(memory, 0);
         if (status == WEFT_OK)
             return nth - 1;
-        WEFT_CHECK_STATUS(status, WEFT_E_NOMEM);
-        WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
+        WEFT_CHECK_STATUS(status, f->status);
+        WEFT_CHECK_STATUS(weft_ctx_status(c), f->status);
         if (name && !strstr(weft_ctx_message(c), name))
-            WEFT_FAIL("%s, allocation %d: \"%s\" does not name it", name, nth, weft_ctx_message(c));
+            WEFT_FAIL("%s, %s %d: \"%s\" does not name it", name, f->what, nth, weft_ctx_message(c));
         weft_ctx_clear(c);
-        if (!tally_same(&before, c, "%s, allocation %d", what, nth))
+        if (!tally_same(&before, c, "%s, %s %d", what, f->what, nth))
             return nth;
     }
     WEFT_FAIL("%s: it fails without end", what);
@@ -86,10 +143,10 @@ static bool is_public(int op)
     return weft__ops[op].family != WEFT__KERNEL && !makes_state(op);
 }
 
-static int64_t run_recipe(int op, int recipe)
+static int64_t run_recipe(int op, int recipe, const fault *f)
 {
     fault_memory memory = {0};
-    weft_ctx *c = fault_ctx_open(&memory);
+    weft_ctx *c = f == &kernels ? open_failing(&memory) : fault_ctx_open(&memory);
     weft_sample_options o = INIT_SAMPLE(.recipe = recipe, .dtype = WEFT_F32, .sizes = {5, 6, 4});
     if (strchr(weft__defs[op]->recipes[recipe].operands, 'd'))
         memcpy(o.sizes, (const int64_t[]){2, 2, 4, 4}, sizeof o.sizes);
@@ -100,24 +157,36 @@ static int64_t run_recipe(int op, int recipe)
             if (r.sample.smooth[k])
                 r.leaves[r.n_leaves++] = weft_set_requires_grad(r.sample.in[k], true);
         const char *name = weft__ops[op].name;
-        failed = fail_each(c, &memory, forward, &r, is_public(op) ? name : NULL, name);
+        failed = fail_each(c, &memory, f, forward, &r, is_public(op) ? name : NULL, name);
         const bool differentiable = r.sample.out[0] && r.n_leaves > 0 && weft_requires_grad(r.sample.out[0]);
         if (differentiable && weft_test_failures() == 0)
-            failed += fail_each(c, &memory, backward, &r, NULL, "its derivative");
+            failed += fail_each(c, &memory, f, backward, &r, NULL, "its derivative");
     }
     fault_ctx_close(c, &memory);
     return failed;
 }
 
-static void run_row(void *user)
+static int64_t run_row(int op, const fault *f)
 {
-    const int op = (int)(intptr_t)user;
     int64_t failed = 0;
     for (int k = 0; k < WEFT__MAX_RECIPES && weft__defs[op]->recipes[k].operands; k++)
-        failed += run_recipe(op, k);
-    if (failed < 1 && weft__defs[op]->effect != WEFT__IN_PLACE) /* which need no memory here */
+        failed += run_recipe(op, k, f);
+    weft_test_property("failed", failed);
+    return failed;
+}
+
+static void fail_allocations(void *user)
+{
+    const int op = (int)(intptr_t)user;
+    if (run_row(op, &allocations) < 1 && weft__defs[op]->effect != WEFT__IN_PLACE) /* which need no memory here */
         WEFT_FAIL("%s: no allocation failed", weft__ops[op].name);
-    weft_test_property("allocations_failed", failed);
+}
+
+static void fail_kernels(void *user)
+{
+    const int op = (int)(intptr_t)user;
+    if (run_row(op, &kernels) < 1 && weft__ops[op].family != WEFT__VIEW)
+        WEFT_FAIL("%s: no kernel failed", weft__ops[op].name);
 }
 
 /* ---- Calls that are no rows ---- */
@@ -178,7 +247,7 @@ WEFT_TEST(FaultsOfRows, OtherCalls)
         weft_ctx *c = fault_ctx_open(&memory);
         WEFT_REQUIRE(c);
         void *user[] = {weft_ones(c, WEFT_F32, pair, 2), (void *)(uintptr_t)&calls[k]};
-        if (fail_each(c, &memory, call_other, user, NULL, calls[k].name) < 1)
+        if (fail_each(c, &memory, &allocations, call_other, user, NULL, calls[k].name) < 1)
             WEFT_FAIL("weft_%s: no allocation failed", calls[k].name);
         fault_ctx_close(c, &memory);
     }
@@ -186,7 +255,11 @@ WEFT_TEST(FaultsOfRows, OtherCalls)
 
 WEFT_TEST_INIT(faults_of_rows)
 {
-    for (int op = 0; op < WEFT_OP_COUNT; op++)
-        if (weft__defs[op]->recipes[0].operands)
-            weft_test_add("FaultsOfRows", weft__ops[op].name, run_row, (void *)(intptr_t)op, __FILE__, __LINE__);
+    for (int op = 0; op < WEFT_OP_COUNT; op++) {
+        if (!weft__defs[op]->recipes[0].operands)
+            continue;
+        void *const user = (void *)(intptr_t)op;
+        weft_test_add("FaultsOfRows", weft__ops[op].name, fail_allocations, user, __FILE__, __LINE__);
+        weft_test_add("KernelFaultsOfRows", weft__ops[op].name, fail_kernels, user, __FILE__, __LINE__);
+    }
 }

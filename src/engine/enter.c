@@ -65,18 +65,25 @@ void weft__leave(weft_ctx *ctx)
 #endif
 }
 
-/* Takes out of the scope what the call made and nobody else holds. */
+/* Takes out of the scope what the call made and nobody else holds. Where it failed, what is taken out may have been the
+ * last to hold another: its node does. */
 static __attribute__((noinline)) void drop_temporaries(weft_ctx *ctx, const weft_tensor *y)
 {
     if (ctx->n_scopes != ctx->made_in + 1)
         return;
-    weft_tensor *t = ctx->scopes[ctx->made_in].first;
-    while (t && t != ctx->before) {
-        weft_tensor *next = t->scope_next;
-        if (t != y && t->refs == 1)
-            weft__scope_remove(t);
-        t = next;
-    }
+    bool dropped;
+    do {
+        dropped = false;
+        weft_tensor *t = ctx->scopes[ctx->made_in].first;
+        while (t && t != ctx->before) {
+            weft_tensor *next = t->scope_next;
+            if (t != y && t->refs == 1) {
+                weft__scope_remove(t);
+                dropped = true;
+            }
+            t = next;
+        }
+    } while (dropped && !y);
 }
 
 weft_tensor *weft__leave_with(weft_ctx *ctx, weft_tensor *y)
