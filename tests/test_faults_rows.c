@@ -199,6 +199,48 @@ typedef struct other_call {
     weft_tensor *(*make)(weft_ctx *c, weft_tensor *x);
 } other_call;
 
+static weft_tensor *shared_and_borrowed(weft_ctx *c, weft_tensor *x)
+{
+    weft_tensor *shared = weft_share(x), *y = weft_borrow(c, shared);
+    weft_release(shared);
+    return y;
+}
+
+static weft_status no_gradients(weft_ctx *c, weft_tensor *const *in, int n, weft_tensor *const *outputs,
+                                weft_tensor *const *gs, weft_tensor **gradients, void *user)
+{
+    (void)c, (void)in, (void)n, (void)outputs, (void)gs, (void)gradients, (void)user;
+    return WEFT_OK;
+}
+
+static weft_status write_ones(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)in, (void)n, (void)user;
+    for (int k = 0; k < 3; k++)
+        ((float *)out[k].data)[0] = 1;
+    return WEFT_OK;
+}
+
+/* A node with more operands and results than have room in it. */
+static weft_tensor *custom_of_many(weft_ctx *c, weft_tensor *x)
+{
+    enum { OPERANDS = 9, RESULTS = 3 };
+    (void)x;
+    weft_tensor *in[OPERANDS], *y[RESULTS] = {NULL};
+    for (int k = 0; k < OPERANDS; k++) {
+        in[k] = weft_ones(c, WEFT_F32, NULL, 0);
+        (void)weft_set_requires_grad(in[k], true);
+    }
+    weft_custom_op op =
+        INIT_CUSTOM_OP(.name = "many", .forward = write_ones, .n_outputs = RESULTS, .backward_all = no_gradients);
+    (void)weft_custom_all(&op, in, OPERANDS, y);
+    for (int k = 0; k < OPERANDS; k++)
+        weft_drop(in[k]);
+    for (int k = 1; k < RESULTS; k++)
+        weft_drop(y[k]);
+    return y[0];
+}
+
 #define MAKES(function, call)                                                                                          \
     static weft_tensor *make_##function(weft_ctx *c, weft_tensor *x)                                                   \
     {                                                                                                                  \
@@ -219,6 +261,8 @@ typedef struct other_call {
     MAKES(wrap, weft_wrap(c, WEFT_F32, pair, 2, (void *)(uintptr_t)numbers, NULL, NULL))                               \
     MAKES(clone, weft_clone(x))                                                                                        \
     MAKES(detach, weft_detach(x))                                                                                      \
+    MAKES(borrow, shared_and_borrowed(c, x))                                                                           \
+    MAKES(custom_all, custom_of_many(c, x))                                                                            \
     MAKES(copy_to, weft_copy_to(c, x))                                                                                 \
     MAKES(cast, weft_cast(x, WEFT_F16))
 

@@ -1,6 +1,7 @@
 /* test_tensor.c - making tensors, promotion, reading and writing, printing, sharing. */
 #include <math.h>
 #include <stdio.h>
+#include "fake_device.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
@@ -285,6 +286,30 @@ WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
 }
 
 /* ---- Sharing ---- */
+
+static weft_status no_download(void *device, void *host, const void *block, size_t bytes)
+{
+    (void)device, (void)host, (void)block, (void)bytes;
+    return WEFT_E_DEVICE;
+}
+
+/* What it has taken for the copy, no context would give back. */
+WEFT_TEST(Share, NothingStaysWhereTheCopyFails)
+{
+    weft__backend *fake = fake_device();
+    const weft__backend was = *fake;
+    fault_memory m = {0};
+    weft_options o = fault_options(&m);
+    o.device = "test";
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
+    fake->to_host = no_download;
+    WEFT_CHECK(weft_share(x) == NULL);
+    *fake = was;
+    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_DEVICE);
+    fault_ctx_close(c, &m);
+}
 
 WEFT_TEST(Share, AnyContextReadsNobodyWrites)
 {

@@ -235,8 +235,12 @@ static bool call(const weft_custom_op *op, weft_tensor *const *inputs, int n, bo
         memcpy(in, inputs, sizeof *in * (size_t)n);
         done = weft__localise(ctx, in, n) && run(ctx, op, &known, in, n, out);
     }
-    if (ctx->depth == depth) /* else a callback has closed the scopes around it */
+    if (ctx->depth != depth) /* a callback has closed the scopes around it */
+        return done;
+    if (done)
         weft__leave(ctx);
+    else
+        weft__leave_with(ctx, NULL);
     return done;
 }
 
