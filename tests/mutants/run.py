@@ -37,12 +37,15 @@ def read_results():
     return results
 
 
-def judge(tree, mutant, texts, drawn):
-    """What became of one mutant in a tree: (outcome, suite, test, seconds)."""
+QUICK = ("unit", "api")  # the suites that all mutants are shown to before the others are asked
+
+
+def judge(tree, mutant, texts, drawn, suites, changed):
+    """What became of one mutant in a tree: (outcome, suite, test, seconds), and whether it makes a program another one.
+    changed: it is known to."""
     started = time.monotonic()
-    changed = False
     try:
-        for name in suites_of(mutant):  # those that are rarely needed are built when a mutant gets so far
+        for name in suites:  # those that are rarely needed are built when a mutant gets so far
             suite = SUITES[name]
             if name not in tree.seconds:
                 tree.restore(texts)
@@ -50,15 +53,15 @@ def judge(tree, mutant, texts, drawn):
                 tree.put(texts)
             status, text, _ = tree.build(suite, 1800)
             if status != 0:
-                return "not built", name, next((line.strip() for line in text.splitlines() if "error" in line), "")[:200], time.monotonic() - started
+                return ("not built", name, next((line.strip() for line in text.splitlines() if "error" in line), "")[:200], time.monotonic() - started), changed
             code = tree.code_of(suite)
             if code is not None and code == tree.code[name]:
                 continue  # nothing of this program has changed
             changed = True
             verdict, test, _ = tree.ask(name, near_filter(mutant.files()))
             if verdict != "passed":
-                return ("timeout" if verdict == "timeout" else "caught"), name, test, time.monotonic() - started
-        return ("survived" if changed or not drawn else "same code"), "", "", time.monotonic() - started
+                return ("timeout" if verdict == "timeout" else "caught", name, test, time.monotonic() - started), changed
+        return ("survived" if changed or not drawn else "same code", "", "", time.monotonic() - started), changed
     finally:
         tree.restore(texts)
 
@@ -83,13 +86,24 @@ class Run:
             print(f"{how:9} {mutant.name:44} {seconds:5.0f} s  {suite} {test}", flush=True)
 
     def work(self, tree, todo, enough):
+        """Takes from todo what comes first: (round, number, mutant, texts, key, drawn, changed, seconds). In round 0 the quick
+        suites are asked; who passes them comes again in round 1, when all have been there."""
         try:
             while not enough() and not (self.end and time.monotonic() > self.end):
                 try:
-                    mutant, texts, key, drawn = todo.get_nowait()
+                    again, number, mutant, texts, key, drawn, changed, before = todo.get_nowait()
                 except queue.Empty:
                     return
-                self.record(mutant, key, judge(tree, mutant, texts, drawn))
+                suites = suites_of(mutant)
+                quick = [name for name in suites if name in QUICK]
+                rest = [name for name in suites if name not in QUICK]
+                outcome, changed = judge(tree, mutant, texts, drawn, rest if again else quick, changed)
+                outcome = (*outcome[:3], outcome[3] + before)
+                passed = outcome[0] == "survived" or (outcome[0] == "same code" and not quick)  # the unit tests hold all of src
+                if not again and rest and passed:
+                    todo.put((1, number, mutant, texts, key, drawn, changed, outcome[3]))
+                else:
+                    self.record(mutant, key, outcome)
         except BaseException as problem:  # a thread's end must be seen
             self.problem = problem
             raise
@@ -97,8 +111,8 @@ class Run:
     def start(self, chosen, drawn, wanted):
         """Tries mutants until as many as wanted have been judged; drawn ones that make no new code do not count."""
         self.problem = None
-        todo, known = queue.Queue(), []
-        for mutant in chosen:
+        todo, known = queue.PriorityQueue(), []
+        for number, mutant in enumerate(chosen):
             try:
                 texts = mutant.texts()
             except lists.Stale as problem:
@@ -107,7 +121,7 @@ class Run:
             if key in self.results and not self.options.again:
                 known.append(key)
             else:
-                todo.put((mutant, texts, key, drawn))
+                todo.put((0, number, mutant, texts, key, drawn, False, 0.0))
                 known.append(key)
         keys = set(known)
 

@@ -23,15 +23,16 @@ def checked_filter():
 
 
 class Suite:
-    """Tests: the targets to build, the program, what it is called with, whether it is one of GoogleTest."""
+    """Tests: the targets to build, the program, what it is called with, whether it is one of GoogleTest; slow: a filter for
+    tests that come last."""
 
-    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None):
+    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow=""):
         self.preset, self.target, self.program, self.gtest = preset, target, program, gtest
-        self.arguments, self.what = list(arguments), what
+        self.arguments, self.what, self.slow = list(arguments), what, slow
 
 
 SUITES = {
-    "unit": Suite("release", "weft_tests", "tests/weft_tests"),
+    "unit": Suite("release", "weft_tests", "tests/weft_tests", slow="ScaleOfLongRows.*:Large.*:ThreadsOfRows.*:Depth.*:CompareOps.*:Pairwise.*"),
     "api": Suite("release", "weft_api_tests", "tests/weft_api_tests"),
     "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter),
     "host": Suite("release", "test_host_checked", "tests/emulator/host/test_host_checked"),
@@ -94,12 +95,14 @@ def near_filter(files):
     return ":".join(parts)
 
 
-def both_filters(near, allowed):
-    """GoogleTest filters for what is near, and for the rest, within what the suite runs at all."""
+def filters_of(near, allowed, slow):
+    """GoogleTest filters, to be run one after the other: what is near, the rest, the rest that is slow, all of it within what
+    the suite runs at all. Something that is near and slow is near."""
     positive, _, negative = (allowed or "*").partition("-")
     first = f"{near}-{negative}" if negative else near
-    rest = f"{positive}-{':'.join(part for part in (negative, near) if part)}"
-    return [first, rest] if near else [allowed or "*"]
+    rest = f"{positive}-{':'.join(part for part in (negative, near, slow) if part)}"
+    last = f"{slow}-{':'.join(part for part in (negative, near) if part)}"
+    return [part.removesuffix("-") for part in (first if near else "", rest, last if slow else "") if part]
 
 
 class Tree:
@@ -172,7 +175,7 @@ class Tree:
             status, text, used = self.run(command, timeout, env=environment)
             failed = re.search(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*", text, re.M)
             return ("timeout" if status is None else "failed" if status else "passed"), failed[1] if failed else "ctest", used
-        for tests in both_filters(near, suite.what() if suite.what else None):
+        for tests in filters_of(near, suite.what() if suite.what else None, suite.slow):
             command = [str(self.program(suite)), f"--gtest_filter={tests}", *suite.arguments]
             status, text, took = self.run(command, timeout, env=environment)
             used += took
