@@ -45,6 +45,7 @@ def judge(tree, mutant, texts, drawn, suites, changed):
     changed: it is known to."""
     started = time.monotonic()
     try:
+        tree.put(texts)
         for name in suites:  # those that are rarely needed are built when a mutant gets so far
             suite = SUITES[name]
             if name not in tree.seconds:
