@@ -3,7 +3,6 @@
 import argparse
 import collections
 import hashlib
-import itertools
 import json
 import queue
 import sys
@@ -74,7 +73,6 @@ class Run:
         self.results = read_results()
         self.lock = threading.Lock()
         self.end = time.monotonic() + options.time if options.time else None
-        self.counted = 0
 
     def record(self, mutant, key, outcome):
         how, suite, test, seconds = outcome
@@ -86,63 +84,72 @@ class Run:
                 file.write(json.dumps(result) + "\n")
             print(f"{how:9} {mutant.name:44} {seconds:5.0f} s  {suite} {test}", flush=True)
 
-    def work(self, tree, todo, enough):
-        """Takes from todo what comes first: (round, number, mutant, texts, key, drawn, changed, seconds). In round 0 the quick
-        suites are asked; who passes them comes again in round 1, when all have been there."""
-        try:
-            while not enough() and not (self.end and time.monotonic() > self.end):
-                try:
-                    again, number, mutant, texts, key, drawn, changed, before = todo.get_nowait()
-                except queue.Empty:
-                    return
-                suites = suites_of(mutant)
-                quick = [name for name in suites if name in QUICK]
-                rest = [name for name in suites if name not in QUICK]
-                outcome, changed = judge(tree, mutant, texts, drawn, rest if again else quick, changed)
-                outcome = (*outcome[:3], outcome[3] + before)
-                passed = outcome[0] == "survived" or (outcome[0] == "same code" and not quick)  # the unit tests hold all of src
-                if not again and rest and passed:
-                    todo.put((1, number, mutant, texts, key, drawn, changed, outcome[3]))
-                else:
-                    self.record(mutant, key, outcome)
-        except BaseException as problem:  # a thread's end must be seen
-            self.problem = problem
-            raise
+    def counts(self, how):
+        """Of what is drawn, only what makes other code counts."""
+        return not self.drawn or how not in ("same code", "not built")
 
-    def start(self, chosen, drawn, wanted):
-        """Tries mutants until as many as wanted have been judged; drawn ones that make no new code do not count."""
-        self.problem = None
-        todo, known = queue.PriorityQueue(), []
-        for number, mutant in enumerate(chosen):
+    def take(self):
+        """Puts the next mutant into the queue; of those that are known, the first that does not count leads to another."""
+        for mutant in self.candidates:
             try:
                 texts = mutant.texts()
             except lists.Stale as problem:
                 sys.exit(f"{mutant.name}: {problem}")
             key = key_of(mutant, texts)
-            if key in self.results and not self.options.again:
-                known.append(key)
-            else:
-                todo.put((0, number, mutant, texts, key, drawn, False, 0.0))
-                known.append(key)
-        keys = set(known)
+            if key in self.keys:
+                continue
+            self.keys[key] = None
+            if key not in self.results or self.options.again:
+                self.todo.put((0, len(self.keys), mutant, texts, key, False, 0.0))
+                return
+            if self.counts(self.results[key]["outcome"]):
+                return
 
-        def enough():
-            counts = [self.results[k]["outcome"] for k in keys if k in self.results]
-            return sum(not drawn or how not in ("same code", "not built") for how in counts) >= wanted
+    def work(self, tree):
+        """Takes from the queue what comes first: (round, number, mutant, texts, key, changed, seconds). In round 0 the quick
+        suites are asked; who passes them comes again in round 1, when all have been there."""
+        try:
+            while not (self.end and time.monotonic() > self.end):
+                try:
+                    again, number, mutant, texts, key, changed, before = self.todo.get_nowait()
+                except queue.Empty:
+                    return
+                suites = suites_of(mutant)
+                quick = [name for name in suites if name in QUICK]
+                rest = [name for name in suites if name not in QUICK]
+                outcome, changed = judge(tree, mutant, texts, self.drawn, rest if again else quick, changed)
+                outcome = (*outcome[:3], outcome[3] + before)
+                passed = outcome[0] == "survived" or (outcome[0] == "same code" and not quick)  # the unit tests hold all of src
+                if not again and rest and passed:
+                    self.todo.put((1, number, mutant, texts, key, changed, outcome[3]))
+                    continue
+                self.record(mutant, key, outcome)
+                if not self.counts(outcome[0]):
+                    with self.lock:
+                        self.take()
+        except BaseException as problem:  # a thread's end must be seen
+            self.problem = problem
+            raise
 
+    def start(self, chosen, drawn, wanted):
+        """Tries the first mutants until as many as wanted are judged that count."""
+        self.problem = None
+        self.drawn, self.candidates, self.keys, self.todo = drawn, iter(chosen), {}, queue.PriorityQueue()
+        for _ in range(wanted):
+            self.take()
         trees = []
         for number in range(self.options.jobs):
             tree = Tree(FOLDER / str(number))
             tree.fill()
             trees.append(tree)
-        threads = [threading.Thread(target=self.work, args=(tree, todo, enough), daemon=True) for tree in trees]
+        threads = [threading.Thread(target=self.work, args=(tree,), daemon=True) for tree in trees]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         if self.problem:
             sys.exit(f"stopped: {self.problem}")
-        return [self.results[k] for k in known if k in self.results]
+        return [self.results[key] for key in self.keys if key in self.results]
 
 
 def table(results, listed):
@@ -187,17 +194,16 @@ def main():
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
     run = Run(options)
-    drawn = lambda count: list(itertools.islice(operators.draw(options.seed), 2 * count + 20))
     if options.what == "listed":
         chosen = [m for m in found if not m.equivalent and (not options.names or any(m.name.startswith(n) or m.kind.startswith(n) for n in options.names))]
         total = table(run.start(chosen, False, len(chosen)), True)
     elif options.what == "drawn":
-        total = table(run.start(drawn(options.count), True, options.count), False)
+        total = table(run.start(operators.draw(options.seed), True, options.count), False)
     else:
         run.options.again = True
         step = max(1, len(found) // 10)
         first = run.start([m for m in found[options.seed % step::step] if not m.equivalent][:10], False, 10)
-        second = run.start(drawn(10), True, 10)
+        second = run.start(operators.draw(options.seed), True, 10)
         total = table(first + [r for r in second if r["outcome"] not in ("same code", "not built")], True)
     if options.least is not None and 100 * total[1] < options.least * total[0]:
         sys.exit(f"less than {options.least:g} % are caught")
