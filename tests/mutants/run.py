@@ -53,7 +53,7 @@ def judge(tree, mutant, texts, drawn, suites, changed):
                 tree.put(texts)
             status, text, _ = tree.build(suite, 1800)
             if status != 0:
-                return ("not built", name, next((line.strip() for line in text.splitlines() if "error" in line), "")[:200], time.monotonic() - started), changed
+                return ("not built", name, next((line.strip() for line in text.splitlines() if "error: " in line), "")[:200], time.monotonic() - started), changed
             code = tree.code_of(suite)
             if code is not None and code == tree.code[name]:
                 continue  # nothing of this program has changed
