@@ -5,6 +5,7 @@
 
 #include "base/op_def.h"
 #include "harness/structs.h"
+#include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 #include "samples/layout.h"
 #include "tally.h"
@@ -253,4 +254,70 @@ WEFT_TEST_INIT(errors)
 {
     for (int k = 0; k < N_MISTAKES; k++)
         weft_test_add("Mistake", mistakes[k].name, run_mistake, (void *)(uintptr_t)&mistakes[k], __FILE__, __LINE__);
+}
+
+/* ---- What is told, and for how long ---- */
+
+WEFT_TEST(Errors, ClearingTakesTheMessageAlong)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    WEFT_CHECK(weft_add(weft_ones(c, WEFT_F32, WEFT_DIMS(2)), weft_ones(c, WEFT_F32, WEFT_DIMS(3))) == NULL);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "add");
+    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_SHAPE);
+    WEFT_CHECK_STR_EQ(weft_ctx_message(c), "");
+    fault_ctx_close(c, &m);
+}
+
+/* Without the macro the place of a call is not known; that of an earlier one is not taken for it. */
+WEFT_TEST(Errors, APlaceIsTakenOnce)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(2)), *z = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
+    WEFT_CHECK(weft_add(weft_relu(x), weft_relu(weft_neg(x))) != NULL);
+    WEFT_CHECK((weft_add)(x, z) == NULL);
+    WEFT_CHECK(!strstr(weft_ctx_message(c), "test_errors.c"));
+    weft_ctx_clear(c);
+    WEFT_CHECK(weft_add(x, z) == NULL);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "test_errors.c");
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &m);
+}
+
+WEFT_TEST(Errors, OutOfMemoryTellsOfABudget)
+{
+    fault_memory m = {0};
+    weft_options o = fault_options(&m);
+    o.memory_budget = 5000;
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
+    WEFT_CHECK(weft_ones(c, WEFT_F32, WEFT_DIMS(10000)) == NULL);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "of a budget of 5000");
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &m);
+    m = (fault_memory){0};
+    c = fault_ctx_open(&m);
+    m.fail_at = m.calls + 1;
+    WEFT_CHECK(weft_ones(c, WEFT_F32, WEFT_DIMS(10000)) == NULL);
+    WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_E_NOMEM);
+    WEFT_CHECK(!strstr(weft_ctx_message(c), "of a budget"));
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &m);
+}
+
+WEFT_TEST(Errors, AReadIsOfAllBytesAndNoMore)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(2, 3));
+    float room[8];
+    for (size_t n = 5; n <= 7; n++) {
+        const weft_status want = n == 6 ? WEFT_OK : WEFT_E_INVALID;
+        WEFT_CHECK_STATUS(weft_read(c, x, room, n * sizeof *room), want);
+        WEFT_CHECK_STATUS(weft_ctx_clear(c), want);
+        WEFT_CHECK_STATUS(weft_write(c, x, room, n * sizeof *room), want);
+        WEFT_CHECK_STATUS(weft_ctx_clear(c), want);
+    }
+    fault_ctx_close(c, &m);
 }

@@ -297,6 +297,57 @@ WEFT_TEST(FaultsOfRows, OtherCalls)
     }
 }
 
+/* ---- What is left behind ---- */
+
+/* What a kernel in place has written before it failed is not known: a graph that reads it must not go on. */
+WEFT_TEST(KernelFaults, AFailedChangeMayHaveWritten)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = open_failing(&memory);
+    WEFT_REQUIRE(c);
+    weft_tensor *x = weft_ones(c, WEFT_F32, pair, 2);
+    weft_tensor *w = weft_set_requires_grad(weft_ones(c, WEFT_F32, pair, 2), true);
+    weft_tensor *y = weft_sum(weft_mul(w, x), WEFT_ALL, false), *one = weft_ones(c, WEFT_F32, pair, 2);
+    fail_kernel(&memory, 1);
+    WEFT_CHECK(weft_add_(x, one) == NULL);
+    fail_kernel(&memory, 0);
+    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_DEVICE);
+    WEFT_CHECK_STATUS(weft_backward(c, y), WEFT_E_OVERWRITTEN);
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &memory);
+}
+
+/* One parameter after steps of Adam, the first try of which fails or not. */
+static float after_steps(bool fails)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = open_failing(&memory);
+    weft_tensor *p = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(1)), "p");
+    weft_optim *o = NULL;
+    WEFT_CHECK_OK(weft_adam_open(c, &p, 1, NULL, &o));
+    for (int step = 0; step < 3; step++) {
+        weft_backward(c, weft_sum(weft_square(p), WEFT_ALL, false));
+        if (fails && step == 0) {
+            fail_kernel(&memory, 1);
+            WEFT_CHECK_STATUS(weft_optim_step(c, o), WEFT_E_DEVICE);
+            fail_kernel(&memory, 0);
+            weft_ctx_clear(c);
+        }
+        WEFT_CHECK_OK(weft_optim_step(c, o));
+        WEFT_CHECK_OK(weft_optim_zero_grad(c, o));
+    }
+    const float value = (float)weft_item(c, p);
+    weft_optim_close(o);
+    weft_release(p);
+    fault_ctx_close(c, &memory);
+    return value;
+}
+
+WEFT_TEST(KernelFaults, AFailedStepDoesNotCount)
+{
+    WEFT_CHECK_NEAR(after_steps(true), after_steps(false), 0);
+}
+
 WEFT_TEST_INIT(faults_of_rows)
 {
     for (int op = 0; op < WEFT_OP_COUNT; op++) {

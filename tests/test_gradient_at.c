@@ -323,3 +323,76 @@ WEFT_TEST(GradientAt, TheMeanOfNothingDependsOnNothing)
         }
     test_ctx_close(ctx, &memory);
 }
+
+/* The gradient of what f gives, its elements summed, at n places. */
+static void check_gradient(weft_ctx *ctx, const char *what, of_one f, const double *at, const double *want, int n)
+{
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *x = weft_set_requires_grad(weft_from_data(ctx, WEFT_F64, WEFT_DIMS(n), at), true), *g = NULL;
+    weft_tensor *y = weft_sum(f(x), WEFT_ALL, false);
+    double got[8] = {0};
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &g));
+    WEFT_CHECK_OK(weft_read(ctx, g, got, sizeof *got * (size_t)n));
+    for (int k = 0; k < n; k++)
+        if (isnan(want[k]) ? !isnan(got[k]) : !(fabs(got[k] - want[k]) < 1e-14))
+            WEFT_FAIL("%s, element %d: %g instead of %g", what, k, got[k], want[k]);
+    WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+}
+
+static weft_tensor *largest(weft_tensor *x)
+{
+    return weft_max_over(x, WEFT_ALL, false);
+}
+
+static weft_tensor *smallest(weft_tensor *x)
+{
+    return weft_min_over(x, WEFT_ALL, false);
+}
+
+static weft_tensor *length(weft_tensor *x)
+{
+    return weft_norm(x, WEFT_ALL, false);
+}
+
+static weft_tensor *floor_and_square(weft_tensor *x)
+{
+    return weft_add(weft_floor(x), weft_square(x));
+}
+
+static weft_tensor *square_and_floor(weft_tensor *x)
+{
+    return weft_add(weft_square(x), weft_floor(x));
+}
+
+/* A NaN is the extreme, and so is the gradient; a length of 0 has slope 0; a step function does not hide what comes
+ * another way, whichever comes first. */
+WEFT_TEST(GradientAt, PlacesThatAreNone)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    const double with_nan[] = {1, NAN, 2}, all_nan[] = {NAN, NAN, NAN}, zeros[] = {0, 0, 0}, some[] = {0.5, -1.5, 2},
+                 twice[] = {1, -3, 4};
+    check_gradient(ctx, "max_over", largest, with_nan, all_nan, 3);
+    check_gradient(ctx, "min_over", smallest, with_nan, all_nan, 3);
+    check_gradient(ctx, "norm", length, zeros, zeros, 3);
+    check_gradient(ctx, "floor, then square", floor_and_square, some, twice, 3);
+    check_gradient(ctx, "square, then floor", square_and_floor, some, twice, 3);
+    test_ctx_close(ctx, &memory);
+}
+
+/* A bias alone: neither the operand nor the weights need a gradient. */
+WEFT_TEST(GradientAt, ABiasAlone)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    weft_tensor *x = weft_ones(ctx, WEFT_F64, WEFT_DIMS(4, 3)), *w = weft_ones(ctx, WEFT_F64, WEFT_DIMS(2, 3));
+    weft_tensor *b = weft_set_requires_grad(weft_ones(ctx, WEFT_F64, WEFT_DIMS(2)), true), *g = NULL;
+    weft_tensor *y = weft_sum(weft_linear(x, w, b), WEFT_ALL, false);
+    double got[2] = {0};
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &b, 1, WEFT_GRAD_CREATE_GRAPH, &g));
+    WEFT_CHECK_OK(weft_read(ctx, g, got, sizeof got));
+    WEFT_CHECK(got[0] == 4 && got[1] == 4);
+    test_ctx_close(ctx, &memory);
+}

@@ -3,6 +3,7 @@
  * those). */
 #include <math.h>
 
+#include "base/rng.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
@@ -274,4 +275,56 @@ WEFT_TEST(Numbers, LossesStillBroadcastToOneOfTheirOperands)
         weft_item(c, weft_mse(weft_zeros(c, WEFT_F64, WEFT_DIMS(0, 1)), weft_zeros(c, WEFT_F64, WEFT_DIMS(1, 5))))));
     WEFT_CHECK_OK(weft_ctx_status(c));
     test_ctx_close(c, &memory);
+}
+
+/* ---- The ends of what is drawn, and of halves ---- */
+
+/* NaNs whose payload lies in what bf16 cuts off are NaN there too. */
+WEFT_TEST(Numbers, ANaNOfLowBitsStaysOneInHalves)
+{
+    test_memory memory;
+    weft_ctx *c = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(c);
+    static const uint32_t bits[] = {0x7F800001u, 0xFF800001u, 0x7F80FFFFu, 0x7FC00000u};
+    for (int k = 0; k < 4; k++) {
+        weft_tensor *x = weft_from_data(c, WEFT_F32, WEFT_DIMS(1), &bits[k]);
+        WEFT_CHECK(isnan(weft_item(c, weft_cast(x, WEFT_BF16))));
+        WEFT_CHECK(isnan(weft_item(c, weft_cast(x, WEFT_F16))));
+    }
+    test_ctx_close(c, &memory);
+}
+
+/* [1, 1 + 1 ulp): half of the numbers round to the end, which is not in it. */
+WEFT_TEST(Numbers, UniformNumbersAreBelowTheirEnd)
+{
+    test_memory memory;
+    weft_ctx *c = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(c);
+    const double ulp[] = {0x1p-23, 0x1p-52};
+    for (int k = 0; k < 2; k++) {
+        weft_tensor *x = weft_rand(c, k ? WEFT_F64 : WEFT_F32, WEFT_DIMS(1000), 1, 1 + ulp[k]);
+        WEFT_CHECK_NEAR(weft_item(c, weft_max_over(x, WEFT_ALL, false)), 1, 0);
+        WEFT_CHECK_NEAR(weft_item(c, weft_min_over(x, WEFT_ALL, false)), 1, 0);
+    }
+    test_ctx_close(c, &memory);
+}
+
+/* lo + floor(v n / 2^64), by hand in 32-bit digits: v, n, and the product's upper half. */
+WEFT_TEST(Numbers, WholeNumbersOfALargeRange)
+{
+    static const uint64_t cases[][3] = {
+        {0xFFFFFFFFFFFFFFFFu, 0xFFFFFFFFFFFFFFFFu, 0xFFFFFFFFFFFFFFFEu},
+        {0x8000000000000000u, 0x8000000000000001u, 0x4000000000000000u},
+        {0x00000001FFFFFFFFu, 0xFFFFFFFF00000000u, 0x00000001FFFFFFFDu}, /* the parts below carry over */
+        {0x123456789ABCDEF0u, 0xFEDCBA9876543210u, 0x121FA00AD77D7422u},
+        {0x00000000FFFFFFFFu, 0x7FFFFFFFFFFFFFFFu, 0x000000007FFFFFFFu},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const uint64_t v = cases[k][0], n = cases[k][1];
+        const int64_t lo = INT64_MIN, hi = (int64_t)((uint64_t)lo + n);
+        const uint64_t got = (uint64_t)weft__randint((uint32_t)(v >> 32), (uint32_t)v, lo, hi) - (uint64_t)lo;
+        if (got != cases[k][2])
+            WEFT_FAIL("case %d: %llx instead of %llx", (int)k, (unsigned long long)got,
+                      (unsigned long long)cases[k][2]);
+    }
 }

@@ -201,3 +201,25 @@ WEFT_TEST(Clip, NormAndValue)
         weft_release(p[k]);
     fault_ctx_close(c, &m);
 }
+
+/* Norms one after the other, each larger than those before; and values far below the limit. */
+WEFT_TEST(Clip, LargerNormsLater)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *p[3], *loss = NULL;
+    static const double slopes[] = {2, -3, 6};
+    for (int k = 0; k < 3; k++) {
+        p[k] = weft_param(weft_ones(c, WEFT_F32, WEFT_DIMS(1)), NULL);
+        weft_tensor *part = weft_sum(weft_mul_scalar(p[k], slopes[k]), WEFT_ALL, false);
+        loss = loss ? weft_add(loss, part) : part;
+    }
+    WEFT_CHECK_OK(weft_backward(c, loss));
+    WEFT_CHECK_NEAR(weft_clip_grad_norm(c, p, 3, 100), 7, 1e-6);
+    WEFT_CHECK_OK(weft_clip_grad_value(c, p, 3, 2.5));
+    for (int k = 0; k < 3; k++)
+        WEFT_CHECK_NEAR(weft_item(c, weft_grad_of(p[k])), k == 0 ? 2 : k == 1 ? -2.5 : 2.5, 0);
+    for (int k = 0; k < 3; k++)
+        weft_release(p[k]);
+    fault_ctx_close(c, &m);
+}

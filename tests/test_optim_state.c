@@ -583,3 +583,28 @@ WEFT_TEST(OptimOwner, OutOfMemoryAtOpenLeavesNothing)
             break;
     }
 }
+
+/* One element is written: its master weight is taken up, and those of the others keep their digits. */
+WEFT_TEST(OptimHalf, MasterWeightsOfTheOthersStay)
+{
+    static const weft_dtype dtypes[] = {WEFT_F16, WEFT_BF16};
+    for (int k = 0; k < 2; k++)
+        for (int written = 0; written < 3; written++) {
+            fault_memory m = {0};
+            weft_ctx *c = fault_ctx_open(&m);
+            weft_tensor *p = weft_param(weft_ones(c, dtypes[k], WEFT_DIMS(3)), "p"), *state[1];
+            weft_optim *opt;
+            WEFT_CHECK_OK(weft_sgd_open(c, &p, 1, &WITH_SGD(.lr = 1e-3, .master_weights = true), &opt));
+            push(c, p, opt, 1, 1);
+            const bool was = weft_set_grad_enabled(c, false);
+            weft_fill_(weft_select(p, 0, written), 2);
+            weft_set_grad_enabled(c, was);
+            push(c, p, opt, 1, 1);
+            WEFT_CHECK_EQ_INT(weft_optim_state(opt, state, 1), 1);
+            for (int i = 0; i < 3; i++)
+                WEFT_CHECK_NEAR(weft_item(c, weft_select(state[0], 0, i)), i == written ? 1.999 : 0.998, 1e-6);
+            weft_optim_close(opt);
+            weft_release(p);
+            fault_ctx_close(c, &m);
+        }
+}
