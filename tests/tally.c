@@ -78,9 +78,13 @@ bool tally_same(const tally *before, weft_ctx *ctx, const char *what, ...)
     return same;
 }
 
-void tally_starve(weft_ctx *ctx)
+void tally_starve(weft_ctx *ctx, int spare)
 {
     weft__slab *const slabs[] = {&ctx->tensors, &ctx->storages, &ctx->nodes, &ctx->leaves};
-    for (int k = 0; k < 4; k++)
-        slabs[k]->free_list = NULL; /* what was free there is gone until the context closes */
+    for (int k = 0; k < 4; k++) {
+        void **end = &slabs[k]->free_list;
+        for (int left = spare; *end && left > 0; left--)
+            end = *end; /* objects are linked through their first word */
+        *end = NULL;    /* what else was free there is gone until the context closes */
+    }
 }

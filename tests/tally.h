@@ -17,8 +17,8 @@ tally tally_of(weft_ctx *ctx);
 /* Records a failure for each count that differs. what: a sentence about the call in between. False: one did. */
 bool tally_same(const tally *before, weft_ctx *ctx, const char *what, ...) __attribute__((format(printf, 3, 4)));
 
-/* From now on every slab of the context takes a new block for the next object, so that an allocator which fails is
- * asked in the middle of a call for that too. */
-void tally_starve(weft_ctx *ctx);
+/* Leaves in every slab of the context no more than so many objects: for the next one a new block is taken, so that an
+ * allocator which fails is asked in the middle of a call for that too. */
+void tally_starve(weft_ctx *ctx, int spare);
 
 #endif

@@ -111,14 +111,14 @@ static weft_ctx *open_failing(fault_memory *memory)
     return c;
 }
 
-/* Calls with one after the other failing, until the call succeeds. name: what each message has, or NULL. Returns how
- * many failed. */
-static int fail_each(weft_ctx *c, fault_memory *memory, const fault *f, weft_status (*call)(weft_ctx *c, void *user),
-                     void *user, const char *name, const char *what)
+typedef weft_status failing_call(weft_ctx *c, void *user);
+
+static int fail_each_with(weft_ctx *c, fault_memory *memory, const fault *f, failing_call *call, void *user,
+                          const char *name, const char *what, int spare)
 {
     for (int nth = 1; nth < MOST; nth++) {
         const tally before = tally_of(c);
-        tally_starve(c);
+        tally_starve(c, spare);
         f->plan(memory, nth);
         const weft_status status = call(c, user);
         f->plan(memory, 0);
@@ -134,6 +134,17 @@ static int fail_each(weft_ctx *c, fault_memory *memory, const fault *f, weft_sta
     }
     WEFT_FAIL("%s: it fails without end", what);
     return MOST;
+}
+
+/* Calls with one after the other failing, until the call succeeds; once more with headers and nodes to spare, so that
+ * the second and the third of a call cannot be had. name: what each message has, or NULL. Returns how many failed. */
+static int fail_each(weft_ctx *c, fault_memory *memory, const fault *f, failing_call *call, void *user,
+                     const char *name, const char *what)
+{
+    int failed = 0;
+    for (int spare = 0; spare < (f == &allocations ? 4 : 1); spare++)
+        failed += fail_each_with(c, memory, f, call, user, name, what, spare);
+    return failed;
 }
 
 /* ---- Rows ---- */

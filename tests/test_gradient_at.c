@@ -364,6 +364,16 @@ static weft_tensor *square_and_floor(weft_tensor *x)
     return weft_add(weft_square(x), weft_floor(x));
 }
 
+static weft_tensor *floor_and_square_of_half(weft_tensor *x)
+{
+    return floor_and_square(weft_mul_scalar(x, 0.5));
+}
+
+static weft_tensor *square_and_floor_of_half(weft_tensor *x)
+{
+    return square_and_floor(weft_mul_scalar(x, 0.5));
+}
+
 /* A NaN is the extreme, and so is the gradient; a length of 0 has slope 0; a step function does not hide what comes
  * another way, whichever comes first. */
 WEFT_TEST(GradientAt, PlacesThatAreNone)
@@ -372,12 +382,14 @@ WEFT_TEST(GradientAt, PlacesThatAreNone)
     weft_ctx *ctx = test_ctx_open(&memory, 1);
     WEFT_REQUIRE(ctx);
     const double with_nan[] = {1, NAN, 2}, all_nan[] = {NAN, NAN, NAN}, zeros[] = {0, 0, 0}, some[] = {0.5, -1.5, 2},
-                 twice[] = {1, -3, 4};
+                 twice[] = {1, -3, 4}, quarter[] = {0.25, -0.75, 1};
     check_gradient(ctx, "max_over", largest, with_nan, all_nan, 3);
     check_gradient(ctx, "min_over", smallest, with_nan, all_nan, 3);
     check_gradient(ctx, "norm", length, zeros, zeros, 3);
     check_gradient(ctx, "floor, then square", floor_and_square, some, twice, 3);
     check_gradient(ctx, "square, then floor", square_and_floor, some, twice, 3);
+    check_gradient(ctx, "floor, then square, of a half", floor_and_square_of_half, some, quarter, 3);
+    check_gradient(ctx, "square, then floor, of a half", square_and_floor_of_half, some, quarter, 3);
     test_ctx_close(ctx, &memory);
 }
 

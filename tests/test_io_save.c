@@ -19,6 +19,7 @@
 /* clang-format off */
 #include <weft/io.h>
 /* clang-format on */
+#include "fake_device.h"
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/test_folder.h"
@@ -428,5 +429,42 @@ WEFT_TEST(Save, StandardOutputIsWrittenTo)
     test_folder folder;
     WEFT_REQUIRE(test_folder_make(&folder));
     WEFT_CHECK_EQ_INT(apart(stdout_to_file, &folder, 0), 0);
+    test_folder_drop(&folder);
+}
+
+static weft_status no_download(void *device, void *host, const void *block, size_t bytes)
+{
+    (void)device, (void)host, (void)block, (void)bytes;
+    return WEFT_E_DEVICE;
+}
+
+/* A tensor does not come from the device, when the file has been begun. */
+WEFT_TEST(Save, ADeviceThatFailsLeavesTheOldFile)
+{
+    weft__backend *fake = fake_device();
+    const weft__backend was = *fake;
+    test_folder folder;
+    WEFT_REQUIRE(test_folder_make(&folder));
+    for (int f = 0; f < FORMATS; f++) {
+        fault_memory m = {0};
+        weft_options o = fault_options(&m);
+        o.device = "test";
+        weft_ctx *c = NULL;
+        WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
+        const weft_named_tensor old = {.name = "a", .tensor = weft_full(c, WEFT_F32, WEFT_DIMS(2), 3)};
+        const weft_named_tensor now = {.name = "a", .tensor = weft_full(c, WEFT_F32, WEFT_DIMS(2), 4)};
+        const char *path = test_path(&folder, formats[f].name);
+        WEFT_CHECK_OK(formats[f].save(c, path, &old, 1));
+        fake->to_host = no_download;
+        WEFT_CHECK_STATUS(formats[f].save(c, path, &now, 1), WEFT_E_DEVICE);
+        *fake = was;
+        weft_ctx_clear(c);
+        weft_named_tensor *all = NULL;
+        int n = 0;
+        WEFT_CHECK_OK(formats[f].load(c, path, &all, &n));
+        WEFT_CHECK(n == 1 && weft_item(c, weft_select(all[0].tensor, 0, 0)) == 3); /* not 4 */
+        weft_named_free(c, all, n);
+        fault_ctx_close(c, &m);
+    }
     test_folder_drop(&folder);
 }

@@ -1,6 +1,8 @@
 /* test_norm.c - norms of half types with weights, biases and running statistics in f32, which keep their digits. */
 #include <math.h>
+#include <stdlib.h>
 #include "samples/layout.h"
+#include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
 typedef enum kind { LAYER, RMS, BATCH, BATCH_RUNNING, KINDS } kind;
@@ -119,4 +121,39 @@ WEFT_TEST(NormWide, WeightsAndBiasesAreAddedInF32)
         WEFT_CHECK_NEAR(weft_item(c, weft_select(weft_select(y, 0, 0), 0, 0)), 1, 1e-3);
         test_ctx_close(c, &memory);
     }
+}
+
+/* The gradient of w and b over many rows, of x and g in dtype. */
+static void gradient_of_rows(weft_ctx *c, weft_dtype dtype, double *dw, double *db)
+{
+    enum { ROWS = 300000, COLS = 4 };
+    const int mark = weft_scope_push(c);
+    float *x = malloc(sizeof *x * ROWS * COLS);
+    for (int k = 0; k < ROWS * COLS; k++)
+        x[k] = (float)((k * 37 + k / 4 * 11) % 101) / 64;
+    weft_tensor *t = weft_cast(weft_from_data(c, WEFT_F32, WEFT_DIMS(ROWS, COLS), x), dtype), *g[2] = {NULL};
+    free(x);
+    weft_tensor *of[] = {weft_set_requires_grad(weft_ones(c, dtype, WEFT_DIMS(COLS)), true),
+                         weft_set_requires_grad(weft_zeros(c, dtype, WEFT_DIMS(COLS)), true)};
+    weft_tensor *y = weft_layer_norm(t, of[0], of[1], 1e-5), *with = weft_add_scalar(weft_square(t), 0.1);
+    WEFT_CHECK_OK(weft_grad(c, &y, &with, 1, of, 2, 0, g));
+    WEFT_CHECK_OK(weft_read(c, weft_cast(g[0], WEFT_F64), dw, sizeof *dw * COLS));
+    WEFT_CHECK_OK(weft_read(c, weft_cast(g[1], WEFT_F64), db, sizeof *db * COLS));
+    WEFT_CHECK_OK(weft_scope_pop(c, mark));
+}
+
+/* Sums over rows do not lose digits with their number: those of f32 are within two roundings of those of f64, beside
+ * what the terms themselves are off. */
+WEFT_TEST(Norm, GradientsOfWeightsOverManyRows)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    double dw[4], db[4], want_dw[4], want_db[4];
+    gradient_of_rows(c, WEFT_F64, want_dw, want_db);
+    gradient_of_rows(c, WEFT_F32, dw, db);
+    for (int k = 0; k < 4; k++) {
+        WEFT_CHECK_NEAR(dw[k] / want_dw[k], 1, 4e-7);
+        WEFT_CHECK_NEAR(db[k] / want_db[k], 1, 2e-7);
+    }
+    fault_ctx_close(c, &m);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "base/scalar_math.h"
 #include "harness/structs.h"
 #include "harness/weft_test.h"
 #include "samples/device.h"
@@ -326,5 +327,18 @@ WEFT_TEST(Numbers, WholeNumbersOfALargeRange)
         if (got != cases[k][2])
             WEFT_FAIL("case %d: %llx instead of %llx", (int)k, (unsigned long long)got,
                       (unsigned long long)cases[k][2]);
+    }
+}
+
+/* As they are where the processor has no instruction for them, which is how this file is compiled by default. */
+WEFT_TEST(Numbers, RoundingKeepsTheSignOfZero)
+{
+    static const float x[] = {-0.7f, -0.5f, -0.0f, 0.0f, 0.3f, 0x1p23f, -0x1p23f, 8388607.5f, -8388607.5f, 1e30f};
+    for (size_t k = 0; k < sizeof x / sizeof *x; k++) {
+        const float got[] = {weft__m_ceil_f32(x[k]), weft__m_floor_f32(x[k]), weft__m_rint_f32(x[k])};
+        const float want[] = {ceilf(x[k]), floorf(x[k]), rintf(x[k])};
+        for (int i = 0; i < 3; i++)
+            if (got[i] != want[i] || signbit(got[i]) != signbit(want[i]))
+                WEFT_FAIL("function %d of %g: %g instead of %g", i, (double)x[k], (double)got[i], (double)want[i]);
     }
 }

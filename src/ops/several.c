@@ -52,6 +52,8 @@ bool weft__complete_choice(weft_ctx *ctx, int op, weft_tensor *x, weft__attrs *a
 
 void weft__put_back(weft__vjp *v, weft_tensor *g, weft_tensor *index, int64_t dim)
 {
+    if (!g || !index)
+        return;
     const weft__array *x = &v->in[0]->a;
     weft_tensor *zeros = weft_zeros(v->ctx, (weft_dtype)g->a.dtype, x->shape, x->ndim);
     v->out[0] = weft_scatter_add(zeros, index, g, dim);
