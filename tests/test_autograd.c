@@ -209,6 +209,24 @@ static weft_tensor *straight_through(void *user, weft_tensor *t, weft_tensor *gr
     return weft_scalar(user, WEFT_F32, 5);
 }
 
+/* What reaches a tensor through a step function and another way too reaches it, whichever comes first, directly or by
+ * way of a result. */
+WEFT_TEST(Autograd, AStepFunctionBesideAnotherWayIsNoneInTheWay)
+{
+    for (int k = 0; k < 8; k++) {
+        fault_memory m = {0};
+        weft_ctx *c = fault_ctx_open(&m);
+        weft_tensor *x = weft_set_requires_grad(weft_full(c, WEFT_F32, WEFT_DIMS(3), 1.5), true);
+        weft_tensor *u = k & 1 ? weft_mul_scalar(x, 2) : x;
+        weft_tensor *before = k & 4 ? weft_square(u) : NULL; /* what is made later is gone back through first */
+        weft_tensor *step = k & 2 ? weft_add(weft_floor(u), weft_ceil(u)) : weft_floor(u);
+        weft_tensor *y = weft_add(step, before ? before : weft_square(u));
+        WEFT_CHECK_OK(weft_backward(c, weft_sum(y, WEFT_ALL, false)));
+        WEFT_CHECK_EQ_INT(weft_unreached(c, NULL, NULL), 0);
+        fault_ctx_close(c, &m);
+    }
+}
+
 WEFT_TEST(Autograd, GradientsThroughStepFunctionsAloneAreReported)
 {
     static const struct {
