@@ -1,4 +1,4 @@
-/* test_engine_yields.c - copies of what threads share in the engine, shared tensors and the slots of owned objects, that
+/* test_engine_yields.c - copies of what threads share in the engine, shared tensors and slots of owned objects, that
  * let other threads go first at each of their atomic operations. */
 #define WEFT_NO_CALL_SITES
 #define weft_share yields_share

@@ -1,5 +1,5 @@
-/* test_pieces.c - rows that kernels cut into pieces, and runs that they gather: what belongs to a later piece must not be
- * taken from the first. Whole numbers, so that sums are exact. */
+/* test_pieces.c - rows that kernels cut into pieces, and runs that they gather: what belongs to a later piece must not
+ * be taken from the first. Whole numbers, so that sums are exact. */
 #include <stdlib.h>
 
 #include "harness/test_ctx.h"
