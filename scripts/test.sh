@@ -30,7 +30,7 @@ fi
 
 # GoogleTest filters of the sanitized runs: what they are good at, in bounded time.
 asan_tests='*'
-tsan_tests='PoolYields.*:PoolPortable.*:Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*'
+tsan_tests='PoolYields.*:EngineYields.*:PoolPortable.*:Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*'
 
 failed=
 summary=

@@ -5,6 +5,7 @@
 #include "harness/weft_test.h"
 
 enum { CHUNK_HEAD = 64, CHUNK_OBJECTS = 64 }; /* as in memory.c */
+enum { MOST_SPARE = 8 };
 
 static int64_t slab_bytes(const weft__slab *slab)
 {
@@ -81,10 +82,13 @@ bool tally_same(const tally *before, weft_ctx *ctx, const char *what, ...)
 void tally_starve(weft_ctx *ctx, int spare)
 {
     weft__slab *const slabs[] = {&ctx->tensors, &ctx->storages, &ctx->nodes, &ctx->leaves};
+    void *kept[MOST_SPARE];
     for (int k = 0; k < 4; k++) {
-        void **end = &slabs[k]->free_list;
-        for (int left = spare; *end && left > 0; left--)
-            end = *end; /* objects are linked through their first word */
-        *end = NULL;    /* what else was free there is gone until the context closes */
+        int n = 0;
+        while (n < spare && n < MOST_SPARE && slabs[k]->free_list)
+            kept[n++] = weft__slab_get(ctx, slabs[k]);
+        slabs[k]->free_list = NULL; /* what else was free there is gone until the context closes */
+        while (n > 0)
+            weft__slab_put(slabs[k], kept[--n]);
     }
 }

@@ -41,7 +41,7 @@ SUITES = {
     "fuzz": Suite("release", "weft_fuzz_read weft_fuzz_api", "ctest", ["-L", "fuzz", "--stop-on-failure"], gtest=False),
     "house": Suite("release", "weft_gen_ops weft_gen_docs weft_ulp weft_kill_save", "ctest", ["-R", "ops_fresh|docs_fresh|house_records|isa_ulp|kill_save", "--stop-on-failure"], gtest=False),
     "asan": Suite("asan", "weft_tests", "tests/weft_tests"),
-    "tsan": Suite("tsan", "weft_tests", "tests/weft_tests", what=lambda: "PoolYields.*:PoolPortable.*:Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*"),
+    "tsan": Suite("tsan", "weft_tests", "tests/weft_tests", what=lambda: "PoolYields.*:EngineYields.*:PoolPortable.*:Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*"),
 }
 
 # The suites that are asked for a mutant of a folder, those that find most first.
