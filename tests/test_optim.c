@@ -223,3 +223,28 @@ WEFT_TEST(Clip, LargerNormsLater)
         weft_release(p[k]);
     fault_ctx_close(c, &m);
 }
+
+/* In the second step the first parameter has no gradient: the others keep their own velocities. */
+WEFT_TEST(Optim, AMissingGradientShiftsNothing)
+{
+    static const double slopes[] = {100, 1, 10};
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *p[3];
+    weft_optim *opt;
+    for (int k = 0; k < 3; k++)
+        p[k] = weft_param(weft_zeros(c, WEFT_F32, WEFT_DIMS(1)), NULL);
+    WEFT_CHECK_OK(weft_sgd_open(c, p, 3, &WITH_SGD(.lr = 1, .momentum = 0.5, .allow_missing = true), &opt));
+    for (int step = 0; step < 2; step++) {
+        for (int k = step; k < 3; k++)
+            WEFT_CHECK_OK(weft_backward(c, weft_sum(weft_mul_scalar(p[k], slopes[k]), WEFT_ALL, false)));
+        WEFT_CHECK_OK(weft_optim_step(c, opt));
+        WEFT_CHECK_OK(weft_optim_zero_grad(c, opt));
+    }
+    for (int k = 0; k < 3; k++)
+        WEFT_CHECK_NEAR(weft_item(c, p[k]), -slopes[k] * (k == 0 ? 1 : 2.5), 0);
+    weft_optim_close(opt);
+    for (int k = 0; k < 3; k++)
+        weft_release(p[k]);
+    fault_ctx_close(c, &m);
+}
