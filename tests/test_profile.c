@@ -254,6 +254,13 @@ WEFT_TEST(Profile, NamesOperationsOfTheProgram)
     WEFT_CHECK_STR_HAS(text, "\"name\":\"slow_copy\",\"args\":{\"kernel\":\"slow_copy\",\"phase\":\"forward\"");
     WEFT_CHECK_STR_HAS(text, "\"kernel\":\"slow_copy (gradient)\",\"phase\":\"backward\"");
     WEFT_CHECK_STR_HAS(text, "\"name\":\"slow_copy\",\"args\":{\"kernel\":\"mul_scalar\"");
+    const char *at = strstr(text, "\"name\":\"slow_copy\",\"args\":{\"kernel\":\"slow_copy\",\"phase\":\"forward\"");
+    while (at > text && *at != '\n')
+        at--; /* the line of that event */
+    const char *duration = at ? strstr(at, "\"dur\":") : NULL;
+    WEFT_REQUIRE(duration);
+    const double microseconds = strtod(duration + strlen("\"dur\":"), NULL);
+    WEFT_CHECK_NEAR(microseconds / (1e6 * forward->seconds), 1, 1e-3);
     free(text);
     unlink(path);
     weft_profile_free(p);
@@ -388,4 +395,30 @@ WEFT_TEST(Profile, WritesATraceOnRequestOfTheEnvironment)
     WEFT_CHECK_STR_HAS(text, "\"tensor memory\"");
     free(text);
     unlink(path);
+}
+
+/* Shares are of the time in kernels, whatever passes outside of them: they come to 100 % together. */
+WEFT_TEST(Profile, SharesOfTheTableAreOfTheTimeInKernels)
+{
+    const weft_custom_op op = INIT_CUSTOM_OP(.name = "slow_copy", .forward = slow_copy);
+    char table[4096];
+    double sum = 0;
+    weft_ctx *ctx;
+    weft_profile *p;
+    WEFT_REQUIRE(weft_ctx_open(NULL, &ctx) == WEFT_OK);
+    weft_tensor *x = weft_ones(ctx, WEFT_F32, WEFT_DIMS(100));
+    WEFT_REQUIRE(weft_profile_begin(ctx, &p) == WEFT_OK);
+    WEFT_CHECK(weft_exp(weft_custom(&op, &x, 1)) != NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL);
+    weft_profile_end(p);
+    WEFT_REQUIRE(weft_profile_table(p, table, sizeof table) < (int)sizeof table);
+    for (const char *at = strchr(table, '%'); at; at = strchr(at + 1, '%')) {
+        const char *number = at;
+        while (number > table && (number[-1] == '.' || (number[-1] >= '0' && number[-1] <= '9')))
+            number--;
+        sum += strtod(number, NULL);
+    }
+    WEFT_CHECK_NEAR(sum, 100, 0.2); /* rounded to a tenth each */
+    weft_profile_free(p);
+    weft_ctx_close(ctx);
 }
