@@ -65,6 +65,10 @@ def test_the_threshold():
     a, b = report("a", {"x": noisy(1, 1e-3, 0.001)}), report("b", {"x": noisy(2, 1.04e-3, 0.001)})
     assert verdicts(a, b) == {"x": "same"}
     assert verdicts(a, b, "--threshold", "2") == {"x": "slower"}
+    # Without noise: 5 % slower one way round is 5 % faster the other way round, from 1 / 1.05 on.
+    for ratio, verdict in ((1.051, "slower"), (1.049, "same"), (0.953, "same"), (0.951, "faster")):
+        a, b = report("a", {"x": [1e-3] * 9}), report("b", {"x": [ratio * 1e-3] * 9})
+        assert verdicts(a, b, "--threshold", "5") == {"x": verdict}, ratio
 
 
 def test_exit_codes():
