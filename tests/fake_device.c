@@ -84,3 +84,9 @@ fake_traffic fake_device_traffic(void)
                           .between = atomic_exchange(&across, 0),
                           .waits = atomic_exchange(&waits, 0)};
 }
+
+weft_status fake_no_download(void *device, void *host, const void *block, size_t bytes)
+{
+    (void)device, (void)host, (void)block, (void)bytes;
+    return WEFT_E_DEVICE;
+}

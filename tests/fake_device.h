@@ -12,6 +12,9 @@ enum { FAKE_DEVICES = 2 };
 /* Registers it, the first time; two devices. Changes to *fake_device() hold for what runs afterwards: put them back. */
 weft__backend *fake_device(void);
 
+/* For to_host: nothing comes from the device. */
+weft_status fake_no_download(void *device, void *host, const void *block, size_t bytes);
+
 /* Bytes that went over the border, either way. */
 typedef struct fake_traffic {
     size_t to_host, from_host, between;

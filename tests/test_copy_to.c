@@ -221,12 +221,6 @@ static weft_status no_upload(void *device, void *block, const void *host, size_t
     return WEFT_E_DEVICE;
 }
 
-static weft_status no_download(void *device, void *host, const void *block, size_t bytes)
-{
-    (void)device, (void)host, (void)block, (void)bytes;
-    return WEFT_E_DEVICE;
-}
-
 static weft_status no_way(void *device, void *block, void *other, const void *from, size_t bytes)
 {
     (void)device, (void)block, (void)other, (void)from, (void)bytes;
@@ -260,7 +254,7 @@ WEFT_TEST(CopyTo, AFailingDeviceIsAnErrorOfItsContext)
         if (cases[k].up)
             fake->from_host = no_upload;
         if (cases[k].down)
-            fake->to_host = no_download;
+            fake->to_host = fake_no_download;
         WEFT_CHECK(weft_copy_to(p.to, x) == NULL);
         *fake = was;
         check_errors(&p, cases[k].in_from, WEFT_E_DEVICE, cases[k].part);

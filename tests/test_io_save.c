@@ -432,12 +432,6 @@ WEFT_TEST(Save, StandardOutputIsWrittenTo)
     test_folder_drop(&folder);
 }
 
-static weft_status no_download(void *device, void *host, const void *block, size_t bytes)
-{
-    (void)device, (void)host, (void)block, (void)bytes;
-    return WEFT_E_DEVICE;
-}
-
 /* A tensor does not come from the device, when the file has been begun. */
 WEFT_TEST(Save, ADeviceThatFailsLeavesTheOldFile)
 {
@@ -455,7 +449,7 @@ WEFT_TEST(Save, ADeviceThatFailsLeavesTheOldFile)
         const weft_named_tensor now = {.name = "a", .tensor = weft_full(c, WEFT_F32, WEFT_DIMS(2), 4)};
         const char *path = test_path(&folder, formats[f].name);
         WEFT_CHECK_OK(formats[f].save(c, path, &old, 1));
-        fake->to_host = no_download;
+        fake->to_host = fake_no_download;
         WEFT_CHECK_STATUS(formats[f].save(c, path, &now, 1), WEFT_E_DEVICE);
         *fake = was;
         weft_ctx_clear(c);

@@ -287,12 +287,6 @@ WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
 
 /* ---- Sharing ---- */
 
-static weft_status no_download(void *device, void *host, const void *block, size_t bytes)
-{
-    (void)device, (void)host, (void)block, (void)bytes;
-    return WEFT_E_DEVICE;
-}
-
 /* What it has taken for the copy, no context would give back. */
 WEFT_TEST(Share, NothingStaysWhereTheCopyFails)
 {
@@ -304,7 +298,7 @@ WEFT_TEST(Share, NothingStaysWhereTheCopyFails)
     weft_ctx *c = NULL;
     WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
     weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(3));
-    fake->to_host = no_download;
+    fake->to_host = fake_no_download;
     WEFT_CHECK(weft_share(x) == NULL);
     *fake = was;
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_DEVICE);
