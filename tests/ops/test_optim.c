@@ -143,8 +143,6 @@ static void check_steps(void *user)
     const int op = *(const int *)user;
     for (int recipe = 0; recipe < WEFT__MAX_RECIPES && weft__defs[op]->recipes[recipe].operands; recipe++) {
         for (int k = 0; k < 5; k++) {
-            if (recipe > 0 && k > 0 && k < 4) /* the mixed ones have these dtypes too */
-                continue;
             char what[96];
             run r = {.op = op, .recipe = recipe, .dtype = dtypes[k]};
             snprintf(what, sizeof what, "%s, recipe %d, %s", weft__ops[op].name, recipe,
