@@ -16,11 +16,23 @@ CONFIGURE = ["-DWEFT_WERROR=OFF", "-DWEFT_CUDA=OFF", "-DWEFT_BUILD_BENCH=OFF", "
 TABLE = PROJECT / "tests" / "emulator" / "table" / "CMakeLists.txt"
 
 
-def checked_filter():
-    found = re.search(r"set\(filter_checked ([^\s)]+)\)", TABLE.read_text(encoding="utf-8"))
+# And test.sh of the unit tests with ThreadSanitizer.
+SCRIPT = PROJECT / "scripts" / "test.sh"
+
+
+def setting(file, pattern):
+    found = re.search(pattern, file.read_text(encoding="utf-8"), re.M)
     if not found:
-        raise SystemExit(f"{TABLE}: no filter_checked")
+        raise SystemExit(f"{file}: nothing fits {pattern}")
     return found[1]
+
+
+def checked_filter():
+    return setting(TABLE, r"set\(filter_checked ([^\s)]+)\)")
+
+
+def tsan_filter():
+    return setting(SCRIPT, r"^tsan_tests='([^']+)'")
 
 
 class Suite:
@@ -41,7 +53,7 @@ SUITES = {
     "fuzz": Suite("release", "weft_fuzz_read weft_fuzz_api", "ctest", ["-L", "fuzz", "--stop-on-failure"], gtest=False),
     "house": Suite("release", "weft_gen_ops weft_gen_docs weft_ulp weft_kill_save", "ctest", ["-R", "ops_fresh|docs_fresh|house_records|isa_ulp|kill_save", "--stop-on-failure"], gtest=False),
     "asan": Suite("asan", "weft_tests", "tests/weft_tests"),
-    "tsan": Suite("tsan", "weft_tests", "tests/weft_tests", what=lambda: "PoolYields.*:EngineYields.*:PoolPortable.*:Pool.*:Threads.*:Share.*:Isa.*:Ctx.*:Optim.*:Backward.*:Embed.*"),
+    "tsan": Suite("tsan", "weft_tests", "tests/weft_tests", what=tsan_filter),
 }
 
 # The suites that are asked for a mutant of a folder, those that find most first.
