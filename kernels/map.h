@@ -213,8 +213,8 @@ __global__ void __launch_bounds__(WEFT_MAP_THREADS)
 template <int COUNT> struct weft_map_run {
     int outputs;          /* of the arrays, the first ones */
     uint8_t bytes[COUNT]; /* an element of each array */
-    int width, packs,
-        one_packs; /* elements of a pack; packs that a thread takes at a time, of these and of one element */
+    int width;            /* elements of a pack */
+    int packs, one_packs; /* that a thread takes at a time, of these and of one element */
     cudaError_t (*launch)(const weft__exec *e, const weft_map_operands<COUNT> &o, bool wide, unsigned blocks);
 };
 

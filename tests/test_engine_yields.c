@@ -60,34 +60,25 @@ static void end_nothing(void *object)
     (void)object;
 }
 
-/* Returns its argument where another thread's object came to its handle. */
+static atomic_int wrong; /* threads to whose handle another's object came */
+
 static void *own_and_end(void *arg)
 {
     static const weft_object_kind kind = {
         .struct_size = sizeof kind, .name = "thing", .closer = "weft_thing_close", .end = end_nothing};
     weft_ctx *c = arg;
     int object;
-    void *foreign = NULL;
     for (int k = 0; k < OBJECTS; k++) {
         void *handle = yields_own(c, &kind, &object, "thing_open");
-        if (!handle || yields_owned(&kind, handle) != &object)
-            foreign = arg;
+        bool own = handle && yields_owned(&kind, handle) == &object;
         yields();
-        if (handle && yields_owned(&kind, handle) != &object)
-            foreign = arg;
-        if (foreign)
+        own = own && yields_owned(&kind, handle) == &object;
+        if (!own) {
+            atomic_fetch_add(&wrong, 1);
             break; /* what would be ended may be another's */
+        }
         yields_owned_end(&kind, handle);
     }
-    return foreign;
-}
-
-static atomic_int wrong;
-
-static void *count_wrong(void *arg)
-{
-    if (own_and_end(arg))
-        atomic_fetch_add(&wrong, 1);
     return NULL;
 }
 
@@ -97,7 +88,7 @@ WEFT_TEST(EngineYields, EachObjectHasASlotOfItsOwn)
     for (int k = 0; k < THREADS; k++)
         WEFT_REQUIRE(weft_ctx_open(NULL, &c[k]) == WEFT_OK);
     atomic_store(&wrong, 0);
-    run(count_wrong, (void *[THREADS]){c[0], c[1], c[2], c[3]});
+    run(own_and_end, (void *[THREADS]){c[0], c[1], c[2], c[3]});
     WEFT_CHECK_EQ_INT(atomic_load(&wrong), 0);
     for (int k = 0; k < THREADS; k++) {
         c[k]->owned = -1; /* the library's slots are others */
