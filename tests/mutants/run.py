@@ -37,6 +37,15 @@ def read_results():
 
 
 QUICK = ("unit", "api")  # the suites that all mutants are shown to before the others are asked
+LAST = ("table",)  # and those that take minutes, asked last about what the quick ones have seen
+
+
+def rounds_of(mutant):
+    """The suites of a mutant, in the rounds in which they are asked: no round 1 before all have been in round 0."""
+    suites = suites_of(mutant)
+    quick = [name for name in suites if name in QUICK]
+    last = [name for name in suites if name in LAST] if quick else []
+    return quick, [name for name in suites if name not in quick + last], last
 
 
 def judge(tree, mutant, texts, drawn, suites, changed):
@@ -106,22 +115,21 @@ class Run:
                 return
 
     def work(self, tree):
-        """Takes from the queue what comes first: (round, number, mutant, texts, key, changed, seconds). In round 0 the quick
-        suites are asked; who passes them comes again in round 1, when all have been there."""
+        """Takes from the queue what comes first: (round, number, mutant, texts, key, changed, seconds). Who passes a round
+        comes again in the next one."""
         try:
             while not (self.end and time.monotonic() > self.end):
                 try:
-                    again, number, mutant, texts, key, changed, before = self.todo.get_nowait()
+                    now, number, mutant, texts, key, changed, before = self.todo.get_nowait()
                 except queue.Empty:
                     return
-                suites = suites_of(mutant)
-                quick = [name for name in suites if name in QUICK]
-                rest = [name for name in suites if name not in QUICK]
-                outcome, changed = judge(tree, mutant, texts, self.drawn, rest if again else quick, changed)
+                rounds = rounds_of(mutant)
+                outcome, changed = judge(tree, mutant, texts, self.drawn, rounds[now], changed)
                 outcome = (*outcome[:3], outcome[3] + before)
-                passed = outcome[0] == "survived" or (outcome[0] == "same code" and not quick)  # the unit tests hold all of src
-                if not again and rest and passed:
-                    self.todo.put((1, number, mutant, texts, key, changed, outcome[3]))
+                later = next((k for k in range(now + 1, len(rounds)) if rounds[k]), None)
+                passed = outcome[0] == "survived" or (outcome[0] == "same code" and not rounds[0])  # the unit tests hold all of src
+                if passed and later is not None:
+                    self.todo.put((later, number, mutant, texts, key, changed, outcome[3]))
                     continue
                 self.record(mutant, key, outcome)
                 if not self.counts(outcome[0]):
