@@ -1,9 +1,13 @@
 /* test_faults.c - every allocation of a scenario fails once, and from there on for good: a clean error, nothing leaked,
  * the context usable. */
 #include <stdio.h>
+#include <weft/compare.h>
+#include <weft/profile.h>
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
+#include "harness/test_folder.h"
 #include "harness/weft_test.h"
+#include "planted.h"
 #include "tally.h"
 
 /* Each works in a scope of its own and reports what the library reports. */
@@ -102,12 +106,161 @@ static weft_status checked(weft_ctx *c)
     return weft_gradgradcheck(c, &x, 1, cubed, NULL, NULL);
 }
 
+/* ---- What looks on: beside a context whose memory holds ---- */
+
+typedef struct layer {
+    weft_tensor *w, *x;
+    weft_optim *optim;
+} layer;
+
+static bool layer_make(weft_ctx *c, layer *l)
+{
+    *l = (layer){.w = weft_param(weft_full(c, WEFT_F32, WEFT_DIMS(3, 4), 0.1), "w"),
+                 .x = weft_keep(weft_full(c, WEFT_F32, WEFT_DIMS(4, 5), 0.5))};
+    return weft_sgd_open(c, &l->w, 1, NULL, &l->optim) == WEFT_OK && l->x;
+}
+
+static void layer_drop(layer *l)
+{
+    weft_optim_close(l->optim);
+    weft_release(l->w);
+    weft_release(l->x);
+}
+
+static weft_status layer_step(weft_ctx *c, void *model, int step, double *loss)
+{
+    layer *l = model;
+    (void)step;
+    const int mark = weft_scope_push(c);
+    weft_tensor *y =
+        weft_mean(weft_square(weft_matmul(l->w, weft_contiguous(weft_flip(l->x, WEFT_DIMS(1))))), WEFT_ALL, false);
+    weft_backward(c, y);
+    weft_optim_step(c, l->optim);
+    *loss = weft_item(c, y);
+    return mark < 0 ? weft_ctx_status(c) : weft_scope_pop(c, mark);
+}
+
+static weft_status lockstep_beside(weft_ctx *c, weft_ctx *other)
+{
+    layer mine, theirs;
+    weft_drift drift[2];
+    weft_lockstep_report report;
+    const weft_lockstep_options options = INIT_LOCKSTEP(.steps = 2, .widen = true, .drift = drift, .drift_room = 2);
+    if (layer_make(c, &mine) && layer_make(other, &theirs)) {
+        const weft_status status =
+            weft_lockstep(c, &mine, other, &theirs, layer_step, &options, &report, sizeof report);
+        if (status != weft_ctx_status(c))
+            WEFT_FAIL("weft_lockstep says %s, the context %s", weft_status_name(status),
+                      weft_status_name(weft_ctx_status(c)));
+        layer_drop(&theirs);
+    }
+    layer_drop(&mine);
+    return weft_ctx_status(c);
+}
+
+/* run(c, other) beside an other context of its own. */
+static weft_status beside(weft_ctx *c, weft_status (*run)(weft_ctx *c, weft_ctx *other))
+{
+    weft_ctx *other = NULL;
+    if (weft_ctx_open(&(weft_options)INIT_OPTIONS(), &other) != WEFT_OK)
+        return WEFT_E_INTERNAL;
+    const weft_status status = run(c, other);
+    weft_ctx_close(other);
+    return status;
+}
+
+static weft_status lockstep(weft_ctx *c)
+{
+    return beside(c, lockstep_beside);
+}
+
+static char saved_launch[64]; /* the path of one that is bad, written by the first run of the scenario */
+
+static weft_status save_launch(weft_ctx *c, weft_ctx *other)
+{
+    layer l;
+    weft_lockstep_report report;
+    const weft_lockstep_options options = INIT_LOCKSTEP(.save_path = saved_launch);
+    plant(other, WEFT_OP_MATMUL, false, PLANTED_ELEMENT);
+    const weft_status status = layer_make(c, &l)
+                                   ? weft_lockstep(c, &l, other, NULL, layer_step, &options, &report, sizeof report)
+                                   : WEFT_E_INTERNAL;
+    layer_drop(&l);
+    return status == WEFT_E_MISMATCH && report.saved ? WEFT_OK : WEFT_E_INTERNAL;
+}
+
+/* In each run by one that has its memory. */
+static weft_status replay(weft_ctx *c)
+{
+    test_folder folder;
+    weft_ctx *maker = NULL;
+    weft_difference difference;
+    if (!test_folder_make(&folder) || weft_ctx_open(&(weft_options)INIT_OPTIONS(), &maker) != WEFT_OK)
+        return WEFT_E_INTERNAL;
+    snprintf(saved_launch, sizeof saved_launch, "%s", test_path(&folder, "bad.npz"));
+    weft_status status = beside(maker, save_launch);
+    weft_ctx_close(maker);
+    if (status == WEFT_OK)
+        status = weft_replay(c, saved_launch, &difference, sizeof difference);
+    test_folder_drop(&folder);
+    return status;
+}
+
+static weft_status compare_files_beside(weft_ctx *c, weft_ctx *other)
+{
+    test_folder folder;
+    if (!test_folder_make(&folder))
+        return WEFT_E_INTERNAL;
+    const weft_named_tensor pair[] = {{"a", weft_ones(other, WEFT_F32, WEFT_DIMS(3, 4))},
+                                      {"b", weft_arange(other, WEFT_I64, 0, 5, 1)}};
+    if (weft_save_npz(other, test_path(&folder, "a.npz"), pair, 2) == WEFT_OK &&
+        weft_save_safetensors(other, test_path(&folder, "b.safetensors"), pair, 2) == WEFT_OK &&
+        weft_compare_files(c, test_path(&folder, "a.npz"), test_path(&folder, "b.safetensors"), 0, 0, NULL, NULL) !=
+            weft_ctx_status(c))
+        WEFT_FAIL("weft_compare_files and the context do not say the same");
+    test_folder_drop(&folder);
+    return weft_ctx_status(c);
+}
+
+static weft_status compare_files(weft_ctx *c)
+{
+    return beside(c, compare_files_beside);
+}
+
+static weft_status profiled(weft_ctx *c)
+{
+    test_folder folder;
+    weft_profile *p = NULL;
+    char table[2000];
+    if (!test_folder_make(&folder))
+        return WEFT_E_INTERNAL;
+    if (weft_profile_begin(c, &p) == WEFT_OK) {
+        weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F32, WEFT_DIMS(3, 4)), true);
+        weft_backward(c, weft_sum(weft_exp(weft_matmul(x, weft_transpose(x, 0, 1))), WEFT_ALL, false));
+        weft_profile_end(p);
+        weft_profile_table(p, table, sizeof table);
+        if (weft_profile_trace(p, test_path(&folder, "trace.json")) != WEFT_OK && weft_ctx_status(c) == WEFT_OK)
+            WEFT_FAIL("weft_profile_trace fails, and the context does not say so");
+        weft_profile_free(p);
+    }
+    test_folder_drop(&folder);
+    return weft_ctx_status(c);
+}
+
 static const struct {
     const char *name;
     weft_status (*run)(weft_ctx *c);
-} scenarios[] = {{"train_mlp", train_mlp}, {"convolve", convolve},       {"second_order", second_order},
-                 {"shapes", shapes},       {"many_inputs", many_inputs}, {"text", text},
-                 {"gradcheck", checked}};
+} scenarios[] = {{"train_mlp", train_mlp},
+                 {"convolve", convolve},
+                 {"second_order", second_order},
+                 {"shapes", shapes},
+                 {"many_inputs", many_inputs},
+                 {"text", text},
+                 {"gradcheck", checked},
+                 {"lockstep", lockstep},
+                 {"replay", replay},
+                 {"compare_files", compare_files},
+                 {"profile", profiled}};
 
 static void fail_each_allocation(weft_status (*run)(weft_ctx *c), const char *name, bool for_good)
 {

@@ -22,7 +22,13 @@ static struct {
     double marks[MOST_MARKS];
     bool set[MOST_MARKS];
     int n_marks, wrong;
+    int calls, fail_at; /* of the clock: from that call on, counted from 1, each fails; 0: none */
 } device;
+
+static bool clock_fails(void)
+{
+    return device.fail_at > 0 && ++device.calls >= device.fail_at;
+}
 
 static weft_status timed(const weft__exec *e, int ticks)
 {
@@ -61,6 +67,8 @@ static void clock_close(void *clock)
 static weft_status clock_mark(void *clock, int mark)
 {
     (void)clock;
+    if (clock_fails())
+        return WEFT_E_DEVICE;
     device.wrong += mark < 0 || mark >= device.n_marks;
     device.marks[mark] = device.now;
     device.set[mark] = true;
@@ -70,6 +78,8 @@ static weft_status clock_mark(void *clock, int mark)
 static weft_status clock_between(void *clock, int from, int to, double *seconds)
 {
     (void)clock;
+    if (clock_fails())
+        return WEFT_E_DEVICE;
     device.wrong += !device.set[from] || !device.set[to] || device.marks[to] < device.marks[from];
     *seconds = device.marks[to] - device.marks[from];
     return WEFT_OK;
@@ -157,6 +167,54 @@ WEFT_TEST(ProfileDevice, EachLaunchGetsItsOwnTime)
     WEFT_CHECK_OK(weft_ctx_open(&WITH_OPTIONS(.device = "test"), &c));
     for (size_t k = 0; c && k < sizeof counts / sizeof counts[0]; k++)
         run(c, counts[k][0], counts[k][1]);
+    weft_ctx_close(c);
+    *fake = device.right;
+}
+
+static void count_lines(void *user, weft_log_level level, const char *text)
+{
+    if (level == WEFT_LOG_LEVEL_ERROR) /* the context's, too */
+        return;
+    WEFT_CHECK_STR_HAS(text, "the profile lacks the rest of the device's times: its clock failed");
+    ++*(int *)user;
+}
+
+/* Counts of launches stay right, and so do times that were measured before; one line of the log tells of the rest. */
+WEFT_TEST(ProfileDevice, AClockThatFails)
+{
+    weft__backend *fake = fake_device();
+    set_up(fake);
+    weft_ctx *c = NULL;
+    int lines = 0;
+    WEFT_CHECK_OK(weft_ctx_open(&WITH_OPTIONS(.device = "test", .log = count_lines, .log_user = &lines), &c));
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(4));
+    for (int at = 1; c && at < 40; at++) {
+        weft_profile *p = NULL;
+        weft_profile_op rows[8];
+        device.calls = 0, device.fail_at = at, lines = 0;
+        const weft_status status = weft_profile_begin(c, &p);
+        if (status != WEFT_OK) {
+            WEFT_CHECK(at <= 2 && !p); /* the clocks could not be aligned */
+            WEFT_CHECK_STATUS(status, WEFT_E_DEVICE);
+            WEFT_CHECK_STR_HAS(weft_ctx_message(c), "the device's clock cannot be had");
+            weft_ctx_clear(c);
+            continue;
+        }
+        for (int k = 0; k < 6; k++)
+            launch(x, k);
+        weft_profile_end(p);
+        const bool failed = device.calls >= at;
+        WEFT_CHECK_EQ_INT(lines, failed);
+        WEFT_CHECK_EQ_INT(weft_profile_ops(p, rows, 8, sizeof rows[0]), 3);
+        int64_t calls = 0;
+        for (int k = 0; k < 3; k++)
+            calls += rows[k].calls;
+        WEFT_CHECK_EQ_INT(calls, 6);
+        const double whole = totals_of(p).in_kernels;
+        WEFT_CHECK(failed ? whole < (2 * (NEG + EXP) + 12 + 15) * TICK : whole == (2 * (NEG + EXP) + 12 + 15) * TICK);
+        WEFT_CHECK_OK(weft_ctx_status(c));
+        weft_profile_free(p);
+    }
     weft_ctx_close(c);
     *fake = device.right;
 }

@@ -234,7 +234,9 @@ static weft_status replay(weft_ctx *ctx, weft_ctx *arbiter, const weft__frozen *
     if (judged && v.agrees)
         difference->error = v.relative_l2;
     weft__results_drop(f, got);
-    return !judged ? arbiter->status : v.agrees ? WEFT_OK : WEFT_E_MISMATCH;
+    if (!judged) /* where the arbiter does not say why, a copy on the host could not be had */
+        return arbiter->status != WEFT_OK ? arbiter->status : WEFT_E_NOMEM;
+    return v.agrees ? WEFT_OK : WEFT_E_MISMATCH;
 }
 
 weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *difference, size_t size)
@@ -259,8 +261,12 @@ weft_status weft_replay(weft_ctx *ctx, const char *path, weft_difference *differ
         status = load_launch(&l, &f);
     if (status == WEFT_OK)
         status = replay(ctx, arbiter, &f, &found);
-    if (arbiter->status != WEFT_OK)
+    const bool failed =
+        status != WEFT_OK && status != WEFT_E_MISMATCH; /* once judged, only the f64 values may be missing */
+    if (failed && arbiter->status != WEFT_OK)
         weft__fail_named(ctx, "replay", arbiter->status, "%s", arbiter->message);
+    else if (failed && ctx->status == WEFT_OK)
+        weft__fail_named(ctx, "replay", status, "out of host memory for the operation in %s", path);
     weft__frozen_drop(&f);
     weft_named_free(arbiter, all, l.n);
     weft_ctx_close(arbiter);
