@@ -20,13 +20,21 @@ target_compile_options(
               $<$<COMPILE_LANGUAGE:C>:-Wconversion> $<$<COMPILE_LANGUAGE:C>:-Wdouble-promotion>
               $<$<BOOL:${WEFT_WERROR}>:-Werror>)
 
+# Counts of the lines that run, for gcov, in what links to this: src/ and the emulated kernels. Counts that two threads raise
+# at once may be lost, which is of no matter to whether a line ran.
+add_library(weft_coverage INTERFACE)
+if(WEFT_COVERAGE)
+    target_compile_options(weft_coverage INTERFACE --coverage)
+    add_link_options(--coverage)
+endif()
+
 # The library: kernels round where the source says so, on every machine alike; -fwrapv because integer tensors wrap.
 add_library(weft_library_flags INTERFACE)
 target_compile_options(
     weft_library_flags INTERFACE -fvisibility=hidden -ffp-contract=off -fno-math-errno -fno-trapping-math
                                  -fno-strict-aliasing -fwrapv -ffunction-sections -fdata-sections)
 target_include_directories(weft_library_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(weft_library_flags INTERFACE weft_warnings)
+target_link_libraries(weft_library_flags INTERFACE weft_warnings weft_coverage)
 
 if(WEFT_SANITIZE)
     add_compile_options(-fsanitize=${WEFT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
