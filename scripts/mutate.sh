@@ -8,7 +8,8 @@
 #   sh scripts/mutate.sh drawn --count 500      mutants by rule (operators, numbers, statements, arguments), drawn by --seed
 #   sh scripts/mutate.sh sample                 ten of each, in a quarter of an hour once the trees are built
 #
-# --jobs N trees at once, --time S ends after S seconds, --again repeats what is known, --least P fails below P percent.
+# --near asks fewer tests, so that more pass, --jobs N trees at once, --time S ends after S seconds, --again repeats what
+# is known, --least P fails below P percent.
 set -eu
 cd "$(dirname "$0")/.."
 command -v ccache >/dev/null && export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache

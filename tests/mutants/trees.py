@@ -35,19 +35,29 @@ def tsan_filter():
     return setting(SCRIPT, r"^tsan_tests='([^']+)'")
 
 
+def cudnn_filter():
+    return setting(TABLE, r"set\(filter_cudnn_checked ([^\s)]+)\)")
+
+
+def products_filter():
+    return setting(TABLE, r"--gtest_filter=(Golden\.matmul[^\s)]+)")
+
+
 class Suite:
     """Tests: the targets to build, the program, what it is called with, whether it is one of GoogleTest; slow: a filter for
-    tests that come last."""
+    tests that come last; wide: where only tests near a mutant are wanted, the suite has its own; variables: of the environment."""
 
-    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow=""):
+    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow="", wide=False, variables=None):
         self.preset, self.target, self.program, self.gtest = preset, target, program, gtest
-        self.arguments, self.what, self.slow = list(arguments), what, slow
+        self.arguments, self.what, self.slow, self.wide, self.variables = list(arguments), what, slow, wide, variables or {}
 
 
 SUITES = {
     "unit": Suite("release", "weft_tests", "tests/weft_tests", slow="ScaleOfLongRows.*:Large.*:ThreadsOfRows.*:Depth.*:CompareOps.*:Pairwise.*"),
     "api": Suite("release", "weft_api_tests", "tests/weft_api_tests"),
-    "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter),
+    "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter, wide=True),
+    "cudnn": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=cudnn_filter, variables={"WEFT_CUDNN": "self"}),
+    "products": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=products_filter, variables={"WEFT_CUBLASLT": "none"}),
     "host": Suite("release", "test_host_checked", "tests/emulator/host/test_host_checked"),
     "tool": Suite("release", "weft_tool weft_tool_program weft_tool_figures", "ctest", ["-L", "tool", "--stop-on-failure"], gtest=False),
     "fuzz": Suite("release", "weft_fuzz_read weft_fuzz_api", "ctest", ["-L", "fuzz", "--stop-on-failure"], gtest=False),
@@ -58,8 +68,10 @@ SUITES = {
 
 # The suites that are asked for a mutant of a folder, those that find most first.
 OF_FOLDER = [
+    ("kernels/matmul", ["products", "table", "host"]),
     ("kernels/", ["table", "host"]),
-    ("src/cuda/", ["host", "table"]),
+    ("src/cuda/dnn", ["cudnn", "host", "table"]),
+    ("src/cuda/", ["host", "table", "cudnn"]),
     ("src/io/", ["unit", "api", "fuzz", "tool"]),
     ("tools/", ["tool"]),
     ("src/bench/", ["unit", "api", "tool"]),
@@ -76,6 +88,14 @@ NEAR = [
     ("src/compare/", "Lockstep*:Compare*"),
     ("src/profile/", "Profile*"),
     ("src/bench/", "Theory*:Bench*"),
+    ("src/cuda/", "Device*"),
+    ("kernels/map.h", "Golden.add/*:Golden.where/*:Golden.exp/*:Golden.lt/*:Golden.pow/*:Device*"),
+    ("kernels/space.h", "Golden.add/*:Golden.where/*:Golden.gather/*:Device*"),
+    ("kernels/types.h", "Golden.add/*:Golden.sum/*:Golden.cast/*:Device*"),
+    ("kernels/rows.h", "*.softmax*:*.layer_norm*:*.cross_entropy*:*.rms_norm*:Device*"),
+    ("kernels/block_", "Device*"),
+    ("kernels/radix_sort.h", "*.index*:*.scatter*:*.embedding*:Device*"),
+    ("kernels/activation.h", "*.linear*:Device*"),
 ]
 
 
@@ -177,18 +197,19 @@ class Tree:
         """What tells one program from another; None for a suite of several programs."""
         return hashlib.sha256(self.program(suite).read_bytes()).hexdigest() if suite.gtest else None
 
-    def ask(self, name, near=""):
-        """Runs a suite. ("passed" | "failed" | "timeout", which test, seconds)"""
+    def ask(self, name, near="", only_near=False):
+        """Runs a suite, or of a wide one only what is near. ("passed" | "failed" | "timeout", which test, seconds)"""
         suite = SUITES[name]
         timeout = 4 * self.seconds[name] + 60 if name in self.seconds else 3600
-        environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", GTEST_BRIEF="1", GTEST_FAIL_FAST="1")
+        environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", GTEST_BRIEF="1", GTEST_FAIL_FAST="1", **suite.variables)
         used = 0.0
         if not suite.gtest:
             command = ["ctest", "--test-dir", str(self.folder / "build" / suite.preset), "-j1", *suite.arguments]
             status, text, used = self.run(command, timeout, env=environment)
             failed = re.search(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*", text, re.M)
             return ("timeout" if status is None else "failed" if status else "passed"), failed[1] if failed else "ctest", used
-        for tests in filters_of(near, suite.what() if suite.what else None, suite.slow):
+        filters = filters_of(near, suite.what() if suite.what else None, suite.slow)
+        for tests in filters[:1] if only_near and near and suite.wide else filters:
             command = [str(self.program(suite)), f"--gtest_filter={tests}", *suite.arguments]
             status, text, took = self.run(command, timeout, env=environment)
             used += took
@@ -199,14 +220,14 @@ class Tree:
                 return ("timeout" if status is None else "failed"), failed[1] if failed else (last[-1] if last else sign), used
         return "passed", "", used
 
-    def prepare(self, name):
-        """Builds the unchanged programs of a suite and sees that they pass, once."""
+    def prepare(self, name, only_near=False):
+        """Builds the unchanged programs of a suite and sees that they pass, once; of a wide one a few tests."""
         if name not in self.seconds:
             suite = SUITES[name]
             status, text, took = self.build(suite)
             if status != 0:
                 raise SystemExit(f"{self.folder}: {suite.target} does not build unchanged:\n{text[-3000:]}")
-            verdict, test, seconds = self.ask(name)
+            verdict, test, seconds = self.ask(name, "Golden.add/*" if only_near and suite.wide else "", only_near)
             if verdict != "passed":
                 raise SystemExit(f"{self.folder}: {name} does not pass unchanged: {test}; see {self.log}")
             self.seconds[name] = seconds
