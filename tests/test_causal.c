@@ -169,3 +169,51 @@ WEFT_TEST(Causal, SecondDerivativesHideItToo)
     WEFT_CHECK_NEAR(sums[1], sums[0], 1e-12);
     test_ctx_close(ctx, &memory);
 }
+
+/* ---- More keys than a tile has, against the formula in operations ----
+ * Scores rise or fall along the keys, so that the largest one of a row is found in the first tile, or again in each. */
+
+enum { QUERIES = 3, KEYS = 600, WIDTH = 4 };
+
+static weft_tensor *by_formula(weft_tensor *const *in, double scale)
+{
+    weft_tensor *scores = weft_mul_scalar(weft_matmul(in[0], weft_transpose(in[1], -1, -2)), scale);
+    return weft_matmul(weft_softmax(scores, -1), in[2]);
+}
+
+static void check_rising(weft_ctx *ctx, double rise)
+{
+    static double y[2][QUERIES * WIDTH], d[2][3][KEYS * WIDTH];
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *in[3], *ramp = weft_mul_scalar(weft_arange(ctx, WEFT_F64, 0, KEYS, 1), rise / KEYS);
+    in[0] = weft_rand(ctx, WEFT_F64, WEFT_DIMS(QUERIES, WIDTH), 0.75, 1.25);
+    in[1] = weft_add(weft_rand(ctx, WEFT_F64, WEFT_DIMS(KEYS, WIDTH), -1, 1), weft_unsqueeze(ramp, -1));
+    in[2] = weft_rand(ctx, WEFT_F64, WEFT_DIMS(KEYS, WIDTH), -1, 1);
+    for (int k = 0; k < 3; k++)
+        weft_set_requires_grad(in[k], true);
+    weft_tensor *both[2] = {weft_attention(in[0], in[1], in[2], 0.5, false), by_formula(in, 0.5)}, *gradients[2][3];
+    weft_tensor *g = weft_rand(ctx, WEFT_F64, WEFT_DIMS(QUERIES, WIDTH), -1, 1);
+    for (int way = 0; way < 2; way++) {
+        WEFT_CHECK_OK(weft_read(ctx, both[way], y[way], sizeof y[way]));
+        WEFT_CHECK_OK(weft_grad(ctx, &both[way], &g, 1, in, 3, 0, gradients[way]));
+        for (int k = 0; k < 3; k++)
+            WEFT_CHECK_OK(weft_read(ctx, gradients[way][k], d[way][k], sizeof(double) * (size_t)weft_count(in[k])));
+    }
+    for (int e = 0; e < QUERIES * WIDTH; e++)
+        WEFT_CHECK_NEAR(y[0][e], y[1][e], 1e-13);
+    for (int k = 0; k < 3; k++)
+        for (int64_t e = 0; e < weft_count(in[k]); e++)
+            WEFT_CHECK_NEAR(d[0][k][e], d[1][k][e], 1e-12);
+    WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+}
+
+WEFT_TEST(Attention, MoreKeysThanATileAgainstTheFormula)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    check_rising(ctx, 0);
+    check_rising(ctx, 8);
+    check_rising(ctx, -8);
+    test_ctx_close(ctx, &memory);
+}

@@ -1,4 +1,5 @@
 /* test_custom.c - operations of the user's own with several results, and structs of earlier headers. */
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -318,4 +319,37 @@ WEFT_TEST(CustomAll, AnEarlierStructIsReadAsFarAsItGoes)
         WEFT_CHECK_STATUS(weft_ctx_status(c), WEFT_OK);
     }
     fault_ctx_close(c, &m);
+}
+
+/* ---- One result, which its derivative reads ---- */
+
+static weft_status exp_forward(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)n, (void)user;
+    for (int64_t k = 0; k < out->count; k++)
+        ((double *)out->data)[k] = exp(((const double *)in[0].data)[k]);
+    return WEFT_OK;
+}
+
+static weft_status exp_backward(weft_ctx *c, weft_tensor *const *in, int n, weft_tensor *y, weft_tensor *g,
+                                weft_tensor **gradients, void *user)
+{
+    (void)c, (void)in, (void)n, (void)user;
+    gradients[0] = weft_mul(g, y);
+    return WEFT_OK;
+}
+
+WEFT_TEST(Custom, ADerivativeThatReadsItsResult)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    weft_custom_op op = INIT_CUSTOM_OP(.name = "exp", .forward = exp_forward, .backward = exp_backward);
+    const double at[] = {0.5, -1, 2};
+    weft_tensor *x = weft_param(weft_from_data(c, WEFT_F64, WEFT_DIMS(3), at), "x");
+    weft_tensor *y = weft_custom(&op, &x, 1);
+    WEFT_CHECK_OK(weft_backward(c, weft_sum(weft_mul_scalar(y, 3), WEFT_ALL, false)));
+    for (int k = 0; k < 3; k++)
+        WEFT_CHECK_NEAR(item(c, weft_grad_of(x), k), 3 * exp(at[k]), 1e-14);
+    weft_release(x);
+    fault_ctx_close(c, &memory);
 }

@@ -1,7 +1,9 @@
 /* test_gradient_at.c - derivatives at single places: second ones at zeros, counts, masks, rounded results, nothing; in
  * every floating dtype, fused and composed. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/weft_test.h"
 #include "samples/compare.h"
@@ -406,5 +408,70 @@ WEFT_TEST(GradientAt, ABiasAlone)
     WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &b, 1, WEFT_GRAD_CREATE_GRAPH, &g));
     WEFT_CHECK_OK(weft_read(ctx, g, got, sizeof got));
     WEFT_CHECK(got[0] == 4 && got[1] == 4);
+    test_ctx_close(ctx, &memory);
+}
+
+/* ---- What a backward pass leaves, and arguments that are none ---- */
+
+WEFT_TEST(GradientAt, AGradientHasNoHistoryThatNobodyAskedFor)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    weft_tensor *x = weft_param(weft_ones(ctx, WEFT_F64, WEFT_DIMS(3, 4)), "x");
+    const int mark = weft_scope_push(ctx);
+    weft_tensor *y = weft_sum(weft_square(weft_cumsum(weft_square(x), 1)), WEFT_ALL, false), *g = NULL;
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, &g));
+    WEFT_CHECK(!weft_requires_grad(g));
+    WEFT_CHECK_OK(weft_backward(ctx, y));
+    WEFT_CHECK(!weft_requires_grad(weft_grad_of(x)));
+    WEFT_CHECK_OK(weft_scope_pop(ctx, mark));
+    weft_release(x);
+    test_ctx_close(ctx, &memory);
+}
+
+WEFT_TEST(GradientAt, ArgumentsThatAreNone)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    weft_tensor *x = weft_set_requires_grad(weft_ones(ctx, WEFT_F64, WEFT_DIMS(3)), true), *g = NULL;
+    weft_tensor *y = weft_sum(weft_square(x), WEFT_ALL, false);
+    WEFT_CHECK(weft_grad_of(NULL) == NULL);
+    WEFT_CHECK(weft_grad_of(y) == NULL);
+    WEFT_CHECK(weft_grad_of(weft_detach(y)) == NULL);
+    WEFT_CHECK_STATUS(weft_grad(ctx, &y, NULL, 1, &x, 1, 0, NULL), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(ctx);
+    WEFT_CHECK_STATUS(weft_grad(ctx, &y, NULL, 1, NULL, 1, 0, &g), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(ctx);
+    WEFT_CHECK_STATUS(weft_grad(ctx, NULL, NULL, 1, &x, 1, 0, &g), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(ctx);
+    WEFT_CHECK_STATUS(weft_backward_with(ctx, NULL, NULL, 1), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(ctx);
+    WEFT_CHECK_STATUS(weft_backward_with(ctx, &y, NULL, 0), WEFT_E_NULL_ARGUMENT);
+    weft_ctx_clear(ctx);
+    WEFT_CHECK_OK(weft_backward(ctx, y));
+    test_ctx_close(ctx, &memory);
+}
+
+static weft_tensor *half_wrong(weft_ctx *ctx, weft_tensor *const *in, int n, void *user)
+{
+    (void)ctx, (void)n, (void)user;
+    return weft_add(weft_square(in[0]), weft_detach(weft_square(in[0])));
+}
+
+WEFT_TEST(GradientAt, AGradcheckThatFailsSaysBothNumbers)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    weft_tensor *x = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(1), 3), true);
+    WEFT_CHECK_STATUS(weft_gradcheck(ctx, &x, 1, half_wrong, NULL, NULL), WEFT_E_MISMATCH);
+    const char *numbers = strstr(weft_ctx_message(ctx), "at 3: "); /* times a cotangent: the rule has half of it */
+    double rule = 0, differences = 0;
+    WEFT_CHECK(numbers && sscanf(numbers, "at 3: %lf, but the differences give %lf", &rule, &differences) == 2);
+    WEFT_CHECK_NEAR(differences, 2 * rule, 1e-4);
+    WEFT_CHECK(rule != 0);
+    weft_ctx_clear(ctx);
     test_ctx_close(ctx, &memory);
 }

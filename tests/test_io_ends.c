@@ -1,6 +1,10 @@
-/* test_io_ends.c - files that go on behind their end, halves of characters in names, and names that begin others. */
+/* test_io_ends.c - files that go on behind their end, halves of characters in names, names that begin others or come
+ * twice, and what stays open. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* clang-format off */
 #include <weft/io.h>
@@ -8,6 +12,7 @@
 #include "harness/structs.h"
 #include "harness/test_archive.h"
 #include "harness/test_ctx.h"
+#include "harness/test_folder.h"
 #include "harness/weft_test.h"
 
 static const float six[6] = {1, 2, 3, 4, 5, 6};
@@ -74,4 +79,84 @@ WEFT_TEST(Load, TheBeginningOfANameIsAnotherName)
     (void)weft_ctx_clear(c);
     fault_ctx_close(c, &m);
     free(b.p);
+}
+
+/* ---- What two names, an encrypted entry and many opened files come to ---- */
+
+WEFT_TEST(Save, TwoTensorsOfOneName)
+{
+    test_folder folder;
+    WEFT_REQUIRE(test_folder_make(&folder));
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *x = weft_ones(c, WEFT_F32, WEFT_DIMS(2));
+    const weft_named_tensor pair[] = {{"w", x}, {"w", x}}, fine[] = {{"w", x}, {"v", x}};
+    WEFT_CHECK_STATUS(weft_save_npz(c, test_path(&folder, "a.npz"), pair, 2), WEFT_E_INVALID);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "\"w\"");
+    weft_ctx_clear(c);
+    WEFT_CHECK_STATUS(weft_save_safetensors(c, test_path(&folder, "a.safetensors"), pair, 2), WEFT_E_INVALID);
+    weft_ctx_clear(c);
+    WEFT_CHECK_EQ_INT(test_folder_count(&folder), 0);
+    WEFT_CHECK_OK(weft_save_npz(c, test_path(&folder, "a.npz"), fine, 2));
+    fault_ctx_close(c, &m);
+    test_folder_drop(&folder);
+}
+
+WEFT_TEST(Load, AnEncryptedEntryIsRefused)
+{
+    test_zip z = {0};
+    test_zip_add(&z, "w.npy", TEST_STORED, test_npy("'<f4'", "False", "(2, 3)", six, sizeof six));
+    test_bytes b = test_zip_close(&z);
+    for (size_t k = 0; k + 10 < b.n; k++) { /* bit 0 of the flags, in the entry and in the directory */
+        const bool entry = memcmp(b.p + k, "PK\3\4", 4) == 0, listed = memcmp(b.p + k, "PK\1\2", 4) == 0;
+        if (entry || listed)
+            b.p[k + (entry ? 6 : 8)] |= 1;
+    }
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_source source = WITH_SOURCE(.bytes = b.p, .size = b.n);
+    weft_named_tensor *all = NULL;
+    int n = 0;
+    WEFT_CHECK_STATUS(weft_load(c, &source, NULL, &all, &n), WEFT_E_IO);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "encrypted");
+    weft_named_free(c, all, n);
+    (void)weft_ctx_clear(c);
+    fault_ctx_close(c, &m);
+    free(b.p);
+}
+
+/* The number that a file is opened by, the lowest that is free. */
+static int next_descriptor(void)
+{
+    const int fd = open("/dev/null", O_RDONLY);
+    close(fd);
+    return fd;
+}
+
+WEFT_TEST(Load, NoFileStaysOpen)
+{
+    test_folder folder;
+    WEFT_REQUIRE(test_folder_make(&folder));
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    const weft_named_tensor one = {"w", weft_ones(c, WEFT_F32, WEFT_DIMS(2))};
+    char paths[3][80];
+    snprintf(paths[0], sizeof paths[0], "%s/a.npz", folder.path);
+    snprintf(paths[1], sizeof paths[1], "%s/a.safetensors", folder.path);
+    snprintf(paths[2], sizeof paths[2], "%s/none.npz", folder.path);
+    WEFT_CHECK_OK(weft_save_npz(c, paths[0], &one, 1));
+    WEFT_CHECK_OK(weft_save_safetensors(c, paths[1], &one, 1));
+    WEFT_CHECK(test_file_write(paths[2], "PK\3\4 and no more", 16));
+    const int before = next_descriptor();
+    for (int k = 0; k < 3; k++) {
+        const weft_source source = WITH_SOURCE(.path = paths[k]);
+        weft_named_tensor *all = NULL;
+        int n = 0;
+        WEFT_CHECK_STATUS(weft_load(c, &source, NULL, &all, &n), k < 2 ? WEFT_OK : WEFT_E_IO);
+        weft_named_free(c, all, n);
+        weft_ctx_clear(c);
+        WEFT_CHECK_EQ_INT(next_descriptor(), before);
+    }
+    fault_ctx_close(c, &m);
+    test_folder_drop(&folder);
 }

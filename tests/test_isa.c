@@ -33,6 +33,9 @@ WEFT_TEST(Isa, EachUsableOneCanBeForced)
         char message[256] = "";
         setenv("WEFT_ISA", tables[k]->isa, 1);
         WEFT_CHECK(weft__cpu_isa_choose() == tables[k]);
+        weft_device_info info = {0};
+        WEFT_CHECK_OK(weft_device_info_get("cpu", 0, &info, sizeof info));
+        WEFT_CHECK_STR_EQ(info.isa, tables[k]->isa);
         WEFT_CHECK(!weft__cpu_isa_note());
         WEFT_CHECK_OK(weft__cpu_backend()->open(&o, &devices[k], message, sizeof message));
         WEFT_CHECK_STR_EQ(message, "");
