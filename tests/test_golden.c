@@ -177,7 +177,10 @@ static weft_dtype promoted(weft_dtype a, weft_dtype b)
 
 static bool is_flt(const char *name)
 {
-    return strcmp(name, "div") == 0 || strcmp(name, "atan2") == 0;
+    static const char *const names = " div atan2 hypot copysign logaddexp logaddexp2 xlogy xlog1py ";
+    char word[32];
+    snprintf(word, sizeof word, " %s ", name);
+    return strstr(names, word) != NULL;
 }
 
 /* a and b are 1 or 0 (2 or 3 where the dtype can): small enough to be exact in every dtype. */

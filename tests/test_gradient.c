@@ -67,7 +67,12 @@ static bool value_at_kink(const case_row *row, const gold_record *record, double
         return fabs(x - row->kink_at) < 1e-4;
     if (row->kink == KINK_STEP)
         return near_integer(2 * x);
-    return fabs(x - record->f[0]) < 1e-4 || fabs(x - record->f[1]) < 1e-4; /* KINK_PARAM */
+    if (row->kink == KINK_BOTH)
+        return fabs(fabs(x) - row->kink_at) < 1e-4;
+    for (int k = 0; k < 2; k++) /* KINK_PARAM: a limit, or one on either side */
+        if (fabs(fabs(x) - fabs(record->f[k])) < 1e-4)
+            return true;
+    return false;
 }
 
 /* Whether a derivative jumps at (or beside) the inputs when `shift` is added to the first. */

@@ -128,6 +128,118 @@ WEFT_API weft_tensor *weft_ceil(weft_tensor *x);
  * Dtypes: any, bool counts as i64; the result has it. */
 WEFT_API weft_tensor *weft_round(weft_tensor *x);
 
+/* x without its fraction; derivative 0, which weft_unreached reports.
+ * Dtypes: any, bool counts as i64; the result has it. */
+WEFT_API weft_tensor *weft_trunc(weft_tensor *x);
+
+/* x - trunc(x), with x's sign; NaN of infinity.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_frac(weft_tensor *x);
+
+/* x * x * x.
+ * Dtypes: any, bool counts as i64; the result has it. */
+WEFT_API weft_tensor *weft_cube(weft_tensor *x);
+
+/* 2^x.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_exp2(weft_tensor *x);
+
+/* base-10 logarithm.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_log10(weft_tensor *x);
+
+/* real cube root, negative below 0; derivative inf at 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_cbrt(weft_tensor *x);
+
+/* hyperbolic sine.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_sinh(weft_tensor *x);
+
+/* hyperbolic cosine.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_cosh(weft_tensor *x);
+
+/* angle in [-pi/2, pi/2] with that sine; NaN outside [-1, 1].
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_asin(weft_tensor *x);
+
+/* angle in [0, pi] with that cosine; NaN outside [-1, 1].
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_acos(weft_tensor *x);
+
+/* angle in (-pi/2, pi/2) with that tangent.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_atan(weft_tensor *x);
+
+/* inverse of sinh: log(x + sqrt(x^2 + 1)).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_asinh(weft_tensor *x);
+
+/* inverse of cosh, not negative; NaN below 1.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_acosh(weft_tensor *x);
+
+/* inverse of tanh: log((1 + x) / (1 - x)) / 2; NaN outside [-1, 1].
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_atanh(weft_tensor *x);
+
+/* 1 - erf(x), exact far right of 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_erfc(weft_tensor *x);
+
+/* the y with erf(y) = x; +-inf at +-1, NaN beyond.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_erfinv(weft_tensor *x);
+
+/* log |Gamma(x)|; inf at 0 and at negative whole numbers.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_lgamma(weft_tensor *x);
+
+/* derivative of lgamma; inf at 0, against its sign, and NaN at negative whole numbers.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_digamma(weft_tensor *x);
+
+/* sin(pi x) / (pi x), 1 at 0 (NumPy's); 0 at infinity.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_sinc(weft_tensor *x);
+
+/* x * tanh(softplus(x)).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_mish(weft_tensor *x);
+
+/* log(sigmoid(x)) = -softplus(-x).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_logsigmoid(weft_tensor *x);
+
+/* x / (1 + |x|).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_softsign(weft_tensor *x);
+
+/* s x, or s a (e^x - 1) at and below 0, a = 1.6732632423543772848, s = 1.0507009873554804934 (Klambauer 2017).
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_selu(weft_tensor *x);
+
+/* x limited to [0, 6]; NaN stays NaN; derivative 0 at the limits.
+ * Dtypes: any, bool counts as i64; the result has it. */
+WEFT_API weft_tensor *weft_relu6(weft_tensor *x);
+
+/* relu6(x + 3) / 6; derivative 0 at -3 and 3.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_hardsigmoid(weft_tensor *x);
+
+/* x relu6(x + 3) / 6 (Howard 2019); derivative 0 at -3, 1 at 3.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_hardswish(weft_tensor *x);
+
+/* degrees to radians: x pi / 180.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_deg2rad(weft_tensor *x);
+
+/* radians to degrees: x 180 / pi.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_rad2deg(weft_tensor *x);
+
 /* ---- Elementwise, one operand and numbers ----
  * As above; the numbers are converted to the dtype that is computed in. */
 
@@ -159,6 +271,37 @@ WEFT_API weft_tensor *weft_leaky_relu(weft_tensor *x, double slope);
  * Dtypes: floating; integers and bool become f32; the result has that dtype. */
 WEFT_API weft_tensor *weft_elu(weft_tensor *x, double alpha);
 
+/* x, or alpha (e^(x / alpha) - 1) at and below 0, alpha > 0; smooth at 0.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_celu(weft_tensor *x, double alpha);
+
+/* x limited to [lo, hi], lo <= hi; NaN stays NaN; derivative 0 at the limits, where clamp's is 1; limits of integers
+ * are whole numbers, or beyond the dtype.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_DTYPE. */
+WEFT_API weft_tensor *weft_hardtanh(weft_tensor *x, double lo, double hi);
+
+/* x moved towards 0 by lambda >= 0, which it does not pass; NaN stays NaN; derivative 0 at the limits.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_softshrink(weft_tensor *x, double lambda);
+
+/* x, or 0 where |x| <= lambda; NaN stays NaN; derivative 0 at the limits.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_hardshrink(weft_tensor *x, double lambda);
+
+/* x above at, else value; NaN stays NaN; derivative 0 at the limit; numbers of integers are whole, or beyond the dtype.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_DTYPE. */
+WEFT_API weft_tensor *weft_threshold(weft_tensor *x, double at, double value);
+
+/* log(x / (1 - x)), x first limited to [eps, 1 - eps]; eps < 0: not limited, and NaN outside [0, 1].
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_logit(weft_tensor *x, double eps);
+
+/* derivative of digamma of order 0, 1 ... 20; NaN for another order.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype. */
+WEFT_API weft_tensor *weft_polygamma(weft_tensor *x, double order);
+
 /* ---- Questions ----
  * The result is bool, of x's shape. */
 
@@ -177,6 +320,18 @@ WEFT_API weft_tensor *weft_isfinite(weft_tensor *x);
 /* true where x is 0.
  * Dtypes: any; the result is bool. */
 WEFT_API weft_tensor *weft_logical_not(weft_tensor *x);
+
+/* true where x is +inf.
+ * Dtypes: any; the result is bool. */
+WEFT_API weft_tensor *weft_isposinf(weft_tensor *x);
+
+/* true where x is -inf.
+ * Dtypes: any; the result is bool. */
+WEFT_API weft_tensor *weft_isneginf(weft_tensor *x);
+
+/* true where x has a minus sign, also of -0 and NaN.
+ * Dtypes: any; the result is bool. */
+WEFT_API weft_tensor *weft_signbit(weft_tensor *x);
 
 /* ---- Elementwise, two operands ----
  * Shapes broadcast as in NumPy; dtypes are promoted (dtype.h). */
@@ -226,6 +381,56 @@ WEFT_API weft_tensor *weft_mod(weft_tensor *a, weft_tensor *b);
  * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
  * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_atan2(weft_tensor *a, weft_tensor *b);
+
+/* remainder with the sign of a (as C); an integer by 0 gives 0; derivative by b: minus the whole quotient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_fmod(weft_tensor *a, weft_tensor *b);
+
+/* largest whole number <= a / b; integers stay integers, and one by 0 gives 0; derivatives 0.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_floor_divide(weft_tensor *a, weft_tensor *b);
+
+/* smaller of a and b; a number wins against NaN; a tie shares the gradient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_fmin(weft_tensor *a, weft_tensor *b);
+
+/* larger of a and b; a number wins against NaN; a tie shares the gradient.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_fmax(weft_tensor *a, weft_tensor *b);
+
+/* sqrt(a^2 + b^2), without overflow; derivative 0 at (0, 0).
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_hypot(weft_tensor *a, weft_tensor *b);
+
+/* |a| with the sign of b, also of -0; derivative by a: 1 or -1, 0 at 0; by b: 0.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_copysign(weft_tensor *a, weft_tensor *b);
+
+/* log(e^a + e^b), without overflow.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_logaddexp(weft_tensor *a, weft_tensor *b);
+
+/* log2(2^a + 2^b), without overflow.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_logaddexp2(weft_tensor *a, weft_tensor *b);
+
+/* a log(b), and 0 for a = 0 whatever b but NaN.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_xlogy(weft_tensor *a, weft_tensor *b);
+
+/* a log(1 + b), and 0 for a = 0 whatever b but NaN.
+ * Dtypes: any, promoted, integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_xlog1py(weft_tensor *a, weft_tensor *b);
 
 /* ---- Comparisons ----
  * Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne. */
@@ -724,16 +929,54 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_floor(...) (WEFT_HERE("floor"), weft_floor(__VA_ARGS__))
 #define weft_ceil(...) (WEFT_HERE("ceil"), weft_ceil(__VA_ARGS__))
 #define weft_round(...) (WEFT_HERE("round"), weft_round(__VA_ARGS__))
+#define weft_trunc(...) (WEFT_HERE("trunc"), weft_trunc(__VA_ARGS__))
+#define weft_frac(...) (WEFT_HERE("frac"), weft_frac(__VA_ARGS__))
+#define weft_cube(...) (WEFT_HERE("cube"), weft_cube(__VA_ARGS__))
+#define weft_exp2(...) (WEFT_HERE("exp2"), weft_exp2(__VA_ARGS__))
+#define weft_log10(...) (WEFT_HERE("log10"), weft_log10(__VA_ARGS__))
+#define weft_cbrt(...) (WEFT_HERE("cbrt"), weft_cbrt(__VA_ARGS__))
+#define weft_sinh(...) (WEFT_HERE("sinh"), weft_sinh(__VA_ARGS__))
+#define weft_cosh(...) (WEFT_HERE("cosh"), weft_cosh(__VA_ARGS__))
+#define weft_asin(...) (WEFT_HERE("asin"), weft_asin(__VA_ARGS__))
+#define weft_acos(...) (WEFT_HERE("acos"), weft_acos(__VA_ARGS__))
+#define weft_atan(...) (WEFT_HERE("atan"), weft_atan(__VA_ARGS__))
+#define weft_asinh(...) (WEFT_HERE("asinh"), weft_asinh(__VA_ARGS__))
+#define weft_acosh(...) (WEFT_HERE("acosh"), weft_acosh(__VA_ARGS__))
+#define weft_atanh(...) (WEFT_HERE("atanh"), weft_atanh(__VA_ARGS__))
+#define weft_erfc(...) (WEFT_HERE("erfc"), weft_erfc(__VA_ARGS__))
+#define weft_erfinv(...) (WEFT_HERE("erfinv"), weft_erfinv(__VA_ARGS__))
+#define weft_lgamma(...) (WEFT_HERE("lgamma"), weft_lgamma(__VA_ARGS__))
+#define weft_digamma(...) (WEFT_HERE("digamma"), weft_digamma(__VA_ARGS__))
+#define weft_sinc(...) (WEFT_HERE("sinc"), weft_sinc(__VA_ARGS__))
+#define weft_mish(...) (WEFT_HERE("mish"), weft_mish(__VA_ARGS__))
+#define weft_logsigmoid(...) (WEFT_HERE("logsigmoid"), weft_logsigmoid(__VA_ARGS__))
+#define weft_softsign(...) (WEFT_HERE("softsign"), weft_softsign(__VA_ARGS__))
+#define weft_selu(...) (WEFT_HERE("selu"), weft_selu(__VA_ARGS__))
+#define weft_relu6(...) (WEFT_HERE("relu6"), weft_relu6(__VA_ARGS__))
+#define weft_hardsigmoid(...) (WEFT_HERE("hardsigmoid"), weft_hardsigmoid(__VA_ARGS__))
+#define weft_hardswish(...) (WEFT_HERE("hardswish"), weft_hardswish(__VA_ARGS__))
+#define weft_deg2rad(...) (WEFT_HERE("deg2rad"), weft_deg2rad(__VA_ARGS__))
+#define weft_rad2deg(...) (WEFT_HERE("rad2deg"), weft_rad2deg(__VA_ARGS__))
 #define weft_clamp(...) (WEFT_HERE("clamp"), weft_clamp(__VA_ARGS__))
 #define weft_add_scalar(...) (WEFT_HERE("add_scalar"), weft_add_scalar(__VA_ARGS__))
 #define weft_mul_scalar(...) (WEFT_HERE("mul_scalar"), weft_mul_scalar(__VA_ARGS__))
 #define weft_pow_scalar(...) (WEFT_HERE("pow_scalar"), weft_pow_scalar(__VA_ARGS__))
 #define weft_leaky_relu(...) (WEFT_HERE("leaky_relu"), weft_leaky_relu(__VA_ARGS__))
 #define weft_elu(...) (WEFT_HERE("elu"), weft_elu(__VA_ARGS__))
+#define weft_celu(...) (WEFT_HERE("celu"), weft_celu(__VA_ARGS__))
+#define weft_hardtanh(...) (WEFT_HERE("hardtanh"), weft_hardtanh(__VA_ARGS__))
+#define weft_softshrink(...) (WEFT_HERE("softshrink"), weft_softshrink(__VA_ARGS__))
+#define weft_hardshrink(...) (WEFT_HERE("hardshrink"), weft_hardshrink(__VA_ARGS__))
+#define weft_threshold(...) (WEFT_HERE("threshold"), weft_threshold(__VA_ARGS__))
+#define weft_logit(...) (WEFT_HERE("logit"), weft_logit(__VA_ARGS__))
+#define weft_polygamma(...) (WEFT_HERE("polygamma"), weft_polygamma(__VA_ARGS__))
 #define weft_isnan(...) (WEFT_HERE("isnan"), weft_isnan(__VA_ARGS__))
 #define weft_isinf(...) (WEFT_HERE("isinf"), weft_isinf(__VA_ARGS__))
 #define weft_isfinite(...) (WEFT_HERE("isfinite"), weft_isfinite(__VA_ARGS__))
 #define weft_logical_not(...) (WEFT_HERE("logical_not"), weft_logical_not(__VA_ARGS__))
+#define weft_isposinf(...) (WEFT_HERE("isposinf"), weft_isposinf(__VA_ARGS__))
+#define weft_isneginf(...) (WEFT_HERE("isneginf"), weft_isneginf(__VA_ARGS__))
+#define weft_signbit(...) (WEFT_HERE("signbit"), weft_signbit(__VA_ARGS__))
 #define weft_add(...) (WEFT_HERE("add"), weft_add(__VA_ARGS__))
 #define weft_sub(...) (WEFT_HERE("sub"), weft_sub(__VA_ARGS__))
 #define weft_mul(...) (WEFT_HERE("mul"), weft_mul(__VA_ARGS__))
@@ -743,6 +986,16 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_max(...) (WEFT_HERE("max"), weft_max(__VA_ARGS__))
 #define weft_mod(...) (WEFT_HERE("mod"), weft_mod(__VA_ARGS__))
 #define weft_atan2(...) (WEFT_HERE("atan2"), weft_atan2(__VA_ARGS__))
+#define weft_fmod(...) (WEFT_HERE("fmod"), weft_fmod(__VA_ARGS__))
+#define weft_floor_divide(...) (WEFT_HERE("floor_divide"), weft_floor_divide(__VA_ARGS__))
+#define weft_fmin(...) (WEFT_HERE("fmin"), weft_fmin(__VA_ARGS__))
+#define weft_fmax(...) (WEFT_HERE("fmax"), weft_fmax(__VA_ARGS__))
+#define weft_hypot(...) (WEFT_HERE("hypot"), weft_hypot(__VA_ARGS__))
+#define weft_copysign(...) (WEFT_HERE("copysign"), weft_copysign(__VA_ARGS__))
+#define weft_logaddexp(...) (WEFT_HERE("logaddexp"), weft_logaddexp(__VA_ARGS__))
+#define weft_logaddexp2(...) (WEFT_HERE("logaddexp2"), weft_logaddexp2(__VA_ARGS__))
+#define weft_xlogy(...) (WEFT_HERE("xlogy"), weft_xlogy(__VA_ARGS__))
+#define weft_xlog1py(...) (WEFT_HERE("xlog1py"), weft_xlog1py(__VA_ARGS__))
 #define weft_eq(...) (WEFT_HERE("eq"), weft_eq(__VA_ARGS__))
 #define weft_ne(...) (WEFT_HERE("ne"), weft_ne(__VA_ARGS__))
 #define weft_lt(...) (WEFT_HERE("lt"), weft_lt(__VA_ARGS__))

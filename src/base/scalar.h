@@ -7,7 +7,9 @@
 #ifndef WEFT_BASE_SCALAR_H
 #define WEFT_BASE_SCALAR_H
 
+#include "base/scalar_elementary.h"
 #include "base/scalar_math.h"
+#include "base/scalar_special.h"
 
 /* Remainder with the sign of b, as in Python; a zero remainder too takes b's sign. */
 WEFT_HD float weft__m_mod_f32(float a, float b)
@@ -53,6 +55,88 @@ WEFT_HD int64_t weft__m_pow_i64(int64_t a, int64_t b)
     return (int64_t)y;
 }
 
+/* Remainder with the sign of a, as C's. */
+WEFT_HD float weft__m_fmod_f32(float a, float b)
+{
+    return fmodf(a, b);
+}
+
+WEFT_HD double weft__m_fmod_f64(double a, double b)
+{
+    return fmod(a, b);
+}
+
+WEFT_HD int64_t weft__m_fmod_i64(int64_t a, int64_t b)
+{
+    return b == 0 || b == -1 ? 0 : a % b; /* as mod */
+}
+
+/* The largest whole number <= a / b, exactly: from the remainder, where a / b may round up to one. As Python and
+ * NumPy; an integer by 0 gives 0, and the one quotient that is too large wraps. */
+WEFT_HD double weft__m_floor_divide_f64(double a, double b)
+{
+    const double r = fmod(a, b), ratio = a / b;
+    double q, whole;
+    if (b == 0) {
+        return ratio;
+    }
+    q = (a - r) / b - (r != 0 && (b < 0) != (r < 0) ? 1 : 0);
+    whole = floor(q);
+    whole += q - whole > 0.5 ? 1 : 0;
+    return q == 0 ? copysign(0.0, ratio) : whole;
+}
+
+WEFT_HD float weft__m_floor_divide_f32(float a, float b)
+{
+    return (float)weft__m_floor_divide_f64((double)a, (double)b);
+}
+
+WEFT_HD int64_t weft__m_floor_divide_i64(int64_t a, int64_t b)
+{
+    if (b == 0 || b == -1) {
+        return b == 0 ? 0 : (int64_t)(0 - (uint64_t)a);
+    }
+    return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
+
+/* sqrt(a^2 + b^2); in double no square overflows or vanishes. Infinite beside NaN, too, as in C. */
+WEFT_HD float weft__m_hypot_f32(float a, float b)
+{
+    const float inf = weft__from_bits_f32(0x7f800000u);
+    float y = (float)sqrt((double)a * (double)a + (double)b * (double)b);
+    return (weft__m_fabs_f32(a) == inf) | (weft__m_fabs_f32(b) == inf) ? inf : y;
+}
+
+WEFT_HD double weft__m_hypot_f64(double a, double b)
+{
+    return hypot(a, b);
+}
+
+WEFT_HD float weft__m_copysign_f32(float a, float b)
+{
+    return weft__copysign_f32(a, b);
+}
+
+WEFT_HD double weft__m_copysign_f64(double a, double b)
+{
+    return copysign(a, b);
+}
+
+WEFT_HD bool weft__m_signbit_f32(float x)
+{
+    return weft__bits_f32(x) >> 31 != 0;
+}
+
+WEFT_HD bool weft__m_signbit_f64(double x)
+{
+    return weft__bits_f64(x) >> 63 != 0;
+}
+
+WEFT_HD bool weft__m_signbit_i64(int64_t x)
+{
+    return x < 0;
+}
+
 WEFT_HD int64_t weft__m_fabs_i64(int64_t x)
 {
     return x < 0 ? (int64_t)(0 - (uint64_t)x) : x;
@@ -95,6 +179,17 @@ WEFT__LIBM(tan)
 WEFT__LIBM(tanh)
 WEFT__LIBM(erf)
 WEFT__LIBM(erfc)
+WEFT__LIBM(exp2)
+WEFT__LIBM(log10)
+WEFT__LIBM(cbrt)
+WEFT__LIBM(sinh)
+WEFT__LIBM(cosh)
+WEFT__LIBM(asin)
+WEFT__LIBM(acos)
+WEFT__LIBM(atan)
+WEFT__LIBM(asinh)
+WEFT__LIBM(acosh)
+WEFT__LIBM(atanh)
 #undef WEFT__LIBM
 
 WEFT_HD double weft__m_pow_f64(double a, double b)
@@ -158,6 +253,23 @@ WEFT_HD double weft__m_gelu_f64(double x)
 WEFT_HD double weft__m_gelu_tanh_f64(double x)
 {
     return x * weft__m_tanhcdf_f64(x);
+}
+
+WEFT_HD double weft__m_mish_f64(double x)
+{
+    const double w = exp(x < 40 ? x : 40);
+    return x * (w * ((w + 2) / (w * (w + 2) + 2)));
+}
+
+/* As in f32, but that pi is rounded. */
+WEFT_HD double weft__m_sinc_f64(double x)
+{
+    const double a = fabs(x) > 0x1p53 ? 0x1p53 : fabs(x);
+    const double n = rint(2 * a), angle = 3.14159265358979323846 * (a - 0.5 * n);
+    const double turns = n - 4 * floor(0.25 * n);
+    const double s = turns == 1 || turns == 3 ? cos(angle) : sin(angle);
+    const double y = (turns >= 2 ? -s : s) / (3.14159265358979323846 * fabs(x));
+    return a < 0x1p-30 ? 1.0 : y;
 }
 
 #define T float

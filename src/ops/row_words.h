@@ -11,6 +11,7 @@
 #define PARAM INFINITY
 #define EQUAL INFINITY
 #define MULTIPLE INFINITY
+#define BOTH(c) INFINITY /* at c and -c */
 
 /* The reason why there is no derivative; NULL: there is one. */
 #define YES NULL

@@ -21,8 +21,8 @@
 #define GLUE(a, b) GLUE2(a, b)
 #define PASS_1(f) (f)[0]
 #define PASS_2(f) (f)[0], (f)[1]
-#define NUMBERS_1 "; 1.5"
-#define NUMBERS_2 "; -1 1.5"
+#define NUMBERS_1(ID) WEFT_OP_##ID == WEFT_OP_LOGIT ? "; 0.25" : WEFT_OP_##ID == WEFT_OP_POLYGAMMA ? "; 2" : "; 1.5"
+#define NUMBERS_2(ID) "; -1 1.5"
 
 /* Rules that are linear in the operands are rounded once as they are. */
 #define WEFT_UNARY(ID, name, cls, saves, f, dx, lo, hi, kink, doc)                                                     \
@@ -37,7 +37,7 @@
     {                                                                                                                  \
         c->out[0] = weft_##name(c->in[0], GLUE(PASS_, ARITY params)(c->f));                                            \
     }                                                                                                                  \
-    UNARY_ROW(ID, name, cls, saves, scalar, #dx, GLUE(NUMBERS_, ARITY params))
+    UNARY_ROW(ID, name, cls, saves, scalar, #dx, GLUE(NUMBERS_, ARITY params)(ID))
 #define UNARY_ROW(ID, name, cls, saves, attributes, words, numbers)                                                    \
     RECORD(ID, name, OPERANDS(KIND_##cls | STRIDED), ATTRS(attributes), INFER(weft__infer_like, JOIN_##cls),           \
            RESULTS(1, ELEMENTWISE),                                                                                    \

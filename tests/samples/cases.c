@@ -10,6 +10,7 @@
 #define KINK_OF_MULTIPLE KINK_MULTIPLE, 0
 #define KINK_OF_PARAM KINK_PARAM, 0
 #define KINK_OF_0 KINK_POINT, 0
+#define KINK_OF_BOTH(c) KINK_BOTH, c
 #define YES true
 #define NO(why) false
 

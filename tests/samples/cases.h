@@ -9,7 +9,7 @@
 typedef weft_sample_call weft_case;
 
 /* Points where an elementwise derivative jumps. */
-typedef enum case_kink { KINK_NONE, KINK_POINT, KINK_STEP, KINK_EQUAL, KINK_MULTIPLE, KINK_PARAM } case_kink;
+typedef enum case_kink { KINK_NONE, KINK_POINT, KINK_STEP, KINK_EQUAL, KINK_MULTIPLE, KINK_PARAM, KINK_BOTH } case_kink;
 
 typedef enum case_family {
     CASE_UNARY,

@@ -4,7 +4,8 @@
  *     weft_ulp                      all functions, all inputs: some minutes of a core for each function
  *     weft_ulp exp gelu             these alone
  *     weft_ulp --stride N           every Nth input
- *     weft_ulp --claims FILE        fails if an error is above what FILE says (the table in src/base/scalar_math.h)
+ *     weft_ulp --claims FILE        fails if an error is above what FILE says (the tables in src/base/scalar_math.h and
+ *                                   scalar_elementary.h); may be given for several files
  *
  * The exact result is the C library's in double: its error, about 2^-29 of an ulp of float, does not show. Where the
  * exact result is beyond the largest float, infinity is right and the largest float is off by what is missing; below
@@ -60,6 +61,40 @@ static double reciprocal(double x)
     return 1 / x;
 }
 
+static double logsigmoid(double x)
+{
+    return -softplus(-x);
+}
+
+static double mish(double x)
+{
+    const double w = exp(fmin(x, 300));
+    return x < -700 ? x * w : x * (w * (w + 2) / (w * (w + 2) + 2));
+}
+
+static double sinc(double x)
+{
+    const double pi = 3.14159265358979323846, n = rint(2 * x), angle = pi * (x - n / 2);
+    const double turns = n - 4 * floor(n / 4);
+    if (x == 0 || fabs(x) >= 0x1p53)
+        return x == 0 ? 1 : x - x == 0 || isinf(x) ? 0 : x;
+    return (turns == 0 ? sin(angle) : turns == 1 ? cos(angle) : turns == 2 ? -sin(angle) : -cos(angle)) / (pi * x);
+}
+
+/* By Halley's method on erf, near 1 on erfc. */
+static double erfinv(double x)
+{
+    const double a = fabs(x), w = -log1p(-a * a);
+    double y = sqrt(sqrt((4.33 + w / -2) * (4.33 + w / -2) + w / 0.147) - 4.33 + w / 2);
+    if (!(a < 1) || a < 1e-9)
+        return a == 1 ? x * (double)INFINITY : a < 1 ? 0.88622692545275801365 * x : (double)NAN;
+    for (int step = 0; step < 5; step++) {
+        const double miss = (a < 0.5 ? erf(y) - a : (1 - a) - erfc(y)) / (1.1283791670955125739 * exp(-y * y));
+        y -= miss / (1 + y * miss);
+    }
+    return copysign(y, x);
+}
+
 typedef struct function {
     const char *name;
     weft_tensor *(*one)(weft_tensor *x);
@@ -76,10 +111,13 @@ typedef struct function {
     {                                                                                                                  \
 #name, NULL, NULL, (weft_##name), name                                                                         \
     }
-static const function functions[] = {ONE(exp),  ONE(expm1),     ONE(log),        ONE(log1p),   ONE(log2),
-                                     ONE(sin),  ONE(cos),       ONE(tan),        ONE(tanh),    ONE(erf),
-                                     ONE(sqrt), ONE(rsqrt),     ONE(reciprocal), ONE(sigmoid), ONE(silu),
-                                     ONE(gelu), ONE(gelu_tanh), ONE(softplus),   TWO(pow),     TWO(atan2)};
+static const function functions[] = {
+    ONE(exp),      ONE(expm1),      ONE(log),    ONE(log1p), ONE(log2),    ONE(sin),   ONE(cos),    ONE(tan),
+    ONE(tanh),     ONE(erf),        ONE(sqrt),   ONE(rsqrt), ONE(sigmoid), ONE(silu),  ONE(gelu),   ONE(gelu_tanh),
+    ONE(softplus), ONE(reciprocal), ONE(exp2),   ONE(log10), ONE(cbrt),    ONE(sinh),  ONE(cosh),   ONE(asin),
+    ONE(acos),     ONE(atan),       ONE(asinh),  ONE(acosh), ONE(atanh),   ONE(erfc),  ONE(erfinv), ONE(sinc),
+    ONE(mish),     ONE(logsigmoid), ONE(lgamma), TWO(pow),   TWO(atan2),   TWO(hypot),
+};
 enum { N_FUNCTIONS = sizeof functions / sizeof functions[0] };
 
 /* ---- Errors in units in the last place ---- */
@@ -210,11 +248,13 @@ static bool claim_of(const char *text, const char *name, double claims[2])
     return false;
 }
 
-static const char *whole_file(const char *path)
+/* The text of all files that it was called with, one after the other. */
+static const char *with_file(const char *path)
 {
     static char text[1 << 20];
+    const size_t used = strlen(text);
     FILE *file = fopen(path, "rb");
-    if (!file || fread(text, 1, sizeof text - 1, file) == 0) {
+    if (!file || fread(text + used, 1, sizeof text - 1 - used, file) == 0) {
         fprintf(stderr, "weft_ulp: %s cannot be read\n", path);
         exit(2);
     }
@@ -279,7 +319,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[at], "--stride") == 0 && strtoull(argv[at + 1], NULL, 10) > 0)
             stride = strtoull(argv[at + 1], NULL, 10);
         else if (strcmp(argv[at], "--claims") == 0)
-            claims = whole_file(argv[at + 1]);
+            claims = with_file(argv[at + 1]);
         else
             return fprintf(stderr, "weft_ulp [--stride N] [--claims FILE] [FUNCTION...]\n"), 2;
     }
