@@ -1,4 +1,4 @@
-/* elementwise_binary.cu - BINARY, COMPARE and TERNARY operations, operands broadcast to the result's shape by stride 0;
+/* elementwise_binary.cu - BINARY, COMPARE, INTEGER and TERNARY operations, operands broadcast to the result's shape by stride 0;
  * and those in place that are binary ones. */
 #include "base/scalar.h"
 #include "cuda/kernels.h"
@@ -26,6 +26,11 @@ namespace
     struct name##_formula : weft_map_formula<2, 1, true> {                                                             \
         static constexpr bool TRUTH = true;                                                                            \
         WEFT_MAP_NUM(APPLY_BINARY, name)                                                                               \
+    };
+#define WEFT_INTEGER(ID, name, ...)                                                                                    \
+    struct name##_formula : weft_map_formula<2, 1, true> {                                                             \
+        static constexpr bool FLOATS = false;                                                                          \
+        APPLY_BINARY(name, int64_t, i64)                                                                               \
     };
 #define WEFT_TERNARY(ID, name, ...)                                                                                    \
     struct name##_formula : weft_map_formula<3, 1, true> {                                                             \
@@ -60,6 +65,17 @@ extern "C" weft_status weft__cuda_compare(const weft__exec *e)
 #include "ops/ops.def"
     default:
         return e->host->fail(e, WEFT_E_INTERNAL, "is no comparison");
+    }
+}
+
+extern "C" weft_status weft__cuda_integer(const weft__exec *e)
+{
+    switch (e->op) {
+#define WEFT_INTEGER(ID, name, ...) CASE(ID, name)
+#define WEFT_OP(ID, name, family, doc)
+#include "ops/ops.def"
+    default:
+        return e->host->fail(e, WEFT_E_INTERNAL, "is no operation on whole numbers");
     }
 }
 

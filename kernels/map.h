@@ -19,12 +19,12 @@ enum { WEFT_MAP_THREADS = 256 };
  * A formula is a struct that derives from weft_map_formula and has, for V = float, double and, if it takes INTEGERS,
  * int64_t
  *     static __device__ void apply(const V *x, V *y, V p, V q)
- * x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
+ * (no FLOATS: int64_t alone), x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
  * TRUTH (y not 0); all else is of the dtype that it runs for. CHEAP: so few instructions that memory bandwidth is
  * the limit. */
 template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_formula {
     static constexpr int IN = IN_COUNT, OUT = OUT_COUNT, COUNT = IN_COUNT + OUT_COUNT, CONDITIONS = 0;
-    static constexpr bool INTEGERS = TAKES_INTEGERS, CHEAP = TAKES_INTEGERS, TRUTH = false;
+    static constexpr bool INTEGERS = TAKES_INTEGERS, FLOATS = true, CHEAP = TAKES_INTEGERS, TRUTH = false;
 };
 
 /* For ops.def: of each class the types that it has formulas for, APPLY(name, V, suffix) making apply. */
@@ -336,7 +336,7 @@ template <class Formula> weft_status weft_map(const weft__exec *e, const weft__a
     const run *found =
         weft_visit(e->in[Formula::IN - 1]->dtype, static_cast<const run *>(nullptr), [](auto name) -> const run * {
             using T = typename decltype(name)::type;
-            if constexpr (weft_is_integer<T> && !Formula::INTEGERS) {
+            if constexpr (!(weft_is_integer<T> ? Formula::INTEGERS : Formula::FLOATS)) {
                 return nullptr;
             } else {
                 static constexpr run of_dtype = weft_map_make_run<Formula, T>();
@@ -344,7 +344,7 @@ template <class Formula> weft_status weft_map(const weft__exec *e, const weft__a
             }
         });
     if (!found)
-        return e->host->fail(e, WEFT_E_DTYPE, "needs a floating dtype");
+        return e->host->fail(e, WEFT_E_DTYPE, Formula::FLOATS ? "needs a floating dtype" : "needs whole numbers");
     return weft__cuda_status(e, weft_map_arrays<Formula::COUNT>(e, arrays, *found));
 }
 

@@ -119,7 +119,7 @@ static void run_mistake(void *user)
 static const gold_record *usable_record(const case_row *row)
 {
     for (const gold_record *record = gold_next(row->name, NULL); record; record = gold_next(row->name, record))
-        if (record_takes(record, WEFT_F32) && !(record->flags & GOLD_SPECIAL))
+        if (record_takes(record, row->family == CASE_INTEGER ? WEFT_I64 : WEFT_F32) && !(record->flags & GOLD_SPECIAL))
             return record;
     return NULL;
 }
@@ -130,7 +130,7 @@ static bool lay_out_first(weft_case *c, weft_ctx *ctx, const case_row *row)
     if (!record)
         return false;
     case_begin(c, ctx, record);
-    return lay_out_all(c, record, WEFT_F32, LAYOUT_CONTIGUOUS);
+    return lay_out_all(c, record, row->family == CASE_INTEGER ? WEFT_I64 : WEFT_F32, LAYOUT_CONTIGUOUS);
 }
 
 /* Which operands a row can do without. */

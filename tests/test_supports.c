@@ -18,7 +18,9 @@ static bool call_plainly(weft_ctx *c, const weft_op_description *about, weft_dty
         about->call.unary_1(x, 1);
     else if (about->family == WEFT_OP_FAMILY_UNARY_P)
         about->call.unary_2(x, 0, 1);
-    return about->family == WEFT_OP_FAMILY_UNARY_P;
+    else if (about->family == WEFT_OP_FAMILY_INTEGER) /* of which samples are never floating */
+        about->call.binary(x, x);
+    return about->family == WEFT_OP_FAMILY_UNARY_P || about->family == WEFT_OP_FAMILY_INTEGER;
 }
 
 /* Calls op on a device with operands of dtype, and compares with what was foretold. */

@@ -34,6 +34,7 @@ static const cost of_family[][3] = {
     [WEFT__PREDICATE] = {{"", 0, AB, AB, 0, AB}},
     [WEFT__BINARY] = {{"", 0, AB, AB + AB + AB, 0, 0}, {"", 1, AB, A *B + B + AB, 0, 0}},
     [WEFT__COMPARE] = {{"", 0, AB, AB + AB, 0, AB}, {"", 1, AB, A *B + B, 0, AB}},
+    [WEFT__INTEGER] = {{"", 0, AB, 0, AB + AB + AB, 0}, {"", 1, AB, 0, A *B + B + AB, 0}},
     [WEFT__TERNARY] = {{"", 0, AB, AB + AB + AB, 0, AB}, {"", 1, AB, A *B + 1 + AB, 0, B}},
     [WEFT__VIEW] = {{"", 0, 0, 0, 0, 0}, {"", 1, 0, 0, 0, 0}},
 };

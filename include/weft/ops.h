@@ -480,6 +480,44 @@ WEFT_API weft_tensor *weft_logical_or(weft_tensor *a, weft_tensor *b);
  * Errors: WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_logical_xor(weft_tensor *a, weft_tensor *b);
 
+/* ---- Whole numbers, two operands ----
+ * Shapes broadcast, dtypes are promoted; computed in 64 bits. */
+
+/* a and b, bit by bit; of bool: both are true.
+ * Dtypes: integers and bool, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bitwise_and(weft_tensor *a, weft_tensor *b);
+
+/* a or b, bit by bit; of bool: one is true at least.
+ * Dtypes: integers and bool, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bitwise_or(weft_tensor *a, weft_tensor *b);
+
+/* a or b but not both, bit by bit; of bool: one is true alone.
+ * Dtypes: integers and bool, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bitwise_xor(weft_tensor *a, weft_tensor *b);
+
+/* a 2^b, as far as the dtype has bits for it; 0 for a negative b.
+ * Dtypes: integers and bool, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bitwise_left_shift(weft_tensor *a, weft_tensor *b);
+
+/* the largest whole number <= a / 2^b; for a negative b 0, or -1 if a is negative.
+ * Dtypes: integers and bool, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bitwise_right_shift(weft_tensor *a, weft_tensor *b);
+
+/* greatest common divisor, not negative but where the dtype has no such number; of 0 and 0: 0.
+ * Dtypes: integers and bool, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_gcd(weft_tensor *a, weft_tensor *b);
+
+/* least common multiple, not negative but where it wraps; with 0: 0.
+ * Dtypes: integers and bool, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_lcm(weft_tensor *a, weft_tensor *b);
+
 /* ---- Choice ----
  * All three shapes broadcast. */
 
@@ -1005,6 +1043,13 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_logical_and(...) (WEFT_HERE("logical_and"), weft_logical_and(__VA_ARGS__))
 #define weft_logical_or(...) (WEFT_HERE("logical_or"), weft_logical_or(__VA_ARGS__))
 #define weft_logical_xor(...) (WEFT_HERE("logical_xor"), weft_logical_xor(__VA_ARGS__))
+#define weft_bitwise_and(...) (WEFT_HERE("bitwise_and"), weft_bitwise_and(__VA_ARGS__))
+#define weft_bitwise_or(...) (WEFT_HERE("bitwise_or"), weft_bitwise_or(__VA_ARGS__))
+#define weft_bitwise_xor(...) (WEFT_HERE("bitwise_xor"), weft_bitwise_xor(__VA_ARGS__))
+#define weft_bitwise_left_shift(...) (WEFT_HERE("bitwise_left_shift"), weft_bitwise_left_shift(__VA_ARGS__))
+#define weft_bitwise_right_shift(...) (WEFT_HERE("bitwise_right_shift"), weft_bitwise_right_shift(__VA_ARGS__))
+#define weft_gcd(...) (WEFT_HERE("gcd"), weft_gcd(__VA_ARGS__))
+#define weft_lcm(...) (WEFT_HERE("lcm"), weft_lcm(__VA_ARGS__))
 #define weft_where(...) (WEFT_HERE("where"), weft_where(__VA_ARGS__))
 #define weft_sum(...) (WEFT_HERE("sum"), weft_sum(__VA_ARGS__))
 #define weft_mean(...) (WEFT_HERE("mean"), weft_mean(__VA_ARGS__))

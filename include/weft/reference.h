@@ -26,7 +26,8 @@ typedef enum weft_op_family {
     WEFT_OP_FAMILY_REDUCE,    /* over chosen dims */
     WEFT_OP_FAMILY_VIEW,      /* no data moves */
     WEFT_OP_FAMILY_COMPOSITE, /* made of other operations */
-    WEFT_OP_FAMILY_CUSTOM     /* a signature of its own */
+    WEFT_OP_FAMILY_CUSTOM,    /* a signature of its own */
+    WEFT_OP_FAMILY_INTEGER    /* y = f(a, b), broadcasting, whole numbers and bool alone */
 } weft_op_family;
 
 /* One operation. Strings are static. */

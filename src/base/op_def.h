@@ -31,7 +31,8 @@ enum {
     WEFT__CHANGED = 32,            /* is written in place */
     WEFT__BROADCAST = 64,          /* kernels see it under the shape of result 0 */
     WEFT__BROADCAST_LEADING = 128, /* the same, but for its own last two dims */
-    WEFT__AS_BYTES = 256           /* truth values are compared as bytes: kernels get u8 */
+    WEFT__AS_BYTES = 256,          /* truth values are compared as bytes: kernels get u8 */
+    WEFT__WHOLE = 512              /* no floating dtype */
 };
 
 /* Whether an operand of this kind (and flags) is data rather than positions or truth values. */
@@ -200,14 +201,14 @@ static inline uint64_t weft__reads(const weft__op_def *def, const weft__attrs *a
     return def->reads_by ? def->reads_by(attrs) : def->reads;
 }
 
-/* Whether all its operands are data: a bit tells the other kinds. */
+/* Whether all its operands are data, and may be floating: a bit of each tells those that are not. */
 static inline bool weft__takes_data(const weft__op_def *def)
 {
     static_assert(WEFT__FLOATS < 4 && WEFT__POSITIONS & 4 && WEFT__TRUTHS & 4, "bit 2: no data");
-    uint64_t operands; /* a byte for each */
-    static_assert(sizeof operands == WEFT__MAX_DEF_OPERANDS, "all of them");
-    memcpy(&operands, def->in, sizeof operands);
-    return (operands & 0x0404040404040404) == 0;
+    uint64_t operands[2];
+    static_assert(sizeof operands == sizeof def->in && WEFT__WHOLE == 0x200, "all of them, 16 bits for each");
+    memcpy(operands, def->in, sizeof operands);
+    return ((operands[0] | operands[1]) & 0x0204020402040204) == 0;
 }
 
 /* Of these bits those of operands, of which there may be more than bits: bit 63 stands for all from there on. What is

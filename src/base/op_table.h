@@ -17,6 +17,7 @@ typedef enum weft__family {
     WEFT__PREDICATE,
     WEFT__BINARY,
     WEFT__COMPARE,
+    WEFT__INTEGER,
     WEFT__TERNARY,
     WEFT__REDUCE,
     WEFT__VIEW,

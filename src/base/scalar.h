@@ -142,6 +142,36 @@ WEFT_HD int64_t weft__m_fabs_i64(int64_t x)
     return x < 0 ? (int64_t)(0 - (uint64_t)x) : x;
 }
 
+/* a 2^b and floor(a / 2^b); a shift by a negative number or by all bits leaves none of a but its sign. */
+WEFT_HD int64_t weft__m_left_shift_i64(int64_t a, int64_t b)
+{
+    return (uint64_t)b < 64 ? (int64_t)((uint64_t)a << (uint64_t)b) : 0;
+}
+
+WEFT_HD int64_t weft__m_right_shift_i64(int64_t a, int64_t b)
+{
+    const uint64_t sign = a < 0 ? UINT64_MAX : 0; /* of a negative number the bits of its complement move */
+    return (uint64_t)b < 64 ? (int64_t)((((uint64_t)a ^ sign) >> (uint64_t)b) ^ sign) : (int64_t)sign;
+}
+
+/* By Euclid's algorithm, on magnitudes. */
+WEFT_HD int64_t weft__m_gcd_i64(int64_t a, int64_t b)
+{
+    uint64_t x = (uint64_t)weft__m_fabs_i64(a), y = (uint64_t)weft__m_fabs_i64(b);
+    while (y != 0) {
+        const uint64_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return (int64_t)x;
+}
+
+WEFT_HD int64_t weft__m_lcm_i64(int64_t a, int64_t b)
+{
+    const uint64_t common = (uint64_t)weft__m_gcd_i64(a, b);
+    return common == 0 ? 0 : (int64_t)((uint64_t)weft__m_fabs_i64(a) / common * (uint64_t)weft__m_fabs_i64(b));
+}
+
 WEFT_HD int64_t weft__m_floor_i64(int64_t x)
 {
     return x;

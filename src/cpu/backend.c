@@ -127,6 +127,7 @@ static const weft__backend cpu = {
 #define WEFT_PREDICATE(ID, ...) [WEFT_OP_##ID] = run_directly,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = run_directly,
 #define WEFT_COMPARE(ID, ...) [WEFT_OP_##ID] = run_directly,
+#define WEFT_INTEGER(ID, ...) [WEFT_OP_##ID] = run_directly,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = run_directly,
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = weft__cpu_drive,
 #define WEFT_CUSTOM(ID, ...) [WEFT_OP_##ID] = weft__cpu_drive,

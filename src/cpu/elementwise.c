@@ -112,6 +112,7 @@ static inline int64_t param_i64(double p)
     BINARY_LOOP(name, float, uint8_t, f32)                                                                             \
     BINARY_LOOP(name, double, uint8_t, f64)                                                                            \
     BINARY_LOOP(name, int64_t, uint8_t, i64)
+#define WEFT_INTEGER(ID, name, ...) BINARY_LOOP(name, int64_t, int64_t, i64)
 #define WEFT_TERNARY(ID, name, ...)                                                                                    \
     TERNARY_LOOP(name, float, f32)                                                                                     \
     TERNARY_LOOP(name, double, f64)                                                                                    \
@@ -130,6 +131,7 @@ static const weft__loops loops_of[WEFT_OP_COUNT] = {
 #define WEFT_BINARY(ID, name, cls, ...) LOOPS(ID, name, cls)
 #define WEFT_PREDICATE(ID, name, ...) LOOPS(ID, name, NUM)
 #define WEFT_COMPARE(ID, name, ...) LOOPS(ID, name, NUM)
+#define WEFT_INTEGER(ID, name, ...) [WEFT_OP_##ID] = {{NULL, NULL, name##_i64}, true},
 #define WEFT_TERNARY(ID, name, ...) LOOPS(ID, name, NUM)
 #define WEFT_OP(ID, name, family, doc)
 #include "ops/ops.def"
@@ -170,7 +172,7 @@ weft_status WEFT__CPU(predicate)(const weft__exec *e)
     return run_loops(e, e->op, 1, 0, true);
 }
 
-/* y = f(a, b), a and b broadcast to y's shape by stride 0. */
+/* y = f(a, b), a and b broadcast to y's shape by stride 0; of whole numbers, too. */
 weft_status WEFT__CPU(binary)(const weft__exec *e)
 {
     return run_loops(e, e->op, 2, 0, false);

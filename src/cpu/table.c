@@ -16,6 +16,7 @@ const weft__cpu_table WEFT__CPU_TABLE = {
 #define WEFT_PREDICATE(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(predicate),
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(binary),
 #define WEFT_COMPARE(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(compare),
+#define WEFT_INTEGER(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(binary),
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = WEFT__CPU(ternary),
 #define WEFT_REDUCE(ID, name, ...) [WEFT_OP_##ID] = WEFT__CPU(name),
 #define WEFT_CUSTOM(ID, name, ...) [WEFT_OP_##ID] = WEFT__CPU(name),

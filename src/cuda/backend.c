@@ -306,6 +306,7 @@ const weft__backend weft__cuda_backend = {
 #define WEFT_PREDICATE(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_COMPARE(ID, ...) [WEFT_OP_##ID] = run,
+#define WEFT_INTEGER(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_REDUCE(ID, ...) [WEFT_OP_##ID] = run,
 #define WEFT_CUSTOM(ID, ...) [WEFT_OP_##ID] = run,

@@ -22,6 +22,7 @@ weft_status weft__cuda_unary(const weft__exec *e); /* UNARY and UNARY_P */
 weft_status weft__cuda_predicate(const weft__exec *e);
 weft_status weft__cuda_binary(const weft__exec *e);
 weft_status weft__cuda_compare(const weft__exec *e);
+weft_status weft__cuda_integer(const weft__exec *e);
 weft_status weft__cuda_ternary(const weft__exec *e);
 weft_status weft__cuda_unary_grad(const weft__exec *e);
 weft_status weft__cuda_binary_grad(const weft__exec *e);

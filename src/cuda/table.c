@@ -10,6 +10,7 @@ const weft__cuda_table weft__cuda_kernels = {
 #define WEFT_PREDICATE(ID, ...) [WEFT_OP_##ID] = weft__cuda_predicate,
 #define WEFT_BINARY(ID, ...) [WEFT_OP_##ID] = weft__cuda_binary,
 #define WEFT_COMPARE(ID, ...) [WEFT_OP_##ID] = weft__cuda_compare,
+#define WEFT_INTEGER(ID, ...) [WEFT_OP_##ID] = weft__cuda_integer,
 #define WEFT_TERNARY(ID, ...) [WEFT_OP_##ID] = weft__cuda_ternary,
 #define WEFT_REDUCE(ID, name, ...) [WEFT_OP_##ID] = weft__cuda_##name,
 #define WEFT_CUSTOM(ID, name, ...) [WEFT_OP_##ID] = weft__cuda_##name,

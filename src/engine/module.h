@@ -24,6 +24,7 @@ static inline uint64_t weft__interface_hash(void)
 #define WEFT_PREDICATE(...) "predicate " #__VA_ARGS__,
 #define WEFT_BINARY(...) "binary " #__VA_ARGS__,
 #define WEFT_COMPARE(...) "compare " #__VA_ARGS__,
+#define WEFT_INTEGER(...) "integer " #__VA_ARGS__,
 #define WEFT_TERNARY(...) "ternary " #__VA_ARGS__,
 #define WEFT_REDUCE(...) "reduce " #__VA_ARGS__,
 #define WEFT_VIEW(...) "view " #__VA_ARGS__,

@@ -5,7 +5,7 @@
  * left out is an error of the compiler, and one that is given twice a warning.
  *
  *   OPERANDS(kind | flags, ...)       one for each operand: ANY_DTYPE, NUMBERS, FLOATS, POSITIONS or TRUTHS, with
- *                                     OR_NULL, STRIDED, CHANGED, BROADCAST, BROADCAST_LEADING
+ *                                     OR_NULL, STRIDED, CHANGED, BROADCAST, BROADCAST_LEADING, WHOLE
  *   LIST_OF(kind | flags)             any number of operands of one kind
  *   LISTS(kind | flags, ...)          as many lists of operands, all equally long
  *   INFER(function, promotion)        shape and dtype of the results (base/infer.h), and how operands get their dtype:
@@ -49,6 +49,7 @@ enum {
     BROADCAST = WEFT__BROADCAST,
     BROADCAST_LEADING = WEFT__BROADCAST_LEADING,
     AS_BYTES = WEFT__AS_BYTES,
+    WHOLE = WEFT__WHOLE,
 
     EXACT = WEFT__EXACT,
     ELEMENTWISE = WEFT__ELEMENTWISE,

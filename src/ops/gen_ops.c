@@ -33,6 +33,8 @@ static const row rows[] = {
     {#name, "binary", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, #cls, NULL},
 #define WEFT_COMPARE(ID, name, f, doc)                                                                                 \
     {#name, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, "NUM", NULL},
+#define WEFT_INTEGER(ID, name, joins, f, doc)                                                                          \
+    {#name, "integer", TENSOR, "(weft_tensor *a, weft_tensor *b)", doc, #f, NULL, NULL, #joins, NULL},
 #define WEFT_TERNARY(ID, name, f, da, db, doc)                                                                         \
     {#name, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", doc, #f, #da, #db, "NUM", NULL},
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc)                                            \
@@ -69,6 +71,7 @@ static const struct {
     {"binary", "Elementwise, two operands", "Shapes broadcast as in NumPy; dtypes are promoted (dtype.h)."},
     {"compare", "Comparisons",
      "Shapes broadcast, dtypes are promoted; the result is bool. A comparison with NaN is false, but for ne."},
+    {"integer", "Whole numbers, two operands", "Shapes broadcast, dtypes are promoted; computed in 64 bits."},
     {"ternary", "Choice", "All three shapes broadcast."},
     {"reduce", "Reductions",
      "Over the ndim dims listed (negative ones count from the end; none: all). keepdim keeps them with size 1."},
@@ -112,6 +115,10 @@ static const char *class_dtypes(const row *r)
         return "any; the result is bool";
     if (strcmp(r->family, "compare") == 0)
         return "any, promoted; the result is bool";
+    if (strcmp(r->family, "integer") == 0)
+        return strcmp(r->note, "JOIN") == 0
+                   ? "integers and bool, promoted; the result has that dtype"
+                   : "integers and bool, promoted, bool with bool counts as i64; the result has that dtype";
     if (reduces && strcmp(r->kind, "INDEX") == 0)
         return "any; the result is i64";
     if (reduces && strcmp(r->kind, "BOOLEAN") == 0)
@@ -129,6 +136,8 @@ static const char *class_errors(const row *r)
 {
     if (strcmp(r->family, "binary") == 0 || strcmp(r->family, "compare") == 0 || strcmp(r->family, "ternary") == 0)
         return "SHAPE";
+    if (strcmp(r->family, "integer") == 0)
+        return "DTYPE SHAPE";
     if (strcmp(r->family, "reduce") == 0)
         return strstr(r->name, "_over") || strncmp(r->name, "arg", 3) == 0 ? "INVALID SHAPE" : "INVALID";
     return strcmp(r->family, "unary_p") == 0 && strcmp(r->note, "NUM") == 0 ? "DTYPE" : "";

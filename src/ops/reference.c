@@ -50,6 +50,9 @@ static const weft_op_description rows[] = {
 #define WEFT_COMPARE(ID, nm, f, d)                                                                                     \
     {ROW(nm, COMPARE, "compare", TENSOR, "(weft_tensor *a, weft_tensor *b)", d), ANYWHERE, .formula = #f,              \
      .no_gradient = NO_TRUTH, .call.binary = weft_##nm},
+#define WEFT_INTEGER(ID, nm, j, f, d)                                                                                  \
+    {ROW(nm, INTEGER, "integer", TENSOR, "(weft_tensor *a, weft_tensor *b)", d), ANYWHERE, .formula = #f,              \
+     .no_gradient = NO_WHOLE, .call.binary = weft_##nm},
 #define WEFT_TERNARY(ID, nm, f, da, db, d)                                                                             \
     {ROW(nm, TERNARY, "ternary", TENSOR, "(weft_tensor *c, weft_tensor *a, weft_tensor *b)", d),                       \
      ANYWHERE,                                                                                                         \

@@ -17,6 +17,7 @@
 #define YES NULL
 #define NO(why) why
 #define NO_TRUTH "a truth value has no derivative"
+#define NO_WHOLE "a whole number has no derivative"
 #define NO_DETACHED "that is its purpose"
 
 /* The test domain of a row that says none, and no kink. */

@@ -68,6 +68,11 @@
     RECORD(ID, name, OPERANDS(NUMBERS | STRIDED | BROADCAST, NUMBERS | STRIDED | BROADCAST), NO_ATTRS,                 \
            INFER(weft__infer_comparison, JOIN), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                                \
            SAMPLE(call_##name, RECIPE("xab xab", ""), RECIPE("xa1b xb", "")))
+#define WEFT_INTEGER(ID, name, joins, f, doc)                                                                          \
+    CALL_BINARY(name)                                                                                                  \
+    RECORD(ID, name, OPERANDS(NUMBERS | WHOLE | STRIDED | BROADCAST, NUMBERS | WHOLE | STRIDED | BROADCAST), NO_ATTRS, \
+           INFER(weft__infer_pair, joins), RESULTS(0, EXACT), NO_DERIVATIVE, EACH,                                     \
+           SAMPLE(call_##name, RECIPE("wab wab", ""), RECIPE("wa1b wb", "")))
 #define WEFT_TERNARY(ID, name, f, da, db, doc) /* one of two elements */                                               \
     CALL(name)                                                                                                         \
     {                                                                                                                  \

@@ -97,7 +97,7 @@ static bool is_operand(const char *word, int length)
 {
     if (*word == '-')
         return length == 1;
-    if (!strchr("xtpnrqoikc", *word))
+    if (!strchr("xtpnrqoikcw", *word))
         return false;
     const bool below = *word == 'i' || *word == 'k';
     const int last = below ? length - 2 : length;
@@ -148,6 +148,9 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
         *hi = (double)size_of(strchr(word, '<')[1], m->o);
         break;
     case 'c':
+        break;
+    case 'w':
+        *hi = 9;
         break;
     default:
         *lo = m->lo;
@@ -208,7 +211,8 @@ static weft_tensor *make_operand(const maker *m, const char *word, int length, i
     int ndim = 0;
     for (int at = 1; at < length && word[at] != '<'; at++)
         shape[ndim++] = size_of(word[at], m->o);
-    const weft_dtype dtype = *word == 'i' || *word == 'k' ? WEFT_I64 : *word == 'c' ? WEFT_BOOL : m->o->dtype;
+    const bool whole = *word == 'i' || *word == 'k' || (*word == 'w' && weft_dtype_is_float(m->o->dtype));
+    const weft_dtype dtype = whole ? WEFT_I64 : *word == 'c' ? WEFT_BOOL : m->o->dtype;
     const bool transposed = *word == 't' && ndim > 1;
     if (transposed)
         swap_last(shape, ndim);

@@ -55,6 +55,9 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
 #define WEFT_COMPARE(ID, nm, f, d)                                                                                     \
     [WEFT_OP_##                                                                                                        \
         ID] = {.name = #nm, .doc = d, .family = WEFT__COMPARE, .formula = #f, ANYWHERE, .no_grad_reason = NO_TRUTH},
+#define WEFT_INTEGER(ID, nm, j, f, d)                                                                                  \
+    [WEFT_OP_##                                                                                                        \
+        ID] = {.name = #nm, .doc = d, .family = WEFT__INTEGER, .formula = #f, ANYWHERE, .no_grad_reason = NO_WHOLE},
 #define WEFT_TERNARY(ID, nm, f, da, db, d)                                                                             \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \
@@ -120,6 +123,11 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
         return weft__two_operands(WEFT_OP_##ID, a, b);                                                                 \
     }
 #define WEFT_COMPARE(ID, name, ...)                                                                                    \
+    weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
+    {                                                                                                                  \
+        return weft__two_operands(WEFT_OP_##ID, a, b);                                                                 \
+    }
+#define WEFT_INTEGER(ID, name, ...)                                                                                    \
     weft_tensor *weft_##name(weft_tensor *a, weft_tensor *b)                                                           \
     {                                                                                                                  \
         return weft__two_operands(WEFT_OP_##ID, a, b);                                                                 \

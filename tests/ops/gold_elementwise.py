@@ -483,6 +483,30 @@ def compare(gold):
         gold.add(name, "flags", [n(a), n(b)], [out("B", function(a, b))], cmp="exact")
 
 
+def shifted(a, b):
+    return a << b if 0 <= b < 64 else 0
+
+
+BITS = {"bitwise_and": lambda a, b: a & b, "bitwise_or": lambda a, b: a | b, "bitwise_xor": lambda a, b: a ^ b}
+INTEGERS = BITS | {"bitwise_left_shift": shifted, "bitwise_right_shift": lambda a, b: a >> b if 0 <= b < 64 else -(a < 0),
+                   "gcd": math.gcd, "lcm": math.lcm}
+
+
+def integer(gold):
+    for name, function in INTEGERS.items():
+        source = Source(name)
+        kind = "D" if name in BITS else "N"
+        for k, (sa, sb) in enumerate(PAIRS):
+            shift = "shift" in name
+            low = 0 if k % 2 else -9
+            a, b = source.integers(sa, low, 12), source.integers(sb, 0 if shift else low, 8 if shift else 12)
+            gold.add(name, f"{shape_name(sa, sb)}_{k}", [n(a), n(b)], [out(kind, each_integer(function, a, b))], cmp="exact")
+        a, b = source.integers((9,), 0, 2), source.integers((9,), 0, 2)
+        gold.add(name, "flags", [n(a), n(b)], [out(kind, each_integer(function, a, b))], cmp="exact")
+        a, b = np.array([2**63 - 1, -2**63, 2**53 + 1, 2**40, -7, 3, -1, -1, 5]), np.array([1, 1, 12, 2**30, 3, 62, 63, 64, -1])
+        gold.add(name, "int_wide", [n(a), n(b)], [out(kind, each_integer(function, a, b))], cmp="exact")
+
+
 def where(gold):
     source = Source("where")
     triples = [((), (), ()), ((7,), (7,), (7,)), ((33,), (33,), ()), ((3, 5), (5,), (3, 1)), ((3, 1), (1, 5), (1,)), ((0,), (0,), (1,)),
@@ -509,7 +533,7 @@ def where(gold):
 def make():
     files = {}
     for name, function, about in [("elementwise_unary", unary, "UNARY rows"), ("elementwise_unary_p", unary_p, "UNARY_P rows"), ("elementwise_predicate", predicate, "PREDICATE rows"),
-                                  ("elementwise_binary", binary, "BINARY rows"), ("elementwise_compare", compare, "COMPARE rows"), ("elementwise_where", where, "TERNARY rows")]:
+                                  ("elementwise_binary", binary, "BINARY rows"), ("elementwise_compare", compare, "COMPARE rows"), ("elementwise_where", where, "TERNARY rows"), ("elementwise_integer", integer, "INTEGER rows")]:
         files[name] = Gold(f"{about} of ops.def, elementwise, by mpmath at 60 digits and IEEE 754 special values.")
         function(files[name])
     return files

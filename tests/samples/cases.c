@@ -26,6 +26,7 @@ const case_row case_rows[] = {
 #define WEFT_BINARY(ID, name, cls, saves, f, da, db, lo, hi, kink, doc)                                                \
     ROW(ID, name, BINARY, true, lo, hi, KINK_OF_##kink)
 #define WEFT_COMPARE(ID, name, f, doc) PLAIN(ID, name, COMPARE, false)
+#define WEFT_INTEGER(ID, name, joins, f, doc) PLAIN(ID, name, INTEGER, false)
 #define WEFT_TERNARY(ID, name, f, da, db, doc) PLAIN(ID, name, TERNARY, true)
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc) PLAIN(ID, name, REDUCE, grad)
 #define WEFT_VIEW(ID, name, params, doc) PLAIN(ID, name, VIEW, true)

@@ -17,6 +17,7 @@ typedef enum case_family {
     CASE_PREDICATE,
     CASE_BINARY,
     CASE_COMPARE,
+    CASE_INTEGER,
     CASE_TERNARY,
     CASE_REDUCE,
     CASE_VIEW,
