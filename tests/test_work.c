@@ -52,6 +52,15 @@ static const cost of_rows[] = {
     {" max_with_index min_with_index ", 0, AB, AB + A, A, 0},
     {" max_with_index min_with_index ", 1, A * 5 * B, A * 5 * B + AB, AB, 0},
     {" max_with_index min_with_index ", 2, AB, AB + A, A, 0},
+    /* each pair once, its mean or itself */
+    {" l1_loss smooth_l1_loss quantile_loss bce soft_margin_loss hinge_embedding_loss focal_loss kl_div "
+     "poisson_nll_loss ",
+     0, AB, AB + AB + 1, 0, 0},
+    {" l1_loss smooth_l1_loss quantile_loss bce soft_margin_loss hinge_embedding_loss focal_loss kl_div "
+     "poisson_nll_loss ",
+     1, AB, 3 * AB, 0, 0},
+    {" gaussian_nll_loss margin_ranking_loss ", 0, AB, 3 * AB + 1, 0, 0},
+    {" gaussian_nll_loss margin_ranking_loss ", 1, AB, 4 * AB, 0, 0},
     /* two sums, a difference and its square */
     {" var_mean ", 0, 4 * AB, AB + A + A, 0, 0},
     {" var_mean ", 1, 4 * A * 5 * B, A * 5 * B + 5 + 5, 0, 0},

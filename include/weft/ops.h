@@ -688,6 +688,73 @@ WEFT_API weft_tensor *weft_nll(weft_tensor *log_probs, weft_tensor *target);
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_cross_entropy(weft_tensor *logits, weft_tensor *target);
 
+/* |prediction - target|, reduced: the mean, the sum, or of none in the shape to which both broadcast; shapes as for
+ * mse; derivative 0 at 0.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_l1_loss(weft_tensor *prediction, weft_tensor *target, weft_reduction reduction);
+
+/* d^2 / (2 beta) where |d| <= beta, else |d| - beta / 2, d = prediction - target, reduced; huber / beta.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_smooth_l1_loss(weft_tensor *prediction, weft_tensor *target, double beta,
+                                          weft_reduction reduction);
+
+/* max(q d, (q - 1) d), d = target - prediction, reduced: least for the q-quantile, q in [0, 1] (the pinball loss).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_quantile_loss(weft_tensor *prediction, weft_tensor *target, double q,
+                                         weft_reduction reduction);
+
+/* (log v + (prediction - target)^2 / v) / 2, v = max(variance, eps), reduced; the variance broadcasts to the others.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_gaussian_nll_loss(weft_tensor *prediction, weft_tensor *target, weft_tensor *variance,
+                                             double eps, weft_reduction reduction);
+
+/* e^prediction - target prediction where the prediction is the logarithm of the rate, else prediction - target
+ * log(prediction + eps); reduced; without the term of the target alone.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_poisson_nll_loss(weft_tensor *prediction, weft_tensor *target, bool is_log, double eps,
+                                            weft_reduction reduction);
+
+/* -(target log p + (1 - target) log(1 - p)), p the prediction in [0, 1], logarithms not below -100, reduced; of logits
+ * take bce_with_logits, which loses nothing.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_bce(weft_tensor *prediction, weft_tensor *target, weft_reduction reduction);
+
+/* p (log p - log_q), where is_log says that p is given as its logarithm, reduced: Kullback-Leibler divergence of q from
+ * p; 0 log 0 is 0.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_kl_div(weft_tensor *log_q, weft_tensor *p, bool is_log, weft_reduction reduction);
+
+/* log(1 + e^(-target prediction)), target -1 or 1, reduced.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_soft_margin_loss(weft_tensor *prediction, weft_tensor *target, weft_reduction reduction);
+
+/* the prediction, a distance, where the target is above 0, elsewhere max(0, margin - prediction); reduced.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_hinge_embedding_loss(weft_tensor *prediction, weft_tensor *target, double margin,
+                                                weft_reduction reduction);
+
+/* max(0, margin - target (a - b)), target 1 where a should be the larger, else -1; reduced.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_margin_ranking_loss(weft_tensor *a, weft_tensor *b, weft_tensor *target, double margin,
+                                               weft_reduction reduction);
+
+/* a_t (1 - p_t)^gamma bce_with_logits of each element, p_t = p where the target is 1 and 1 - p where it is 0, p =
+ * sigmoid(prediction), a_t likewise of alpha; alpha < 0: not weighted; reduced (Lin 2017).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_focal_loss(weft_tensor *prediction, weft_tensor *target, double alpha, double gamma,
+                                      weft_reduction reduction);
+
 /* a copy with storage of its own, contiguous; gradients flow through.
  * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
@@ -1081,6 +1148,17 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_bce_with_logits(...) (WEFT_HERE("bce_with_logits"), weft_bce_with_logits(__VA_ARGS__))
 #define weft_nll(...) (WEFT_HERE("nll"), weft_nll(__VA_ARGS__))
 #define weft_cross_entropy(...) (WEFT_HERE("cross_entropy"), weft_cross_entropy(__VA_ARGS__))
+#define weft_l1_loss(...) (WEFT_HERE("l1_loss"), weft_l1_loss(__VA_ARGS__))
+#define weft_smooth_l1_loss(...) (WEFT_HERE("smooth_l1_loss"), weft_smooth_l1_loss(__VA_ARGS__))
+#define weft_quantile_loss(...) (WEFT_HERE("quantile_loss"), weft_quantile_loss(__VA_ARGS__))
+#define weft_gaussian_nll_loss(...) (WEFT_HERE("gaussian_nll_loss"), weft_gaussian_nll_loss(__VA_ARGS__))
+#define weft_poisson_nll_loss(...) (WEFT_HERE("poisson_nll_loss"), weft_poisson_nll_loss(__VA_ARGS__))
+#define weft_bce(...) (WEFT_HERE("bce"), weft_bce(__VA_ARGS__))
+#define weft_kl_div(...) (WEFT_HERE("kl_div"), weft_kl_div(__VA_ARGS__))
+#define weft_soft_margin_loss(...) (WEFT_HERE("soft_margin_loss"), weft_soft_margin_loss(__VA_ARGS__))
+#define weft_hinge_embedding_loss(...) (WEFT_HERE("hinge_embedding_loss"), weft_hinge_embedding_loss(__VA_ARGS__))
+#define weft_margin_ranking_loss(...) (WEFT_HERE("margin_ranking_loss"), weft_margin_ranking_loss(__VA_ARGS__))
+#define weft_focal_loss(...) (WEFT_HERE("focal_loss"), weft_focal_loss(__VA_ARGS__))
 #define weft_clone(...) (WEFT_HERE("clone"), weft_clone(__VA_ARGS__))
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))

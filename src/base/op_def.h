@@ -109,7 +109,7 @@ typedef struct weft__made_of {
     weft__part_dtype dtype;
 } weft__made_of;
 
-#define WEFT__MAX_PARTS 10
+#define WEFT__MAX_PARTS 16
 
 /* ---- A sample ---- */
 

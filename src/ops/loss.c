@@ -1,5 +1,5 @@
 /* loss.c - losses: cross_entropy_with, and those that are composites. */
-#include "define.h"
+#include "loss.h"
 
 /* Operand 1 has one class for each row of operand 0. */
 static bool has_classes(weft__infer *q)
@@ -141,8 +141,7 @@ static bool losses_pair(weft_ctx *ctx, int op, weft_tensor *const *in)
     return false;
 }
 
-/* Checks prediction and target, and widens both; *dtype is the result's. */
-static bool two_floats(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
+bool weft__loss_pair(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype)
 {
     if (!losses_pair(ctx, op, in))
         return false;
@@ -159,7 +158,7 @@ weft_tensor *weft_mse(weft_tensor *prediction, weft_tensor *target)
     weft_tensor *in[] = {prediction, target};
     ENTER_COMPOSITE(MSE, in, 2);
     weft_dtype dtype;
-    if (!two_floats(ctx, WEFT_OP_MSE, in, &dtype))
+    if (!weft__loss_pair(ctx, WEFT_OP_MSE, in, &dtype))
         return weft__leave_with(ctx, NULL);
     return weft__leave_with(ctx,
                             weft__narrowed(weft_mean(weft_square(weft_sub(in[0], in[1])), WEFT_ALL, false), dtype));
@@ -173,7 +172,7 @@ weft_tensor *weft_huber(weft_tensor *prediction, weft_tensor *target, double del
         return weft__fail(ctx, WEFT_OP_HUBER, WEFT_E_INVALID, "delta is %g, but must be positive", delta),
                weft__leave_with(ctx, NULL);
     weft_dtype dtype;
-    if (!two_floats(ctx, WEFT_OP_HUBER, in, &dtype))
+    if (!weft__loss_pair(ctx, WEFT_OP_HUBER, in, &dtype))
         return weft__leave_with(ctx, NULL);
     /* With c = d limited to [-delta, delta], all branches are c (d - c/2): smooth where d is 0, as |d| is not. */
     weft_tensor *difference = weft_sub(in[0], in[1]);
@@ -187,7 +186,7 @@ weft_tensor *weft_bce_with_logits(weft_tensor *logits, weft_tensor *target)
     weft_tensor *in[] = {logits, target};
     ENTER_COMPOSITE(BCE_WITH_LOGITS, in, 2);
     weft_dtype dtype;
-    if (!two_floats(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
+    if (!weft__loss_pair(ctx, WEFT_OP_BCE_WITH_LOGITS, in, &dtype))
         return weft__leave_with(ctx, NULL);
     /* softplus(x) - t x with x taken out of softplus where it is positive: written so, neither the parts nor their
      * slopes, s(x) and t, cancel where the prediction is right. */

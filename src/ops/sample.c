@@ -26,7 +26,7 @@ static bool is_letter(char size)
 
 static bool is_smooth(char kind)
 {
-    return kind == 'x' || kind == 't' || kind == 'p' || kind == 'n';
+    return kind == 'x' || kind == 't' || kind == 'p' || kind == 'n' || kind == 'g';
 }
 
 /* How many of the letters a to h the words use; at least 2. */
@@ -97,7 +97,7 @@ static bool is_operand(const char *word, int length)
 {
     if (*word == '-')
         return length == 1;
-    if (!strchr("xtpnrqoikcw", *word))
+    if (!strchr("xtpngrqoikcw", *word))
         return false;
     const bool below = *word == 'i' || *word == 'k';
     const int last = below ? length - 2 : length;
@@ -142,6 +142,10 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
     case 'n':
         *lo = 0.8;
         *hi = 1.25;
+        break;
+    case 'g':
+        *lo = 0.1;
+        *hi = 0.9;
         break;
     case 'i':
     case 'k':

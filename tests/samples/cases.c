@@ -30,7 +30,7 @@ const case_row case_rows[] = {
 #define WEFT_TERNARY(ID, name, f, da, db, doc) PLAIN(ID, name, TERNARY, true)
 #define WEFT_REDUCE(ID, name, cls, result, saves, agrees, grad, words, doc) PLAIN(ID, name, REDUCE, grad)
 #define WEFT_VIEW(ID, name, params, doc) PLAIN(ID, name, VIEW, true)
-#define WEFT_COMPOSITE(ID, name, result, params, doc) PLAIN(ID, name, COMPOSITE, true)
+#define WEFT_COMPOSITE(ID, name, result, params, grad, doc) PLAIN(ID, name, COMPOSITE, grad)
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc) PLAIN(ID, name, CUSTOM, grad)
 #include "ops/ops.def"
 };
