@@ -755,6 +755,239 @@ WEFT_API weft_tensor *weft_margin_ranking_loss(weft_tensor *a, weft_tensor *b, w
 WEFT_API weft_tensor *weft_focal_loss(weft_tensor *prediction, weft_tensor *target, double alpha, double gamma,
                                       weft_reduction reduction);
 
+/* a (1 - w) + b w, broadcasting.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_lerp(weft_tensor *a, weft_tensor *b, weft_tensor *w);
+
+/* x + value a b, broadcasting.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_addcmul(weft_tensor *x, weft_tensor *a, weft_tensor *b, double value);
+
+/* x + value a / b, broadcasting.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_addcdiv(weft_tensor *x, weft_tensor *a, weft_tensor *b, double value);
+
+/* |a - b| <= atol + rtol |b|, or a == b, or both are NaN and equal_nan says that they count; an infinity is close to
+ * itself alone.
+ * Dtypes: floating, promoted; the result is bool; of whole numbers eq is the question.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_isclose(weft_tensor *a, weft_tensor *b, double rtol, double atol, bool equal_nan);
+
+/* x with nan, posinf and neginf in the places of NaN, inf and -inf.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE. */
+WEFT_API weft_tensor *weft_nan_to_num(weft_tensor *x, double nan, double posinf, double neginf);
+
+/* x, or weight x at and below 0; the weight is one number, or one for each channel (dim 1).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_prelu(weft_tensor *x, weft_tensor *weight);
+
+/* value, converted as by cast, where the mask is true, elsewhere x; the mask broadcasts to x.
+ * Dtypes: x any, and the result has its dtype; the mask bool, or nonzero.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_masked_fill(weft_tensor *x, weft_tensor *mask, double value);
+
+/* a sigmoid(b), a and b the halves of x along dim.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_glu(weft_tensor *x, int64_t dim);
+
+/* silu(a) b (Shazeer 2020).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_swiglu(weft_tensor *a, weft_tensor *b);
+
+/* x[i + 1] - x[i] along dim, one element less.
+ * Dtypes: any, bool counts as i64; the result has it.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_diff(weft_tensor *x, int64_t dim);
+
+/* square root of var.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_std(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction);
+
+/* how many elements are not 0; NaN is not.
+ * Dtypes: any; the result is i64.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_count_nonzero(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
+
+/* sum of the elements that are not NaN.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_nansum(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
+
+/* mean of the elements that are not NaN; NaN where there is none.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_nanmean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
+
+/* (sum of |x|^order)^(1 / order); order inf and -inf: the largest and the smallest |x|; 0: how many are not 0.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_vector_norm(weft_tensor *x, double order, const int64_t *dims, int ndim, bool keepdim);
+
+/* moves elements by shift along dim, those that leave at the end to its other end.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_roll(weft_tensor *x, int64_t shift, int64_t dim);
+
+/* x repeated as a whole, repeats[k] times along dim k; fewer repeats than dims count from the last one, more add
+ * leading dims.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_tile(weft_tensor *x, const int64_t *repeats, int n);
+
+/* each slice along dim repeats times, one after the other.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_repeat_interleave(weft_tensor *x, int64_t repeats, int64_t dim);
+
+/* the last two dims on and below a diagonal (0: the main one, 1: the one above it), 0 elsewhere.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_tril(weft_tensor *x, int64_t diagonal);
+
+/* the last two dims on and above a diagonal, 0 elsewhere.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_triu(weft_tensor *x, int64_t diagonal);
+
+/* the diagonal of two dims, of which dim0 counts rows, as the last dim; offset 1 is the one above the main one. A copy.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_diagonal(weft_tensor *x, int64_t offset, int64_t dim0, int64_t dim1);
+
+/* matrices with the last dim of x on their diagonals, 0 elsewhere: [..., N] gives [..., N, N].
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_diag_embed(weft_tensor *x);
+
+/* sum of the diagonal of a matrix.
+ * Dtypes: any; the result has it, or is i64 of integers and bool.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_trace(weft_tensor *x);
+
+/* 1 at [..., index[...]], 0 elsewhere, of shape [..., classes].
+ * Dtypes: index i64 or i32; the result has dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_one_hot(weft_tensor *index, int64_t classes, weft_dtype dtype);
+
+/* a view with dim from at to, the others in their order.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_movedim(weft_tensor *x, int64_t from, int64_t to);
+
+/* dim as n dims of these sizes, one of which may be -1.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_unflatten(weft_tensor *x, int64_t dim, const int64_t *sizes, int n);
+
+/* turned by so many right angles from dim0 towards dim1.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_rot90(weft_tensor *x, int64_t turns, int64_t dim0, int64_t dim1);
+
+/* [..., C r^2, H, W] to [..., C, H r, W r], r the factor (Shi 2016).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_pixel_shuffle(weft_tensor *x, int64_t factor);
+
+/* [..., C, H r, W r] to [..., C r^2, H, W], r the factor.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_pixel_unshuffle(weft_tensor *x, int64_t factor);
+
+/* dim 1 as [groups, C / groups], transposed (Zhang 2018).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_channel_shuffle(weft_tensor *x, int64_t groups);
+
+/* (x - mean) / sqrt(var + eps) over each group of channels (dim 1) and all that they hold, then weight and bias of each
+ * channel, [C] or NULL.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_group_norm(weft_tensor *x, int64_t groups, weft_tensor *weight, weft_tensor *bias,
+                                      double eps);
+
+/* group_norm with each channel a group of its own.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_instance_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, double eps);
+
+/* x / (k + alpha m)^beta, m the mean of the squares of size channels around each (dim 1), zeros beyond the ends
+ * (Krizhevsky 2012; alpha as PyTorch has it).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_local_response_norm(weft_tensor *x, int64_t size, double alpha, double beta, double k);
+
+/* gain v / |v|, the norm over all dims but dim, with a gain for each slice along it (Salimans 2016).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_weight_norm(weft_tensor *v, weft_tensor *gain, int64_t dim);
+
+/* x / max(|x|, eps), the norm along dim.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_normalize(weft_tensor *x, int64_t dim, double eps);
+
+/* sum of a b along dim / (max(|a|, eps) max(|b|, eps)).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cosine_similarity(weft_tensor *a, weft_tensor *b, int64_t dim, double eps);
+
+/* |a - b + eps| along the last dim, broadcasting.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_pairwise_distance(weft_tensor *a, weft_tensor *b, double eps);
+
+/* distance of each row of a [..., M, D] from each of b [..., N, D]: [..., M, N]; derivative 0 where two are equal.
+ * Needs M N D elements of memory.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_cdist(weft_tensor *a, weft_tensor *b);
+
+/* a[i] b[j] of vectors [M] and [N]: [M, N].
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_outer(weft_tensor *a, weft_tensor *b);
+
+/* sum of a[i] b[i] of two vectors.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_dot(weft_tensor *a, weft_tensor *b);
+
+/* Kronecker product: each element of a times b, in blocks; up to 4 dims.
+ * Dtypes: any, promoted, bool with bool counts as i64; the result has that dtype.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_kron(weft_tensor *a, weft_tensor *b);
+
+/* sums of products over the last dims of a and as many first of b, which have the same sizes.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_tensordot(weft_tensor *a, weft_tensor *b, int64_t dims);
+
+/* beta c + alpha matmul(a, b), c broadcasting; with beta 0 c is not read, so that a NaN in it is of no matter.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_addmm(weft_tensor *c, weft_tensor *a, weft_tensor *b, double beta, double alpha);
+
+/* max(0, |anchor - positive| - |anchor - negative| + margin), distances as pairwise_distance with eps 1e-6; reduced.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_triplet_margin_loss(weft_tensor *anchor, weft_tensor *positive, weft_tensor *negative,
+                                               double margin, weft_reduction reduction);
+
+/* 1 - cosine_similarity(a, b) along the last dim where the target is above 0, elsewhere max(0, that - margin); reduced.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cosine_embedding_loss(weft_tensor *a, weft_tensor *b, weft_tensor *target, double margin,
+                                                 weft_reduction reduction);
+
 /* a copy with storage of its own, contiguous; gradients flow through.
  * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
@@ -1159,6 +1392,51 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_hinge_embedding_loss(...) (WEFT_HERE("hinge_embedding_loss"), weft_hinge_embedding_loss(__VA_ARGS__))
 #define weft_margin_ranking_loss(...) (WEFT_HERE("margin_ranking_loss"), weft_margin_ranking_loss(__VA_ARGS__))
 #define weft_focal_loss(...) (WEFT_HERE("focal_loss"), weft_focal_loss(__VA_ARGS__))
+#define weft_lerp(...) (WEFT_HERE("lerp"), weft_lerp(__VA_ARGS__))
+#define weft_addcmul(...) (WEFT_HERE("addcmul"), weft_addcmul(__VA_ARGS__))
+#define weft_addcdiv(...) (WEFT_HERE("addcdiv"), weft_addcdiv(__VA_ARGS__))
+#define weft_isclose(...) (WEFT_HERE("isclose"), weft_isclose(__VA_ARGS__))
+#define weft_nan_to_num(...) (WEFT_HERE("nan_to_num"), weft_nan_to_num(__VA_ARGS__))
+#define weft_prelu(...) (WEFT_HERE("prelu"), weft_prelu(__VA_ARGS__))
+#define weft_masked_fill(...) (WEFT_HERE("masked_fill"), weft_masked_fill(__VA_ARGS__))
+#define weft_glu(...) (WEFT_HERE("glu"), weft_glu(__VA_ARGS__))
+#define weft_swiglu(...) (WEFT_HERE("swiglu"), weft_swiglu(__VA_ARGS__))
+#define weft_diff(...) (WEFT_HERE("diff"), weft_diff(__VA_ARGS__))
+#define weft_std(...) (WEFT_HERE("std"), weft_std(__VA_ARGS__))
+#define weft_count_nonzero(...) (WEFT_HERE("count_nonzero"), weft_count_nonzero(__VA_ARGS__))
+#define weft_nansum(...) (WEFT_HERE("nansum"), weft_nansum(__VA_ARGS__))
+#define weft_nanmean(...) (WEFT_HERE("nanmean"), weft_nanmean(__VA_ARGS__))
+#define weft_vector_norm(...) (WEFT_HERE("vector_norm"), weft_vector_norm(__VA_ARGS__))
+#define weft_roll(...) (WEFT_HERE("roll"), weft_roll(__VA_ARGS__))
+#define weft_tile(...) (WEFT_HERE("tile"), weft_tile(__VA_ARGS__))
+#define weft_repeat_interleave(...) (WEFT_HERE("repeat_interleave"), weft_repeat_interleave(__VA_ARGS__))
+#define weft_tril(...) (WEFT_HERE("tril"), weft_tril(__VA_ARGS__))
+#define weft_triu(...) (WEFT_HERE("triu"), weft_triu(__VA_ARGS__))
+#define weft_diagonal(...) (WEFT_HERE("diagonal"), weft_diagonal(__VA_ARGS__))
+#define weft_diag_embed(...) (WEFT_HERE("diag_embed"), weft_diag_embed(__VA_ARGS__))
+#define weft_trace(...) (WEFT_HERE("trace"), weft_trace(__VA_ARGS__))
+#define weft_one_hot(...) (WEFT_HERE("one_hot"), weft_one_hot(__VA_ARGS__))
+#define weft_movedim(...) (WEFT_HERE("movedim"), weft_movedim(__VA_ARGS__))
+#define weft_unflatten(...) (WEFT_HERE("unflatten"), weft_unflatten(__VA_ARGS__))
+#define weft_rot90(...) (WEFT_HERE("rot90"), weft_rot90(__VA_ARGS__))
+#define weft_pixel_shuffle(...) (WEFT_HERE("pixel_shuffle"), weft_pixel_shuffle(__VA_ARGS__))
+#define weft_pixel_unshuffle(...) (WEFT_HERE("pixel_unshuffle"), weft_pixel_unshuffle(__VA_ARGS__))
+#define weft_channel_shuffle(...) (WEFT_HERE("channel_shuffle"), weft_channel_shuffle(__VA_ARGS__))
+#define weft_group_norm(...) (WEFT_HERE("group_norm"), weft_group_norm(__VA_ARGS__))
+#define weft_instance_norm(...) (WEFT_HERE("instance_norm"), weft_instance_norm(__VA_ARGS__))
+#define weft_local_response_norm(...) (WEFT_HERE("local_response_norm"), weft_local_response_norm(__VA_ARGS__))
+#define weft_weight_norm(...) (WEFT_HERE("weight_norm"), weft_weight_norm(__VA_ARGS__))
+#define weft_normalize(...) (WEFT_HERE("normalize"), weft_normalize(__VA_ARGS__))
+#define weft_cosine_similarity(...) (WEFT_HERE("cosine_similarity"), weft_cosine_similarity(__VA_ARGS__))
+#define weft_pairwise_distance(...) (WEFT_HERE("pairwise_distance"), weft_pairwise_distance(__VA_ARGS__))
+#define weft_cdist(...) (WEFT_HERE("cdist"), weft_cdist(__VA_ARGS__))
+#define weft_outer(...) (WEFT_HERE("outer"), weft_outer(__VA_ARGS__))
+#define weft_dot(...) (WEFT_HERE("dot"), weft_dot(__VA_ARGS__))
+#define weft_kron(...) (WEFT_HERE("kron"), weft_kron(__VA_ARGS__))
+#define weft_tensordot(...) (WEFT_HERE("tensordot"), weft_tensordot(__VA_ARGS__))
+#define weft_addmm(...) (WEFT_HERE("addmm"), weft_addmm(__VA_ARGS__))
+#define weft_triplet_margin_loss(...) (WEFT_HERE("triplet_margin_loss"), weft_triplet_margin_loss(__VA_ARGS__))
+#define weft_cosine_embedding_loss(...) (WEFT_HERE("cosine_embedding_loss"), weft_cosine_embedding_loss(__VA_ARGS__))
 #define weft_clone(...) (WEFT_HERE("clone"), weft_clone(__VA_ARGS__))
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))

@@ -2,6 +2,7 @@
  * itself. */
 #include <math.h>
 #include "loss.h"
+#include "made.h"
 
 /* The mean, the sum, or the loss itself; as narrow as the operands. */
 static weft_tensor *reduced(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduction reduction, weft_dtype dtype)
@@ -24,15 +25,9 @@ static weft_tensor *reduced(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduc
         return weft__leave_with(ctx, NULL);                                                                            \
     weft_tensor *p = in[0], *t = in[1]
 #define END_LOSS(OP, loss) return weft__leave_with(ctx, reduced(ctx, WEFT_OP_##OP, loss, reduction, dtype))
-#define REFUSE(OP, ...) return weft__fail(ctx, WEFT_OP_##OP, WEFT_E_INVALID, __VA_ARGS__), weft__leave_with(ctx, NULL)
-#define LOSS_WORK WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once)
+#define LOSS_WORK ROW_ONCE
 #define REDUCTION(c) (weft_reduction)(c)->i[0]
 #define SAMPLES(call, operands, reals) SAMPLE(call, RECIPE(operands, "1" reals), RECIPE(operands, "0" reals))
-
-static weft_tensor *constant(weft_ctx *ctx, const weft_tensor *like, double value)
-{
-    return like ? weft_scalar(ctx, (weft_dtype)like->a.dtype, value) : NULL;
-}
 
 /* ---- Regression ---- */
 
@@ -101,7 +96,8 @@ weft_tensor *weft_smooth_l1_loss(weft_tensor *prediction, weft_tensor *target, d
 {
     BEGIN_LOSS(SMOOTH_L1_LOSS);
     if (!(beta > 0))
-        REFUSE(SMOOTH_L1_LOSS, "beta is %g, but must be positive; weft_l1_loss is the loss for beta 0", beta);
+        REFUSE(SMOOTH_L1_LOSS, WEFT_E_INVALID, "beta is %g, but must be positive; weft_l1_loss is the loss for beta 0",
+               beta);
     /* as in huber, all divided by beta */
     weft_tensor *d = weft_sub(p, t), *limited = weft_clamp(d, -beta, beta);
     weft_tensor *loss = weft_mul(limited, weft_sub(d, weft_mul_scalar(limited, 0.5)));
@@ -112,7 +108,7 @@ weft_tensor *weft_quantile_loss(weft_tensor *prediction, weft_tensor *target, do
 {
     BEGIN_LOSS(QUANTILE_LOSS);
     if (!(q >= 0 && q <= 1))
-        REFUSE(QUANTILE_LOSS, "the quantile is %g, but must be in [0, 1]", q);
+        REFUSE(QUANTILE_LOSS, WEFT_E_INVALID, "the quantile is %g, but must be in [0, 1]", q);
     weft_tensor *d = weft_sub(t, p);
     END_LOSS(QUANTILE_LOSS, weft_max(weft_mul_scalar(d, q), weft_mul_scalar(d, q - 1)));
 }
@@ -127,7 +123,7 @@ weft_tensor *weft_gaussian_nll_loss(weft_tensor *prediction, weft_tensor *target
         !weft__need_float(ctx, WEFT_OP_GAUSSIAN_NLL_LOSS, "the variance", in[2]))
         return weft__leave_with(ctx, NULL);
     if (!(eps >= 0))
-        REFUSE(GAUSSIAN_NLL_LOSS, "eps is %g, but must not be negative", eps);
+        REFUSE(GAUSSIAN_NLL_LOSS, WEFT_E_INVALID, "eps is %g, but must not be negative", eps);
     dtype = weft_promote(dtype, (weft_dtype)in[2]->a.dtype);
     weft_tensor *spread = weft_clamp(weft__widened(in[2]), eps, INFINITY);
     weft_tensor *off = weft_div(weft_square(weft_sub(in[0], in[1])), spread);
@@ -242,7 +238,7 @@ weft_tensor *weft_hinge_embedding_loss(weft_tensor *prediction, weft_tensor *tar
                                        weft_reduction reduction)
 {
     BEGIN_LOSS(HINGE_EMBEDDING_LOSS);
-    weft_tensor *same = weft_gt(t, constant(ctx, t, 0));
+    weft_tensor *same = weft_gt(t, weft__constant_like(t, 0));
     END_LOSS(HINGE_EMBEDDING_LOSS, weft_where(same, p, weft_relu(weft_add_scalar(weft_neg(p), margin))));
 }
 
@@ -263,7 +259,7 @@ weft_tensor *weft_focal_loss(weft_tensor *prediction, weft_tensor *target, doubl
 {
     BEGIN_LOSS(FOCAL_LOSS);
     if (!(gamma >= 0))
-        REFUSE(FOCAL_LOSS, "gamma is %g, but must not be negative", gamma);
+        REFUSE(FOCAL_LOSS, WEFT_E_INVALID, "gamma is %g, but must not be negative", gamma);
     /* 1 - p_t = s (1 - t) + (1 - s) t, and 1 - s(x) is s(-x); -log p_t is softplus(x) - t x */
     weft_tensor *rest = weft_add_scalar(weft_neg(t), 1);
     weft_tensor *wrong = weft_add(weft_mul(weft_sigmoid(p), rest), weft_mul(weft_sigmoid(weft_neg(p)), t));
@@ -272,4 +268,59 @@ weft_tensor *weft_focal_loss(weft_tensor *prediction, weft_tensor *target, doubl
     if (alpha >= 0)
         loss = weft_mul(loss, weft_add(weft_mul_scalar(t, alpha), weft_mul_scalar(rest, 1 - alpha)));
     END_LOSS(FOCAL_LOSS, loss);
+}
+
+/* ---- Distances ---- */
+
+/* i: reduction; f: margin */
+CALL(triplet_margin_loss)
+{
+    c->out[0] = weft_triplet_margin_loss(c->in[0], c->in[1], c->in[2], c->f[0], REDUCTION(c));
+}
+
+/* i: reduction; f: margin */
+CALL(cosine_embedding_loss)
+{
+    c->out[0] = weft_cosine_embedding_loss(c->in[0], c->in[1], c->in[2], c->f[0], REDUCTION(c));
+}
+
+WEFT__DEFINE_COMPOSITE(TRIPLET_MARGIN_LOSS, triplet_margin_loss,
+                       PARTS(FLOATS, PART(SUB, WIDE), PART(ADD_SCALAR, WIDE), PART(NORM, WIDE), PART(RELU, WIDE),
+                             PART(MEAN, WIDE)),
+                       GRADIENT("those of the two distances, where the margin is not kept"), LOSS_WORK,
+                       SAMPLES(call_triplet_margin_loss, "xab xab xab", "; 1"))
+WEFT__DEFINE_COMPOSITE(
+    COSINE_EMBEDDING_LOSS, cosine_embedding_loss,
+    PARTS(FLOATS, PART(MUL, WIDE), PART(SUM, WIDE), PART(NORM, WIDE), PART(CLAMP, WIDE), PART(DIV, WIDE),
+          PART(NEG, WIDE), PART(ADD_SCALAR, WIDE), PART(RELU, WIDE), PART(GT, WIDE), PART(WHERE, WIDE),
+          PART(MEAN, WIDE)),
+    GRADIENT("of cosine_similarity the negative where the target is 1, elsewhere where it is above the margin"),
+    LOSS_WORK, SAMPLES(call_cosine_embedding_loss, "xab xab ra", "; 0.25"))
+
+weft_tensor *weft_triplet_margin_loss(weft_tensor *anchor, weft_tensor *positive, weft_tensor *negative, double margin,
+                                      weft_reduction reduction)
+{
+    static const char *const names[] = {"the anchor", "the positive", "the negative"};
+    weft_tensor *in[] = {anchor, positive, negative};
+    ENTER_COMPOSITE(TRIPLET_MARGIN_LOSS, in, 3);
+    weft_dtype dtype;
+    if (!weft__join_floats(ctx, WEFT_OP_TRIPLET_MARGIN_LOSS, in, names, 3, &dtype))
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *near = weft_pairwise_distance(in[0], in[1], 1e-6), *far = weft_pairwise_distance(in[0], in[2], 1e-6);
+    END_LOSS(TRIPLET_MARGIN_LOSS, weft_relu(weft_add_scalar(weft_sub(near, far), margin)));
+}
+
+weft_tensor *weft_cosine_embedding_loss(weft_tensor *a, weft_tensor *b, weft_tensor *target, double margin,
+                                        weft_reduction reduction)
+{
+    static const char *const names[] = {"a", "b", "the target"};
+    weft_tensor *in[] = {a, b, target};
+    ENTER_COMPOSITE(COSINE_EMBEDDING_LOSS, in, 3);
+    weft_dtype dtype;
+    if (!weft__join_floats(ctx, WEFT_OP_COSINE_EMBEDDING_LOSS, in, names, 3, &dtype))
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *cosine = weft_cosine_similarity(in[0], in[1], -1, 1e-8);
+    weft_tensor *same = weft_gt(in[2], weft__constant_like(in[2], 0));
+    weft_tensor *off = weft_add_scalar(weft_neg(cosine), 1), *above = weft_relu(weft_add_scalar(cosine, -margin));
+    END_LOSS(COSINE_EMBEDDING_LOSS, weft_where(same, off, above));
 }

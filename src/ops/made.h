@@ -1,0 +1,26 @@
+/* made.h - what composites of floating operands share. */
+#ifndef WEFT_OPS_MADE_H
+#define WEFT_OPS_MADE_H
+
+#include "define.h"
+
+/* Widens the n operands, each of which must be floating and is called by its name in messages; NULL ones stay. *dtype is
+ * their joint dtype. False: error recorded. */
+bool weft__join_floats(weft_ctx *ctx, int op, weft_tensor **in, const char *const *names, int n, weft_dtype *dtype);
+
+/* A 0-d constant in like's dtype; NULL where like is. */
+static inline weft_tensor *weft__constant_like(const weft_tensor *like, double value)
+{
+    return like ? weft_scalar(like->ctx, (weft_dtype)like->a.dtype, value) : NULL;
+}
+
+/* dim in [0, ndim), counted from the end where it is negative; -1, and an error, for none. */
+int weft__one_dim(weft_ctx *ctx, int op, const weft_tensor *x, int64_t dim);
+
+/* The end of a composite's front end by an error of its arguments. */
+#define REFUSE(OP, code, ...) return weft__fail(ctx, WEFT_OP_##OP, code, __VA_ARGS__), weft__leave_with(ctx, NULL)
+
+#define EACH_ONCE WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
+#define ROW_ONCE WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once)
+
+#endif
