@@ -1,5 +1,5 @@
-/* elementwise_binary.cu - BINARY, COMPARE, INTEGER and TERNARY operations, operands broadcast to the result's shape by stride 0;
- * and those in place that are binary ones. */
+/* elementwise_binary.cu - BINARY, COMPARE, INTEGER and TERNARY operations, operands broadcast to the result's shape
+ * by stride 0; and those in place that are binary ones. */
 #include "base/scalar.h"
 #include "cuda/kernels.h"
 #include "map.h"

@@ -17,9 +17,9 @@ enum { WEFT_MAP_THREADS = 256 };
 
 /* ---- Rows ----
  * A formula is a struct that derives from weft_map_formula and has, for V = float, double and, if it takes INTEGERS,
- * int64_t
+ * int64_t (int64_t alone, if it takes no FLOATS)
  *     static __device__ void apply(const V *x, V *y, V p, V q)
- * (no FLOATS: int64_t alone), x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
+ * x[IN] and y[OUT] being one element of each operand. The first CONDITIONS inputs are bool, and so is the output if
  * TRUTH (y not 0); all else is of the dtype that it runs for. CHEAP: so few instructions that memory bandwidth is
  * the limit. */
 template <int IN_COUNT, int OUT_COUNT, bool TAKES_INTEGERS> struct weft_map_formula {

@@ -911,7 +911,7 @@ WEFT_API weft_tensor *weft_channel_shuffle(weft_tensor *x, int64_t groups);
  * channel, [C] or NULL.
  * Dtypes: floating, promoted; the result has that dtype.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
-WEFT_API weft_tensor *weft_group_norm(weft_tensor *x, int64_t groups, weft_tensor *weight, weft_tensor *bias,
+WEFT_API weft_tensor *weft_group_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, int64_t groups,
                                       double eps);
 
 /* group_norm with each channel a group of its own.

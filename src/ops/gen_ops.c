@@ -41,7 +41,7 @@ static const row rows[] = {
     {#name, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", doc, NULL, NULL,        \
      NULL,  #cls,     #result},
 #define WEFT_VIEW(ID, name, params, doc) {#name, "view", TENSOR, #params, doc, NULL, NULL, NULL, "", NULL},
-#define WEFT_COMPOSITE(ID, name, result, params, grad, doc)                                                                \
+#define WEFT_COMPOSITE(ID, name, result, params, grad, doc)                                                            \
     {#name, "composite", #result, #params, doc, NULL, NULL, NULL, grad, NULL},
 #define WEFT_CUSTOM(ID, name, result, params, grad, doc)                                                               \
     {#name, "custom", #result, #params, doc, NULL, NULL, NULL, grad, NULL},

@@ -1,5 +1,5 @@
-/* loss_made.c - losses that are composites and may be reduced: loss, an expression of each pair, then its mean, its sum or
- * itself. */
+/* loss_made.c - losses that are composites and may be reduced: loss, an expression of each pair, then its mean, its
+ * sum or itself. */
 #include <math.h>
 #include "loss.h"
 #include "made.h"

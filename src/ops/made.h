@@ -4,8 +4,8 @@
 
 #include "define.h"
 
-/* Widens the n operands, each of which must be floating and is called by its name in messages; NULL ones stay. *dtype is
- * their joint dtype. False: error recorded. */
+/* Widens the n operands, each of which must be floating and is called by its name in messages; NULL ones stay.
+ * *dtype is their joint dtype. False: error recorded. */
 bool weft__join_floats(weft_ctx *ctx, int op, weft_tensor **in, const char *const *names, int n, weft_dtype *dtype);
 
 /* A 0-d constant in like's dtype; NULL where like is. */

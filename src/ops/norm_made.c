@@ -5,7 +5,7 @@
 /* i: groups; f: eps */
 CALL(group_norm)
 {
-    c->out[0] = weft_group_norm(c->in[0], c->i[0], c->in[1], c->in[2], c->f[0]);
+    c->out[0] = weft_group_norm(c->in[0], c->in[1], c->in[2], c->i[0], c->f[0]);
 }
 
 /* f: eps */
@@ -69,7 +69,7 @@ WEFT__DEFINE_COMPOSITE(LOCAL_RESPONSE_NORM, local_response_norm,
                              PART(MUL_SCALAR, WIDE), PART(ADD_SCALAR, WIDE), PART(POW_SCALAR, WIDE), PART(DIV, WIDE)),
                        GRADIENT("that of the formula"), ROWS,
                        SAMPLE(call_local_response_norm, RECIPE("xa5b", "3; 0.5 0.75 1"),
-                              RECIPE("x2bab", "2; 0.5 0.75 2")))
+                              RECIPE("x2ba5", "2; 0.5 0.75 2")))
 WEFT__DEFINE_COMPOSITE(WEIGHT_NORM, weight_norm, PARTS(FLOATS, PART(NORM, WIDE), PART(DIV, WIDE), PART(MUL, WIDE)),
                        GRADIENT("of v g gain / |v| less its part along v, of the gain the sum of g v / |v|"), ROWS,
                        SAMPLE(call_weight_norm, RECIPE("xab pa", "0"), RECIPE("xabc pb", "1")))
@@ -132,7 +132,7 @@ static weft_tensor *grouped(weft_ctx *ctx, int op, weft_tensor **in, int64_t gro
     return weft__narrowed(y, dtype);
 }
 
-weft_tensor *weft_group_norm(weft_tensor *x, int64_t groups, weft_tensor *weight, weft_tensor *bias, double eps)
+weft_tensor *weft_group_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, int64_t groups, double eps)
 {
     weft_tensor *in[] = {x, weight, bias};
     weft_ctx *ctx = weft__enter(WEFT_OP_GROUP_NORM, in, 3, 6);

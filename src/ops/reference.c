@@ -64,7 +64,8 @@ static const weft_op_description rows[] = {
     {ROW(nm, REDUCE, "reduce", TENSOR, "(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim)", d), ANYWHERE,  \
      .floating_only = FLAG_##c, .no_gradient = grad, .call.reduce = weft_##nm},
 #define WEFT_VIEW(ID, nm, ps, d) {ROW(nm, VIEW, "view", TENSOR, #ps, d), ANYWHERE},
-#define WEFT_COMPOSITE(ID, nm, res, ps, grad, d) {ROW(nm, COMPOSITE, "composite", #res, #ps, d), ANYWHERE, .no_gradient = grad},
+#define WEFT_COMPOSITE(ID, nm, res, ps, grad, d)                                                                       \
+    {ROW(nm, COMPOSITE, "composite", #res, #ps, d), ANYWHERE, .no_gradient = grad},
 #define WEFT_CUSTOM(ID, nm, res, ps, grad, d) {ROW(nm, CUSTOM, "custom", #res, #ps, d), ANYWHERE, .no_gradient = grad},
 #define WEFT_KERNEL(ID, nm, d)
 #include "ops/ops.def"

@@ -84,9 +84,14 @@ const weft__op_info weft__ops[WEFT_OP_COUNT] = {
                       .no_grad_reason = WEFT_OP_##ID == WEFT_OP_DETACH ? NO_DETACHED : NULL,                           \
                       .params = #ps,                                                                                   \
                       ANYWHERE},
-#define WEFT_COMPOSITE(ID, nm, r, ps, g, d)                                                                               \
-    [WEFT_OP_##                                                                                                        \
-        ID] = {.name = #nm, .doc = d, .family = WEFT__COMPOSITE, .differentiable = !(g), .no_grad_reason = g, .params = #ps, ANYWHERE},
+#define WEFT_COMPOSITE(ID, nm, r, ps, g, d)                                                                            \
+    [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
+                      .doc = d,                                                                                        \
+                      .family = WEFT__COMPOSITE,                                                                       \
+                      .differentiable = !(g),                                                                          \
+                      .no_grad_reason = g,                                                                             \
+                      .params = #ps,                                                                                   \
+                      ANYWHERE},
 #define WEFT_CUSTOM(ID, nm, r, ps, g, d)                                                                               \
     [WEFT_OP_##ID] = {.name = #nm,                                                                                     \
                       .doc = d,                                                                                        \

@@ -1,4 +1,5 @@
-/* view_made.c - composites that move elements: rolled, repeated, cut to triangles, on diagonals, between channels and pixels. */
+/* view_made.c - composites that move elements: rolled, repeated, cut to triangles, on diagonals, between channels
+ * and pixels. */
 #include <string.h>
 #include "made.h"
 
@@ -112,7 +113,7 @@ WEFT__DEFINE_COMPOSITE(DIAGONAL, diagonal, PARTS(ANY_DTYPE, PART(ARANGE, OF_I64)
 WEFT__DEFINE_COMPOSITE(DIAG_EMBED, diag_embed,
                        PARTS(ANY_DTYPE, PART(ARANGE, OF_I64), PART(EQ, OF_I64), PART(WHERE, AS_ALONE)),
                        GRADIENT("the diagonal of g"), MOVED,
-                       SAMPLE(call_diag_embed, RECIPE("xab", ""), RECIPE("xb", "")))
+                       SAMPLE(call_diag_embed, RECIPE("xab5", ""), RECIPE("x7", "")))
 WEFT__DEFINE_COMPOSITE(TRACE, trace,
                        PARTS(ANY_DTYPE, PART(ARANGE, OF_I64), PART(INDEX_SELECT, AS_ALONE), PART(SUM, AS_ALONE)),
                        GRADIENT("g on the diagonal, 0 elsewhere"), ROW_ONCE, SAMPLE(call_trace, RECIPE("xab", "")))
