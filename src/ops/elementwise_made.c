@@ -18,16 +18,6 @@ bool weft__join_floats(weft_ctx *ctx, int op, weft_tensor **in, const char *cons
     return joined >= 0;
 }
 
-int weft__one_dim(weft_ctx *ctx, int op, const weft_tensor *x, int64_t dim)
-{
-    const int ndim = x->a.ndim;
-    if (dim >= -ndim && dim < ndim)
-        return (int)(dim < 0 ? dim + ndim : dim);
-    weft__fail(ctx, op, WEFT_E_INVALID, "dim %lld is none of %s, which has %d", (long long)dim, weft__describe(x).s,
-               ndim);
-    return -1;
-}
-
 /* ---- Records ---- */
 
 CALL(lerp)
@@ -234,7 +224,7 @@ weft_tensor *weft_glu(weft_tensor *x, int64_t dim)
     weft_dtype dtype;
     if (!weft__join_floats(ctx, WEFT_OP_GLU, &x, names, 1, &dtype))
         return weft__leave_with(ctx, NULL);
-    const int d = weft__one_dim(ctx, WEFT_OP_GLU, x, dim);
+    const int d = weft__dim(ctx, WEFT_OP_GLU, x, dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     const int64_t n = x->a.shape[d];
@@ -259,7 +249,7 @@ weft_tensor *weft_swiglu(weft_tensor *a, weft_tensor *b)
 weft_tensor *weft_diff(weft_tensor *x, int64_t dim)
 {
     ENTER_COMPOSITE(DIFF, &x, 1);
-    const int d = weft__one_dim(ctx, WEFT_OP_DIFF, x, dim);
+    const int d = weft__dim(ctx, WEFT_OP_DIFF, x, dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     const int64_t n = x->a.shape[d], last = n > 0 ? n - 1 : 0;

@@ -14,9 +14,6 @@ static inline weft_tensor *weft__constant_like(const weft_tensor *like, double v
     return like ? weft_scalar(like->ctx, (weft_dtype)like->a.dtype, value) : NULL;
 }
 
-/* dim in [0, ndim), counted from the end where it is negative; -1, and an error, for none. */
-int weft__one_dim(weft_ctx *ctx, int op, const weft_tensor *x, int64_t dim);
-
 /* The end of a composite's front end by an error of its arguments. */
 #define REFUSE(OP, code, ...) return weft__fail(ctx, WEFT_OP_##OP, code, __VA_ARGS__), weft__leave_with(ctx, NULL)
 

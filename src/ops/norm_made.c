@@ -182,7 +182,7 @@ weft_tensor *weft_weight_norm(weft_tensor *v, weft_tensor *gain, int64_t dim)
     weft_dtype dtype;
     if (!weft__join_floats(ctx, WEFT_OP_WEIGHT_NORM, in, names, 2, &dtype))
         return weft__leave_with(ctx, NULL);
-    const int d = weft__one_dim(ctx, WEFT_OP_WEIGHT_NORM, in[0], dim);
+    const int d = weft__dim(ctx, WEFT_OP_WEIGHT_NORM, in[0], dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     const int64_t n = in[0]->a.shape[d];

@@ -139,7 +139,7 @@ WEFT__DEFINE_COMPOSITE(CHANNEL_SHUFFLE, channel_shuffle, NO_PARTS(ANY_DTYPE), GR
 weft_tensor *weft_roll(weft_tensor *x, int64_t shift, int64_t dim)
 {
     ENTER_COMPOSITE(ROLL, &x, 1);
-    const int d = weft__one_dim(ctx, WEFT_OP_ROLL, x, dim);
+    const int d = weft__dim(ctx, WEFT_OP_ROLL, x, dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     const int64_t n = x->a.shape[d], from = n > 0 ? ((-shift % n) + n) % n : 0;
@@ -182,7 +182,7 @@ weft_tensor *weft_tile(weft_tensor *x, const int64_t *repeats, int n)
 weft_tensor *weft_repeat_interleave(weft_tensor *x, int64_t repeats, int64_t dim)
 {
     ENTER_COMPOSITE(REPEAT_INTERLEAVE, &x, 1);
-    const int d = weft__one_dim(ctx, WEFT_OP_REPEAT_INTERLEAVE, x, dim);
+    const int d = weft__dim(ctx, WEFT_OP_REPEAT_INTERLEAVE, x, dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     if (repeats < 0)
@@ -234,7 +234,7 @@ weft_tensor *weft_triu(weft_tensor *x, int64_t diagonal)
 /* The diagonal of dims a and b, as the last dim. */
 static weft_tensor *diagonal_of(weft_ctx *ctx, int op, weft_tensor *x, int64_t offset, int64_t dim0, int64_t dim1)
 {
-    const int a = weft__one_dim(ctx, op, x, dim0), b = a < 0 ? -1 : weft__one_dim(ctx, op, x, dim1);
+    const int a = weft__dim(ctx, op, x, dim0), b = a < 0 ? -1 : weft__dim(ctx, op, x, dim1);
     if (a < 0 || b < 0)
         return NULL;
     if (a == b)
@@ -304,8 +304,7 @@ weft_tensor *weft_one_hot(weft_tensor *index, int64_t classes, weft_dtype dtype)
 weft_tensor *weft_movedim(weft_tensor *x, int64_t from, int64_t to)
 {
     ENTER_COMPOSITE(MOVEDIM, &x, 1);
-    const int a = weft__one_dim(ctx, WEFT_OP_MOVEDIM, x, from),
-              b = a < 0 ? -1 : weft__one_dim(ctx, WEFT_OP_MOVEDIM, x, to);
+    const int a = weft__dim(ctx, WEFT_OP_MOVEDIM, x, from), b = a < 0 ? -1 : weft__dim(ctx, WEFT_OP_MOVEDIM, x, to);
     if (a < 0 || b < 0)
         return weft__leave_with(ctx, NULL);
     int64_t order[WEFT__MAX_DIMS];
@@ -319,29 +318,24 @@ weft_tensor *weft_movedim(weft_tensor *x, int64_t from, int64_t to)
 weft_tensor *weft_unflatten(weft_tensor *x, int64_t dim, const int64_t *sizes, int n)
 {
     ENTER_COMPOSITE(UNFLATTEN, &x, 1);
-    const int d = weft__one_dim(ctx, WEFT_OP_UNFLATTEN, x, dim);
+    const int d = weft__dim(ctx, WEFT_OP_UNFLATTEN, x, dim);
     if (d < 0)
         return weft__leave_with(ctx, NULL);
     if (n < 1 || x->a.ndim - 1 + n > WEFT__MAX_DIMS || !sizes)
         REFUSE(UNFLATTEN, WEFT_E_INVALID, "%d sizes in the place of one of %d dims; at most %d dims are possible", n,
                x->a.ndim, WEFT__MAX_DIMS);
-    int64_t shape[WEFT__MAX_DIMS], known = 1;
-    int unknown = -1, ndim = 0;
+    int64_t shape[WEFT__MAX_DIMS], made = 1;
+    int ndim = 0;
     for (int k = 0; k < d; k++)
         shape[ndim++] = x->a.shape[k];
     for (int k = 0; k < n; k++) {
-        if (sizes[k] == -1 && unknown < 0)
-            unknown = ndim;
-        else if (sizes[k] < 0 || __builtin_mul_overflow(known, sizes[k], &known))
-            REFUSE(UNFLATTEN, WEFT_E_SHAPE, "size %d is %lld", k, (long long)sizes[k]);
         shape[ndim++] = sizes[k];
+        if (__builtin_mul_overflow(made, sizes[k], &made))
+            REFUSE(UNFLATTEN, WEFT_E_SHAPE, "size %d is %lld", k, (long long)sizes[k]);
     }
-    const int64_t whole = x->a.shape[d];
-    if (unknown >= 0 && known > 0 && whole % known == 0)
-        shape[unknown] = whole / known;
-    else if (unknown >= 0 || known != whole)
-        REFUSE(UNFLATTEN, WEFT_E_SHAPE, "dim %d of %s has %lld elements, which %s does not make", d,
-               weft__describe(x).s, (long long)whole, weft__shape_text(sizes, n).s);
+    if (made >= 0 && made != x->a.shape[d]) /* where one is -1, reshape finds out */
+        REFUSE(UNFLATTEN, WEFT_E_SHAPE, "dim %d of %s has %lld elements, %s has %lld", d, weft__describe(x).s,
+               (long long)x->a.shape[d], weft__shape_text(sizes, n).s, (long long)made);
     for (int k = d + 1; k < x->a.ndim; k++)
         shape[ndim++] = x->a.shape[k];
     return weft__leave_with(ctx, weft_reshape(x, shape, ndim));
@@ -350,8 +344,7 @@ weft_tensor *weft_unflatten(weft_tensor *x, int64_t dim, const int64_t *sizes, i
 weft_tensor *weft_rot90(weft_tensor *x, int64_t turns, int64_t dim0, int64_t dim1)
 {
     ENTER_COMPOSITE(ROT90, &x, 1);
-    const int a = weft__one_dim(ctx, WEFT_OP_ROT90, x, dim0),
-              b = a < 0 ? -1 : weft__one_dim(ctx, WEFT_OP_ROT90, x, dim1);
+    const int a = weft__dim(ctx, WEFT_OP_ROT90, x, dim0), b = a < 0 ? -1 : weft__dim(ctx, WEFT_OP_ROT90, x, dim1);
     if (a < 0 || b < 0)
         return weft__leave_with(ctx, NULL);
     if (a == b)
