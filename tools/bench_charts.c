@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEIGHT = 380, LETTER = 7, LEFT = 78, RIGHT = 22, TOP = 16, BOTTOM = 44 };
+enum { HEIGHT = 380, LEFT = 78, RIGHT = 22, TOP = 16, BOTTOM = 44 };
 
 typedef struct box {
     double x, y, width;
@@ -22,6 +22,15 @@ typedef struct plot {
     } roofs[BENCH_MOST_DTYPES];
     int n_roofs;
 } plot;
+
+/* About how wide a text is in a font without serifs of the page's size; rather too wide, since labels may not touch. */
+static double text_width(const char *text)
+{
+    double width = 0;
+    for (; *text; text++)
+        width += strchr("mMW", *text) ? 12 : *text == 'w' ? 10 : strchr("fijlrt.,:", *text) ? 5 : 7.7;
+    return width;
+}
 
 static double to_x(const plot *p, double value)
 {
@@ -147,7 +156,7 @@ static void name_roof(FILE *out, plot *p, const bench_report *r, const bench_dev
     }
     char label[96];
     weft_text(label, sizeof label, "%s: %sflop/s", names, text_count(top));
-    const double width = LETTER * (double)strlen(label), x = p->width - RIGHT - width;
+    const double width = text_width(label), x = p->width - RIGHT - width;
     for (int k = 0; k < 16;
          k++) { /* above and below the line, ever farther; more to the left where that is all taken */
         const double y = to_y(p, top) + (k % 8 % 2 ? 16 + 15 * (k % 8 / 2) : -6 - 15 * (k % 8 / 2)),
@@ -166,7 +175,7 @@ static void name_roof(FILE *out, plot *p, const bench_report *r, const bench_dev
 static void put_label(FILE *out, plot *p, const char *name, double x, double y)
 {
     static const double places[][2] = {{9, 4}, {9, 17}, {9, -9}, {-1, 4}, {-1, 17}, {-1, -9}, {9, 30}, {9, -22}};
-    double width = LETTER * (double)strlen(name);
+    double width = text_width(name);
     for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
         double at = places[k][0] > 0 ? x + 9 : x - 9 - width, level = y + places[k][1];
         if (!is_free(p, at, level, width))

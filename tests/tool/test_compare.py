@@ -94,8 +94,8 @@ def test_threads_agree_with_one():
 
 def test_mistakes():
     for words, hint in [(["compare"], "lockstep"), (["compare", "ops"], "names of operations, or all"),
-                        (["compare", "ops", "glu"], "did you mean gelu"),
-                        (["compare", "ops", "add", "glu", "--json"], "did you mean gelu"),
+                        (["compare", "ops", "gelo"], "did you mean gelu"),
+                        (["compare", "ops", "add", "gelo", "--json"], "did you mean gelu"),
                         (["compare", "lockstep", "gpt9"], "gpt2-tiny"),
                         (["compare", "lockstep", "lennet"], "did you mean lenet"),
                         (["compare", "lockstep", "--steps", "0"], "--steps"),
