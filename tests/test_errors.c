@@ -139,8 +139,9 @@ static bool is_optional(const case_row *row, int operand)
     static const struct {
         const char *name;
         unsigned mask;
-    } optional[] = {{"linear", 4}, {"linear_act", 4},       {"layer_norm", 6}, {"rms_norm", 2},     {"batch_norm", 30},
-                    {"conv2d", 4}, {"conv2d_transpose", 4}, {"group_norm", 6}, {"instance_norm", 6}};
+    } optional[] = {{"linear", 4},        {"linear_act", 4}, {"layer_norm", 6},       {"rms_norm", 2},
+                    {"batch_norm", 30},   {"conv2d", 4},     {"conv2d_transpose", 4}, {"group_norm", 6},
+                    {"instance_norm", 6}, {"conv1d", 4},     {"conv1d_transpose", 4}};
     if (weft__defs[row->op]->effect == WEFT__STEPS)
         return operand == 1; /* the gradient of the only parameter */
     for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)

@@ -988,6 +988,62 @@ WEFT_API weft_tensor *weft_triplet_margin_loss(weft_tensor *anchor, weft_tensor 
 WEFT_API weft_tensor *weft_cosine_embedding_loss(weft_tensor *a, weft_tensor *b, weft_tensor *target, double margin,
                                                  weft_reduction reduction);
 
+/* other sizes for the last n dims: the nearest element, a linear or cubic mix of those around (a = -3/4), or the mean
+ * of those that an element covers, which is adaptive average pooling; align_corners: first and last elements are in the
+ * same places (linear, cubic).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_interpolate(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way,
+                                       bool align_corners);
+
+/* adds before[k] and after[k] elements around the kth of the last n dims: mirrored without the border, the border
+ * repeated, or those of the other end.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_pad_mode(weft_tensor *x, const int64_t *before, const int64_t *after, int n,
+                                    weft_padding mode);
+
+/* cross-correlation of lines: x [N, C, L], w [K, C/groups, R], b [K] or NULL; result [N, K, (L + 2 padding - dilation
+ * (R - 1) - 1) / stride + 1].
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_conv1d(weft_tensor *x, weft_tensor *w, weft_tensor *b, int64_t stride, int64_t padding,
+                                  int64_t dilation, int64_t groups);
+
+/* transpose (input gradient) of conv1d: x [N, C, L], w [C, K/groups, R], b [K] or NULL.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_conv1d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b, int64_t stride,
+                                            int64_t padding, int64_t output_padding, int64_t dilation, int64_t groups);
+
+/* largest element of each window of x [N, C, L], as max_pool2d.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_max_pool1d(weft_tensor *x, int64_t kernel, int64_t stride, int64_t padding);
+
+/* mean of each window of x [N, C, L]; padding counts as 0 and is counted.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_avg_pool1d(weft_tensor *x, int64_t kernel, int64_t stride, int64_t padding);
+
+/* (sum of |x|^order)^(1 / order) over each square window of x [N, C, H, W].
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_lp_pool2d(weft_tensor *x, double order, int64_t kernel, int64_t stride);
+
+/* softmax(scale q k^T + bias) v, the bias broadcasting to the scores [..., T, S]: positions, or a mask of 0 and -inf; a
+ * row of all -inf gives zeros. The scores are kept: attention keeps none.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_attention_with_bias(weft_tensor *q, weft_tensor *k, weft_tensor *v, weft_tensor *bias,
+                                               double scale);
+
+/* x cosines + (-x2, x1) sines, x1 and x2 the halves of the last dim; cosines and sines broadcast (Su 2021, as GPT-NeoX
+ * has the halves).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_rotary_embedding(weft_tensor *x, weft_tensor *cosines, weft_tensor *sines);
+
 /* a copy with storage of its own, contiguous; gradients flow through.
  * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
@@ -1437,6 +1493,15 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_addmm(...) (WEFT_HERE("addmm"), weft_addmm(__VA_ARGS__))
 #define weft_triplet_margin_loss(...) (WEFT_HERE("triplet_margin_loss"), weft_triplet_margin_loss(__VA_ARGS__))
 #define weft_cosine_embedding_loss(...) (WEFT_HERE("cosine_embedding_loss"), weft_cosine_embedding_loss(__VA_ARGS__))
+#define weft_interpolate(...) (WEFT_HERE("interpolate"), weft_interpolate(__VA_ARGS__))
+#define weft_pad_mode(...) (WEFT_HERE("pad_mode"), weft_pad_mode(__VA_ARGS__))
+#define weft_conv1d(...) (WEFT_HERE("conv1d"), weft_conv1d(__VA_ARGS__))
+#define weft_conv1d_transpose(...) (WEFT_HERE("conv1d_transpose"), weft_conv1d_transpose(__VA_ARGS__))
+#define weft_max_pool1d(...) (WEFT_HERE("max_pool1d"), weft_max_pool1d(__VA_ARGS__))
+#define weft_avg_pool1d(...) (WEFT_HERE("avg_pool1d"), weft_avg_pool1d(__VA_ARGS__))
+#define weft_lp_pool2d(...) (WEFT_HERE("lp_pool2d"), weft_lp_pool2d(__VA_ARGS__))
+#define weft_attention_with_bias(...) (WEFT_HERE("attention_with_bias"), weft_attention_with_bias(__VA_ARGS__))
+#define weft_rotary_embedding(...) (WEFT_HERE("rotary_embedding"), weft_rotary_embedding(__VA_ARGS__))
 #define weft_clone(...) (WEFT_HERE("clone"), weft_clone(__VA_ARGS__))
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))

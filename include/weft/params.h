@@ -28,6 +28,17 @@ typedef enum weft_reduction { WEFT_REDUCTION_NONE, WEFT_REDUCTION_MEAN, WEFT_RED
 /* What weft_linear_act applies to its sums. The tanh form of GELU is the one that matrix libraries fuse. */
 typedef enum weft_activation { WEFT_ACTIVATION_NONE, WEFT_ACTIVATION_RELU, WEFT_ACTIVATION_GELU_TANH } weft_activation;
 
+/* What weft_interpolate makes elements of. */
+typedef enum weft_interpolation {
+    WEFT_INTERPOLATION_NEAREST,
+    WEFT_INTERPOLATION_LINEAR,
+    WEFT_INTERPOLATION_CUBIC,
+    WEFT_INTERPOLATION_AREA
+} weft_interpolation;
+
+/* What weft_pad_mode adds: the elements beside the border mirrored, those of the border, or those of the other end. */
+typedef enum weft_padding { WEFT_PADDING_REFLECT, WEFT_PADDING_REPLICATE, WEFT_PADDING_CIRCULAR } weft_padding;
+
 /* Two-dimensional convolution; pairs are {height, width}. NULL: the defaults. */
 typedef struct weft_conv2d_params {
     size_t struct_size;        /* set by WEFT_CONV2D_DEFAULTS */

@@ -15,7 +15,7 @@ trap 'rm -f "$work"' EXIT
 stem='{ file = FILENAME; sub(/.*\//, "", file); sub(/^dnn_/, "", file); sub(/[_.].*/, "", file) }'
 # ROOM NAME STEM FILE: what each room has of which row.
 {
-    awk "$stem"' match($0, /^WEFT_(UNARY|UNARY_P|PREDICATE|BINARY|COMPARE|TERNARY|REDUCE) *\(/) {
+    awk "$stem"' match($0, /^WEFT_(UNARY|UNARY_P|PREDICATE|BINARY|COMPARE|INTEGER|TERNARY|REDUCE) *\(/) {
              split($0, part, /[(,] */)
              gsub(/ /, "", part[3])
              print "record", part[3], part[1] ~ /REDUCE/ ? "reduce" : "elementwise", FILENAME
