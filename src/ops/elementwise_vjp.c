@@ -211,18 +211,20 @@ static weft_tensor *outside(const weft__vjp *v, weft_tensor *x, double most)
     return weft_gt(weft_abs(x), weft__constant(v, most));
 }
 
+/* g from lo to hi, those included, else 0, and NaN of NaN as g is */
+static weft_tensor *limited(const weft__vjp *v, weft_tensor *x, double lo, double hi, weft_tensor *g)
+{
+    weft_tensor *low = weft_lt(x, weft__constant(v, lo)), *high = weft_gt(x, weft__constant(v, hi));
+    return weft_where(weft_logical_or(low, high), weft__constant(v, 0), g);
+}
+
 /* 1 / (x (1 - x)) inside the limits that x was given, 0 beyond them; without limits everywhere */
 void weft__vjp_logit(weft__vjp *v)
 {
     const double eps = v->attrs->scalar.p;
-    weft_tensor *x = v->in[0], *zero = weft__constant(v, 0);
+    weft_tensor *x = v->in[0];
     weft_tensor *slope = weft_div(v->g, weft_mul(x, weft_add_scalar(weft_neg(x), 1)));
-    if (eps < 0) {
-        v->out[0] = slope;
-        return;
-    }
-    weft_tensor *low = weft_lt(x, weft__constant(v, eps)), *high = weft_gt(x, weft__constant(v, 1 - eps));
-    v->out[0] = weft_where(weft_logical_or(low, high), zero, slope);
+    v->out[0] = eps < 0 ? slope : limited(v, x, eps, 1 - eps, slope);
 }
 
 RULE_P(add_scalar, g)
@@ -237,8 +239,7 @@ RULE_P(softshrink, weft_where(outside(v, x, p), g, weft__constant(v, 0)))
 RULE_P(hardshrink, weft_where(outside(v, x, p), g, weft__constant(v, 0)))
 RULE_P(threshold, weft_where(weft_le(x, weft__constant(v, p)), weft__constant(v, 0), g))
 RULE_P(polygamma, weft_mul(g, weft_polygamma(x, p + 1)))
-RULE_P(clamp, weft_where(weft_logical_or(weft_lt(x, weft__constant(v, p)), weft_gt(x, weft__constant(v, q))),
-                         weft__constant(v, 0), g))
+RULE_P(clamp, limited(v, x, p, q, g))
 
 /* ---- Two operands ---- */
 

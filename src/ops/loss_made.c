@@ -25,7 +25,6 @@ static weft_tensor *reduced(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduc
         return weft__leave_with(ctx, NULL);                                                                            \
     weft_tensor *p = in[0], *t = in[1]
 #define END_LOSS(OP, loss) return weft__leave_with(ctx, reduced(ctx, WEFT_OP_##OP, loss, reduction, dtype))
-#define LOSS_WORK ROW_ONCE
 #define REDUCTION(c) (weft_reduction)(c)->i[0]
 #define SAMPLES(call, operands, reals) SAMPLE(call, RECIPE(operands, "1" reals), RECIPE(operands, "0" reals))
 
@@ -63,28 +62,28 @@ CALL(poisson_nll_loss)
 
 WEFT__DEFINE_COMPOSITE(L1_LOSS, l1_loss, PARTS(FLOATS, PART(SUB, WIDE), PART(ABS, WIDE), PART(MEAN, WIDE)),
                        GRADIENT("of the prediction sign(prediction - target), of the target the negative of that"),
-                       LOSS_WORK, SAMPLES(call_l1_loss, "xab xab", ""))
+                       ROW_ONCE, SAMPLES(call_l1_loss, "xab xab", ""))
 WEFT__DEFINE_COMPOSITE(
     SMOOTH_L1_LOSS, smooth_l1_loss,
     PARTS(FLOATS, PART(SUB, WIDE), PART(CLAMP, WIDE), PART(MUL_SCALAR, WIDE), PART(MUL, WIDE), PART(MEAN, WIDE)),
     GRADIENT("of the prediction clamp((prediction - target) / beta, -1, 1), of the target the negative of that"),
-    LOSS_WORK, SAMPLES(call_smooth_l1_loss, "xab xab", "; 0.5"))
+    ROW_ONCE, SAMPLES(call_smooth_l1_loss, "xab xab", "; 0.5"))
 WEFT__DEFINE_COMPOSITE(
     QUANTILE_LOSS, quantile_loss,
     PARTS(FLOATS, PART(SUB, WIDE), PART(MUL_SCALAR, WIDE), PART(MAX, WIDE), PART(MEAN, WIDE)),
-    GRADIENT("of the prediction -q below the target, 1 - q above it; of the target the negative of that"), LOSS_WORK,
+    GRADIENT("of the prediction -q below the target, 1 - q above it; of the target the negative of that"), ROW_ONCE,
     SAMPLES(call_quantile_loss, "xab xab", "; 0.25"))
 WEFT__DEFINE_COMPOSITE(
     GAUSSIAN_NLL_LOSS, gaussian_nll_loss,
     PARTS(FLOATS, PART(SUB, WIDE), PART(SQUARE, WIDE), PART(CLAMP, WIDE), PART(DIV, WIDE), PART(LOG, WIDE),
           PART(ADD, WIDE), PART(MUL_SCALAR, WIDE), PART(MEAN, WIDE)),
     GRADIENT("of the prediction (prediction - target) / variance, of the variance (1 - d^2 / variance) / (2 variance)"),
-    LOSS_WORK, SAMPLES(call_gaussian_nll_loss, "xab xab pab", "; 1e-6"))
+    ROW_ONCE, SAMPLES(call_gaussian_nll_loss, "xab xab pab", "; 1e-6"))
 WEFT__DEFINE_COMPOSITE(
     POISSON_NLL_LOSS, poisson_nll_loss,
     PARTS(FLOATS, PART(EXP, WIDE), PART(MUL, WIDE), PART(SUB, WIDE), PART(MEAN, WIDE)),
     GRADIENT("of the prediction e^prediction - target, of the target -prediction; of a rate 1 - target / (rate + eps)"),
-    LOSS_WORK, SAMPLE(call_poisson_nll_loss, RECIPE("xab pab", "1 1; 1e-8"), RECIPE("xab pab", "0 1; 1e-8")))
+    ROW_ONCE, SAMPLE(call_poisson_nll_loss, RECIPE("xab pab", "1 1; 1e-8"), RECIPE("xab pab", "0 1; 1e-8")))
 
 weft_tensor *weft_l1_loss(weft_tensor *prediction, weft_tensor *target, weft_reduction reduction)
 {
@@ -180,32 +179,32 @@ CALL(focal_loss)
 WEFT__DEFINE_COMPOSITE(BCE, bce,
                        PARTS(FLOATS, PART(LOG, WIDE), PART(LOG1P, WIDE), PART(CLAMP, WIDE), PART(NEG, WIDE),
                              PART(MUL, WIDE), PART(ADD_SCALAR, WIDE), PART(SUB, WIDE), PART(MEAN, WIDE)),
-                       GRADIENT("of the prediction (prediction - target) / (prediction (1 - prediction))"), LOSS_WORK,
+                       GRADIENT("of the prediction (prediction - target) / (prediction (1 - prediction))"), ROW_ONCE,
                        SAMPLES(call_bce, "gab gab", ""))
 WEFT__DEFINE_COMPOSITE(KL_DIV, kl_div,
                        PARTS(FLOATS, PART(XLOGY, WIDE), PART(MUL, WIDE), PART(SUB, WIDE), PART(MEAN, WIDE)),
-                       GRADIENT("of log_q -p, of p log p + 1 - log_q"), LOSS_WORK,
+                       GRADIENT("of log_q -p, of p log p + 1 - log_q"), ROW_ONCE,
                        SAMPLE(call_kl_div, RECIPE("xab pab", "1 0"), RECIPE("xab pab", "0 0")))
 WEFT__DEFINE_COMPOSITE(SOFT_MARGIN_LOSS, soft_margin_loss,
                        PARTS(FLOATS, PART(MUL, WIDE), PART(NEG, WIDE), PART(SOFTPLUS, WIDE), PART(MEAN, WIDE)),
-                       GRADIENT("of the prediction -target sigmoid(-target prediction)"), LOSS_WORK,
+                       GRADIENT("of the prediction -target sigmoid(-target prediction)"), ROW_ONCE,
                        SAMPLES(call_soft_margin_loss, "xab xab", ""))
 WEFT__DEFINE_COMPOSITE(HINGE_EMBEDDING_LOSS, hinge_embedding_loss,
                        PARTS(FLOATS, PART(GT, WIDE), PART(NEG, WIDE), PART(ADD_SCALAR, WIDE), PART(RELU, WIDE),
                              PART(WHERE, WIDE), PART(MEAN, WIDE)),
-                       GRADIENT("of the prediction 1 where the target is 1, -1 elsewhere below the margin"), LOSS_WORK,
+                       GRADIENT("of the prediction 1 where the target is 1, -1 elsewhere below the margin"), ROW_ONCE,
                        SAMPLES(call_hinge_embedding_loss, "xab rab", "; 1"))
 WEFT__DEFINE_COMPOSITE(
     MARGIN_RANKING_LOSS, margin_ranking_loss,
     PARTS(FLOATS, PART(SUB, WIDE), PART(MUL, WIDE), PART(NEG, WIDE), PART(ADD_SCALAR, WIDE), PART(RELU, WIDE),
           PART(MEAN, WIDE)),
-    GRADIENT("of a -target where the order is wrong or within the margin, of b the negative of that"), LOSS_WORK,
+    GRADIENT("of a -target where the order is wrong or within the margin, of b the negative of that"), ROW_ONCE,
     SAMPLES(call_margin_ranking_loss, "xab xab rab", "; 0.5"))
 WEFT__DEFINE_COMPOSITE(FOCAL_LOSS, focal_loss,
                        PARTS(FLOATS, PART(SIGMOID, WIDE), PART(NEG, WIDE), PART(ADD_SCALAR, WIDE), PART(MUL, WIDE),
                              PART(ADD, WIDE), PART(SOFTPLUS, WIDE), PART(POW_SCALAR, WIDE), PART(MUL_SCALAR, WIDE),
                              PART(SUB, WIDE), PART(MEAN, WIDE)),
-                       GRADIENT("that of the formula"), LOSS_WORK, SAMPLES(call_focal_loss, "xab qab", "; 0.25 2"))
+                       GRADIENT("that of the formula"), ROW_ONCE, SAMPLES(call_focal_loss, "xab qab", "; 0.25 2"))
 
 weft_tensor *weft_bce(weft_tensor *prediction, weft_tensor *target, weft_reduction reduction)
 {
@@ -287,7 +286,7 @@ CALL(cosine_embedding_loss)
 WEFT__DEFINE_COMPOSITE(TRIPLET_MARGIN_LOSS, triplet_margin_loss,
                        PARTS(FLOATS, PART(SUB, WIDE), PART(ADD_SCALAR, WIDE), PART(NORM, WIDE), PART(RELU, WIDE),
                              PART(MEAN, WIDE)),
-                       GRADIENT("those of the two distances, where the margin is not kept"), LOSS_WORK,
+                       GRADIENT("those of the two distances, where the margin is not kept"), ROW_ONCE,
                        SAMPLES(call_triplet_margin_loss, "xab xab xab", "; 1"))
 WEFT__DEFINE_COMPOSITE(
     COSINE_EMBEDDING_LOSS, cosine_embedding_loss,
@@ -295,7 +294,7 @@ WEFT__DEFINE_COMPOSITE(
           PART(NEG, WIDE), PART(ADD_SCALAR, WIDE), PART(RELU, WIDE), PART(GT, WIDE), PART(WHERE, WIDE),
           PART(MEAN, WIDE)),
     GRADIENT("of cosine_similarity the negative where the target is 1, elsewhere where it is above the margin"),
-    LOSS_WORK, SAMPLES(call_cosine_embedding_loss, "xab xab ra", "; 0.25"))
+    ROW_ONCE, SAMPLES(call_cosine_embedding_loss, "xab xab ra", "; 0.25"))
 
 weft_tensor *weft_triplet_margin_loss(weft_tensor *anchor, weft_tensor *positive, weft_tensor *negative, double margin,
                                       weft_reduction reduction)

@@ -49,8 +49,6 @@ CALL(cdist)
     c->out[0] = weft_cdist(c->in[0], c->in[1]);
 }
 
-#define ROWS ROW_ONCE
-
 /* A difference, a square and a sum for each dim of each pair. */
 static double flops_cdist(const weft__work *w)
 {
@@ -58,32 +56,32 @@ static double flops_cdist(const weft__work *w)
 }
 
 WEFT__DEFINE_COMPOSITE(GROUP_NORM, group_norm, PARTS(FLOATS, PART(LAYER_NORM, WIDE), PART(MUL, WIDE), PART(ADD, WIDE)),
-                       GRADIENT("as that of layer_norm over each group"), ROWS,
+                       GRADIENT("as that of layer_norm over each group"), ROW_ONCE,
                        SAMPLE(call_group_norm, RECIPE("xa6b p6 x6", "2; 1e-5"), RECIPE("x24ab p4 x4", "4; 1e-5")))
 WEFT__DEFINE_COMPOSITE(INSTANCE_NORM, instance_norm,
                        PARTS(FLOATS, PART(LAYER_NORM, WIDE), PART(MUL, WIDE), PART(ADD, WIDE)),
-                       GRADIENT("as that of layer_norm over each channel"), ROWS,
+                       GRADIENT("as that of layer_norm over each channel"), ROW_ONCE,
                        SAMPLE(call_instance_norm, RECIPE("x2ab5 pa xa", "; 1e-5")))
 WEFT__DEFINE_COMPOSITE(LOCAL_RESPONSE_NORM, local_response_norm,
                        PARTS(FLOATS, PART(SQUARE, WIDE), PART(PAD, WIDE), PART(AVG_POOL2D, WIDE),
                              PART(MUL_SCALAR, WIDE), PART(ADD_SCALAR, WIDE), PART(POW_SCALAR, WIDE), PART(DIV, WIDE)),
-                       GRADIENT("that of the formula"), ROWS,
+                       GRADIENT("that of the formula"), ROW_ONCE,
                        SAMPLE(call_local_response_norm, RECIPE("xa5b", "3; 0.5 0.75 1"),
                               RECIPE("x2ba5", "2; 0.5 0.75 2")))
 WEFT__DEFINE_COMPOSITE(WEIGHT_NORM, weight_norm, PARTS(FLOATS, PART(NORM, WIDE), PART(DIV, WIDE), PART(MUL, WIDE)),
-                       GRADIENT("of v g gain / |v| less its part along v, of the gain the sum of g v / |v|"), ROWS,
+                       GRADIENT("of v g gain / |v| less its part along v, of the gain the sum of g v / |v|"), ROW_ONCE,
                        SAMPLE(call_weight_norm, RECIPE("xab pa", "0"), RECIPE("xabc pb", "1")))
 WEFT__DEFINE_COMPOSITE(NORMALIZE, normalize, PARTS(FLOATS, PART(NORM, WIDE), PART(CLAMP, WIDE), PART(DIV, WIDE)),
-                       GRADIENT("(g - y sum(g y)) / |x|"), ROWS,
+                       GRADIENT("(g - y sum(g y)) / |x|"), ROW_ONCE,
                        SAMPLE(call_normalize, RECIPE("xab", "1; 1e-12"), RECIPE("xab", "0; 1e-12")))
 WEFT__DEFINE_COMPOSITE(COSINE_SIMILARITY, cosine_similarity,
                        PARTS(FLOATS, PART(MUL, WIDE), PART(SUM, WIDE), PART(NORM, WIDE), PART(CLAMP, WIDE),
                              PART(DIV, WIDE)),
-                       GRADIENT("of a g (b / |b| - y a / |a|) / |a|, of b likewise"), ROWS,
+                       GRADIENT("of a g (b / |b| - y a / |a|) / |a|, of b likewise"), ROW_ONCE,
                        SAMPLE(call_cosine_similarity, RECIPE("xab xab", "1; 1e-8"), RECIPE("xab xab", "0; 1e-8")))
 WEFT__DEFINE_COMPOSITE(PAIRWISE_DISTANCE, pairwise_distance,
                        PARTS(FLOATS, PART(SUB, WIDE), PART(ADD_SCALAR, WIDE), PART(NORM, WIDE)),
-                       GRADIENT("of a g (a - b) / y, of b the negative of that"), ROWS,
+                       GRADIENT("of a g (a - b) / y, of b the negative of that"), ROW_ONCE,
                        SAMPLE(call_pairwise_distance, RECIPE("xab xab", "; 1e-6")))
 WEFT__DEFINE_COMPOSITE(CDIST, cdist, PARTS(FLOATS, PART(SUB, WIDE), PART(NORM, WIDE)),
                        GRADIENT("of each a the sum of g (a - b) / y, 0 where they are equal; of b likewise"),
@@ -99,7 +97,7 @@ static weft_tensor *by_channel(weft_tensor *x, int64_t channels, int ndim)
     return x ? weft_reshape(x, shape, ndim - 1) : NULL;
 }
 
-/* in: x, weight, bias. */
+/* in: x, weight, bias; groups -1: as many as there are channels. */
 static weft_tensor *grouped(weft_ctx *ctx, int op, weft_tensor **in, int64_t groups, double eps)
 {
     static const char *const names[] = {"x", "the weight", "the bias"};
@@ -132,24 +130,25 @@ static weft_tensor *grouped(weft_ctx *ctx, int op, weft_tensor **in, int64_t gro
     return weft__narrowed(y, dtype);
 }
 
-weft_tensor *weft_group_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, int64_t groups, double eps)
+/* The weight and the bias may be left out. */
+static weft_tensor *enter_grouped(int op, weft_tensor *x, weft_tensor *weight, weft_tensor *bias, int64_t groups,
+                                  double eps)
 {
     weft_tensor *in[] = {x, weight, bias};
-    weft_ctx *ctx = weft__enter(WEFT_OP_GROUP_NORM, in, 3, 6);
+    weft_ctx *ctx = weft__enter(op, in, 3, 6);
     if (!ctx)
         return NULL;
-    const bool fine = weft__localise(ctx, in, 3);
-    return weft__leave_with(ctx, fine ? grouped(ctx, WEFT_OP_GROUP_NORM, in, groups < 0 ? 0 : groups, eps) : NULL);
+    return weft__leave_with(ctx, weft__localise(ctx, in, 3) ? grouped(ctx, op, in, groups, eps) : NULL);
+}
+
+weft_tensor *weft_group_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, int64_t groups, double eps)
+{
+    return enter_grouped(WEFT_OP_GROUP_NORM, x, weight, bias, groups < 0 ? 0 : groups, eps);
 }
 
 weft_tensor *weft_instance_norm(weft_tensor *x, weft_tensor *weight, weft_tensor *bias, double eps)
 {
-    weft_tensor *in[] = {x, weight, bias};
-    weft_ctx *ctx = weft__enter(WEFT_OP_INSTANCE_NORM, in, 3, 6);
-    if (!ctx)
-        return NULL;
-    const bool fine = weft__localise(ctx, in, 3);
-    return weft__leave_with(ctx, fine ? grouped(ctx, WEFT_OP_INSTANCE_NORM, in, -1, eps) : NULL);
+    return enter_grouped(WEFT_OP_INSTANCE_NORM, x, weight, bias, -1, eps);
 }
 
 weft_tensor *weft_local_response_norm(weft_tensor *x, int64_t size, double alpha, double beta, double k)

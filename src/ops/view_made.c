@@ -193,42 +193,37 @@ weft_tensor *weft_repeat_interleave(weft_tensor *x, int64_t repeats, int64_t dim
 
 /* ---- Diagonals ---- */
 
-/* Whole numbers from 0 on along dim d of ndim, the others of size 1. */
-static weft_tensor *counted(weft_ctx *ctx, int64_t n, int d, int ndim)
+/* Whole numbers from 0 on along dim d of two, the other of size 1. */
+static weft_tensor *counted(weft_ctx *ctx, int64_t n, int d)
 {
     int64_t shape[2] = {1, 1};
     shape[d] = n;
-    return weft_reshape(weft_arange(ctx, WEFT_I64, 0, (double)n, 1), shape, ndim);
+    return weft_reshape(weft_arange(ctx, WEFT_I64, 0, (double)n, 1), shape, 2);
 }
 
-/* Each column's number minus the row's, of the last two dims of x. */
-static weft_tensor *across(weft_ctx *ctx, const weft_tensor *x)
+/* x where each column's number minus the row's, of its last two dims, compares so with the diagonal, 0 elsewhere. */
+static weft_tensor *triangle(int op, weft_tensor *x, int64_t diagonal,
+                             weft_tensor *(*compare)(weft_tensor *, weft_tensor *))
 {
+    weft_ctx *ctx = weft__enter(op, &x, 1, 0);
+    if (!ctx)
+        return NULL;
+    if (!weft__localise(ctx, &x, 1) || !weft__need_rank(ctx, op, "x", x, 2, WEFT__MAX_DIMS))
+        return weft__leave_with(ctx, NULL);
     const int64_t *shape = x->a.shape + x->a.ndim - 2;
-    return weft_sub(counted(ctx, shape[1], 1, 2), counted(ctx, shape[0], 0, 2));
-}
-
-static bool is_matrix(weft_ctx *ctx, int op, const weft_tensor *x)
-{
-    return weft__need_rank(ctx, op, "x", x, 2, WEFT__MAX_DIMS);
+    weft_tensor *across = weft_sub(counted(ctx, shape[1], 1), counted(ctx, shape[0], 0));
+    weft_tensor *kept = compare(across, weft_scalar(ctx, WEFT_I64, (double)diagonal));
+    return weft__leave_with(ctx, weft_where(kept, x, weft__constant_like(x, 0)));
 }
 
 weft_tensor *weft_tril(weft_tensor *x, int64_t diagonal)
 {
-    ENTER_COMPOSITE(TRIL, &x, 1);
-    if (!is_matrix(ctx, WEFT_OP_TRIL, x))
-        return weft__leave_with(ctx, NULL);
-    weft_tensor *kept = weft_le(across(ctx, x), weft_scalar(ctx, WEFT_I64, (double)diagonal));
-    return weft__leave_with(ctx, weft_where(kept, x, weft__constant_like(x, 0)));
+    return triangle(WEFT_OP_TRIL, x, diagonal, weft_le);
 }
 
 weft_tensor *weft_triu(weft_tensor *x, int64_t diagonal)
 {
-    ENTER_COMPOSITE(TRIU, &x, 1);
-    if (!is_matrix(ctx, WEFT_OP_TRIU, x))
-        return weft__leave_with(ctx, NULL);
-    weft_tensor *kept = weft_ge(across(ctx, x), weft_scalar(ctx, WEFT_I64, (double)diagonal));
-    return weft__leave_with(ctx, weft_where(kept, x, weft__constant_like(x, 0)));
+    return triangle(WEFT_OP_TRIU, x, diagonal, weft_ge);
 }
 
 /* The diagonal of dims a and b, as the last dim. */
@@ -269,7 +264,7 @@ weft_tensor *weft_diag_embed(weft_tensor *x)
     if (!weft__need_rank(ctx, WEFT_OP_DIAG_EMBED, "x", x, 1, WEFT__MAX_DIMS - 1))
         return weft__leave_with(ctx, NULL);
     const int64_t n = x->a.shape[x->a.ndim - 1];
-    weft_tensor *on = weft_eq(counted(ctx, n, 1, 2), counted(ctx, n, 0, 2));
+    weft_tensor *on = weft_eq(counted(ctx, n, 1), counted(ctx, n, 0));
     return weft__leave_with(ctx, weft_where(on, weft_unsqueeze(x, -1), weft__constant_like(x, 0)));
 }
 
