@@ -14,6 +14,10 @@
 #include "samples/layout.h"
 
 /* Every size another: a, b, c and d. */
+#define LOG2_5 2.321928094887362348
+#define LOG2_7 2.807354922057604107
+#define LOG2_9 3.169925001442312363
+
 enum { A = 5, B = 7, C = 3, D = 2, AB = A * B, ABCD = A * B * C * D };
 
 /* ---- Each row's samples ---- */
@@ -132,6 +136,32 @@ static const cost of_rows[] = {
     {" interpolate ", 0, A * 9, AB + A * 9, 0, 0},
     {" interpolate ", 1, AB, AB + 5 * 4, 0, 0},
     {" interpolate ", 2, A * 5 * 7, A * 2 * 3 + A * 5 * 7, 0, 0},
+    /* 5 n log2 n of n complex numbers, half of it of real ones */
+    {" fft ", 0, 5 * AB *LOG2_7, 4 * AB, 0, 0},
+    {" fft ", 1, 5 * AB *LOG2_5, 4 * AB, 0, 0},
+    {" fft ", 2, 5 * AB *C *LOG2_7, 4 * AB *C, 0, 0},
+    {" rfft ", 0, 2.5 * AB *LOG2_7, AB + A * 4 * 2, 0, 0},
+    {" rfft ", 1, 2.5 * AB *LOG2_5, AB + 3 * B * 2, 0, 0},
+    {" rfft ", 2, 2.5 * AB *C *LOG2_7, AB *C + A * 4 * C * 2, 0, 0},
+    {" irfft ", 0, 2.5 * A * 8 * 3, A * 10 + A * 8, 0, 0},
+    {" irfft ", 1, 2.5 * A * 9 * LOG2_9, A * 10 + A * 9, 0, 0},
+    {" irfft ", 2, 2.5 * 8 * B * 3, 10 * B + 8 * B, 0, 0},
+    {" ifft fftn ifftn ", 0, 2 * AB, 4 * AB, 0, 0},
+    {" ifft fftn ifftn ", 1, 2 * AB, 4 * AB, 0, 0},
+    {" fftn ", 2, 2 * AB, 4 * AB, 0, 0},
+    {" rfftn ", 0, A * 4 * 2, AB + A * 4 * 2, 0, 0},
+    {" rfftn ", 1, 3 * B * 2, AB + 3 * B * 2, 0, 0},
+    {" irfftn ", 0, A * 10, A * 10 + A * 8, 0, 0},
+    {" irfftn ", 1, A * 10, A * 10 + A * 9, 0, 0},
+    {" fftshift ifftshift ", 0, 0, AB + AB, 0, 0},
+    {" fftshift ifftshift ", 1, 0, AB + AB, 0, 0},
+    {" stft ", 0, A * 18, A * 9 + 4 + A * 18, 0, 0},
+    {" stft ", 1, 18, 9 + 5 + 18, 0, 0},
+    {" istft ", 0, A * 18, A * 18 + 4 + A * 8, 0, 0},
+    {" istft ", 1, 24, 24 + 5 + 6, 0, 0},
+    {" complex_mul ", 0, 2 * AB, 6 * AB, 0, 0},
+    {" complex_mul ", 1, 2 * AB, 2 * AB + 2 * B + 2 * AB, 0, 0},
+    {" complex_abs ", 0, 2 * AB, 2 * AB + AB, 0, 0},
     {" pad_mode ", 0, 0, AB + (A + 3) * (B + 2), 0, 0},
     {" pad_mode ", 1, 0, AB + A *(B + 3), 0, 0},
     {" pad_mode ", 2, 0, AB + A *(B + 3), 0, 0},
@@ -381,6 +411,15 @@ static double most(const weft__launch *l)
     return n;
 }
 
+/* 5 n log2 n of the n complex numbers of a line, half of it of real ones. */
+static double transform_flops(const weft__launch *l)
+{
+    const weft__array *x = l->in[0], *y = l->out[0];
+    const bool to_real = y->ndim < x->ndim;
+    const double n = (double)(to_real ? y : x)->shape[l->attrs->fft.dim];
+    return n > 1 ? 5 * fmin(count(x), count(y)) / 2 * log2(n) : 0;
+}
+
 static double flops_of(const weft__launch *l)
 {
     const weft__array *x = l->n_in > 0 ? l->in[0] : NULL, *w = l->n_in > 1 ? l->in[1] : NULL;
@@ -400,6 +439,8 @@ static double flops_of(const weft__launch *l)
         return attention_flops(l);
     if (is(l, "var_mean"))
         return 4 * count(x);
+    if (is(l, "fft") || is(l, "rfft") || is(l, "irfft"))
+        return transform_flops(l);
     return weft__defs[l->op]->effect == WEFT__STEPS ? step_flops(l) : most(l);
 }
 

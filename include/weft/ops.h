@@ -1003,6 +1003,67 @@ WEFT_API weft_tensor *weft_interpolate(weft_tensor *x, const int64_t *sizes, int
 WEFT_API weft_tensor *weft_pad_mode(weft_tensor *x, const int64_t *before, const int64_t *after, int n,
                                     weft_padding mode);
 
+/* y[k] = sum of x[j] e^(2 pi i j k / n) along dim, over n by the usual norm: fft the other way; x [..., 2] holds
+ * complex numbers as pairs.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_ifft(weft_tensor *x, int64_t dim, weft_fft_norm norm);
+
+/* fft along each of n dims (n -1: all but the last, which holds the pairs).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_fftn(weft_tensor *x, const int64_t *dims, int n, weft_fft_norm norm);
+
+/* ifft along each of n dims (n -1: all but the last, which holds the pairs).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_ifftn(weft_tensor *x, const int64_t *dims, int n, weft_fft_norm norm);
+
+/* rfft along the last of n dims (n -1: all), then fft along the others.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_rfftn(weft_tensor *x, const int64_t *dims, int n, weft_fft_norm norm);
+
+/* inverse of rfftn: ifft along all of n dims but the last, irfft to size last along that.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_irfftn(weft_tensor *x, int64_t last, const int64_t *dims, int n, weft_fft_norm norm);
+
+/* rolled by half of each of n dims (n -1: all): frequency 0 of a spectrum comes into the middle; of complex numbers
+ * name the dims, since the pairs have one too.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_fftshift(weft_tensor *x, const int64_t *dims, int n);
+
+/* fftshift back: frequency 0 comes to the front.
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_ifftshift(weft_tensor *x, const int64_t *dims, int n);
+
+/* spectra of short pieces of a signal x [..., T]: rfft of window times the n = size of window elements from each
+ * multiple of hop on; result [..., n / 2 + 1, pieces, 2]. center: x is mirrored by n / 2 at both ends first, so that
+ * piece k has element k hop in its middle.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_stft(weft_tensor *x, weft_tensor *window, int64_t hop, bool center);
+
+/* the signal [..., length] whose stft is nearest to x [..., n / 2 + 1, pieces, 2] in the sum of squares (Griffin and
+ * Lim 1984): pieces times window added up, over the sum of squared windows; 0 where no window reaches. length -1: what
+ * the pieces cover, with center without half a piece at both ends.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_istft(weft_tensor *x, weft_tensor *window, int64_t hop, bool center, int64_t length);
+
+/* products of complex numbers, pairs in the last dim; the others broadcast.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_complex_mul(weft_tensor *a, weft_tensor *b);
+
+/* absolute values of complex numbers, pairs in the last dim, without overflow on the way; result without that dim.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_complex_abs(weft_tensor *x);
+
 /* cross-correlation of lines: x [N, C, L], w [K, C/groups, R], b [K] or NULL; result [N, K, (L + 2 padding - dilation
  * (R - 1) - 1) / stride + 1].
  * Dtypes: floating, promoted; the result has that dtype.
@@ -1140,6 +1201,24 @@ WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *
  * Dtypes: any; the result has it, or is i64 of integers and bool.
  * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
+
+/* y[k] = sum of x[j] e^(-2 pi i j k / n) along dim; x [..., 2] holds complex numbers as pairs of real and imaginary
+ * part, and dim is not the last. Every n >= 1: O(n log n), also where n is prime.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_fft(weft_tensor *x, int64_t dim, weft_fft_norm norm);
+
+/* fft of real numbers: the first n / 2 + 1 of the spectrum along dim, as pairs in a new last dim; the others are the
+ * conjugates of these.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_rfft(weft_tensor *x, int64_t dim, weft_fft_norm norm);
+
+/* inverse of rfft: n real numbers from the first n / 2 + 1 of their spectrum along dim, pairs in the last dim, which
+ * goes; of the ends (k = 0, and n / 2 of an even n) only the real part counts.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_irfft(weft_tensor *x, int64_t n, int64_t dim, weft_fft_norm norm);
 
 /* softmax(scale q k^T) v, scaled dot-product attention: q [..., T, D], k [..., S, D], v [..., S, E] with equal leading
  * dims (batch, heads); result [..., T, E]; scale WEFT_ATTENTION_SCALE is 1 / sqrt(D). causal: query t sees the keys s
@@ -1495,6 +1574,17 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_cosine_embedding_loss(...) (WEFT_HERE("cosine_embedding_loss"), weft_cosine_embedding_loss(__VA_ARGS__))
 #define weft_interpolate(...) (WEFT_HERE("interpolate"), weft_interpolate(__VA_ARGS__))
 #define weft_pad_mode(...) (WEFT_HERE("pad_mode"), weft_pad_mode(__VA_ARGS__))
+#define weft_ifft(...) (WEFT_HERE("ifft"), weft_ifft(__VA_ARGS__))
+#define weft_fftn(...) (WEFT_HERE("fftn"), weft_fftn(__VA_ARGS__))
+#define weft_ifftn(...) (WEFT_HERE("ifftn"), weft_ifftn(__VA_ARGS__))
+#define weft_rfftn(...) (WEFT_HERE("rfftn"), weft_rfftn(__VA_ARGS__))
+#define weft_irfftn(...) (WEFT_HERE("irfftn"), weft_irfftn(__VA_ARGS__))
+#define weft_fftshift(...) (WEFT_HERE("fftshift"), weft_fftshift(__VA_ARGS__))
+#define weft_ifftshift(...) (WEFT_HERE("ifftshift"), weft_ifftshift(__VA_ARGS__))
+#define weft_stft(...) (WEFT_HERE("stft"), weft_stft(__VA_ARGS__))
+#define weft_istft(...) (WEFT_HERE("istft"), weft_istft(__VA_ARGS__))
+#define weft_complex_mul(...) (WEFT_HERE("complex_mul"), weft_complex_mul(__VA_ARGS__))
+#define weft_complex_abs(...) (WEFT_HERE("complex_abs"), weft_complex_abs(__VA_ARGS__))
 #define weft_conv1d(...) (WEFT_HERE("conv1d"), weft_conv1d(__VA_ARGS__))
 #define weft_conv1d_transpose(...) (WEFT_HERE("conv1d_transpose"), weft_conv1d_transpose(__VA_ARGS__))
 #define weft_max_pool1d(...) (WEFT_HERE("max_pool1d"), weft_max_pool1d(__VA_ARGS__))
@@ -1520,6 +1610,9 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_log_softmax(...) (WEFT_HERE("log_softmax"), weft_log_softmax(__VA_ARGS__))
 #define weft_cross_entropy_with(...) (WEFT_HERE("cross_entropy_with"), weft_cross_entropy_with(__VA_ARGS__))
 #define weft_cumsum(...) (WEFT_HERE("cumsum"), weft_cumsum(__VA_ARGS__))
+#define weft_fft(...) (WEFT_HERE("fft"), weft_fft(__VA_ARGS__))
+#define weft_rfft(...) (WEFT_HERE("rfft"), weft_rfft(__VA_ARGS__))
+#define weft_irfft(...) (WEFT_HERE("irfft"), weft_irfft(__VA_ARGS__))
 #define weft_attention(...) (WEFT_HERE("attention"), weft_attention(__VA_ARGS__))
 #define weft_layer_norm(...) (WEFT_HERE("layer_norm"), weft_layer_norm(__VA_ARGS__))
 #define weft_rms_norm(...) (WEFT_HERE("rms_norm"), weft_rms_norm(__VA_ARGS__))

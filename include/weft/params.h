@@ -39,6 +39,10 @@ typedef enum weft_interpolation {
 /* What weft_pad_mode adds: the elements beside the border mirrored, those of the border, or those of the other end. */
 typedef enum weft_padding { WEFT_PADDING_REFLECT, WEFT_PADDING_REPLICATE, WEFT_PADDING_CIRCULAR } weft_padding;
 
+/* Which direction of a Fourier transform of n elements is divided by n: the inverse (there and back is the same, and
+ * the forward transform is the plain sum), none but each by sqrt(n) (lengths of vectors stay), or the forward one. */
+typedef enum weft_fft_norm { WEFT_FFT_NORM_BACKWARD, WEFT_FFT_NORM_ORTHO, WEFT_FFT_NORM_FORWARD } weft_fft_norm;
+
 /* Two-dimensional convolution; pairs are {height, width}. NULL: the defaults. */
 typedef struct weft_conv2d_params {
     size_t struct_size;        /* set by WEFT_CONV2D_DEFAULTS */
