@@ -2,6 +2,7 @@
 #include <string.h>
 #include "base/number.h"
 #include "loop.h"
+#include "transpose.h"
 
 /* ---- Same dtype: bytes move ---- */
 
@@ -43,32 +44,7 @@ DEFINE_TRANSPOSE(uint16_t)
 DEFINE_TRANSPOSE(uint32_t)
 DEFINE_TRANSPOSE(uint64_t)
 
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_shufflevector)
-#define HAVE_SHUFFLE
-#endif
-#endif
-
-#ifdef HAVE_SHUFFLE
-typedef uint32_t quad __attribute__((vector_size(16), aligned(4), may_alias));
-
-/* Four columns of four elements each into four rows. */
-static inline void transpose_4x4(const char *src, int64_t src_stride, uint32_t *rows, int64_t row_stride)
-{
-    quad a = *(const quad *)(const void *)src;
-    quad b = *(const quad *)(const void *)(src + src_stride);
-    quad c = *(const quad *)(const void *)(src + 2 * src_stride);
-    quad d = *(const quad *)(const void *)(src + 3 * src_stride);
-    quad ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-    quad cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-    *(quad *)(void *)rows = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(quad *)(void *)(rows + row_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-    ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-    cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-    *(quad *)(void *)(rows + 2 * row_stride) = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
-    *(quad *)(void *)(rows + 3 * row_stride) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
-}
-
+#ifdef WEFT__TRANSPOSES
 /* Whole tiles of the commonest size. */
 static void transpose_words(int64_t rows, int64_t cols, const char *src, int64_t src_stride, char *dst,
                             int64_t dst_stride)
@@ -80,7 +56,8 @@ static void transpose_words(int64_t rows, int64_t cols, const char *src, int64_t
     }
     for (int64_t c = 0; c < TILE; c += 4) {
         for (int64_t r = 0; r < TILE; r += 4) {
-            transpose_4x4(src + c * src_stride + r * 4, src_stride, tile + r * TILE + c, TILE);
+            uint32_t *to = tile + r * TILE + c;
+            weft__exchange_from(src + c * src_stride + r * 4, src_stride, to, to + TILE, to + 2 * TILE, to + 3 * TILE);
         }
     }
     for (int64_t r = 0; r < TILE; r++) {

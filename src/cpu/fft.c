@@ -10,12 +10,13 @@
  * An inverse transform is the forward one with real and imaginary parts exchanged, before and after. */
 #include "base/fft_roots.h"
 #include "rows.h"
+#include "transpose.h"
 
 enum {
     MOST_FACTORS = 64,
     LARGE_PRIME = 50,      /* from here on a prime is transformed by a convolution */
-    MOST_LANES = 16,       /* of f32; half of f64 */
-    CACHED_BYTES = 1 << 18 /* for the arrays of one group of lines */
+    CLOSE_BYTES = 1 << 15, /* of arrays in the nearest cache: lines of two vectors go together */
+    FAR_BYTES = 1 << 20    /* of those in a cache at all: fewer lines if they are longer */
 };
 
 typedef struct plan {
@@ -122,8 +123,10 @@ static weft_status run(const weft__exec *e, int kind, int64_t n)
     if (t.convolves)
         factorise(&t.lines, smooth_length(2 * t.size - 1));
     t.room = t.lines.n + 1; /* a spectrum of real numbers has one more */
-    const int64_t lines = t.side ? t.inner : t.outer, fit = CACHED_BYTES / (4 * (int64_t)real * t.room);
-    t.lanes = weft__most(1, weft__least(weft__least(wide ? MOST_LANES / 2 : MOST_LANES, lines), fit));
+    const int64_t lines = t.side ? t.inner : t.outer, line = 4 * (int64_t)real * t.room;
+    const int64_t vector = WEFT__VEC_BYTES / (int64_t)real;
+    t.lanes = 2 * vector * line <= CLOSE_BYTES ? 2 * vector : weft__most(1, weft__least(vector, FAR_BYTES / line));
+    t.lanes = weft__least(t.lanes, lines);
     t.groups = weft__ceil_div(lines, t.lanes);
     const int64_t workers = weft__pool_threads(weft__exec_pool(e)), part = t.room * t.lanes;
     t.lines.roots = weft__scratch(e, 2 * t.lines.n, real);
