@@ -19,7 +19,8 @@ static void check_lines(weft_ctx *ctx, weft_tensor *x, weft_tensor *(*transform)
     WEFT_CHECK(memcmp(together, other, bytes) == 0);
     for (int64_t k = 0; k < lines; k++) {
         weft_tensor *one = transform(weft_contiguous(weft_slice(x, 0, k, k + 1, 1)), 1);
-        WEFT_REQUIRE(weft_read(ctx, one, other + (size_t)k * (bytes / (size_t)lines), bytes / (size_t)lines) == WEFT_OK);
+        WEFT_REQUIRE(weft_read(ctx, one, other + (size_t)k * (bytes / (size_t)lines), bytes / (size_t)lines) ==
+                     WEFT_OK);
     }
     WEFT_CHECK(memcmp(together, other, bytes) == 0);
 }

@@ -55,6 +55,7 @@
 #include <weft/ops.h>
 #include <weft/autograd.h>
 #include <weft/init.h>
+#include <weft/signal.h>
 #include <weft/optim.h>
 #include <weft/reference.h>
 #include <weft/bench.h>
