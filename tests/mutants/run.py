@@ -18,13 +18,24 @@ RESULTS = FOLDER / "results.jsonl"
 FOUND = ("caught", "timeout", "not built")
 
 
-def key_of(mutant, texts, near=False):
-    """The same mutant of the same files, asked by the same suites, need not be tried twice."""
+def key_of(texts):
+    """The same mutant of the same files need not be tried twice, unless it passed and more suites are to be asked now."""
     digest = hashlib.sha256()
     for file, text in sorted(texts.items()):
         digest.update(file.encode() + b"\0" + (lists.PROJECT / file).read_bytes() + b"\0" + text.encode() + b"\0")
-    digest.update(("near " * near + " ".join(suites_of(mutant))).encode())
     return digest.hexdigest()[:16]
+
+
+def asked(mutant, near):
+    """The suites of a mutant as a result has them: of a wide one that was asked only what is near, so marked."""
+    names = [name for names in rounds_of(mutant, near) for name in names]
+    return [name + "~near" if near and SUITES[name].wide else name for name in names]
+
+
+def is_settled(result, mutant, near):
+    if result["outcome"] != "survived":
+        return True
+    return all(name in result["asked"] or name.removesuffix("~near") in result["asked"] for name in asked(mutant, near))
 
 
 def read_results():
@@ -89,7 +100,7 @@ class Run:
     def record(self, mutant, key, outcome):
         how, suite, test, seconds = outcome
         result = {"key": key, "name": mutant.name, "kind": mutant.kind, "outcome": how, "suite": suite, "test": test, "seconds": round(seconds, 1),
-                  "why": " ".join(mutant.why)}
+                  "why": " ".join(mutant.why), "asked": asked(mutant, self.options.near)}
         with self.lock:
             self.results[key] = result
             with open(RESULTS, "a", encoding="utf-8") as file:
@@ -107,13 +118,12 @@ class Run:
                 texts = mutant.texts()
             except lists.Stale as problem:
                 sys.exit(f"{mutant.name}: {problem}")
-            key = key_of(mutant, texts)
-            if self.options.near and key not in self.results:
-                key = key_of(mutant, texts, True)
+            key = key_of(texts)
             if key in self.keys:
                 continue
             self.keys[key] = None
-            if key not in self.results or self.options.again:
+            known = key in self.results and is_settled(self.results[key], mutant, self.options.near)
+            if not known or self.options.again:
                 self.todo.put((0, len(self.keys), mutant, texts, key, False, 0.0))
                 return
             if self.counts(self.results[key]["outcome"]):

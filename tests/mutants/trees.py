@@ -1,6 +1,7 @@
 """A tree of its own for each worker, built once and then again file by file, and the suites that are asked there."""
 import fcntl
 import hashlib
+import itertools
 import os
 import pathlib
 import re
@@ -36,7 +37,7 @@ def tsan_filter():
 
 
 def cudnn_filter():
-    return setting(TABLE, r"set\(filter_cudnn_checked ([^\s)]+)\)")
+    return setting(TABLE, r"set\(filter_cudnn_asan ([^\s)]+)\)")
 
 
 def products_filter():
@@ -45,18 +46,19 @@ def products_filter():
 
 class Suite:
     """Tests: the targets to build, the program, what it is called with, whether it is one of GoogleTest; slow: a filter for
-    tests that come last; wide: where only tests near a mutant are wanted, the suite has its own; variables: of the environment."""
+    tests that come last; wide: where only tests near a mutant are wanted, the suite has its own; parts: processes that share its
+    tests, one after the other (the checker keeps what it knows of memory); variables: of the environment."""
 
-    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow="", wide=False, variables=None):
+    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow="", wide=False, parts=1, variables=None):
         self.preset, self.target, self.program, self.gtest = preset, target, program, gtest
-        self.arguments, self.what, self.slow, self.wide, self.variables = list(arguments), what, slow, wide, variables or {}
+        self.arguments, self.what, self.slow, self.wide, self.parts, self.variables = list(arguments), what, slow, wide, parts, variables or {}
 
 
 SUITES = {
     "unit": Suite("release", "weft_tests", "tests/weft_tests", slow="ScaleOfLongRows.*:Large.*:ThreadsOfRows.*:Depth.*:CompareOps.*:Pairwise.*"),
     "api": Suite("release", "weft_api_tests", "tests/weft_api_tests"),
-    "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter, wide=True),
-    "cudnn": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=cudnn_filter, variables={"WEFT_CUDNN": "self"}),
+    "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter, wide=True, parts=4),
+    "plans": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=cudnn_filter, variables={"WEFT_CUDNN": "self"}),
     "products": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=products_filter, variables={"WEFT_CUBLASLT": "none"}),
     "host": Suite("release", "test_host_checked", "tests/emulator/host/test_host_checked"),
     "tool": Suite("release", "weft_tool weft_tool_program weft_tool_figures", "ctest", ["-L", "tool", "--stop-on-failure"], gtest=False),
@@ -70,15 +72,15 @@ SUITES = {
 OF_FOLDER = [
     ("kernels/matmul", ["products", "table", "host"]),
     ("kernels/", ["table", "host"]),
-    ("src/cuda/dnn", ["cudnn", "host", "table"]),
-    ("src/cuda/", ["host", "table", "cudnn"]),
-    ("src/io/", ["unit", "api", "fuzz", "tool"]),
+    ("src/cuda/dnn", ["plans", "host"]),
+    ("src/cuda/", ["host", "table", "plans"]),
+    ("src/io/", ["unit", "api", "asan", "fuzz", "tool"]),
     ("tools/", ["tool"]),
     ("src/bench/", ["unit", "api", "tool"]),
     ("src/compare/", ["unit", "api", "tool"]),
     ("src/profile/", ["unit", "api", "tool"]),
-    ("src/cpu/", ["unit", "api", "table"]),
-    ("", ["unit", "api", "tool", "table"]),
+    ("src/cpu/", ["unit", "api", "asan", "tsan", "table"]),
+    ("", ["unit", "api", "asan", "tool", "tsan", "table"]),
 ]
 
 NEAR = [
@@ -198,9 +200,10 @@ class Tree:
         return hashlib.sha256(self.program(suite).read_bytes()).hexdigest() if suite.gtest else None
 
     def ask(self, name, near="", only_near=False):
-        """Runs a suite, or of a wide one only what is near. ("passed" | "failed" | "timeout", which test, seconds)"""
+        """Runs a suite, or of a wide one only what is near. ("passed" | "failed" | "timeout", which test, seconds). What is near
+        is another lot of tests for each mutant: how long they take unchanged is not known."""
         suite = SUITES[name]
-        timeout = 4 * self.seconds[name] + 60 if name in self.seconds else 3600
+        timeout = 4 * self.seconds[name] + (900 if only_near and suite.wide else 60) if name in self.seconds else 3600
         environment = dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1", GTEST_BRIEF="1", GTEST_FAIL_FAST="1", **suite.variables)
         used = 0.0
         if not suite.gtest:
@@ -208,10 +211,12 @@ class Tree:
             status, text, used = self.run(command, timeout, env=environment)
             failed = re.search(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*", text, re.M)
             return ("timeout" if status is None else "failed" if status else "passed"), failed[1] if failed else "ctest", used
-        filters = filters_of(near, suite.what() if suite.what else None, suite.slow)
-        for tests in filters[:1] if only_near and near and suite.wide else filters:
+        allowed = suite.what() if suite.what else None
+        filters = filters_of(near, allowed, suite.slow) if suite.wide or not allowed else [allowed]  # a choice of few is run as it is
+        for tests, part in itertools.product(filters[:1] if only_near and near and suite.wide else filters, range(suite.parts)):
             command = [str(self.program(suite)), f"--gtest_filter={tests}", *suite.arguments]
-            status, text, took = self.run(command, timeout, env=environment)
+            shard = {"GTEST_TOTAL_SHARDS": str(suite.parts), "GTEST_SHARD_INDEX": str(part)}
+            status, text, took = self.run(command, timeout, env={**environment, **shard})
             used += took
             if status != 0:
                 failed = re.search(r"\[  FAILED  \] ([^\s,]+)", text)
