@@ -1,5 +1,5 @@
-/* test_fft.c - what Fourier transforms promise beyond their values: a line's transform depends on no other line, bit for
- * bit; long lines of every kind; what is refused. */
+/* test_fft.c - what Fourier transforms promise beyond their values: a line's transform depends on no other line, bit
+ * for bit; long lines of every kind; what is refused. */
 #include <math.h>
 #include <string.h>
 

@@ -26,31 +26,31 @@ static const struct {
     double periodic[N], symmetric[N];
 } windows[] = {
     {"hann",
-     WEFT_WINDOW_HANN,
+     WEFT_WINDOW_KIND_HANN,
      0,
      {0, 0.18825509907063326, 0.61126046697815717, 0.95048443395120952, 0.95048443395120952, 0.61126046697815717,
       0.18825509907063326},
      {0, 0.25, 0.75, 1, 0.75, 0.25, 0}},
     {"hamming",
-     WEFT_WINDOW_HAMMING,
+     WEFT_WINDOW_KIND_HAMMING,
      0,
      {0.08, 0.25319469114498266, 0.64235962961990467, 0.95444567923511281, 0.95444567923511281, 0.64235962961990467,
       0.25319469114498266},
      {0.08, 0.31, 0.77, 1, 0.77, 0.31, 0.08}},
     {"blackman",
-     WEFT_WINDOW_BLACKMAN,
+     WEFT_WINDOW_KIND_BLACKMAN,
      0,
      {0, 0.090453424354128079, 0.45918295754596367, 0.92036361809990819, 0.92036361809990819, 0.45918295754596367,
       0.090453424354128079},
      {0, 0.13, 0.63, 1, 0.63, 0.13, 0}},
     {"bartlett",
-     WEFT_WINDOW_BARTLETT,
+     WEFT_WINDOW_KIND_BARTLETT,
      0,
      {0, 0.2857142857142857, 0.5714285714285714, 0.8571428571428571, 0.85714285714285721, 0.5714285714285714,
       0.28571428571428581},
      {0, 0.33333333333333331, 0.66666666666666663, 1, 0.66666666666666674, 0.33333333333333326, 0}},
     {"kaiser",
-     WEFT_WINDOW_KAISER,
+     WEFT_WINDOW_KIND_KAISER,
      8.6,
      {0.0013325139979024198, 0.091136512928265356, 0.45964377459338085, 0.92046158325815741, 0.92046158325815741,
       0.45964377459338085, 0.091136512928265356},
@@ -74,7 +74,7 @@ WEFT_TEST(Signal, Windows)
     }
     /* the largest beta: nothing overflows */
     double ends[3] = {0};
-    weft_tensor *narrow = weft_window(ctx, WEFT_F64, WEFT_WINDOW_KAISER, 3, false, 700);
+    weft_tensor *narrow = weft_window(ctx, WEFT_F64, WEFT_WINDOW_KIND_KAISER, 3, false, 700);
     WEFT_CHECK_OK(weft_read(ctx, narrow, ends, sizeof ends));
     WEFT_CHECK(ends[1] == 1 && ends[0] > 0 && ends[0] < 1e-300 && ends[0] == ends[2]);
     fault_ctx_close(ctx, &memory);
@@ -156,8 +156,9 @@ WEFT_TEST(Signal, MelFilters)
                                     0};
     fault_memory memory = {0};
     weft_ctx *ctx = fault_ctx_open(&memory);
-    check_near(ctx, "htk", weft_mel_filters(ctx, WEFT_F64, 4, 9, 8000, 100, 4000, WEFT_MEL_HTK), htk, 36);
-    check_near(ctx, "slaney", weft_mel_filters(ctx, WEFT_F64, 4, 9, 8000, 100, 4000, WEFT_MEL_SLANEY), slaney, 36);
+    check_near(ctx, "htk", weft_mel_filters(ctx, WEFT_F64, 4, 9, 8000, 100, 4000, WEFT_MEL_SCALE_HTK), htk, 36);
+    check_near(ctx, "slaney", weft_mel_filters(ctx, WEFT_F64, 4, 9, 8000, 100, 4000, WEFT_MEL_SCALE_SLANEY), slaney,
+               36);
     fault_ctx_close(ctx, &memory);
 }
 
@@ -173,16 +174,17 @@ WEFT_TEST(Signal, SaysWhatDoesNotFit)
 {
     fault_memory memory = {0};
     weft_ctx *ctx = fault_ctx_open(&memory);
-    const weft_window_kind kaiser = WEFT_WINDOW_KAISER;
+    const weft_window_kind kaiser = WEFT_WINDOW_KIND_KAISER;
     check_refused(ctx, weft_window(ctx, WEFT_I32, kaiser, 3, true, 1), WEFT_E_DTYPE, "weft_window: dtype is i32");
     check_refused(ctx, weft_window(ctx, WEFT_F32, kaiser, -1, true, 1), WEFT_E_SHAPE, "n is -1");
     check_refused(ctx, weft_window(ctx, WEFT_F32, kaiser, 3, true, 701), WEFT_E_INVALID, "beta 701");
     check_refused(ctx, weft_window(ctx, WEFT_F32, kaiser, 3, true, (double)NAN), WEFT_E_INVALID, "beta nan");
     check_refused(ctx, weft_window(ctx, WEFT_F32, (weft_window_kind)9, 3, true, 1), WEFT_E_INVALID, "kind is 9");
-    check_refused(ctx, weft_mel_filters(ctx, WEFT_F32, 0, 9, 8e3, 0, 4e3, WEFT_MEL_HTK), WEFT_E_SHAPE, "0 mels");
-    check_refused(ctx, weft_mel_filters(ctx, WEFT_F32, 4, 9, 8e3, 0, 5e3, WEFT_MEL_HTK), WEFT_E_INVALID, "to 5000 Hz");
+    check_refused(ctx, weft_mel_filters(ctx, WEFT_F32, 0, 9, 8e3, 0, 4e3, WEFT_MEL_SCALE_HTK), WEFT_E_SHAPE, "0 mels");
+    check_refused(ctx, weft_mel_filters(ctx, WEFT_F32, 4, 9, 8e3, 0, 5e3, WEFT_MEL_SCALE_HTK), WEFT_E_INVALID,
+                  "to 5000 Hz");
     WEFT_CHECK(!weft_window(NULL, WEFT_F32, kaiser, 3, true, 1));
-    WEFT_CHECK(!weft_mel_filters(NULL, WEFT_F32, 4, 9, 8e3, 0, 4e3, WEFT_MEL_HTK));
+    WEFT_CHECK(!weft_mel_filters(NULL, WEFT_F32, 4, 9, 8e3, 0, 4e3, WEFT_MEL_SCALE_HTK));
     fault_ctx_close(ctx, &memory);
 }
 
@@ -193,7 +195,7 @@ WEFT_TEST(Signal, OutOfMemory)
         fault_memory memory = {0};
         weft_ctx *ctx = fault_ctx_open(&memory);
         memory.fail_at = memory.calls + at;
-        const weft_tensor *made = weft_window(ctx, WEFT_F64, WEFT_WINDOW_KAISER, 64, true, 2);
+        const weft_tensor *made = weft_window(ctx, WEFT_F64, WEFT_WINDOW_KIND_KAISER, 64, true, 2);
         const bool failed = memory.calls >= memory.fail_at;
         memory.fail_at = 0;
         if (failed && !made) {

@@ -54,13 +54,13 @@ static weft_tensor *window_over(weft_tensor *t, weft_window_kind kind, double be
     if (!ctx)
         return NULL;
     switch (kind) {
-    case WEFT_WINDOW_HANN:
+    case WEFT_WINDOW_KIND_HANN:
         return weft_sub(number(ctx, 0.5), wave(t, 1, 0.5));
-    case WEFT_WINDOW_HAMMING:
+    case WEFT_WINDOW_KIND_HAMMING:
         return weft_sub(number(ctx, 0.54), wave(t, 1, 0.46));
-    case WEFT_WINDOW_BLACKMAN:
+    case WEFT_WINDOW_KIND_BLACKMAN:
         return weft_add(weft_sub(number(ctx, 0.42), wave(t, 1, 0.5)), wave(t, 2, 0.08));
-    case WEFT_WINDOW_BARTLETT:
+    case WEFT_WINDOW_KIND_BARTLETT:
         return weft_sub(number(ctx, 1), weft_abs(weft_sub(weft_mul(t, number(ctx, 2)), number(ctx, 1))));
     default:
         return kaiser(t, beta);
@@ -94,7 +94,7 @@ weft_tensor *weft_window(weft_ctx *ctx, weft_dtype dtype, weft_window_kind kind,
         weft_ctx_fail(ctx, WEFT_E_SHAPE, "weft_window: n is %lld; a window has 0 elements or more", (long long)n);
         return NULL;
     }
-    if ((unsigned)kind > WEFT_WINDOW_KAISER || (kind == WEFT_WINDOW_KAISER && !(beta >= 0 && beta <= 700))) {
+    if ((unsigned)kind > WEFT_WINDOW_KIND_KAISER || (kind == WEFT_WINDOW_KIND_KAISER && !(beta >= 0 && beta <= 700))) {
         weft_ctx_fail(ctx, WEFT_E_INVALID,
                       "weft_window: kind is %d and beta %g; kind must be one of weft_window_kind, beta 0 to 700",
                       (int)kind, beta);
@@ -108,7 +108,7 @@ weft_tensor *weft_window(weft_ctx *ctx, weft_dtype dtype, weft_window_kind kind,
 
 static double mel_of(double f, weft_mel_scale scale)
 {
-    if (scale == WEFT_MEL_HTK)
+    if (scale == WEFT_MEL_SCALE_HTK)
         return 2595 * log10(1 + f / 700);
     return f < 1000 ? 3 * f / 200 : 15 + 27 * log(f / 1000) / log(6.4);
 }
@@ -119,7 +119,7 @@ static weft_tensor *frequencies_of(weft_tensor *mels, weft_mel_scale scale)
     weft_ctx *ctx = weft_ctx_of(mels);
     if (!ctx)
         return NULL;
-    if (scale == WEFT_MEL_HTK)
+    if (scale == WEFT_MEL_SCALE_HTK)
         return weft_mul(weft_expm1(weft_mul(mels, number(ctx, log(10.0) / 2595))), number(ctx, 700));
     weft_tensor *above = weft_sub(mels, number(ctx, 15));
     weft_tensor *curve = weft_mul(weft_exp(weft_mul(weft_relu(above), number(ctx, log(6.4) / 27))), number(ctx, 1000));
@@ -137,7 +137,7 @@ weft_tensor *weft_mel_filters(weft_ctx *ctx, weft_dtype dtype, int64_t mels, int
         return NULL;
     }
     if (!(rate > 0 && from >= 0 && from < to && to <= rate / 2) || !isfinite(rate) ||
-        (unsigned)scale > WEFT_MEL_SLANEY) {
+        (unsigned)scale > WEFT_MEL_SCALE_SLANEY) {
         weft_ctx_fail(
             ctx, WEFT_E_INVALID,
             "weft_mel_filters: from %g to %g Hz at a rate of %g, scale %d; 0 <= from < to <= rate / 2 and one of "
@@ -156,7 +156,7 @@ weft_tensor *weft_mel_filters(weft_ctx *ctx, weft_dtype dtype, int64_t mels, int
     weft_tensor *up = weft_div(weft_sub(f, rise), weft_sub(top, rise));
     weft_tensor *down = weft_div(weft_sub(fall, f), weft_sub(fall, top));
     weft_tensor *filters = weft_relu(weft_min(up, down));
-    if (scale == WEFT_MEL_SLANEY)
+    if (scale == WEFT_MEL_SCALE_SLANEY)
         filters = weft_mul(filters, weft_div(number(ctx, 2), weft_sub(fall, rise)));
     return finished(ctx, filters, dtype, mark);
 }
