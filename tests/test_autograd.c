@@ -201,6 +201,26 @@ WEFT_TEST(Cut, AnUnreachedParameterIsReportedWithTheOperation)
     fault_ctx_close(c, &m);
 }
 
+/* Here the parameter itself is what was detached, compared or used without recording. */
+WEFT_TEST(Cut, ALeafThatWasCutOffItselfIsReportedWithTheOperation)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    weft_tensor *w1 = weft_param(weft_scalar(c, WEFT_F32, 2), "w1"),
+                *w2 = weft_param(weft_scalar(c, WEFT_F32, 3), "w2");
+    for (int k = 0; k < 2; k++) {
+        char why[512] = "";
+        weft_tensor *cut = k ? weft_cast(weft_gt(w1, weft_scalar(c, WEFT_F32, 1)), WEFT_F32) : weft_detach(w1);
+        WEFT_CHECK_OK(weft_backward(c, weft_mul(cut, w2)));
+        WEFT_CHECK_EQ_INT(weft_unreached(c, copy_why, why), 1);
+        WEFT_CHECK_STR_HAS(why, "w1");
+        WEFT_CHECK_STR_HAS(why, k ? "cut by weft_gt" : "cut by weft_detach");
+    }
+    weft_release(w1);
+    weft_release(w2);
+    fault_ctx_close(c, &m);
+}
+
 /* ---- A gradient that is 0 because a step function is in every way to it ---- */
 
 static weft_tensor *straight_through(void *user, weft_tensor *t, weft_tensor *gradient)

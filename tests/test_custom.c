@@ -353,3 +353,45 @@ WEFT_TEST(Custom, ADerivativeThatReadsItsResult)
     weft_release(x);
     fault_ctx_close(c, &memory);
 }
+
+/* ---- Gradients that are wider than their operand ---- */
+
+static weft_status copy_forward(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)n, (void)user;
+    memcpy(out->data, in[0].data, 2 * (size_t)out->count);
+    return WEFT_OK;
+}
+
+static weft_status number_backward(weft_ctx *c, weft_tensor *const *in, int n, weft_tensor *y, weft_tensor *g,
+                                   weft_tensor **gradients, void *user)
+{
+    (void)n, (void)y, (void)g;
+    gradients[0] = weft_full(c, WEFT_F32, WEFT_DIMS(weft_size(in[0], 0)), *(const double *)user);
+    return WEFT_OK;
+}
+
+/* f32 gradients of an f16 operand are added up before the sum is rounded: the second number is no f16, and halfway
+ * between two. */
+WEFT_TEST(Custom, WideGradientsOfANarrowOperandAreRoundedOnce)
+{
+    static const double numbers[] = {-1, 1 + 1.0 / 2048};
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    for (int first = 0; first < 2; first++) {
+        weft_tensor *x = weft_set_requires_grad(weft_ones(c, WEFT_F16, WEFT_DIMS(3)), true), *loss = NULL;
+        weft_custom_op ops[2];
+        for (int k = 0; k < 2; k++) {
+            ops[k] =
+                (weft_custom_op)INIT_CUSTOM_OP(.name = "number", .forward = copy_forward, .backward = number_backward,
+                                               .user = (void *)&numbers[(first + k) % 2]);
+            weft_tensor *sum = weft_sum(weft_custom(&ops[k], &x, 1), WEFT_ALL, false);
+            loss = loss ? weft_add(loss, sum) : sum;
+        }
+        WEFT_CHECK_OK(weft_backward(c, loss));
+        WEFT_CHECK(weft_dtype_of(weft_grad_of(x)) == WEFT_F16);
+        for (int k = 0; k < 3; k++)
+            WEFT_CHECK_NEAR(item(c, weft_grad_of(x), k), 1.0 / 2048, 0);
+    }
+    fault_ctx_close(c, &memory);
+}

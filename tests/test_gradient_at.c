@@ -460,6 +460,12 @@ static weft_tensor *half_wrong(weft_ctx *ctx, weft_tensor *const *in, int n, voi
     return weft_add(weft_square(in[0]), weft_detach(weft_square(in[0])));
 }
 
+static weft_tensor *half_right(weft_ctx *ctx, weft_tensor *const *in, int n, void *user)
+{
+    (void)ctx, (void)n, (void)user;
+    return weft_mul_scalar(weft_square(in[0]), 0.5);
+}
+
 WEFT_TEST(GradientAt, AGradcheckThatFailsSaysBothNumbers)
 {
     test_memory memory;
@@ -473,5 +479,68 @@ WEFT_TEST(GradientAt, AGradcheckThatFailsSaysBothNumbers)
     WEFT_CHECK_NEAR(differences, 2 * rule, 1e-4);
     WEFT_CHECK(rule != 0);
     weft_ctx_clear(ctx);
+    test_ctx_close(ctx, &memory);
+}
+
+/* ---- A check within a check, and what a check draws ---- */
+
+static weft_tensor *cube_that_checks(weft_ctx *ctx, weft_tensor *const *in, int n, void *user)
+{
+    int *good = user;
+    (void)n;
+    weft_tensor *other = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(2), 0.5), true);
+    *good += weft_gradcheck(ctx, &other, 1, half_right, NULL, NULL) == WEFT_OK;
+    return weft_mul(in[0], weft_square(in[0]));
+}
+
+WEFT_TEST(GradientAt, AGradcheckWithinAGradcheck)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    int good = 0;
+    weft_tensor *x = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(2), 3), true);
+    WEFT_CHECK_OK(weft_gradcheck(ctx, &x, 1, cube_that_checks, &good, NULL));
+    WEFT_CHECK_EQ_INT(good, 5); /* recorded once, then above and below of two elements */
+    test_ctx_close(ctx, &memory);
+}
+
+WEFT_TEST(GradientAt, AGradcheckDoesNotDrawWhatWasDrawnBefore)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    double drawn[8];
+    int n = 0;
+    weft_tensor *x = weft_set_requires_grad(weft_full(ctx, WEFT_F64, WEFT_DIMS(2), 3), true);
+    for (int k = 0; k < 4; k++) {
+        drawn[n++] = weft_item(ctx, weft_rand(ctx, WEFT_F64, NULL, 0, 0, 1));
+        drawn[n++] = weft_item(ctx, weft_rand(ctx, WEFT_F64, NULL, 0, 0, 1));
+        WEFT_CHECK_OK((k % 2 ? weft_gradgradcheck : weft_gradcheck)(ctx, &x, 1, half_right, NULL, NULL));
+    }
+    for (int a = 0; a < n; a++)
+        for (int b = 0; b < a; b++)
+            WEFT_CHECK(drawn[a] != drawn[b]);
+    test_ctx_close(ctx, &memory);
+}
+
+/* ---- As many dims as there are ---- */
+
+static weft_tensor *both_moments(weft_ctx *ctx, weft_tensor *const *in, int n, void *user)
+{
+    weft_tensor *var = NULL, *mean = NULL;
+    (void)ctx, (void)n, (void)user;
+    weft_var_mean(in[0], WEFT_DIMS(0, 7), false, 1, &var, &mean);
+    return weft_mul(var, weft_square(mean));
+}
+
+WEFT_TEST(GradientAt, MomentsOfEightDims)
+{
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    weft_tensor *x = weft_rand(ctx, WEFT_F64, WEFT_DIMS(2, 1, 2, 1, 1, 1, 1, 3), 0.5, 1.5);
+    weft_set_requires_grad(x, true);
+    WEFT_CHECK_OK(weft_gradcheck(ctx, &x, 1, both_moments, NULL, NULL));
     test_ctx_close(ctx, &memory);
 }

@@ -31,12 +31,13 @@ static double first(weft_ctx *c, weft_tensor *t)
     return weft_item(c, weft_select(weft_detach(t), 0, 0));
 }
 
-/* sum(x^2 exp(x)), with the hook at x^2 or at x. Its derivative is (2x + x^2) exp(x). */
+/* sum(x^2 exp(x)), with the hook at x^2 or at x. Its derivative is (2x + x^2) exp(x). exp(x) comes first: while the hook
+ * at x^2 runs, its gradient waits. */
 static void build(scene *s, weft_hook hook, bool at_leaf)
 {
-    weft_tensor *y = weft_mul(s->x, s->x);
+    weft_tensor *z = weft_exp(s->x), *y = weft_mul(s->x, s->x);
     WEFT_CHECK_OK(weft_add_hook(at_leaf ? s->x : y, hook, s));
-    s->loss = weft_keep(weft_sum(weft_mul(y, weft_exp(s->x)), WEFT_ALL, false));
+    s->loss = weft_keep(weft_sum(weft_mul(y, z), WEFT_ALL, false));
 }
 
 static double derivative(void)

@@ -1,5 +1,5 @@
-/* test_io_ends.c - files that go on behind their end, halves of characters in names, names that begin others or come
- * twice, and what stays open. */
+/* test_io_ends.c - files that go on behind their end or stop at their signature, halves of characters in names, names
+ * that begin others or come twice, what stays open, and what other programs read. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +157,100 @@ WEFT_TEST(Load, NoFileStaysOpen)
         weft_ctx_clear(c);
         WEFT_CHECK_EQ_INT(next_descriptor(), before);
     }
+    fault_ctx_close(c, &m);
+    test_folder_drop(&folder);
+}
+
+/* ---- Six bytes of an npy file, and data behind an array ---- */
+
+WEFT_TEST(Load, AFileThatEndsWithItsSignature)
+{
+    for (size_t n = 5; n < 11; n++) {
+        fault_memory m = {0};
+        weft_ctx *c = fault_ctx_open(&m);
+        weft_source source = WITH_SOURCE(.bytes = "\x93NUMPY\1\0\x76\0", .size = n);
+        weft_named_tensor *all = NULL;
+        int count = 0;
+        WEFT_CHECK_STATUS(weft_load(c, &source, NULL, &all, &count), WEFT_E_IO);
+        WEFT_CHECK_STR_HAS(weft_ctx_message(c), n < 6    ? "begins neither like"
+                                                : n < 10 ? "does not begin like an npy file"
+                                                         : "header is longer than the file");
+        (void)weft_ctx_clear(c);
+        fault_ctx_close(c, &m);
+    }
+}
+
+/* NumPy leaves alone what lies behind the array; its checksum is the whole entry's. */
+WEFT_TEST(Load, BytesBehindAnArrayAreReadForTheChecksum)
+{
+    enum { MORE = 10000 };
+    static const unsigned char more[MORE] = {1, 2, 3};
+    for (int method = TEST_STORED; method <= TEST_DEFLATED; method += TEST_DEFLATED)
+        for (int spoilt = 0; spoilt < 2; spoilt++) {
+            test_zip z = {0};
+            test_bytes content = test_npy("'<f4'", "False", "(2, 3)", six, sizeof six);
+            test_put(&content, more, MORE);
+            test_zip_add(&z, "w.npy", (test_method)method, content);
+            if (spoilt)
+                z.file.p[z.file.n - 1] ^= 1;
+            test_bytes b = test_zip_close(&z);
+            fault_memory m = {0};
+            weft_ctx *c = fault_ctx_open(&m);
+            weft_source source = WITH_SOURCE(.bytes = b.p, .size = b.n);
+            weft_named_tensor *all = NULL;
+            int n = 0;
+            WEFT_CHECK_STATUS(weft_load(c, &source, NULL, &all, &n), spoilt ? WEFT_E_IO : WEFT_OK);
+            if (spoilt)
+                WEFT_CHECK_STR_HAS(weft_ctx_message(c), "its checksum is wrong");
+            else
+                WEFT_CHECK(n == 1 && memcmp(weft_data(all[0].tensor), six, sizeof six) == 0);
+            weft_named_free(c, all, n);
+            (void)weft_ctx_clear(c);
+            fault_ctx_close(c, &m);
+            free(b.p);
+        }
+}
+
+/* ---- What other programs read of an archive ---- */
+
+static uint64_t number_at(const unsigned char *p, int bytes)
+{
+    uint64_t value = 0;
+    for (int k = bytes; k-- > 0;)
+        value = value << 8 | p[k];
+    return value;
+}
+
+/* 4.5 is the version with 64-bit sizes: readers that know less refuse the archive, and say why. */
+WEFT_TEST(Save, AnArchiveSaysWhichVersionItNeeds)
+{
+    static const struct {
+        const char *record;
+        size_t at;
+        int bytes;
+        uint64_t value;
+    } fields[] = {
+        {"PK\3\4", 4, 2, 45},  {"PK\3\4", 6, 2, 0x800}, {"PK\3\4", 8, 2, 0},     {"PK\3\4", 12, 2, 33},
+        {"PK\1\2", 4, 2, 45},  {"PK\1\2", 6, 2, 45},    {"PK\1\2", 8, 2, 0x800}, {"PK\1\2", 10, 2, 0},
+        {"PK\1\2", 14, 2, 33}, {"PK\5\6", 8, 2, 1},     {"PK\5\6", 10, 2, 1},    {"PK\5\6", 20, 2, 0},
+    };
+    test_folder folder;
+    WEFT_REQUIRE(test_folder_make(&folder));
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    const weft_named_tensor one = {"w", weft_ones(c, WEFT_F32, WEFT_DIMS(2))};
+    WEFT_CHECK_OK(weft_save_npz(c, test_path(&folder, "a.npz"), &one, 1));
+    size_t n = 0;
+    unsigned char *bytes = test_file_read(test_path(&folder, "a.npz"), &n);
+    for (size_t k = 0; bytes && k < sizeof fields / sizeof *fields; k++) {
+        size_t from = 0;
+        while (from + 22 < n && memcmp(bytes + from, fields[k].record, 4) != 0)
+            from++;
+        WEFT_REQUIRE(memcmp(bytes + from, fields[k].record, 4) == 0);
+        WEFT_CHECK_EQ_INT(number_at(bytes + from + fields[k].at, fields[k].bytes), fields[k].value);
+    }
+    WEFT_CHECK(bytes != NULL);
+    free(bytes);
     fault_ctx_close(c, &m);
     test_folder_drop(&folder);
 }

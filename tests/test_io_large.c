@@ -165,3 +165,39 @@ WEFT_TEST(Save, HeadersAreAsNumPyWritesThem)
     test_folder_drop(&folder);
     fault_ctx_close(c, &memory);
 }
+
+/* Readers take headers of 100 MB with the length in front. Here a header is what is wrong, or only the folder, which is
+ * looked for afterwards. Names are ends of one text, of control characters, which take six bytes each; the last one's
+ * letters make up the rest. */
+WEFT_TEST(Save, TheLargestHeaderThatReadersTake)
+{
+    enum { N = 17, NAME = 1 << 20, SHORTER = 870000, MOST = 100000000 - 8 };
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    char *text = malloc(NAME + 1), *letters = malloc(NAME + 1);
+    WEFT_REQUIRE(c && text && letters);
+    memset(text, 1, NAME);
+    memset(letters, 'x', NAME);
+    text[NAME] = letters[NAME] = '\0';
+    weft_named_tensor all[N];
+    for (int k = 0; k < N; k++)
+        all[k].tensor = weft_zeros(c, WEFT_F32, WEFT_DIMS(0)), all[k].name = text + k;
+    all[N - 2].name = text + NAME - SHORTER;
+    all[N - 1].name = letters;
+    long long bytes = 0;
+    for (long long want = MOST + 1; want >= MOST; want--) {
+        WEFT_CHECK_STATUS(weft_save_safetensors(c, "/nowhere/x", all, N), WEFT_E_INVALID);
+        const char *said = strstr(weft_ctx_message(c), "its header would have ");
+        WEFT_REQUIRE(said && sscanf(said, "its header would have %lld bytes", &bytes) == 1);
+        (void)weft_ctx_clear(c);
+        WEFT_REQUIRE(bytes > want && bytes - want < NAME);
+        all[N - 1].name += bytes - want;
+    }
+    WEFT_CHECK_EQ_INT(bytes, MOST + 1);
+    WEFT_CHECK_STATUS(weft_save_safetensors(c, "/nowhere/x", all, N), WEFT_E_IO);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "No such file or directory");
+    (void)weft_ctx_clear(c);
+    free(text);
+    free(letters);
+    fault_ctx_close(c, &memory);
+}

@@ -5,11 +5,13 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -362,6 +364,118 @@ WEFT_TEST(Save, AFifoIsWrittenAsItComes)
         WEFT_CHECK(holds(formats[f].load, copy, LARGE, 4));
         test_folder_drop(&folder);
     }
+}
+
+static void no_handler(int signal)
+{
+    (void)signal;
+}
+
+typedef struct slow_reader {
+    int fd;
+    pthread_t writer;
+    unsigned char *bytes;
+    size_t n;
+    int interrupted;
+} slow_reader;
+
+/* Whenever the pipe is full, so that the writer waits in the middle of a write, it gets a signal. */
+static void *read_slowly(void *user)
+{
+    slow_reader *r = user;
+    ssize_t n;
+    do {
+        int full = 0;
+        for (int k = 0; k < 50 && full < 4096 && r->interrupted < 8; k++) {
+            usleep(1000);
+            ioctl(r->fd, FIONREAD, &full);
+        }
+        if (full >= 4096 && r->interrupted < 8) {
+            usleep(2000);
+            pthread_kill(r->writer, SIGUSR1);
+            r->interrupted++;
+            usleep(2000);
+        }
+        n = read(r->fd, r->bytes + r->n, 4096);
+        r->n += n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    return NULL;
+}
+
+/* A write that a signal cuts short goes on where it stopped. */
+WEFT_TEST(Save, SignalsBetweenThePartsOfAWrite)
+{
+    enum { N = 20000 };
+    test_folder folder;
+    weft_ctx *ctx = open_ctx();
+    pthread_t thread;
+    struct sigaction before;
+    const struct sigaction quiet = {.sa_handler = no_handler}; /* without SA_RESTART */
+    WEFT_REQUIRE(ctx && test_folder_make(&folder) && sigaction(SIGUSR1, &quiet, &before) == 0);
+    const char *fifo = test_path(&folder, "fifo"), *file = test_path(&folder, "file");
+    const weft_named_tensor all = {"w", weft_arange(ctx, WEFT_F32, 0, N, 1)};
+    for (int f = 0; f < FORMATS; f++) {
+        size_t size = 0;
+        WEFT_CHECK_OK(formats[f].save(ctx, file, &all, 1));
+        unsigned char *want = test_file_read(file, &size);
+        slow_reader r = {.writer = pthread_self(), .bytes = malloc(1 << 20)};
+        WEFT_REQUIRE(want && r.bytes && mkfifo(fifo, 0600) == 0);
+        r.fd = open(fifo, O_RDONLY | O_NONBLOCK);
+        WEFT_REQUIRE(r.fd >= 0 && fcntl(r.fd, F_SETPIPE_SZ, 4096) == 4096 && fcntl(r.fd, F_SETFL, 0) == 0);
+        const int held = open(fifo, O_WRONLY); /* no end of the file before the writer is there */
+        WEFT_REQUIRE(held >= 0 && pthread_create(&thread, NULL, read_slowly, &r) == 0);
+        WEFT_CHECK_OK(formats[f].save(ctx, fifo, &all, 1));
+        close(held);
+        pthread_join(thread, NULL);
+        close(r.fd);
+        WEFT_CHECK(r.interrupted > 0);
+        WEFT_CHECK(r.n == size && memcmp(r.bytes, want, size) == 0);
+        free(r.bytes);
+        free(want);
+        unlink(fifo);
+    }
+    sigaction(SIGUSR1, &before, NULL);
+    test_folder_drop(&folder);
+    weft_ctx_close(ctx);
+}
+
+/* A program without a standard input opens its files as number 0. */
+WEFT_TEST(Save, WithoutAStandardInput)
+{
+    test_folder folder;
+    weft_ctx *ctx = open_ctx();
+    WEFT_REQUIRE(ctx && test_folder_make(&folder));
+    const weft_named_tensor all = {"w", weft_ones(ctx, WEFT_F32, WEFT_DIMS(3))};
+    const int input = fcntl(0, F_DUPFD_CLOEXEC, 10);
+    close(0);
+    for (int f = 0; f < FORMATS; f++)
+        for (int stream = 0; stream < 2; stream++) {
+            WEFT_CHECK_OK(formats[f].save(ctx, stream ? "/dev/null" : test_path(&folder, "file"), &all, 1));
+            const int next = open("/dev/null", O_RDONLY);
+            close(next);
+            WEFT_CHECK_EQ_INT(next, 0); /* and closes them */
+        }
+    if (input >= 0) {
+        dup2(input, 0);
+        close(input);
+    }
+    WEFT_CHECK_EQ_INT(test_folder_count(&folder), 1);
+    test_folder_drop(&folder);
+    weft_ctx_close(ctx);
+}
+
+/* What stands behind the end of the text is no part of the path. */
+WEFT_TEST(Save, AnEmptyPathIsNoFile)
+{
+    weft_ctx *ctx = open_ctx();
+    WEFT_REQUIRE(ctx);
+    const weft_named_tensor all = {"w", weft_ones(ctx, WEFT_F32, WEFT_DIMS(3))};
+    for (int f = 0; f < FORMATS; f++) {
+        WEFT_CHECK_STATUS(formats[f].save(ctx, "\0x", &all, 1), WEFT_E_IO);
+        WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), "No such file or directory");
+        weft_ctx_clear(ctx);
+    }
+    weft_ctx_close(ctx);
 }
 
 WEFT_TEST(Save, DevicesAndClosedPipesAreErrors)

@@ -277,6 +277,9 @@ WEFT_TEST(Large, Convolutions)
         {1, 5, 9, 11, 5, 1, 1, 1, 2, 1, 5, FORWARD},
         {2, 24, 15, 17, 8, 3, 3, 1, 1, 1, 8, FORWARD},
         {1, 6, 40, 37, 6, 3, 3, 2, 1, 1, 6, FORWARD},
+        /* rows longer than a block of columns, so that blocks begin in the middle of the border's rows */
+        {1, 2, 3, 2500, 5, 3, 3, 1, 1, 1, 1, FORWARD},
+        {1, 3, 4, 3000, 3, 3, 3, 2, 1, 1, 3, FORWARD},
     };
     for (size_t c = 0; c < sizeof shapes / sizeof shapes[0]; c++)
         for (int way = FORWARD; way <= WEIGHT; way++) {

@@ -130,3 +130,28 @@ WEFT_TEST(RecordsWork, EachRowIsDescribed)
                 WEFT_FAIL("%s: recipe %d has no numbers", name, r);
     }
 }
+
+/* How many terms a result of the row is a sum of, for operand and result of these shapes; nothing comes after them. */
+WEFT_TEST(RecordsWork, TermsOfAResult)
+{
+    static const struct {
+        int op;
+        int64_t x[2], y[2], terms;
+    } rows[] = {
+        {WEFT_OP_SUM, {4, 6}, {4, 1}, 6},  {WEFT_OP_MEAN, {4, 6}, {1, 1}, 24}, {WEFT_OP_SUM, {4, 6}, {4, 6}, 1},
+        {WEFT_OP_NEG, {4, 6}, {4, 6}, 1},  {WEFT_OP_ADD, {4, 6}, {4, 6}, 1},   {WEFT_OP_MATMUL, {4, 6}, {4, 9}, 6},
+        {WEFT_OP_PROD, {4, 6}, {1, 6}, 4},
+    };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        weft__array x = {.dtype = WEFT_F32, .ndim = 2}, y = x;
+        memcpy(x.shape, rows[k].x, sizeof rows[k].x);
+        memcpy(y.shape, rows[k].y, sizeof rows[k].y);
+        x.count = x.shape[0] * x.shape[1];
+        y.count = y.shape[0] * y.shape[1];
+        const weft__array *in[] = {&x, NULL}, *out[] = {&y, NULL};
+        const weft__work w = {.op = rows[k].op, .n_in = 1, .n_out = 1, .in = in, .out = out};
+        const int64_t terms = weft__defs[rows[k].op]->terms(&w, 0);
+        if (terms != rows[k].terms)
+            WEFT_FAIL("%s: %lld terms", weft__ops[rows[k].op].name, (long long)terms);
+    }
+}

@@ -1,5 +1,6 @@
 /* test_sample.c - weft/sample.h as a program uses it: every operation is made, called, counted and differentiated
  * without being known by name, and what is wrong is told. */
+#include <string.h>
 #include <weft/sample.h>
 #include "harness/structs.h"
 #include "harness/weft_test.h"
@@ -190,5 +191,102 @@ WEFT_TEST(Sample, CallsBeyondTheirPlacesAreErrors)
     call.in[1] = NULL;
     WEFT_CHECK_STATUS(weft_sample_run(&call), WEFT_E_NULL_ARGUMENT);
     weft_ctx_clear(c);
+    weft_ctx_close(c);
+}
+
+/* ---- What a sample holds ---- */
+
+/* Indices reach all that is below their bound, whole numbers all of their domain, truth values are both. */
+WEFT_TEST(Sample, WholeNumbersReachTheEndsOfTheirDomain)
+{
+    static const struct {
+        const char *op, *operands;
+        weft_dtype dtype;
+        int operand;
+        double least, most;
+    } cases[] = {
+        {"gather", "rab iab<c", WEFT_F32, 1, 0, 4}, {"gather", "rab iab<7 -", WEFT_F32, 1, 0, 6},
+        {"add", "xab xab", WEFT_I32, 0, -4, 3},     {"add", "xab xab", WEFT_I64, 1, -4, 3},
+        {"logical_not", "cab", WEFT_F32, 0, 0, 1},  {"logical_not", "xab", WEFT_BOOL, 0, 0, 1},
+    };
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int random = 0; random < 2; random++) {
+            const weft_sample_options o = INIT_SAMPLE(.dtype = cases[k].dtype, .sizes = {12, 11, 5},
+                                                      .operands = cases[k].operands, .random = random == 1);
+            weft_sample_call call;
+            double values[132], least = 99, most = -99;
+            WEFT_CHECK_OK(weft_sample_make(c, weft_op_find(cases[k].op), &o, &call));
+            weft_tensor *t = call.in[cases[k].operand];
+            WEFT_REQUIRE(t && weft_count(t) == 132);
+            WEFT_CHECK_OK(weft_read(c, weft_cast(t, WEFT_F64), values, sizeof values));
+            for (int e = 0; e < 132; e++) {
+                least = values[e] < least ? values[e] : least;
+                most = values[e] > most ? values[e] : most;
+            }
+            WEFT_CHECK_NEAR(least, cases[k].least, 0);
+            WEFT_CHECK_NEAR(most, cases[k].most, 0);
+        }
+    weft_ctx_close(c);
+}
+
+/* As many as the first letters of the alphabet that the words of the first recipe use, in whatever order. */
+WEFT_TEST(Sample, SizesAreCountedInAnyOrder)
+{
+    static const struct {
+        const char *op;
+        int sizes;
+    } rows[] = {{"add", 2}, {"matmul", 3}, {"linear", 3}, {"conv2d", 4}, {"cross_entropy", 2}};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        weft_sample_description how = {0};
+        WEFT_CHECK_OK(weft_sample_describe(weft_op_find(rows[k].op), &how, sizeof how));
+        WEFT_CHECK_EQ_INT(how.sizes, rows[k].sizes);
+    }
+}
+
+/* Each number of a convolution counts, where all others are those that NULL stands for, too. */
+WEFT_TEST(Sample, EachNumberOfAConvolutionCounts)
+{
+    static const struct {
+        const char *numbers;
+        int64_t height, width; /* 0: refused */
+    } cases[] = {
+        {"1 1 0 0 1 1 0 0 1", 3, 3}, {"2 1 0 0 1 1 0 0 1", 2, 3}, {"1 2 0 0 1 1 0 0 1", 3, 2},
+        {"1 1 1 0 1 1 0 0 1", 5, 3}, {"1 1 0 1 1 1 0 0 1", 3, 5}, {"1 1 0 0 2 1 0 0 1", 1, 3},
+        {"1 1 0 0 1 2 0 0 1", 3, 1}, {"1 1 0 0 1 1 0 0 2", 0, 0},
+    };
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const weft_sample_options o =
+            INIT_SAMPLE(.dtype = WEFT_F32, .operands = "x1155 x1133 -", .numbers = cases[k].numbers);
+        weft_sample_call call;
+        WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("conv2d"), &o, &call));
+        WEFT_CHECK((weft_sample_run(&call) == WEFT_OK) == (cases[k].height > 0));
+        if (call.out[0] && cases[k].height) {
+            WEFT_CHECK_EQ_INT(weft_size(call.out[0], 2), cases[k].height);
+            WEFT_CHECK_EQ_INT(weft_size(call.out[0], 3), cases[k].width);
+        }
+        weft_ctx_clear(c);
+    }
+    weft_ctx_close(c);
+}
+
+/* A composite of as many operands as a call has places. */
+WEFT_TEST(Sample, AllPlacesOfACallCanBeUsed)
+{
+    weft_ctx *c = open_ctx();
+    WEFT_REQUIRE(c);
+    char operands[4 * WEFT_SAMPLE_OPERANDS + 1] = "";
+    for (int k = 0; k < WEFT_SAMPLE_OPERANDS; k++)
+        strcat(operands, "xab ");
+    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 5}, .operands = operands);
+    weft_sample_call call;
+    double flops, bytes;
+    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("stack"), &o, &call));
+    WEFT_CHECK_EQ_INT(call.n_in, WEFT_SAMPLE_OPERANDS);
+    WEFT_CHECK_OK(weft_sample_work(&call, &flops, &bytes));
+    WEFT_CHECK_NEAR(bytes, 2.0 * 4 * WEFT_SAMPLE_OPERANDS * 10, 0);
     weft_ctx_close(c);
 }

@@ -47,16 +47,19 @@ def products_filter():
 class Suite:
     """Tests: the targets to build, the program, what it is called with, whether it is one of GoogleTest; slow: a filter for
     tests that come last; wide: where only tests near a mutant are wanted, the suite has its own; parts: processes that share its
-    tests, one after the other (the checker keeps what it knows of memory); variables: of the environment."""
+    tests, one after the other (the checker keeps what it knows of memory); variables: of the environment;
+    libraries: the shared ones that the program is loaded with, whose code is its own."""
 
-    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow="", wide=False, parts=1, variables=None):
+    def __init__(self, preset, target, program, arguments=(), gtest=True, what=None, slow="", wide=False, parts=1, variables=None,
+                 libraries=()):
         self.preset, self.target, self.program, self.gtest = preset, target, program, gtest
         self.arguments, self.what, self.slow, self.wide, self.parts, self.variables = list(arguments), what, slow, wide, parts, variables or {}
+        self.libraries = list(libraries)
 
 
 SUITES = {
     "unit": Suite("release", "weft_tests", "tests/weft_tests", slow="ScaleOfLongRows.*:Large.*:ThreadsOfRows.*:Depth.*:CompareOps.*:Pairwise.*"),
-    "api": Suite("release", "weft_api_tests", "tests/weft_api_tests"),
+    "api": Suite("release", "weft_api_tests", "tests/weft_api_tests", libraries=["src/libweft.so"]),
     "table": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=checked_filter, wide=True, parts=4),
     "plans": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=cudnn_filter, variables={"WEFT_CUDNN": "self"}),
     "products": Suite("release", "test_table_checked", "tests/emulator/table/test_table_checked", what=products_filter, variables={"WEFT_CUBLASLT": "none"}),
@@ -197,7 +200,11 @@ class Tree:
 
     def code_of(self, suite):
         """What tells one program from another; None for a suite of several programs."""
-        return hashlib.sha256(self.program(suite).read_bytes()).hexdigest() if suite.gtest else None
+        if not suite.gtest:
+            return None
+        directory = self.folder / "build" / suite.preset
+        files = [self.program(suite), *(directory / name for name in suite.libraries)]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     def ask(self, name, near="", only_near=False):
         """Runs a suite, or of a wide one only what is near. ("passed" | "failed" | "timeout", which test, seconds). What is near
