@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/observe.h"
 #include "harness/weft_test.h"
 #include "samples/compare.h"
 #include "samples/layout.h"
@@ -521,6 +522,50 @@ WEFT_TEST(GradientAt, AGradcheckDoesNotDrawWhatWasDrawnBefore)
     for (int a = 0; a < n; a++)
         for (int b = 0; b < a; b++)
             WEFT_CHECK(drawn[a] != drawn[b]);
+    test_ctx_close(ctx, &memory);
+}
+
+/* ---- Slices that are taken again and again ---- */
+
+typedef struct joins {
+    weft__observer observer; /* first: the callbacks get its address */
+    int64_t elements;        /* that concat made */
+} joins;
+
+static void begin_join(weft__observer *observer, const weft__launch *l)
+{
+    if (!l->custom && l->op == WEFT_OP_CONCAT)
+        ((joins *)observer)->elements += l->out[0]->count;
+}
+
+static void end_join(weft__observer *observer, const weft__launch *l, weft_status status)
+{
+    (void)observer, (void)l, (void)status;
+}
+
+/* In a pass that is recorded the gradients of equal slices are added up before they become a gradient of the whole: the
+ * work is that of a few wholes, not of as many as there are slices. */
+WEFT_TEST(GradientAt, EqualSlicesAreJoinedOnce)
+{
+    enum { N = 100, TIMES = 30 };
+    test_memory memory;
+    weft_ctx *ctx = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(ctx);
+    joins seen = {.observer = {.begin = begin_join, .end = end_join}};
+    weft_tensor *x = weft_set_requires_grad(weft_ones(ctx, WEFT_F64, WEFT_DIMS(N)), true), *y = NULL, *g = NULL;
+    for (int k = 0; k < TIMES; k++) {
+        weft_tensor *part = weft_square(weft_slice(x, 0, k % 2 * 40, k % 2 * 40 + 20, 1));
+        y = y ? weft_add(y, part) : part;
+    }
+    y = weft_sum(y, WEFT_ALL, false);
+    weft__observe(ctx, &seen.observer);
+    WEFT_CHECK_OK(weft_grad(ctx, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &g));
+    weft__unobserve(ctx, &seen.observer);
+    double got[N];
+    WEFT_CHECK_OK(weft_read(ctx, g, got, sizeof got));
+    for (int e = 0; e < N; e++)
+        WEFT_CHECK_NEAR(got[e], e < 20 || (e >= 40 && e < 60) ? TIMES : 0, 0);
+    WEFT_CHECK_EQ_INT(seen.elements, N);
     test_ctx_close(ctx, &memory);
 }
 

@@ -253,6 +253,40 @@ WEFT_TEST(Reentry, AHookThatSwitchesRecordingOnDoesNotRecordThePass)
     tear_down(&s);
 }
 
+static weft_tensor *looks(void *user, weft_tensor *t, weft_tensor *g)
+{
+    scene *s = user;
+    if (s->most < 0)
+        return NULL;
+    s->calls++;
+    s->seen[0] += weft_grad_enabled(s->c);
+    s->seen[1] += weft_requires_grad(g);
+    s->seen[2] += weft_requires_grad(weft_mul(g, t));
+    return NULL;
+}
+
+/* What a hook computes is part of the graph of the gradient, if there is to be one; else nothing is recorded. */
+WEFT_TEST(Reentry, AHookRecordsAsThePassDoes)
+{
+    for (int how = 0; how < 3; how++) {
+        scene s;
+        set_up(&s);
+        const int mark = weft_scope_push(s.c);
+        weft_tensor *g = NULL;
+        build(&s, looks, false);
+        WEFT_CHECK_OK(weft_add_hook(s.x, looks, &s));
+        if (how == 0)
+            WEFT_CHECK_OK(weft_backward(s.c, s.loss));
+        else
+            WEFT_CHECK_OK(weft_grad(s.c, &s.loss, NULL, 1, &s.x, 1, how == 2 ? WEFT_GRAD_CREATE_GRAPH : 0, &g));
+        WEFT_CHECK_EQ_INT(s.calls, 2);
+        for (int k = 0; k < 3; k++)
+            WEFT_CHECK_EQ_INT(s.seen[k], how == 2 ? 2 : 0);
+        WEFT_CHECK_OK(weft_scope_pop(s.c, mark));
+        tear_down(&s);
+    }
+}
+
 /* ---- Ways out ---- */
 
 static weft_tensor *closes(void *user, weft_tensor *t, weft_tensor *g)

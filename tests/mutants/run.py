@@ -175,8 +175,21 @@ class Run:
         return [self.results[key] for key in self.keys if key in self.results]
 
 
+REASONS = {}  # why nobody can notice a mutant, by its name
+
+
+def with_reasons(drawn, found):
+    """The mutants that are drawn. What one of them does may be in the lists, with the reason why no test can notice it."""
+    known = {frozenset(mutant.texts().items()): mutant.equivalent for mutant in found if mutant.equivalent}
+    for mutant in drawn:
+        reason = known.get(frozenset(mutant.texts().items()))
+        if reason:
+            REASONS[mutant.name] = reason
+        yield mutant
+
+
 def table(results, listed):
-    explained = {mutant.name: mutant.equivalent for mutant in lists.read_all() if mutant.equivalent}
+    explained = {mutant.name: mutant.equivalent for mutant in lists.read_all() if mutant.equivalent} | REASONS
     by_kind = collections.defaultdict(list)
     for result in results:
         if listed or result["outcome"] not in ("same code", "not built"):
@@ -223,12 +236,13 @@ def main():
         chosen = [m for m in found if not m.equivalent and (not options.names or any(m.name.startswith(n) or m.kind.startswith(n) for n in options.names))]
         total = table(run.start(chosen, False, len(chosen)), True)
     elif options.what == "drawn":
-        total = table(run.start(operators.draw(options.seed), True, options.count), False)
+        total = table(run.start(with_reasons(operators.draw(options.seed), found), True, options.count), False)
     else:
         run.options.again = True
-        step = max(1, len(found) // 10)
-        first = run.start([m for m in found[options.seed % step::step] if not m.equivalent][:10], False, 10)
-        second = run.start(operators.draw(options.seed), True, 10)
+        planted = [m for m in found if not m.equivalent]
+        step = max(1, len(planted) // 10)
+        first = run.start(planted[options.seed % step::step][:10], False, 10)
+        second = run.start(with_reasons(operators.draw(options.seed), found), True, 10)
         total = table(first + [r for r in second if r["outcome"] not in ("same code", "not built")], True)
     if options.least is not None and 100 * total[1] < options.least * total[0]:
         sys.exit(f"less than {options.least:g} % are caught")

@@ -157,3 +157,23 @@ WEFT_TEST(DeviceAttention, SharedKeys)
         check_both(k ? "of six dims" : "of three dims", shared_keys, &shapes[k], tolerance_of(WEFT_F16),
                    tolerance_of(WEFT_F16));
 }
+
+/* Columns that lie two apart, and batches that do not lie at equal distances: neither is a layout that cuDNN takes. */
+static weft_tensor *loose(weft_ctx *ctx, void *user)
+{
+    const bool columns = *(const bool *)user;
+    const int64_t wide[] = {2, 3, 20, 32}, turned[] = {3, 2, 2, 20, 16};
+    weft_tensor *in[3];
+    for (unsigned n = 0; n < 3; n++)
+        in[n] = columns ? weft_slice(both_input(ctx, WEFT_F16, wide, 4, -1, 1, 10 + n), 3, 0, 32, 2)
+                        : weft_transpose(both_input(ctx, WEFT_F16, turned, 5, -1, 1, 10 + n), 0, 1);
+    return weft_attention(in[0], in[1], in[2], WEFT_ATTENTION_SCALE, false);
+}
+
+WEFT_TEST(DeviceAttention, LayoutsThatOnlyOwnKernelsTake)
+{
+    static bool ways[] = {false, true};
+    for (int k = 0; k < 2; k++)
+        check_both(k ? "columns apart" : "batches turned", loose, &ways[k], tolerance_of(WEFT_F16),
+                   tolerance_of(WEFT_F16));
+}

@@ -32,6 +32,8 @@ Tensor::Tensor(const Descriptor &d)
       is_scalar(d.one<unsigned char>(WEFT__DNN_TENSOR_IS_BY_VALUE) != 0)
 {
     const auto dims = d.all<int64_t>(WEFT__DNN_TENSOR_DIMENSIONS), steps = d.all<int64_t>(WEFT__DNN_TENSOR_STRIDES);
+    if (dims.size() != 4 || steps.size() != 4)
+        refuse("a tensor has other than four dims, or not one stride for each");
     for (size_t k = 0; k < 4; k++) {
         shape[k] = dims.at(k);
         strides[k] = steps.at(k);
