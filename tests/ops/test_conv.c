@@ -174,6 +174,7 @@ WEFT_TEST(DeviceConv, Depthwise)
         {"5 taps, stride 2", 1, 5, 12, 19, 5, 3, 5, PARAMS(1, 2, 0, 1, 1, 1, 5), false},
         {"dilated", 1, 5, 15, 14, 5, 3, 3, PARAMS(1, 1, 2, 3, 2, 3, 5), false},
         {"three of y to one of x", 2, 4, 9, 10, 12, 3, 2, PARAMS(2, 1, 1, 1, 1, 1, 4), false},
+        {"one of y to two of x", 2, 10, 9, 11, 5, 3, 2, PARAMS(1, 2, 1, 0, 1, 1, 5), false},
     };
     for (size_t k = 0; k < sizeof layers / sizeof *layers; k++)
         check_all_ways(&layers[k], WEFT_F32);

@@ -112,6 +112,13 @@ TEST_P(Matmul, AgreesWithTheCpuExactly)
                           return weft_matmul(weft_transpose(numbers(x, {50, 40, 2, 3}, 1), 0, 1),
                                              numbers(x, {40, 1, 3, 2}, 2));
         },
+        [](weft_ctx
+               *x) { /* three calls, each along the second batch dim; then along the first */
+                     return weft_matmul(weft_transpose(numbers(x, {4, 3, 5, 6}, 1), 0, 1), numbers(x, {3, 4, 6, 2}, 2));
+        },
+        [](weft_ctx *x) {
+            return weft_matmul(weft_transpose(numbers(x, {3, 4, 5, 6}, 1), 0, 1), numbers(x, {4, 3, 6, 2}, 2));
+        },
         [](weft_ctx *x) {
             return weft_matmul(numbers(x, {3, 0}, 1), numbers(x, {0, 4}, 2));
         },
