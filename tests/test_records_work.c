@@ -155,3 +155,22 @@ WEFT_TEST(RecordsWork, TermsOfAResult)
             WEFT_FAIL("%s: %lld terms", weft__ops[rows[k].op].name, (long long)terms);
     }
 }
+
+/* A composite of as many operands as a call has places, the work of which is counted by the call. */
+WEFT_TEST(RecordsWork, OfACallWhosePlacesAreAllTaken)
+{
+    test_memory memory;
+    weft_ctx *c = test_ctx_open(&memory, 1);
+    WEFT_REQUIRE(c);
+    char operands[4 * WEFT_SAMPLE_OPERANDS + 1] = "";
+    for (int k = 0; k < WEFT_SAMPLE_OPERANDS; k++)
+        strcat(operands, "xab ");
+    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 5}, .operands = operands);
+    weft_sample_call call;
+    double flops, bytes;
+    WEFT_CHECK_OK(weft_sample_make(c, WEFT_OP_STACK, &o, &call));
+    WEFT_CHECK_EQ_INT(call.n_in, WEFT_SAMPLE_OPERANDS);
+    WEFT_CHECK_OK(weft_sample_work(&call, &flops, &bytes));
+    WEFT_CHECK_NEAR(bytes, 2.0 * 4 * WEFT_SAMPLE_OPERANDS * 10, 0);
+    test_ctx_close(c, &memory);
+}

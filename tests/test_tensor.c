@@ -267,19 +267,6 @@ WEFT_TEST(Views, ReshapeKeepsMemoryWhereItCan)
 
 /* ---- In place ---- */
 
-WEFT_TEST(Views, DimsOfOneElementHaveAStrideOfOne)
-{
-    fault_memory m = {0};
-    weft_ctx *c = fault_ctx_open(&m);
-    weft_tensor *x = weft_scalar(c, WEFT_F32, 7);
-    weft_tensor *views[] = {weft_reshape(x, WEFT_DIMS(1, 1, 1)),
-                            weft_reshape(weft_reshape(x, WEFT_DIMS(1)), WEFT_DIMS(1, 1))};
-    for (int k = 0; k < 2; k++)
-        for (int d = 0; d < weft_ndim(views[k]); d++)
-            WEFT_CHECK_EQ_INT(weft_strides(views[k])[d], 1);
-    fault_ctx_close(c, &m);
-}
-
 WEFT_TEST(InPlace, OverlappingViewsReadBeforeTheyWrite)
 {
     fault_memory m = {0};

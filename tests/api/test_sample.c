@@ -272,21 +272,3 @@ WEFT_TEST(Sample, EachNumberOfAConvolutionCounts)
     }
     weft_ctx_close(c);
 }
-
-/* A composite of as many operands as a call has places. */
-WEFT_TEST(Sample, AllPlacesOfACallCanBeUsed)
-{
-    weft_ctx *c = open_ctx();
-    WEFT_REQUIRE(c);
-    char operands[4 * WEFT_SAMPLE_OPERANDS + 1] = "";
-    for (int k = 0; k < WEFT_SAMPLE_OPERANDS; k++)
-        strcat(operands, "xab ");
-    const weft_sample_options o = INIT_SAMPLE(.dtype = WEFT_F32, .sizes = {2, 5}, .operands = operands);
-    weft_sample_call call;
-    double flops, bytes;
-    WEFT_CHECK_OK(weft_sample_make(c, weft_op_find("stack"), &o, &call));
-    WEFT_CHECK_EQ_INT(call.n_in, WEFT_SAMPLE_OPERANDS);
-    WEFT_CHECK_OK(weft_sample_work(&call, &flops, &bytes));
-    WEFT_CHECK_NEAR(bytes, 2.0 * 4 * WEFT_SAMPLE_OPERANDS * 10, 0);
-    weft_ctx_close(c);
-}
