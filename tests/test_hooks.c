@@ -31,8 +31,8 @@ static double first(weft_ctx *c, weft_tensor *t)
     return weft_item(c, weft_select(weft_detach(t), 0, 0));
 }
 
-/* sum(x^2 exp(x)), with the hook at x^2 or at x. Its derivative is (2x + x^2) exp(x). exp(x) comes first: while the hook
- * at x^2 runs, its gradient waits. */
+/* sum(x^2 exp(x)), with the hook at x^2 or at x. Its derivative is (2x + x^2) exp(x). exp(x) comes first: its gradient
+ * waits while the hook at x^2 runs. */
 static void build(scene *s, weft_hook hook, bool at_leaf)
 {
     weft_tensor *z = weft_exp(s->x), *y = weft_mul(s->x, s->x);
