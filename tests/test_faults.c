@@ -106,6 +106,51 @@ static weft_status checked(weft_ctx *c)
     return weft_gradgradcheck(c, &x, 1, cubed, NULL, NULL);
 }
 
+static weft_tensor *energy(weft_ctx *c, weft_tensor *const *in, int n, void *user)
+{
+    (void)c, (void)n, (void)user;
+    return weft_sum(weft_mul(weft_exp(in[0]), in[1]), WEFT_ALL, false);
+}
+
+static weft_tensor *rows_of(weft_ctx *c, weft_tensor *const *in, int n, void *user)
+{
+    (void)c, (void)n, (void)user;
+    return weft_sum(weft_mul(weft_square(in[0]), in[1]), WEFT_DIMS(1), false);
+}
+
+static weft_status functional(weft_ctx *c)
+{
+    weft_tensor *in[2] = {weft_set_requires_grad(weft_rand(c, WEFT_F64, WEFT_DIMS(3, 2), 0.5, 1), true),
+                          weft_rand(c, WEFT_F64, WEFT_DIMS(3, 2), 0.5, 1)};
+    weft_tensor *along[2] = {in[1], NULL}, *y, *out[4];
+    for (int flags = 0; flags <= WEFT_GRAD_CREATE_GRAPH; flags += WEFT_GRAD_CREATE_GRAPH) {
+        weft_vjp(c, in, 2, NULL, energy, NULL, flags, &y, out);
+        weft_jvp(c, in, along, 2, rows_of, NULL, flags, &y, out);
+        weft_hvp(c, in, along, 2, energy, NULL, flags, &y, out);
+        weft_jacobian(c, in, 2, rows_of, NULL, flags, &y, out);
+        weft_hessian(c, in, 2, energy, NULL, flags, &y, out);
+        weft_batch_jacobian(c, in, 2, rows_of, NULL, flags | WEFT_GRAD_CHECK_ROWS, &y, out);
+        weft_tensor *w = weft_ones(c, WEFT_F64, WEFT_DIMS(2));
+        weft_per_sample_grad(c, &w, 1, in, 1, rows_of, NULL, flags, &y, out);
+        if (weft_ctx_status(c) != WEFT_OK && (y || out[0]))
+            WEFT_FAIL("something is handed back with the error");
+    }
+    return weft_ctx_status(c);
+}
+
+static weft_tensor *outer_product(weft_ctx *c, weft_tensor *const *in, int n, void *user)
+{
+    (void)c, (void)n, (void)user;
+    return weft_mul(weft_reshape(weft_sin(in[0]), WEFT_DIMS(2, 1)), weft_ones(c, WEFT_F64, WEFT_DIMS(1, 3)));
+}
+
+static weft_status columns(weft_ctx *c)
+{
+    weft_tensor *x = weft_rand(c, WEFT_F64, WEFT_DIMS(2), 0.5, 1), *j;
+    weft_jacobian(c, &x, 1, outer_product, NULL, 0, NULL, &j);
+    return weft_jacobian(c, &x, 1, outer_product, NULL, WEFT_GRAD_CREATE_GRAPH, NULL, &j);
+}
+
 /* ---- What looks on: beside a context whose memory holds ---- */
 
 typedef struct layer {
@@ -250,16 +295,10 @@ static weft_status profiled(weft_ctx *c)
 static const struct {
     const char *name;
     weft_status (*run)(weft_ctx *c);
-} scenarios[] = {{"train_mlp", train_mlp},
-                 {"convolve", convolve},
-                 {"second_order", second_order},
-                 {"shapes", shapes},
-                 {"many_inputs", many_inputs},
-                 {"text", text},
-                 {"gradcheck", checked},
-                 {"lockstep", lockstep},
-                 {"replay", replay},
-                 {"compare_files", compare_files},
+} scenarios[] = {{"train_mlp", train_mlp}, {"convolve", convolve},       {"second_order", second_order},
+                 {"shapes", shapes},       {"many_inputs", many_inputs}, {"text", text},
+                 {"gradcheck", checked},   {"functional", functional},   {"jacobian_by_columns", columns},
+                 {"lockstep", lockstep},   {"replay", replay},           {"compare_files", compare_files},
                  {"profile", profiled}};
 
 static void fail_each_allocation(weft_status (*run)(weft_ctx *c), const char *name, bool for_good)

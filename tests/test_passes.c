@@ -50,6 +50,51 @@ WEFT_TEST(Passes, ResultsComeInAnyOrder)
     fault_ctx_close(c, &m);
 }
 
+/* ---- Several losses ---- */
+
+static weft_tensor *count_pass(void *user, weft_tensor *t, weft_tensor *gradient)
+{
+    (void)t, (void)gradient;
+    ++*(int *)user;
+    return NULL;
+}
+
+/* One pass over what they share, as of their sum; cotangents are weights, and a NULL among them is 1. */
+WEFT_TEST(Passes, SeveralLossesAreOnePass)
+{
+    fault_memory m = {0};
+    weft_ctx *c = fault_ctx_open(&m);
+    int passes = 0;
+    weft_tensor *x = leaf(c, WEFT_F64, 2), *shared = weft_square(x);
+    WEFT_CHECK_OK(weft_add_hook(shared, count_pass, &passes));
+    weft_tensor *losses[3] = {weft_sum(shared, WEFT_ALL, false), weft_mean(weft_mul(shared, x), WEFT_ALL, false),
+                              weft_scalar(c, WEFT_F64, 1)};
+    weft_tensor *half = weft_scalar(c, WEFT_F64, 0.5), *weights[3] = {NULL, half, half};
+    WEFT_CHECK_OK(weft_backward_with(c, losses, NULL, 3)); /* 2 x + x^2 */
+    WEFT_CHECK_NEAR(first_of(c, weft_grad_of(x)), 8, 1e-14);
+    WEFT_CHECK_EQ_INT(passes, 1);
+    WEFT_CHECK_OK(weft_zero_grad(c, &x, 1));
+    WEFT_CHECK_OK(weft_backward_with(c, losses, weights, 3));
+    WEFT_CHECK_NEAR(first_of(c, weft_grad_of(x)), 6, 1e-14);
+    WEFT_CHECK_OK(weft_zero_grad(c, &x, 1));
+    losses[2] = losses[0];
+    WEFT_CHECK_OK(weft_backward_with(c, losses, NULL, 3)); /* twice the first */
+    WEFT_CHECK_NEAR(first_of(c, weft_grad_of(x)), 12, 1e-14);
+    WEFT_CHECK_EQ_INT(passes, 3);
+    losses[1] = weft_scalar(c, WEFT_F64, 1);
+    WEFT_CHECK_STATUS(weft_backward_with(c, &losses[1], NULL, 1), WEFT_E_NO_GRADIENT);
+    weft_ctx_clear(c);
+    losses[1] = NULL;
+    WEFT_CHECK_STATUS(weft_backward_with(c, losses, NULL, 2), WEFT_E_NULL_ARGUMENT);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "operand 1 is NULL");
+    weft_ctx_clear(c);
+    losses[1] = shared;
+    WEFT_CHECK_STATUS(weft_backward_with(c, losses, NULL, 2), WEFT_E_SHAPE);
+    weft_ctx_clear(c);
+    WEFT_CHECK_NEAR(first_of(c, weft_grad_of(x)), 12, 1e-14); /* as before those that failed */
+    fault_ctx_close(c, &m);
+}
+
 /* ---- Hooks ---- */
 
 typedef struct order {

@@ -40,8 +40,10 @@ WEFT_API bool weft_grad_enabled(const weft_ctx *ctx);
  * are reported by weft_unreached and to the log. May be called more than once. */
 WEFT_API weft_status weft_backward(weft_ctx *ctx, weft_tensor *loss);
 
-/* The same for n results at once with given cotangents (gradients of the unknown loss with respect to them, shapes
- * equal); cotangents may be NULL where every result has one element: ones. */
+/* The same for n results at once, in one pass: several losses, whose gradients add up as those of their sum would, or
+ * results with given cotangents (gradients of the unknown loss with respect to them, shapes equal). cotangents, or an
+ * entry of it, may be NULL where the result has one element: 1; so weights of losses are cotangents. A result that
+ * depends on no leaf adds nothing; if none of them does, that is the error. The same result twice counts twice. */
 WEFT_API weft_status weft_backward_with(weft_ctx *ctx, weft_tensor *const *results, weft_tensor *const *cotangents,
                                         int n);
 
@@ -52,10 +54,11 @@ WEFT_API weft_tensor *weft_grad_of(weft_tensor *t);
 /* Drops the gradients of n leaves. */
 WEFT_API weft_status weft_zero_grad(weft_ctx *ctx, weft_tensor *const *params, int n);
 
-/* Flags of weft_grad. */
+/* Flags of weft_grad and of the functions in functional.h. */
 typedef enum weft_grad_flags {
     WEFT_GRAD_CREATE_GRAPH = 1, /* record the computation of the gradients, so that they can be differentiated again */
-    WEFT_GRAD_ALLOW_UNUSED = 2  /* an input that is not reached gets NULL instead of an error */
+    WEFT_GRAD_ALLOW_UNUSED = 2, /* an input that is not reached gets NULL instead of an error */
+    WEFT_GRAD_CHECK_ROWS = 4    /* weft_batch_jacobian, weft_per_sample_grad: whether rows depend on rows of others */
 } weft_grad_flags;
 
 /* gradients[j] = sum over i of d results[i] / d inputs[j] applied to cotangents[i]; leaves' own gradients are

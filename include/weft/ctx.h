@@ -32,10 +32,12 @@ typedef struct weft_options {
     uint64_t seed;        /* of the random stream; the same seed gives the same numbers on every device. Default 0 */
     size_t memory_budget; /* most bytes of tensor data, work space and cached blocks included; default SIZE_MAX: no
                              limit */
-    bool nan_watch;       /* check every result, forward and backward: the first operation that makes a NaN or infinity
-                             from finite inputs becomes the error WEFT_E_NOT_FINITE. Where a derivative makes one
-                             because an operand had it already, the error says where that operand's came from.
-                             Slow: for debugging */
+    bool nan_watch;       /* check every result of every operation, forward and backward, and what hooks return: the
+                             first that makes a NaN or infinity from finite inputs becomes the error
+                             WEFT_E_NOT_FINITE. It names the operation, the result, the pass, and, in a backward one,
+                             the line of the call whose derivative it was. Where a derivative makes one because an
+                             operand had it already, the error says where that operand's came from. Slow: for
+                             debugging */
 
     /* Host memory: every byte the library takes goes through these. alignment is a power of two, at most 64 (larger
      * only for large blocks); a block that is not so aligned is given back and counts as none (WEFT_E_INVALID from

@@ -5,7 +5,8 @@
  *   dtype.h     element types, promotion         tensor.h    making tensors, data in and out
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
- *   device.h    which devices there are          reference.h the operations as data
+ *   functional.h Jacobians, Hessians, samples    device.h    which devices there are
+ *   reference.h the operations as data
  * and, to be included by themselves: compare.h (where two sides part), profile.h, io.h (npz, safetensors)
  *   bench.h     measuring speed                  sample.h    operands for every operation, and its call
  *
@@ -54,6 +55,7 @@
 #include <weft/tensor.h>
 #include <weft/ops.h>
 #include <weft/autograd.h>
+#include <weft/functional.h>
 #include <weft/init.h>
 #include <weft/signal.h>
 #include <weft/optim.h>

@@ -143,24 +143,6 @@ static void accumulate(weft_ctx *ctx, weft__leaf *leaf)
     weft_set_grad_enabled(ctx, was);
 }
 
-static const char *cut_name(int op)
-{
-    op &= ~WEFT__CUT_RESULT;
-    return op < WEFT_OP_COUNT ? weft__ops[op].name : op == WEFT__CUT_COPY_TO ? "copy_to" : "custom";
-}
-
-static const char *cut_reason(int op)
-{
-    if (op & WEFT__CUT_RESULT)
-        return "the result of it that was used is not differentiable";
-    const char *why = op < WEFT_OP_COUNT ? weft__ops[op].no_grad_reason : NULL;
-    if (op == WEFT__CUT_COPY_TO)
-        why = "no gradient flows from one context to another";
-    if (op == WEFT__CUT_CUSTOM)
-        why = "the operation has no backward callback";
-    return why ? why : "recording was switched off";
-}
-
 static weft_status no_path(weft_ctx *ctx, const char *function, const weft_tensor *t)
 {
     if (t->cut_op == WEFT_OP_COUNT)
@@ -169,9 +151,8 @@ static weft_status no_path(weft_ctx *ctx, const char *function, const weft_tenso
                                 "parameters with weft_param or weft_set_requires_grad before they are used%s",
                                 weft__describe(t).s, t->maker, ctx->grad_enabled ? "" : " (recording is switched off)");
     return weft__fail_named(ctx, function, WEFT_E_NO_GRADIENT,
-                            "%s does not lead back to a parameter: the path was cut by weft_%s at %s (%s)",
-                            weft__describe(t).s, cut_name(t->cut_op), weft__site_text(t->cut_site).s,
-                            cut_reason(t->cut_op));
+                            "%s does not lead back to a parameter: the path was cut by %s", weft__describe(t).s,
+                            weft__cut_text(t->cut_op, t->cut_site).s);
 }
 
 static bool any_path(weft_tensor *const *results, int n)
@@ -186,20 +167,19 @@ static bool any_path(weft_tensor *const *results, int n)
 static void explain(const weft__leaf *leaf, char *text, size_t size)
 {
     if (leaf->only_flat) {
-        snprintf(text, size,
-                 "%s was used, but its gradient is 0 whatever the loss: it comes through weft_%s at %s alone (a step "
-                 "function, whose derivative is 0)",
-                 weft__describe(leaf->owner).s, cut_name(leaf->cut_op), weft__site_text(leaf->cut_site).s);
+        weft_text(text, size,
+                  "%s was used, but its gradient is 0 whatever the loss: it comes through weft_%s at %s alone (a step "
+                  "function, whose derivative is 0)",
+                  weft__describe(leaf->owner).s, weft__cut_name(leaf->cut_op), weft__site_text(leaf->cut_site).s);
         return;
     }
     if (leaf->cut_op == WEFT_OP_COUNT) {
-        snprintf(text, size, "%s was used, but nothing computed from it leads to the loss",
-                 weft__describe(leaf->owner).s);
+        weft_text(text, size, "%s was used, but nothing computed from it leads to the loss",
+                  weft__describe(leaf->owner).s);
         return;
     }
-    snprintf(text, size, "%s was used, but no gradient reaches it: the path was cut by weft_%s at %s (%s)",
-             weft__describe(leaf->owner).s, cut_name(leaf->cut_op), weft__site_text(leaf->cut_site).s,
-             cut_reason(leaf->cut_op));
+    weft_text(text, size, "%s was used, but no gradient reaches it: the path was cut by %s",
+              weft__describe(leaf->owner).s, weft__cut_text(leaf->cut_op, leaf->cut_site).s);
 }
 
 int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user)
@@ -211,7 +191,7 @@ int64_t weft_unreached(weft_ctx *ctx, void (*report)(void *user, weft_tensor *le
         weft__ref(owner); /* the report may release it */
         if (leaf->unreached) {
             n++;
-            char text[512];
+            char text[1000];
             explain(leaf, text, sizeof text);
             if (call)
                 report(user, owner, text);

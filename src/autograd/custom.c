@@ -171,9 +171,10 @@ static bool run(weft_ctx *ctx, const weft_custom_op *op, const weft_custom_op *k
     if (forward(ctx, op, in, n, out, n_out) != WEFT_OK)
         return false;
     for (int k = 0; k < n_out; k++)
-        if (make_truths(ctx, out[k]) != WEFT_OK ||
-            (ctx->options.nan_watch && !weft__watch_result(ctx, known->name, in, n, out[k])))
+        if (make_truths(ctx, out[k]) != WEFT_OK)
             return false;
+    if (ctx->options.nan_watch && !weft__watch_results(ctx, known->name, in, n, out, n_out))
+        return false;
     return weft__record_custom(ctx, op, in, n, out, n_out);
 }
 

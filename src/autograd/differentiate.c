@@ -169,6 +169,31 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor **out)
     }
 }
 
+/* Of a custom operation whose gradient is to be differentiated: what its callback gave must be a recorded function of
+ * the gradient that it was given, and by operations that have a derivative. Else the second derivative would miss it. */
+static bool is_recorded(weft__walk *w, const weft__node *node, weft_tensor *const *out, uint32_t cuts)
+{
+    bool given = false;
+    for (int k = 0; k < node->n_out; k++)
+        given |= weft__requires(w->grads[k]);
+    for (int k = 0; k < node->n_in && given; k++) {
+        if (!out[k] || weft__requires(out[k]) || !weft__requires(node->in[k]) || !weft__leads(w, node->in[k]))
+            continue;
+        weft__fail_named(
+            w->ctx, node->custom->name, WEFT_E_NO_GRADIENT,
+            "it has no second derivative: what its backward callback gave for operand %d (called at %s) was "
+            "not computed from the gradient by recorded operations",
+            k, weft__site_text(node->site).s);
+        return false;
+    }
+    if (!w->twice || w->ctx->cuts == cuts)
+        return true;
+    weft__fail_named(w->ctx, node->custom->name, WEFT_E_NO_GRADIENT,
+                     "it has no second derivative: its backward callback (called at %s) uses %s",
+                     weft__site_text(node->site).s, weft__cut_text(w->ctx->last_cut, w->ctx->last_cut_site).s);
+    return false;
+}
+
 void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, weft__place *place)
 {
     if (is_elementwise(node) && !w->create_graph && has_fused(w, node)) {
@@ -178,7 +203,12 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
     if (!load_results(w, node))
         return;
     if (node->is_custom) {
+        const int depth = w->ctx->depth;
+        const uint32_t cuts = w->ctx->cuts;
+        weft_ctx *ctx = w->ctx;
         custom_backward(w, node, out);
+        if (!weft__pass_is_gone(ctx, depth) && ctx->status == WEFT_OK && w->narrow && w->create_graph)
+            is_recorded(w, node, out, cuts);
         return;
     }
     weft__attrs attrs;
@@ -194,6 +224,9 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
                    .attrs = &attrs,
                    .create_graph = w->create_graph,
                    .out = out};
+    const bool watched = w->ctx->options.nan_watch;
+    w->ctx->options.nan_watch = false; /* on its way a rule may pass infinities, which it masks: what it gives counts */
     weft__derive(&v);
+    w->ctx->options.nan_watch = watched;
     *place = v.place;
 }

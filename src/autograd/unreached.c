@@ -8,6 +8,31 @@ weft__flat weft__flat_behind(const weft__node *node, weft__flat arrived, bool re
     return replaced ? (weft__flat){.op = WEFT_OP_COUNT} : arrived;
 }
 
+const char *weft__cut_name(int op)
+{
+    op &= ~WEFT__CUT_RESULT;
+    return op < WEFT_OP_COUNT ? weft__ops[op].name : op == WEFT__CUT_COPY_TO ? "copy_to" : "custom";
+}
+
+static const char *cut_reason(int op)
+{
+    if (op & WEFT__CUT_RESULT)
+        return "the result of it that was used is not differentiable";
+    const char *why = op < WEFT_OP_COUNT ? weft__ops[op].no_grad_reason : NULL;
+    if (op == WEFT__CUT_COPY_TO)
+        why = "no gradient flows from one context to another";
+    if (op == WEFT__CUT_CUSTOM)
+        why = "the operation has no backward callback";
+    return why ? why : "recording was switched off";
+}
+
+weft__reason weft__cut_text(int op, weft__site site)
+{
+    weft__reason text;
+    weft_text(text.s, sizeof text.s, "weft_%s at %s (%s)", weft__cut_name(op), weft__site_text(site).s, cut_reason(op));
+    return text;
+}
+
 static void cut_here(weft__leaf *leaf, const weft_tensor *t)
 {
     if (leaf->cut_op != WEFT_OP_COUNT || t->cut_op == WEFT_OP_COUNT || t->cut_epoch != t->ctx->backward_count)

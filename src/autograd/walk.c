@@ -110,14 +110,6 @@ static void deliver(weft__walk *w, weft_tensor *t, weft_tensor *g)
         weft__sum_add(sum, t, g, w->create_graph);
 }
 
-static bool is_asked_for(const weft__walk *w, const weft__node *node)
-{
-    for (int k = 0; k < w->n_inputs; k++)
-        if (w->inputs[k]->node == node)
-            return true;
-    return false;
-}
-
 /* Does nothing but show another tensor's memory otherwise, so that a gradient may go past it to that tensor? */
 static bool is_mere_view(const weft__walk *w, const weft__node *node)
 {
@@ -132,7 +124,7 @@ static bool is_mere_view(const weft__walk *w, const weft__node *node)
     case WEFT_OP_UNSQUEEZE:
     case WEFT_OP_SLICE:
     case WEFT_OP_SELECT:
-        return !is_asked_for(w, node);
+        return !weft__is_asked_for(w, node);
     default:
         return false;
     }
@@ -205,6 +197,14 @@ static weft_tensor *call_hook(weft__walk *w, const weft__hook_entry *h, weft_ten
     if (!other)
         return g;
     other = weft__taken(w, "backward", other, "the gradient that a hook returned", -1);
+    if (other && ctx->options.nan_watch && weft__first_nonfinite(ctx, &other, 1) == 0 &&
+        weft__first_nonfinite(ctx, &g, 1) < 0) {
+        weft__fail_named(ctx, "backward", WEFT_E_NOT_FINITE,
+                         "in the backward pass a hook of %s, made by weft_%s at %s, returned NaN or infinite elements "
+                         "for a finite gradient",
+                         weft__describe(t).s, t->maker, weft__site_text(t->site).s);
+        return NULL;
+    }
     if (!other || (weft__same_shape(&other->a, &g->a) && other->a.dtype == g->a.dtype))
         return other;
     weft__fail_named(ctx, "backward", WEFT_E_CALLBACK,
@@ -278,7 +278,7 @@ static void propagate(weft__walk *w, weft__node *node)
     weft_tensor *few[FEW_OPERANDS] = {NULL}, **out = w->out ? w->out : few;
     const int depth = ctx->depth;
     weft__place place = {.step = 0};
-    if (!arrive_at_all(w, node))
+    if (!arrive_at_all(w, node) || (w->narrow && weft__is_asked_for(w, node)))
         return;
     w->flat = weft__flat_behind(node, w->flat, w->replaced);
     weft__differentiate(w, node, out, &place);
@@ -286,10 +286,10 @@ static void propagate(weft__walk *w, weft__node *node)
         return;
     if (ctx->options.nan_watch)
         weft__watch_gradients(ctx, node, w->grads, out);
-    if (place.step > 0 && out[0] && ctx->status == WEFT_OK)
+    if (place.step > 0 && out[0] && ctx->status == WEFT_OK && (!w->narrow || weft__leads(w, node->in[0])))
         deliver_part(w, node->in[0], &place, out[0]);
     for (int k = 0; k < node->n_in && place.step == 0 && ctx->status == WEFT_OK; k++)
-        if (out[k] && weft__requires(node->in[k]))
+        if (out[k] && weft__requires(node->in[k]) && (!w->narrow || weft__leads(w, node->in[k])))
             deliver(w, node->in[k], out[k]);
 }
 
@@ -392,7 +392,7 @@ static void seed(weft__walk *w, weft_tensor *const *cotangents)
         weft_tensor *t = w->results[k], *g = cotangents ? cotangents[k] : NULL;
         if (g && (!weft__check(ctx, "backward", g, "cotangent", k) || !weft__localise(ctx, &g, 1)))
             return;
-        if (!weft__requires(t))
+        if (!weft__requires(t) || (w->narrow && !weft__leads(w, t)))
             continue;
         if (g && !weft__same_shape(&g->a, &t->a)) {
             weft__fail_named(ctx, "backward", WEFT_E_SHAPE, "cotangent %d is %s, its result %s; shapes must be equal",

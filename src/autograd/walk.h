@@ -12,6 +12,9 @@ typedef struct weft__walk {
     size_t bytes;    /* of this block, with the arrays */
     weft_ctx *ctx;
     bool create_graph;
+    bool narrow;                /* only what leads to the inputs is of interest, and the pass ends at them */
+    bool twice;                 /* the gradients are to be differentiated: the record of them must be complete */
+    uint32_t visit;             /* narrow: the mark of nodes that lead to the inputs; 0: none yet */
     int64_t pending;            /* results of nodes that wait with a gradient, each with a reference to its node */
     weft__leaf *touched;        /* leaves that were reached, linked */
     weft__displaced *displaced; /* of passes around this one */
@@ -59,7 +62,22 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
  * it may have (a leaf, say) where no graph is wanted, so that a leaf never holds itself. NULL: error recorded. */
 weft_tensor *weft__taken(weft__walk *w, const char *function, weft_tensor *g, const char *what, int number);
 
+/* ---- What leads to the inputs (narrow.c) ---- */
+
+/* Marks the nodes on the tape that lead from inputs to results. Returns the mark, which holds until ctx->visit is
+ * another: somebody else has marked then. */
+uint32_t weft__mark_leads(weft_ctx *ctx, weft_tensor *const *inputs, int n);
+/* Is a custom operation among those? */
+bool weft__leads_through_custom(const weft_ctx *ctx, uint32_t visit);
+/* Whether t is one of the inputs of a narrow pass, or leads to one. Its marks are made anew where they are another's. */
+bool weft__leads(weft__walk *w, const weft_tensor *t);
+bool weft__is_asked_for(const weft__walk *w, const weft__node *node);
+
 /* ---- What is not reached (unreached.c) ---- */
+
+/* "weft_detach at train.c:38 (that is its purpose)" of a tensor's cut_op and cut_site. */
+weft__reason weft__cut_text(int op, weft__site site);
+const char *weft__cut_name(int op);
 
 /* What a node's derivative makes of a gradient that arrived flat, or not; one that a hook put in its place is not. */
 weft__flat weft__flat_behind(const weft__node *node, weft__flat arrived, bool replaced);

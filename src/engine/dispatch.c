@@ -257,7 +257,7 @@ static __attribute__((noinline)) weft_tensor *change(weft_ctx *ctx, const weft__
     const bool watched = ctx->options.nan_watch && weft__first_nonfinite(ctx, in, n) < 0;
     const weft_status status = run(ctx, ctx->backend->run[op], op, arrays, n, &out, 1, q->attrs);
     weft__storage_written(ctx, x->storage);
-    if (status != WEFT_OK || (watched && !weft__watch_result(ctx, weft__ops[op].name, NULL, 0, x)))
+    if (status != WEFT_OK || (watched && !weft__watch_results(ctx, weft__ops[op].name, NULL, 0, &x, 1)))
         return NULL;
     return x;
 }
@@ -307,6 +307,13 @@ static inline bool has_no_history(const look *l, weft_tensor *const *in, int n)
     return !(l->flags & WEFT__REQUIRES_GRAD) && (n == 0 || !in[0] || in[0]->cut_op == WEFT_OP_COUNT);
 }
 
+/* The results that a program computes with. Those that are kept for the derivative may be infinite in good order, as
+ * the logarithm of a sum over no keys is. */
+static inline int n_given(const weft__op_def *def)
+{
+    return def->n_differentiable > 0 ? def->n_differentiable : def->n_out;
+}
+
 static INLINE bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q, weft_tensor **in, int n,
                                 const look *l, weft_tensor **out)
 {
@@ -325,7 +332,7 @@ static INLINE bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__in
     if (def->arity == WEFT__FIXED)
         broadcast(def, n, &out[0]->a, seen, l->arrays);
     if (run(ctx, ctx->backend->run[op], op, l->arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
-        (ctx->options.nan_watch && n > 0 && !weft__watch_result(ctx, weft__ops[op].name, in, n, out[0])))
+        (ctx->options.nan_watch && n > 0 && !weft__watch_results(ctx, weft__ops[op].name, in, n, out, n_given(def))))
         return false;
     return has_no_history(l, in, n) || weft__record(&(weft__call){op, n, n_out, ctx, in, out, q->attrs});
 }

@@ -275,6 +275,9 @@ struct weft_ctx {
 
     weft__node *tape_first, *tape_last;
     uint32_t visit; /* last mark given out for weft__node.visit */
+    uint32_t cuts;  /* how often an operation without a derivative was applied to what requires one, while recording */
+    uint16_t last_cut;
+    weft__site last_cut_site;
 
     uint64_t seed, random_call;
 };
@@ -510,8 +513,10 @@ weft_status weft__run_grad(weft_ctx *ctx, int op, const weft__array *const *in, 
 int64_t weft__count_nonfinite(weft_ctx *ctx, const weft__array *a);
 /* The first tensor with such an element, or -1; entries may be NULL. */
 int weft__first_nonfinite(weft_ctx *ctx, weft_tensor *const *in, int n);
-/* Fails with WEFT_E_NOT_FINITE if out has such elements and no operand has; true if all is well. */
-bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, const weft_tensor *out);
+/* Fails with WEFT_E_NOT_FINITE if a result, which may be NULL, has such elements and no operand has; true if all is
+ * well. */
+bool weft__watch_results(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, weft_tensor *const *out,
+                         int n_out);
 /* The same for the gradients that node's derivative made of those of its results, which may be NULL; says where an
  * operand's elements came from. */
 void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *const *gs, weft_tensor *const *out);

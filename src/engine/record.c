@@ -9,6 +9,16 @@ static bool is_in(uint64_t set, int k)
     return set >> (k < 63 ? k : 63) & 1u;
 }
 
+/* Numbers that no derivative will know of: not those of a comparison, nor where that is the purpose. */
+static void note_cut(weft_ctx *ctx, int op, const weft_tensor *out)
+{
+    if (!ctx->grad_enabled || op == WEFT_OP_DETACH || !weft_dtype_is_float((weft_dtype)out->a.dtype))
+        return;
+    ctx->cuts++;
+    ctx->last_cut = (uint16_t)op;
+    ctx->last_cut_site = ctx->site;
+}
+
 void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_tensor *out)
 {
     for (int k = 0; k < n; k++) {
@@ -21,6 +31,8 @@ void weft__mark_cut(weft_ctx *ctx, int op, weft_tensor *const *in, int n, weft_t
             t->cut_epoch = ctx->backward_count + 1;
             if (t->leaf && ctx->grad_enabled)
                 t->leaf->used_epoch = ctx->backward_count + 1;
+            if (out)
+                note_cut(ctx, op, out);
             if (out && out->cut_op == WEFT_OP_COUNT) {
                 out->cut_op = (uint16_t)op;
                 out->cut_site = ctx->site;

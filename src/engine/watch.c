@@ -30,16 +30,33 @@ int weft__first_nonfinite(weft_ctx *ctx, weft_tensor *const *in, int n)
     return -1;
 }
 
-/* The operation that first turns finite operands into a NaN or infinity is the one to name. */
-bool weft__watch_result(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, const weft_tensor *out)
+/* " in the backward pass, in the derivative of weft_softmax (called at train.c:31)" */
+static weft__reason pass_text(const weft_ctx *ctx)
 {
-    const int64_t bad = weft__count_nonfinite(ctx, &out->a);
-    if (!bad || weft__first_nonfinite(ctx, in, n) >= 0)
+    weft__reason text = {" in the forward pass"};
+    const weft__node *node = ctx->deriving;
+    if (ctx->in_backward && node)
+        weft_text(text.s, sizeof text.s, " in the backward pass, in or after the derivative of weft_%s (called at %s)",
+                  weft__node_name(node), weft__site_text(node->site).s);
+    else if (ctx->in_backward)
+        weft_text(text.s, sizeof text.s, " in the backward pass");
+    return text;
+}
+
+/* The operation that first turns finite operands into a NaN or infinity is the one to name. */
+bool weft__watch_results(weft_ctx *ctx, const char *name, weft_tensor *const *in, int n, weft_tensor *const *out,
+                         int n_out)
+{
+    const int k = weft__first_nonfinite(ctx, out, n_out);
+    if (k < 0 || weft__first_nonfinite(ctx, in, n) >= 0)
         return ctx->status == WEFT_OK;
+    char which[32] = "";
+    if (n_out > 1)
+        snprintf(which, sizeof which, "result %d, ", k);
     weft__fail_named(ctx, name, WEFT_E_NOT_FINITE,
-                     "made %lld NaN or infinite elements of %lld in %s from finite operands (first operand: %s)",
-                     (long long)bad, (long long)out->a.count, weft__describe(out).s,
-                     n ? weft__describe(in[0]).s : "none");
+                     "made %lld NaN or infinite elements of %lld in %s%s from finite operands%s (first operand: %s)",
+                     (long long)weft__count_nonfinite(ctx, &out[k]->a), (long long)out[k]->a.count, which,
+                     weft__describe(out[k]).s, pass_text(ctx).s, n ? weft__describe(in[0]).s : "none");
     return false;
 }
 
@@ -71,8 +88,9 @@ void weft__watch_gradients(weft_ctx *ctx, const weft__node *node, weft_tensor *c
                  "; its operand %d came in with NaN or infinite elements, first seen in %s, made by weft_%s at %s",
                  from, weft__describe(first).s, first->maker, weft__site_text(first->site).s);
     }
-    weft__fail_named(ctx, "backward", WEFT_E_NOT_FINITE,
-                     "the derivative of weft_%s (called at %s) made NaN or infinite elements in the gradient of "
-                     "operand %d (%s) from a finite gradient%s",
-                     weft__node_name(node), weft__site_text(node->site).s, bad, weft__describe(node->in[bad]).s, cause);
+    weft__fail_named(
+        ctx, "backward", WEFT_E_NOT_FINITE,
+        "in the backward pass the derivative of weft_%s (called at %s) made NaN or infinite elements in the "
+        "gradient of operand %d (%s) from a finite gradient%s",
+        weft__node_name(node), weft__site_text(node->site).s, bad, weft__describe(node->in[bad]).s, cause);
 }

@@ -35,7 +35,7 @@ static weft_status driven(const weft__exec *e)
     return e->host->drive(e, &needs, compute);
 }
 
-static weft_ctx *open_ctx(fault_memory *m)
+static weft_ctx *open_watched(fault_memory *m, bool nan_watch)
 {
     weft__backend *fake = fake_device();
     weft_options o = fault_options(m);
@@ -43,8 +43,14 @@ static weft_ctx *open_ctx(fault_memory *m)
     needs.copy = fake->run[WEFT_OP_COPY];
     fake->run[WEFT_OP_CUMSUM] = driven;
     o.device = "test";
+    o.nan_watch = nan_watch;
     WEFT_CHECK_OK(weft_ctx_open(&o, &c));
     return c;
+}
+
+static weft_ctx *open_ctx(fault_memory *m)
+{
+    return open_watched(m, false);
 }
 
 static double item(weft_ctx *c, weft_tensor *x, int64_t k)
@@ -156,5 +162,18 @@ WEFT_TEST(ManyResults, RunOutOfMemoryAnywhere)
         weft_memory_trim(c);
     }
     WEFT_CHECK(failed > 2);
+    fault_ctx_close(c, &m);
+}
+
+WEFT_TEST(ManyResults, TheNanWatchLooksAtEachOfThem)
+{
+    fault_memory m = {0};
+    weft_ctx *c = open_watched(&m, true);
+    weft_tensor *y[MANY];
+    WEFT_CHECK(!many_results(weft_full(c, WEFT_F32, WEFT_DIMS(3), 1e19), false, y)); /* 1e38, 2e38, 3e38, infinite */
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "made 3 NaN or infinite elements of 3 in result 3, f32 [3]");
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "in the forward pass");
+    WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_NOT_FINITE);
+    WEFT_CHECK(many_results(weft_full(c, WEFT_F32, WEFT_DIMS(3), 1e18), false, y));
     fault_ctx_close(c, &m);
 }
