@@ -55,7 +55,7 @@ static bool load_results(weft__walk *w, weft__node *node)
 }
 
 /* The fused formula of the row: one kernel for all operands, at the result's shape. */
-static void fused_elementwise(weft__walk *w, weft__node *node, weft_tensor *g, weft_tensor **out)
+static void fused_elementwise(weft__walk *w, weft__node *node, uint64_t unwanted, weft_tensor *g, weft_tensor **out)
 {
     const weft__op_info *info = &weft__ops[node->op];
     bool one = info->family == WEFT__UNARY || info->family == WEFT__UNARY_P, three = info->family == WEFT__TERNARY;
@@ -64,7 +64,7 @@ static void fused_elementwise(weft__walk *w, weft__node *node, weft_tensor *g, w
     weft__array expanded[2], *outs[2] = {NULL, NULL};
     const weft__array *arrays[4];
     for (int k = 0; k < n_out; k++) {
-        if (!weft__requires(node->in[first + k]))
+        if (!weft__requires(node->in[first + k]) || unwanted >> (first + k) & 1u)
             continue;
         out[first + k] = passes[k] ? g : weft__new(w->ctx, node->op, (weft_dtype)g->a.dtype, g->a.shape, g->a.ndim);
         if (passes[k])
@@ -194,10 +194,21 @@ static bool is_recorded(weft__walk *w, const weft__node *node, weft_tensor *cons
     return false;
 }
 
+/* Operands that lead to none of the inputs of a narrow pass: half of the work in the derivative of a derivative. */
+static uint64_t find_unwanted(weft__walk *w, const weft__node *node)
+{
+    uint64_t unwanted = 0;
+    for (int k = 0; k < node->n_in && k < 64 && w->narrow; k++)
+        if (weft__requires(node->in[k]) && !weft__leads(w, node->in[k]))
+            unwanted |= UINT64_C(1) << k;
+    return unwanted;
+}
+
 void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, weft__place *place)
 {
+    const uint64_t unwanted = find_unwanted(w, node);
     if (is_elementwise(node) && !w->create_graph && has_fused(w, node)) {
-        fused_elementwise(w, node, w->grads[0], out);
+        fused_elementwise(w, node, unwanted, w->grads[0], out);
         return;
     }
     if (!load_results(w, node))
@@ -223,6 +234,7 @@ void weft__differentiate(weft__walk *w, weft__node *node, weft_tensor **out, wef
                    .extra = weft__extra_of(node),
                    .attrs = &attrs,
                    .create_graph = w->create_graph,
+                   .unwanted = unwanted,
                    .out = out};
     const bool watched = w->ctx->options.nan_watch;
     w->ctx->options.nan_watch = false; /* on its way a rule may pass infinities, which it masks: what it gives counts */

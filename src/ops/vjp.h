@@ -22,6 +22,7 @@ typedef struct weft__vjp {
     weft_tensor *const *extra; /* the results that are not differentiable */
     const weft__attrs *attrs;  /* those of the node */
     bool create_graph;         /* the gradient is to be differentiated, too */
+    uint64_t unwanted;         /* bit k: though it requires a gradient, that of operand k is not asked for; k < 64 */
     bool compose;              /* use public operations, no fused kernel: for that, or because the device has none */
     weft_tensor **out;         /* to be set: gradients of the operands, all NULL at first. Each may be larger than its
                                  operand where that was broadcast, and of another dtype: the caller sums and casts */
@@ -50,7 +51,7 @@ void weft__derive(weft__vjp *v);
 /* Does operand k want a gradient? Of v->in[k], widened without a record, one would not know. */
 static inline bool weft__wants(const weft__vjp *v, int k)
 {
-    return weft__requires(v->node->in[k]);
+    return weft__requires(v->node->in[k]) && !(k < 64 && v->unwanted >> k & 1u);
 }
 
 /* A 0-d constant in g's dtype. */
