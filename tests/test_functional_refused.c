@@ -410,7 +410,12 @@ WEFT_TEST(FunctionalRefused, CustomOperationsWithoutASecondDerivativeAreNamed)
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
         tally_same(&before, c, "case %zu", k);
     }
-    WEFT_CHECK_STATUS(call(JACOBIAN, c, x, v, with_custom, (void *)&cuts, WEFT_GRAD_CREATE_GRAPH), WEFT_E_NO_GRADIENT);
-    refused(c, WEFT_E_NO_GRADIENT, "weft_cuts: it has no second derivative");
+    for (int which = VJP; which <= JACOBIAN; which++) {
+        weft_function const f = which == HVP ? with_custom_total : with_custom;
+        WEFT_CHECK_STATUS(call(which, c, x, v, f, (void *)&cuts, WEFT_GRAD_CREATE_GRAPH), WEFT_E_NO_GRADIENT);
+        refused(c, WEFT_E_NO_GRADIENT, "weft_cuts: it has no second derivative");
+        WEFT_CHECK_STATUS(call(which, c, x, v, f, (void *)&numbers, WEFT_GRAD_CREATE_GRAPH), WEFT_E_NO_GRADIENT);
+        refused(c, WEFT_E_NO_GRADIENT, "weft_numbers: it has no second derivative");
+    }
     check_whole(c, &m);
 }

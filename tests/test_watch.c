@@ -154,3 +154,26 @@ WEFT_TEST(Watch, WhatARuleMasksIsNoAlarm)
     WEFT_CHECK_OK(weft_backward(c, weft_sum(y, WEFT_ALL, false)));
     fault_ctx_close(c, &m);
 }
+
+static weft_status value_and_pole(weft_ctx *c, const weft_array *in, int n, weft_array *out, void *user)
+{
+    (void)c, (void)n, (void)user;
+    for (int64_t k = 0; k < in[0].count; k++) {
+        ((double *)out[0].data)[k] = ((const double *)in[0].data)[k];
+        ((double *)out[1].data)[k] = 1 / ((const double *)in[0].data)[k];
+    }
+    return WEFT_OK;
+}
+
+WEFT_TEST(Watch, LooksAtAllResults)
+{
+    fault_memory m = {0};
+    weft_ctx *c = open_watched(&m);
+    const weft_custom_op op = INIT_CUSTOM_OP(.name = "poles", .forward = value_and_pole, .n_outputs = 2);
+    weft_tensor *x = weft_zeros(c, WEFT_F64, WEFT_DIMS(3)), *out[2];
+    const int line = __LINE__ + 1;
+    WEFT_CHECK_STATUS(weft_custom_all(&op, &x, 1, out), WEFT_E_NOT_FINITE);
+    check_alarm(c, "weft_poles: made 3 NaN or infinite elements of 3 in result 1, f64 [3]", line);
+    WEFT_CHECK(!out[0] && !out[1]);
+    fault_ctx_close(c, &m);
+}

@@ -257,12 +257,37 @@ bool weft__derivation_begin(weft__derivation *d, const weft__request *q)
 
 /* ---- Passes ---- */
 
+/* Where the gradients are to be differentiated they must depend on the seeds by the record, which shows if those are
+ * leaves: see is_recorded in differentiate.c. In *one, or in d->more. */
+static bool make_leaves(weft__derivation *d, weft_tensor *const *results, weft_tensor *const *cotangents, int n,
+                        weft_tensor **list)
+{
+    for (int k = 0; k < n; k++) {
+        weft_tensor *g = cotangents ? cotangents[k] : NULL;
+        if (!g) {
+            list[k] = weft__seed_leaf(d, results[k], 1);
+        } else if (!weft__check(d->ctx, d->name, g, "vector", k) || !weft__localise(d->ctx, &g, 1)) {
+            return false;
+        } else if (weft__requires(g)) {
+            list[k] = g;
+        } else if ((list[k] = weft__alias(d->ctx, -1, g))) {
+            list[k]->flags |= WEFT__REQUIRES_GRAD;
+        }
+        if (!list[k])
+            return false;
+    }
+    return true;
+}
+
 bool weft__pull(weft__derivation *d, weft_tensor *const *results, weft_tensor *const *cotangents, int n_results,
                 weft_tensor *const *inputs, int n_inputs, bool create_graph, bool twice, uint32_t *visit,
                 weft_tensor **gradients)
 {
     weft_ctx *ctx = d->ctx;
+    weft_tensor *one = NULL, **list = n_results == 1 ? &one : d->more;
     memset(gradients, 0, sizeof *gradients * (size_t)n_inputs);
+    if (twice && ctx->status == WEFT_OK && !make_leaves(d, results, cotangents, n_results, list))
+        return false;
     weft__walk *w =
         ctx->status == WEFT_OK ? weft__walk_new(ctx, create_graph, results, n_results, inputs, n_inputs) : NULL;
     if (!w)
@@ -270,7 +295,7 @@ bool weft__pull(weft__derivation *d, weft_tensor *const *results, weft_tensor *c
     w->narrow = true;
     w->twice = twice;
     w->visit = *visit;
-    if (!weft__walk_run(w, cotangents))
+    if (!weft__walk_run(w, twice ? list : cotangents))
         return d->entered = false, d->gone = true, false;
     *visit = w->visit;
     for (int k = 0; k < n_inputs && ctx->status == WEFT_OK; k++) {
@@ -300,8 +325,8 @@ weft_tensor *weft__hand(weft__derivation *d, weft_tensor *t)
 {
     /* Neither the caller's cotangent, say, nor one that has been handed over for another input. */
     const bool is_new = t && t->in_scope && t->scope == d->scope;
-    const bool has_history = t && weft__requires(t);
-    if (t && (!is_new || (has_history && !d->create_graph)))
+    const bool has_history = t && weft__requires(t) && (t->node || !is_new); /* and is no seed of ours */
+    if (t && (!is_new || (weft__requires(t) && !(has_history && d->create_graph))))
         t = has_history && d->create_graph ? recorded_view(t) : weft__alias(d->ctx, -1, t);
     return t ? weft_escape(t) : NULL;
 }

@@ -1,5 +1,5 @@
-/* derivation.h - what the functions of weft/functional.h have in common: the call of the program's function on stand-ins
- * of the inputs, and passes over what it recorded. */
+/* derivation.h - what the functions of weft/functional.h have in common: the call of the program's function on stand-
+ * ins of the inputs, and passes over what it recorded. */
 #ifndef WEFT_AUTOGRAD_DERIVATION_H
 #define WEFT_AUTOGRAD_DERIVATION_H
 

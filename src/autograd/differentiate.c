@@ -170,7 +170,7 @@ static void custom_backward(weft__walk *w, weft__node *node, weft_tensor **out)
 }
 
 /* Of a custom operation whose gradient is to be differentiated: what its callback gave must be a recorded function of
- * the gradient that it was given, and by operations that have a derivative. Else the second derivative would miss it. */
+ * the gradient that it was given, and by operations that have a derivative. Else the second derivative misses it. */
 static bool is_recorded(weft__walk *w, const weft__node *node, weft_tensor *const *out, uint32_t cuts)
 {
     bool given = false;

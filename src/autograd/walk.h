@@ -69,7 +69,7 @@ weft_tensor *weft__taken(weft__walk *w, const char *function, weft_tensor *g, co
 uint32_t weft__mark_leads(weft_ctx *ctx, weft_tensor *const *inputs, int n);
 /* Is a custom operation among those? */
 bool weft__leads_through_custom(const weft_ctx *ctx, uint32_t visit);
-/* Whether t is one of the inputs of a narrow pass, or leads to one. Its marks are made anew where they are another's. */
+/* Whether t is one of the inputs of a narrow pass, or leads to one. Marks are made anew where they are another's. */
 bool weft__leads(weft__walk *w, const weft_tensor *t);
 bool weft__is_asked_for(const weft__walk *w, const weft__node *node);
 

@@ -210,10 +210,50 @@ static void check(fuzz *f)
         fuzz_broken(f, "a check of gradients returned %s without an error", weft_status_name(status));
 }
 
+/* Functions of functional.h, with vectors that fit or do not. What is handed back must be alive, or NULL. */
+static void differentiate(fuzz *f)
+{
+    weft_ctx *c = f->ctx;
+    weft_tensor *in[2], *along[2], *out[4] = {NULL}, *y = NULL;
+    int64_t shape[] = {1 + fuzz_below(f, 2), 1 + fuzz_below(f, 3)};
+    for (int k = 0; k < 2; k++) {
+        in[k] = fuzz_chance(f, 20) ? fuzz_operand(f) : weft_rand(c, WEFT_F64, shape, 2, 0.5, 1.5);
+        along[k] = fuzz_chance(f, 4)    ? NULL
+                   : fuzz_chance(f, 10) ? fuzz_operand(f)
+                                        : weft_rand(c, WEFT_F64, shape, 2, 0, 1);
+        if (fuzz_chance(f, 3))
+            weft_set_requires_grad(in[k], true);
+    }
+    uint64_t seed = fuzz_draw(f);
+    const int flags = fuzz_below(f, 8), n = 1 + fuzz_below(f, 2), which = fuzz_below(f, 7);
+    weft_status status = WEFT_OK;
+    int n_out = which == 1 ? 1 : which == 4 ? n * n : n;
+    if (which == 0)
+        status = weft_vjp(c, in, n, along[0], some_function, &seed, flags, &y, out);
+    else if (which == 1)
+        status = weft_jvp(c, in, along, n, some_function, &seed, flags, &y, out);
+    else if (which == 2)
+        status = weft_hvp(c, in, along, n, some_function, &seed, flags, &y, out);
+    else if (which == 3)
+        status = weft_jacobian(c, in, n, some_function, &seed, flags, &y, out);
+    else if (which == 4)
+        status = weft_hessian(c, in, n, some_function, &seed, flags, &y, out);
+    else if (which == 5)
+        status = weft_batch_jacobian(c, in, n, some_function, &seed, flags, &y, out);
+    else
+        status = weft_per_sample_grad(c, in, n, along, 1, some_function, &seed, flags, &y, out);
+    if (status != WEFT_OK && weft_ctx_status(c) == WEFT_OK)
+        fuzz_broken(f, "a derivative of a function returned %s without an error", weft_status_name(status));
+    for (int k = 0; k < n_out; k++)
+        if (out[k] && (status != WEFT_OK || weft_check(c, "fuzz", out[k], "a derivative", k) != WEFT_OK))
+            fuzz_broken(f, "derivative %d of a function is handed back dead, or with an error: %s", k,
+                        weft_ctx_message(c));
+}
+
 void fuzz_callback_step(fuzz *f)
 {
     current = f;
-    switch (fuzz_below(f, 5)) {
+    switch (fuzz_below(f, 6)) {
     case 0:
     case 1:
         f->at = "add_hook";
@@ -222,6 +262,10 @@ void fuzz_callback_step(fuzz *f)
     case 2:
         f->at = "gradcheck";
         check(f);
+        break;
+    case 3:
+        f->at = "differentiate";
+        differentiate(f);
         break;
     default:
         f->at = "custom";
