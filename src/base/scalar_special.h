@@ -143,16 +143,19 @@ WEFT_HD double weft__m_polygamma_f64(double x, double order)
     }
     n = (int)order;
     sign = n % 2 == 0 ? -1 : 1;
+    for (int k = 2; k <= n; k++) {
+        factorial *= k;
+    }
     if (x <= 0) {
         if (x == floor(x)) {
             return n % 2 == 0 ? (double)NAN : (double)INFINITY; /* both sides of the pole */
         }
+        if (x > -1e-30) {
+            return sign * factorial * pow(x, -(n + 1)); /* beside which the others are nothing */
+        }
         reflected = -weft__cot_derivative(n, x);
         sign = n % 2 == 0 ? sign : -sign; /* psi(n, x) = (-1)^n psi(n, 1 - x) - d^n/dx^n pi cot(pi x) */
         x = 1 - x;
-    }
-    for (int k = 2; k <= n; k++) {
-        factorial *= k;
     }
     for (; x < n + 12; x += 1) {
         sum += pow(x, -(n + 1));

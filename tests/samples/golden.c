@@ -1,4 +1,4 @@
-/* golden.c - reads tests/ops/(name).gold. Memory stays for the life of the process. */
+/* golden.c - reads tests/ops/(name).gold and tests/parity/(name).parity. Memory stays for the life of the process. */
 #include "golden.h"
 
 #include <dirent.h>
@@ -7,9 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static gold_record *first, **last = &first;
+/* The files of one folder. */
+typedef struct collection {
+    const char *folder, *ending, *variable; /* the last one may name another folder */
+    gold_record *first, **last;
+    bool loaded;
+} collection;
+
+static collection gold = {"tests/ops", ".gold", "WEFT_GOLDEN_DIR", NULL, &gold.first, false};
+static collection parity = {"tests/parity", ".parity", "WEFT_PARITY_DIR", NULL, &parity.first, false};
 static char error[512];
-static bool loaded;
 
 /* ---- Where the sources are ---- */
 
@@ -36,6 +43,7 @@ const char *gold_source_dir(void)
 /* ---- Parsing ---- */
 
 typedef struct reader {
+    collection *into;
     const char *file;
     int line;
     bool failed;
@@ -154,6 +162,8 @@ static void tensor(reader *r, gold_record *record, gold_tensor *t, char *at)
     if (!kind || strcmp(kind, "null") == 0)
         return;
     t->kind = kind[0];
+    if (strcmp(kind, "any") == 0)
+        return;
     if (t->kind == 'T')
         t->dtype = dtype_named(r, kind + 2);
     record->integer |= t->kind == 'n';
@@ -206,6 +216,8 @@ static gold_record *new_record(const char *op)
     record->k = 1;
     record->in = take(GOLD_MAX_IN, sizeof *record->in);
     record->out = take(GOLD_MAX_OUT, sizeof *record->out);
+    record->grad = take(GOLD_MAX_IN, sizeof *record->grad);
+    record->second = take(GOLD_MAX_IN, sizeof *record->second);
     return record;
 }
 
@@ -235,11 +247,17 @@ static void line(reader *r, gold_record **open, char *text)
         tensor(r, record, &record->in[record->n_in++], text);
     else if (strcmp(key, "out") == 0 && record->n_out < GOLD_MAX_OUT)
         tensor(r, record, &record->out[record->n_out++], text);
+    else if (strcmp(key, "nth") == 0)
+        record->nth = (int)integer(r, text);
+    else if (strcmp(key, "grad") == 0 && record->n_grad < GOLD_MAX_IN)
+        tensor(r, record, &record->grad[record->n_grad++], text);
+    else if (strcmp(key, "second") == 0 && record->n_second < GOLD_MAX_IN)
+        tensor(r, record, &record->second[record->n_second++], text);
     else if (strcmp(key, "mag") == 0 && record->n_out > 0)
         record->out[record->n_out - 1].mag = reals(r, text, record->out[record->n_out - 1].count);
     else if (strcmp(key, "end") == 0) {
-        *last = record;
-        last = &record->next;
+        *r->into->last = record;
+        r->into->last = &record->next;
         *open = NULL;
     } else
         complain(r, "unknown line, or too many tensors");
@@ -265,14 +283,14 @@ static char *contents(const char *path)
     return text;
 }
 
-static bool read_file(const char *path)
+static bool read_file(collection *into, const char *path)
 {
     char *text = contents(path);
     if (!text) {
-        snprintf(error, sizeof error, "%.400s: %s; WEFT_GOLDEN_DIR may name the directory", path, strerror(errno));
+        snprintf(error, sizeof error, "%.400s: %s; %s may name the directory", path, strerror(errno), into->variable);
         return false;
     }
-    reader r = {.file = path};
+    reader r = {.into = into, .file = path};
     gold_record *open = NULL;
     for (char *at = text; at && *at && !r.failed;) {
         char *end = strchr(at, '\n');
@@ -287,49 +305,75 @@ static bool read_file(const char *path)
     return !r.failed;
 }
 
-static int is_gold(const struct dirent *entry)
+static bool ends_in(const char *name, const char *ending)
 {
-    const size_t length = strlen(entry->d_name);
-    return length > 5 && strcmp(entry->d_name + length - 5, ".gold") == 0;
+    const size_t length = strlen(name), end = strlen(ending);
+    return length > end && strcmp(name + length - end, ending) == 0;
 }
 
 /* Every file of the folder, in the order of their names. */
-static void load(void)
+static void load(collection *c)
 {
-    loaded = true;
-    const char *dir = getenv("WEFT_GOLDEN_DIR");
+    if (c->loaded)
+        return;
+    c->loaded = true;
+    const char *dir = getenv(c->variable);
     char folder[1100];
-    snprintf(folder, sizeof folder, dir ? "%s" : "%s/tests/ops", dir ? dir : gold_source_dir());
+    if (dir)
+        snprintf(folder, sizeof folder, "%s", dir);
+    else
+        snprintf(folder, sizeof folder, "%s/%s", gold_source_dir(), c->folder);
     struct dirent **entries = NULL;
-    const int n = scandir(folder, &entries, is_gold, alphasort);
-    if (n < 1)
-        snprintf(error, sizeof error, "%.400s: no golden files: %.80s", folder,
-                 n < 0 ? strerror(errno) : "the folder has none");
-    bool fine = n > 0;
+    const int n = scandir(folder, &entries, NULL, alphasort);
+    int files = 0;
+    bool fine = true;
     for (int k = 0; k < n; k++) {
         char path[1400];
         snprintf(path, sizeof path, "%s/%s", folder, entries[k]->d_name);
-        fine = fine && read_file(path);
+        if (ends_in(entries[k]->d_name, c->ending)) {
+            files++;
+            fine = fine && read_file(c, path);
+        }
         free(entries[k]);
     }
     free(entries);
-    if (!fine)
-        first = NULL;
+    if (!files)
+        snprintf(error, sizeof error, "%.400s: no files *%s: %.80s", folder, c->ending,
+                 n < 0 ? strerror(errno) : "the folder has none");
+    if (!files || !fine)
+        c->first = NULL;
 }
 
 const char *gold_error(void)
 {
-    if (!loaded)
-        load();
+    load(&gold);
     return error[0] ? error : NULL;
 }
 
-const gold_record *gold_next(const char *op, const gold_record *after)
+static const gold_record *next_of(collection *c, const char *op, const gold_record *after)
 {
-    if (!loaded)
-        load();
-    for (const gold_record *record = after ? after->next : first; record; record = record->next)
+    load(c);
+    for (const gold_record *record = after ? after->next : c->first; record; record = record->next)
         if (strcmp(record->op, op) == 0)
+            return record;
+    return NULL;
+}
+
+const gold_record *gold_next(const char *op, const gold_record *last)
+{
+    return next_of(&gold, op, last);
+}
+
+const gold_record *parity_next(const char *op, const gold_record *last)
+{
+    return next_of(&parity, op, last);
+}
+
+const gold_record *gold_of_parity(const gold_record *of)
+{
+    int nth = 0;
+    for (const gold_record *record = gold_next(of->op, NULL); record; record = gold_next(of->op, record))
+        if (strcmp(record->name, of->name) == 0 && nth++ == of->nth)
             return record;
     return NULL;
 }

@@ -1,4 +1,5 @@
-/* golden.h - the records of tests/ops in memory. Format and meaning: tests/ops/gold_format.py. */
+/* golden.h - the records of tests/ops in memory, and those of tests/parity. Formats and meaning:
+ * tests/ops/gold_format.py, tests/parity/make_parity.py. */
 #ifndef WEFT_SAMPLES_GOLDEN_H
 #define WEFT_SAMPLES_GOLDEN_H
 
@@ -23,7 +24,7 @@ enum {
 typedef enum gold_compare { GOLD_EXACT, GOLD_ULP, GOLD_MAG } gold_compare;
 
 typedef struct gold_tensor {
-    char kind;        /* input: v s n x c, or 0 for an absent one; output: F N A D I B T */
+    char kind;        /* input: v s n x c, or 0 for an absent one; output: F N A D I B T; gradient: F, 0, or a: any */
     weft_dtype dtype; /* kind T */
     int ndim;
     int64_t shape[WEFT_MAX_DIMS];
@@ -44,14 +45,22 @@ struct gold_record {
     int ni, nf, n_in, n_out;
     bool integer; /* data inputs are integers (kind n) */
     gold_tensor *in, *out;
-    gold_record *next; /* of the same file */
+    int nth, n_grad, n_second; /* of tests/parity: the how manieth of its name */
+    gold_tensor *grad, *second;
+    gold_record *next; /* in the order of the files */
 };
 
 /* Reads every file once. Returns the records of an operation one after another: pass NULL first, then the last one.
  * NULL at the end, or when the files could not be read: see gold_error. */
 const gold_record *gold_next(const char *op, const gold_record *last);
 
-/* NULL, or why the files could not be read. */
+/* The same of what PyTorch gives for some of them: results, gradients and second gradients, without operands. */
+const gold_record *parity_next(const char *op, const gold_record *last);
+
+/* The golden record that one of those is for; NULL: there is none. */
+const gold_record *gold_of_parity(const gold_record *parity);
+
+/* NULL, or why the files (of either kind, as far as they were asked for) could not be read. */
 const char *gold_error(void);
 
 /* The directory of the sources (WEFT_SOURCE_DIR, or found from __FILE__), without a slash at the end. */

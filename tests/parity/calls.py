@@ -1,0 +1,362 @@
+"""What each operation of the table is in PyTorch: a line an operation, from the operands and numbers of a golden record.
+
+`c[k]` is operand k (None where it is left out), `c.all` all of them, `c.i` and `c.f` the whole and the real numbers, in the order that the
+operation's record reads them (CALL in src/ops). A line may refuse a record by `no()`, where PyTorch has no such form."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool]
+REDUCTIONS = ("none", "mean", "sum")
+
+
+class Refused(Exception):
+    """PyTorch has no form of the operation for this record."""
+
+
+def no(why="no such form"):
+    raise Refused(why)
+
+
+# ---- Numbers and dims ----
+
+def like(x, value):
+    """A number as x takes it without another dtype: whole beside integers."""
+    return value if x.dtype.is_floating_point else int(value) if math.isfinite(value) and abs(value) < 2**53 else no("no whole number")
+
+
+def dims(c, first=0):
+    return tuple(c.i[first:]) or tuple(range(c[0].ndim))
+
+
+def kept(c):
+    return bool(c.i[0])
+
+
+def one_by_one(f, c):
+    """f over several dims: one after the other, the last first."""
+    y = c[0]
+    for d in sorted((d % max(1, y.ndim) for d in dims(c, 1)), reverse=True):
+        y = f(y, dim=d, keepdim=True)
+    return y if kept(c) or not c[0].ndim else y.squeeze(tuple(d % c[0].ndim for d in dims(c, 1)))
+
+
+def single(f, c):
+    """f over one dim or all."""
+    if len(c.i) == 1:
+        y = f(c[0])
+        return y.reshape((1,) * c[0].ndim) if kept(c) else y
+    return f(c[0], dim=c.i[1], keepdim=kept(c)) if len(c.i) == 2 else no("one dim or all")
+
+
+def over(f):
+    return lambda c: f(c[0], dim=dims(c, 1), keepdim=kept(c))
+
+
+def padded(x, before, after, **how):
+    """F.pad of the last dims, by how much before and after each."""
+    flat = [n for pair in zip(reversed(before), reversed(after)) for n in pair]
+    return F.pad(x, flat, **how) if flat else x.clone()
+
+
+def as_images(x, n, f):
+    """f of [1, C, the last n dims], in x's shape otherwise."""
+    lead = x.shape[:x.ndim - n]
+    y = f(x.reshape((1, -1) + tuple(x.shape[x.ndim - n:])))
+    return y.reshape(tuple(lead) + tuple(y.shape[2:]))
+
+
+def pad_mode(c):
+    n = (len(c.i) - 1) // 2
+    mode = ("reflect", "replicate", "circular")[c.i[-1]]
+    return as_images(c[0], n, lambda x: padded(x, c.i[:n], c.i[n:2 * n], mode=mode))
+
+
+def interpolate(c):
+    n = len(c.i) - 2
+    way, align = c.i[-2], bool(c.i[-1])
+    if way == 3:
+        return as_images(c[0], n, lambda x: F.interpolate(x, size=c.i[:n], mode="area"))
+    if way == 0:
+        return as_images(c[0], n, lambda x: F.interpolate(x, size=c.i[:n], mode="nearest"))
+    if way == 2:
+        return as_images(c[0], n, lambda x: F.interpolate(x, size=c.i[:n], mode="bicubic", align_corners=align)) if n == 2 else no("two dims alone")
+    return as_images(c[0], n, lambda x: F.interpolate(x, size=c.i[:n], mode=("linear", "bilinear", "trilinear")[n - 1], align_corners=align))
+
+
+# ---- Losses ----
+
+def reduction(c):
+    return REDUCTIONS[c.i[0]]
+
+
+def pair(c):
+    return torch.broadcast_tensors(c[0], c[1])
+
+
+def by_rows(c, f):
+    """f of logits [N, C] and targets [N]; classes are Weft's last dim."""
+    y = f(c[0].reshape(-1, c[0].shape[-1]), c[1].reshape(-1))
+    return y.reshape(c[1].shape) if y.ndim else y
+
+
+def distances(c, n, f):
+    """f of n operands [N, D], and of targets [N] if there are more."""
+    y = f(*[x.reshape(-1, x.shape[-1]) for x in c.all[:n]], *[x.reshape(-1) for x in c.all[n:]])
+    return y.reshape(c[0].shape[:-1]) if y.ndim else y
+
+
+# ---- Layers ----
+
+def shaped(c):
+    """The dims that a layer's weights have, else the last."""
+    for w in c.all[1:]:
+        if w is not None:
+            return tuple(w.shape)
+    return tuple(c[0].shape[-1:])
+
+
+def wide(v, dim, w):
+    return w.reshape([-1 if d == dim % v.ndim else 1 for d in range(v.ndim)])
+
+
+def batch_norm(c):
+    mean, var = (None if s is None else s.clone() for s in (c[3], c[4]))
+    y = F.batch_norm(c[0], mean, var, c[1], c[2], bool(c.i[0]), c.f[0], c.f[1])
+    return (y, mean, var) if mean is not None else y
+
+
+def attention(c):
+    q, k, v = c.all[:3]
+    mask = c[3] if len(c.all) > 3 else torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(k.shape[-2] - q.shape[-2]) if c.i[0] else None
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=c.f[0])
+
+
+def conv2d_transpose(c):
+    i = c.i
+    return F.conv_transpose2d(c[0], c[1], c[2], i[0:2], i[2:4], i[6:8], i[8], i[4:6])
+
+
+def conv2d_weight(c):
+    i, groups, channels = c.i[2:], c.i[10], c[0].shape[1]
+    return torch.nn.grad.conv2d_weight(c[0], (c[1].shape[1], channels // groups, *c.i[:2]), c[1], i[0:2], i[2:4], i[4:6], groups)
+
+
+def avg_unpool2d(c):
+    i = c.i[2:]
+    return torch.ops.aten.avg_pool2d_backward(c[0], c[0].new_zeros(*c[0].shape[:2], *c.i[:2]), i[0:2], i[2:4], i[4:6], False, True, None)
+
+
+def dropout(c):
+    return F.dropout(c[0], c.f[0], bool(c.i[0])) if not c.i[0] or c.f[0] in (0, 1) else no("random")
+
+
+# ---- Order ----
+
+def topk(c):
+    """PyTorch's topk takes any of equals; the stable sort takes the first."""
+    x = c[0] if c[0].ndim else c[0].reshape(1)
+    values, places = torch.sort(x, dim=c.i[1], descending=bool(c.i[2]), stable=True)
+    values, places = values.narrow(c.i[1], 0, c.i[0]), places.narrow(c.i[1], 0, c.i[0])
+    return values, places
+
+
+def with_index(f, c):
+    return tuple(f(c[0], dim=c.i[1], keepdim=kept(c)))
+
+
+# ---- Steps of optimisers ----
+
+def steps(c, kind, states, **options):
+    n = c.i[0]
+    params = [torch.nn.Parameter(x.detach().clone()) for x in c.all[:n]]
+    optimiser = kind(params, lr=c.f[0], **options)
+    for step in range(1, c.i[1] + 1):
+        for p, g in zip(params, c.all[n * step:n * step + n]):
+            p.grad = g.detach().clone()
+        optimiser.step()
+    return tuple(p.detach() for p in params) + tuple(optimiser.state[p][s] for s in states for p in params)
+
+
+def sgd(c):
+    return steps(c, torch.optim.SGD, ["momentum_buffer"] if c.f[1] else [], momentum=c.f[1], dampening=c.f[2], weight_decay=c.f[3], nesterov=bool(c.i[2]))
+
+
+def adam(c):
+    kind = torch.optim.AdamW if c.i[2] else torch.optim.Adam
+    return steps(c, kind, ["exp_avg", "exp_avg_sq"], betas=(c.f[1], c.f[2]), eps=c.f[3], weight_decay=c.f[4])
+
+
+def rmsprop(c):
+    states = ["square_avg"] + ["momentum_buffer"] * (c.f[4] != 0) + ["grad_avg"] * (c.i[2] != 0)
+    return steps(c, torch.optim.RMSprop, states, alpha=c.f[1], eps=c.f[2], weight_decay=c.f[3], momentum=c.f[4], centered=bool(c.i[2]))
+
+
+def one(f):
+    return lambda c: f(c[0])
+
+
+def two(f):
+    return lambda c: f(c[0], c[1])
+
+
+CALLS = {
+    **{name: one(getattr(torch, name)) for name in
+       "neg abs sign exp expm1 log log1p log2 sqrt rsqrt reciprocal square sin cos tan tanh sigmoid relu erf floor ceil round trunc frac exp2 log10 sinh cosh asin acos "
+       "atan asinh acosh atanh erfc erfinv lgamma digamma sinc deg2rad rad2deg isnan isinf isfinite logical_not isposinf isneginf signbit trace clone detach diag_embed".split()},
+    **{name: one(getattr(F, name)) for name in "gelu silu mish logsigmoid softsign selu relu6 hardsigmoid hardswish".split()},
+    **{name: two(getattr(torch, name)) for name in
+       "add sub mul div pow fmod floor_divide fmin fmax hypot copysign logaddexp logaddexp2 xlogy eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or "
+       "bitwise_xor bitwise_left_shift bitwise_right_shift gcd lcm atan2 outer dot kron matmul".split()},
+    **{name: over(getattr(torch, name)) for name in "sum mean nansum nanmean logsumexp any all".split()},
+    # One operand
+    "gelu_tanh": lambda c: F.gelu(c[0], approximate="tanh"),
+    "softplus": lambda c: F.softplus(c[0], threshold=40),  # from 20 on, by default, PyTorch takes x itself
+    "cube": lambda c: c[0] ** 3,
+    "clamp": lambda c: torch.clamp(c[0], like(c[0], c.f[0]), like(c[0], c.f[1])),
+    "add_scalar": lambda c: c[0] + like(c[0], c.f[0]),
+    "mul_scalar": lambda c: c[0] * like(c[0], c.f[0]),
+    "pow_scalar": lambda c: torch.pow(c[0], c.f[0]),
+    "leaky_relu": lambda c: F.leaky_relu(c[0], c.f[0]),
+    "elu": lambda c: F.elu(c[0], c.f[0]),
+    "celu": lambda c: F.celu(c[0], c.f[0]),
+    "hardtanh": lambda c: F.hardtanh(c[0], like(c[0], c.f[0]), like(c[0], c.f[1])),
+    "softshrink": lambda c: F.softshrink(c[0], c.f[0]),
+    "hardshrink": lambda c: F.hardshrink(c[0], c.f[0]),
+    "threshold": lambda c: F.threshold(c[0], like(c[0], c.f[0]), like(c[0], c.f[1])),
+    "logit": lambda c: torch.logit(c[0], c.f[0] if c.f[0] >= 0 else None),
+    "polygamma": lambda c: torch.special.polygamma(int(c.f[0]), c[0]) if c.f[0] == int(c.f[0]) >= 0 else no("whole orders alone"),
+    # Two and three
+    "min": lambda c: torch.minimum(c[0], c[1]),
+    "max": lambda c: torch.maximum(c[0], c[1]),
+    "mod": lambda c: torch.remainder(c[0], c[1]),
+    "xlog1py": lambda c: torch.special.xlog1py(c[0], c[1]),
+    "where": lambda c: torch.where(c[0], c[1], c[2]),
+    "lerp": lambda c: torch.lerp(*torch.broadcast_tensors(*c.all)),
+    "addcmul": lambda c: torch.addcmul(c[0], c[1], c[2], value=c.f[0]),
+    "addcdiv": lambda c: torch.addcdiv(c[0], c[1], c[2], value=c.f[0]),
+    "isclose": lambda c: torch.isclose(c[0], c[1], c.f[0], c.f[1], bool(c.i[0])),
+    "nan_to_num": lambda c: torch.nan_to_num(c[0], *c.f),
+    "prelu": lambda c: F.prelu(c[0], c[1]),
+    "masked_fill": lambda c: c[0].masked_fill(c[1], like(c[0], c.f[0])),
+    "glu": lambda c: F.glu(c[0], c.i[0]),
+    "swiglu": lambda c: F.silu(c[0]) * c[1],
+    "diff": lambda c: torch.diff(c[0], dim=c.i[0]),
+    # Reductions and scans
+    "prod": lambda c: one_by_one(torch.prod, c),
+    "max_over": over(torch.amax),
+    "min_over": over(torch.amin),
+    "norm": lambda c: torch.linalg.vector_norm(c[0], 2, dims(c, 1), kept(c)),
+    "vector_norm": lambda c: torch.linalg.vector_norm(c[0], c.f[0], dims(c, 1), kept(c)),
+    "argmax": lambda c: single(torch.argmax, c),
+    "argmin": lambda c: single(torch.argmin, c),
+    "var": lambda c: torch.var(c[0], dims(c, 1), correction=c.f[0], keepdim=kept(c)),
+    "std": lambda c: torch.std(c[0], dims(c, 1), correction=c.f[0], keepdim=kept(c)),
+    "var_mean": lambda c: torch.var_mean(c[0], dims(c, 1), correction=c.f[0], keepdim=kept(c)),
+    "count_nonzero": lambda c: (c[0] != 0).sum(dim=dims(c, 1), keepdim=kept(c)),
+    "cumsum": lambda c: torch.cumsum(c[0], c.i[0]),
+    "topk": topk,
+    "max_with_index": lambda c: with_index(torch.max, c),
+    "min_with_index": lambda c: with_index(torch.min, c),
+    "softmax": lambda c: torch.softmax(c[0], c.i[0]),
+    "log_softmax": lambda c: torch.log_softmax(c[0], c.i[0]),
+    # Views and moves
+    "reshape": lambda c: c[0].reshape(c.i),
+    "transpose": lambda c: c[0].transpose(*c.i),
+    "permute": lambda c: c[0].permute(c.i),
+    "expand": lambda c: c[0].expand(c.i),
+    "squeeze": lambda c: c[0].squeeze(tuple(c.i)) if c.i else c[0].squeeze(),
+    "unsqueeze": lambda c: c[0].unsqueeze(c.i[0]),
+    "slice": lambda c: c[0][(slice(None),) * (c.i[0] % c[0].ndim) + (slice(*c.i[1:]),)],
+    "select": lambda c: c[0].select(*c.i),
+    "flatten": lambda c: c[0].flatten(*c.i),
+    "unflatten": lambda c: c[0].unflatten(c.i[0], c.i[1:]),
+    "movedim": lambda c: c[0].movedim(*c.i),
+    "contiguous": lambda c: c[0].contiguous(),
+    "stack": lambda c: torch.stack(c.all, c.i[0]),
+    "concat": lambda c: torch.cat(c.all, c.i[0]),
+    "split": lambda c: torch.split(c[0], c.i[1:], c.i[0]),
+    "unbind": lambda c: torch.unbind(c[0], c.i[0]),
+    "pad": lambda c: padded(c[0], c.i[:len(c.i) // 2], c.i[len(c.i) // 2:], value=like(c[0], c.f[0])),
+    "pad_mode": pad_mode,
+    "flip": lambda c: torch.flip(c[0], c.i),
+    "roll": lambda c: torch.roll(c[0], *c.i),
+    "tile": lambda c: torch.tile(c[0], c.i),
+    "repeat_interleave": lambda c: torch.repeat_interleave(c[0], *c.i),
+    "tril": lambda c: torch.tril(c[0], c.i[0]),
+    "triu": lambda c: torch.triu(c[0], c.i[0]),
+    "diagonal": lambda c: torch.diagonal(c[0], *c.i),
+    "rot90": lambda c: torch.rot90(c[0], c.i[0], c.i[1:]),
+    "pixel_shuffle": lambda c: F.pixel_shuffle(c[0], c.i[0]),
+    "pixel_unshuffle": lambda c: F.pixel_unshuffle(c[0], c.i[0]),
+    "channel_shuffle": lambda c: F.channel_shuffle(c[0], c.i[0]),
+    "one_hot": lambda c: F.one_hot(c[0], c.i[0]).to(DTYPES[c.i[1]]),
+    "cast": lambda c: c[0].to(DTYPES[c.i[0]]),
+    "interpolate": interpolate,
+    # Index
+    "gather": lambda c: torch.gather(c[0], c.i[0], c[1]),
+    "scatter_add": lambda c: torch.scatter_add(c[0], c.i[0], c[1], c[2]),
+    "index_select": lambda c: torch.index_select(c[0], c.i[0], c[1]),
+    "index_add": lambda c: torch.index_add(c[0], c.i[0], c[1], c[2]),
+    "embedding": lambda c: F.embedding(c[1], c[0]),
+    # Products and layers
+    "linear": lambda c: F.linear(*c.all),
+    "linear_act": lambda c: (lambda y: y, F.relu, lambda y: F.gelu(y, approximate="tanh"))[c.i[0]](F.linear(*c.all)),
+    "tensordot": lambda c: torch.tensordot(c[0], c[1], c.i[0]),
+    "addmm": lambda c: torch.addmm(c[0], c[1], c[2], beta=c.f[0], alpha=c.f[1]) if c[1].ndim == 2 else torch.baddbmm(c[0], c[1], c[2], beta=c.f[0], alpha=c.f[1]),
+    "attention": attention,
+    "attention_with_bias": attention,
+    "conv1d": lambda c: F.conv1d(*c.all, *c.i),
+    "conv1d_transpose": lambda c: F.conv_transpose1d(*c.all, c.i[0], c.i[1], c.i[2], c.i[4], c.i[3]),
+    "conv2d": lambda c: F.conv2d(*c.all, c.i[0:2], c.i[2:4], c.i[4:6], c.i[8]),
+    "conv2d_transpose": conv2d_transpose,
+    "conv2d_weight": conv2d_weight,
+    "max_pool1d": lambda c: F.max_pool1d(c[0], *c.i),
+    "avg_pool1d": lambda c: F.avg_pool1d(c[0], *c.i),
+    "max_pool2d": lambda c: F.max_pool2d(c[0], c.i[0:2], c.i[2:4], c.i[4:6]),
+    "avg_pool2d": lambda c: F.avg_pool2d(c[0], c.i[0:2], c.i[2:4], c.i[4:6]),
+    "avg_unpool2d": avg_unpool2d,
+    "lp_pool2d": lambda c: F.lp_pool2d(c[0].abs(), c.f[0], *c.i),  # PyTorch's takes no absolute value
+    "layer_norm": lambda c: F.layer_norm(c[0], shaped(c), c[1], c[2], c.f[0]),
+    "rms_norm": lambda c: F.rms_norm(c[0], shaped(c), c[1], c.f[0]),
+    "batch_norm": batch_norm,
+    "group_norm": lambda c: F.group_norm(c[0], c.i[0], c[1], c[2], c.f[0]),
+    "instance_norm": lambda c: F.instance_norm(c[0], weight=c[1], bias=c[2], eps=c.f[0]),
+    "local_response_norm": lambda c: F.local_response_norm(c[0], c.i[0], *c.f),
+    "weight_norm": lambda c: torch._weight_norm(c[0], wide(c[0], c.i[0], c[1]), c.i[0] % c[0].ndim),
+    "normalize": lambda c: F.normalize(c[0], 2, c.i[0], c.f[0]),
+    "cosine_similarity": lambda c: F.cosine_similarity(c[0], c[1], c.i[0], c.f[0]),
+    "pairwise_distance": lambda c: F.pairwise_distance(c[0], c[1], 2, c.f[0]),
+    "cdist": lambda c: torch.cdist(c[0], c[1], compute_mode="donot_use_mm_for_euclid_dist"),
+    "dropout": dropout,
+    # Losses
+    "mse": lambda c: F.mse_loss(*pair(c)),
+    "huber": lambda c: F.huber_loss(*pair(c), delta=c.f[0]),
+    "bce_with_logits": lambda c: F.binary_cross_entropy_with_logits(*pair(c)),
+    "nll": lambda c: by_rows(c, lambda x, t: F.nll_loss(x, t)),
+    "cross_entropy": lambda c: by_rows(c, lambda x, t: F.cross_entropy(x, t)),
+    "cross_entropy_with": lambda c: by_rows(c, lambda x, t: F.cross_entropy(x, t, ignore_index=c.i[0], label_smoothing=c.f[0], reduction=REDUCTIONS[c.i[1]])),
+    "l1_loss": lambda c: F.l1_loss(*pair(c), reduction=reduction(c)),
+    "smooth_l1_loss": lambda c: F.smooth_l1_loss(*pair(c), beta=c.f[0], reduction=reduction(c)),
+    "gaussian_nll_loss": lambda c: F.gaussian_nll_loss(*torch.broadcast_tensors(*c.all), eps=c.f[0], reduction=reduction(c)),
+    "poisson_nll_loss": lambda c: F.poisson_nll_loss(*pair(c), log_input=bool(c.i[1]), eps=c.f[0], reduction=reduction(c)),
+    "bce": lambda c: F.binary_cross_entropy(*pair(c), reduction=reduction(c)),
+    "kl_div": lambda c: F.kl_div(*pair(c), log_target=bool(c.i[1]), reduction=reduction(c)),
+    "soft_margin_loss": lambda c: F.soft_margin_loss(*torch.broadcast_tensors(c[0], c.as_given(1)), reduction=reduction(c)),
+    "hinge_embedding_loss": lambda c: F.hinge_embedding_loss(*pair(c), margin=c.f[0], reduction=reduction(c)),
+    "margin_ranking_loss": lambda c: F.margin_ranking_loss(*torch.broadcast_tensors(*c.all), margin=c.f[0], reduction=reduction(c)),
+    "triplet_margin_loss": lambda c: distances(c, 3, lambda *x: F.triplet_margin_loss(*x, margin=c.f[0], reduction=reduction(c))),
+    "cosine_embedding_loss": lambda c: distances(c, 2, lambda *x: F.cosine_embedding_loss(*x, margin=c.f[0], reduction=reduction(c))),
+    # In place
+    "add_": lambda c: c[0].clone().add_(c[1]),
+    "sub_": lambda c: c[0].clone().sub_(c[1]),
+    "mul_": lambda c: c[0].clone().mul_(c[1]),
+    "div_": lambda c: c[0].clone().div_(c[1]),
+    "copy_": lambda c: c[0].clone().copy_(c[1]),
+    "fill_": lambda c: c[0].clone().fill_(like(c[0], c.f[0])),
+    "sgd_step": sgd,
+    "adam_step": adam,
+    "rmsprop_step": rmsprop,
+}
