@@ -2,7 +2,7 @@
 #   -DGENERATOR=weft_gen_ops|weft_gen_docs -DFILE=include/weft/ops.h|docs/ops.md -DTARGET=update_ops|update_docs
 #   -DSOURCE=<project> -DMODE=check|update
 set(file ${SOURCE}/${FILE})
-execute_process(COMMAND ${GENERATOR} OUTPUT_VARIABLE fresh COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${GENERATOR} ${SOURCE} OUTPUT_VARIABLE fresh COMMAND_ERROR_IS_FATAL ANY)
 set(committed "")
 if(EXISTS ${file})
     file(READ ${file} committed)

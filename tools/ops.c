@@ -14,7 +14,7 @@
 #include <weft/sample.h>
 
 static const usage ops_usage = {
-    "weft ops", "[NAME | WORD...] [--family NAME] [--json]",
+    "weft ops", "[NAME | WORD...] [--family NAME] [--coverage] [--json]",
     "The reference of operations, and of what else the headers declare: makers, views of data, optimisers, files,\n"
     "structs of parameters. A name shows one in full: prototype, formula, derivative, domain. Other words look for "
     "what\n"
@@ -25,6 +25,7 @@ static const usage ops_usage = {
     "  weft ops --family reduce     the reductions\n"
     "  weft ops weft_backward       a function that is no operation\n"
     "  weft ops conv2d_params       a struct; `weft ops conv2d` shows it too\n"
+    "  weft ops --coverage          how many operations each family has, with derivatives, in PyTorch, NumPy, ONNX\n"
     "  weft ops --family function   every function that is no operation\n"
     "  weft ops gelu --json         for programs\n"};
 
@@ -180,6 +181,19 @@ static void print_devices(const char *name)
     }
 }
 
+/* What it is elsewhere, and how exact. */
+static void print_elsewhere(const weft_op_description *op)
+{
+    char text[64];
+    field("PyTorch", op->pytorch);
+    field("NumPy", op->numpy);
+    field("ONNX", op->onnx);
+    if (isnan(op->ulp))
+        return;
+    weft_text(text, sizeof text, "%.2f ulp at most in f32", op->ulp);
+    field("error", text);
+}
+
 static const char *gradient_in_words(const char *op)
 {
     weft_sample_description how;
@@ -201,7 +215,10 @@ static void print_one(const weft_op_description *op)
     field("gradient of b", op->gradient_b);
     if (op->differentiable && !op->gradient)
         field("gradient", gradient_in_words(op->name));
+    if (op->differentiable)
+        field("derivatives", "of every order");
     field("not differentiable", op->no_gradient);
+    print_elsewhere(op);
     if (op->gradient) {
         char text[64];
         weft_text(text, sizeof text, "[%g, %g]", op->lo, op->hi);
@@ -294,6 +311,10 @@ static void json_op(json *j, const weft_op_description *op)
     json_real(j, NULL, op->lo);
     json_real(j, NULL, op->hi);
     json_close(j);
+    json_text(j, "pytorch", op->pytorch);
+    json_text(j, "numpy", op->numpy);
+    json_text(j, "onnx", op->onnx);
+    json_real(j, "ulp", op->ulp);
     json_array(j, "devices");
     for (int k = 0; weft_device_kind(k); k++)
         if (weft_device_count(weft_device_kind(k)) > 0)
@@ -331,11 +352,79 @@ static void print_json(const int *found, int n, const declared *const *others, i
     json_close(&j);
 }
 
-/* ---- The command ---- */
+/* ---- Coverage ---- */
 
-static const char *const families[] = {"unary",  "unary_p", "predicate", "binary", "compare",  "ternary",
+/* Those of operations come first. */
+static const char *const families[] = {"unary",  "unary_p", "predicate", "binary", "compare",  "integer", "ternary",
                                        "reduce", "view",    "composite", "custom", "function", "type"};
-enum { N_FAMILIES = sizeof families / sizeof *families };
+enum { N_FAMILIES = sizeof families / sizeof *families, OP_FAMILIES = N_FAMILIES - 2 };
+
+typedef struct coverage {
+    int operations, differentiable, pytorch, numpy, onnx;
+} coverage;
+
+static void cover(coverage *c, const weft_op_description *op)
+{
+    c->operations++;
+    c->differentiable += op->differentiable;
+    c->pytorch += op->pytorch[0] != '-';
+    c->numpy += op->numpy[0] != '-';
+    c->onnx += op->onnx[0] != '-';
+}
+
+static coverage cover_family(const char *family)
+{
+    coverage c = {0};
+    for (int k = 0; k < weft_op_count(); k++) {
+        const weft_op_description op = describe(k);
+        if (!family || strcmp(op.family_name, family) == 0)
+            cover(&c, &op);
+    }
+    return c;
+}
+
+static void print_coverage_line(const char *family, const coverage *c)
+{
+    say(stdout, "%-12s %10d %14d %8d %8d %8d\n", family, c->operations, c->differentiable, c->pytorch, c->numpy,
+        c->onnx);
+}
+
+static void print_coverage(void)
+{
+    say(stdout, "%s%-12s %10s %14s %8s %8s %8s%s\n", style(stdout, STYLE_BOLD), "family", "operations",
+        "differentiable", "PyTorch", "NumPy", "ONNX", style(stdout, STYLE_PLAIN));
+    for (int f = 0; f < OP_FAMILIES; f++) {
+        const coverage c = cover_family(families[f]);
+        print_coverage_line(families[f], &c);
+    }
+    const coverage all = cover_family(NULL);
+    print_coverage_line("all", &all);
+    say(stdout, "\n  Derivatives exist to every order. PyTorch, NumPy, ONNX: there is an operation or an expression for\n"
+                "  it; `weft ops NAME` says which.\n");
+}
+
+static void json_coverage(void)
+{
+    json j = json_begin(stdout);
+    json_object(&j, NULL);
+    json_text(&j, "schema", "weft-coverage/1");
+    json_array(&j, "families");
+    for (int f = 0; f < OP_FAMILIES; f++) {
+        const coverage c = cover_family(families[f]);
+        json_object(&j, NULL);
+        json_text(&j, "family", families[f]);
+        json_int(&j, "operations", c.operations);
+        json_int(&j, "differentiable", c.differentiable);
+        json_int(&j, "pytorch", c.pytorch);
+        json_int(&j, "numpy", c.numpy);
+        json_int(&j, "onnx", c.onnx);
+        json_close(&j);
+    }
+    json_close(&j);
+    json_close(&j);
+}
+
+/* ---- The command ---- */
 
 static bool is_family(const char *name)
 {
@@ -391,12 +480,13 @@ static void print_found(const int *ops, int n_ops, const declared *const *others
 
 int command_ops(int argc, char **argv)
 {
-    bool as_json = false;
+    bool as_json = false, only_coverage = false;
     const char *family = NULL;
     const option options[] = {
         {"family", "NAME",
-         "unary, unary_p, predicate, binary, compare, ternary, reduce, view, composite, custom; function, type",
+         "unary, unary_p, predicate, binary, compare, integer, ternary, reduce, view, composite, custom; function, type",
          OPTION_TEXT, &family, 0, 0},
+        {"coverage", NULL, "count what there is, by family", OPTION_FLAG, &only_coverage, 0, 0},
         {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
         {0}};
     int status;
@@ -404,6 +494,17 @@ int command_ops(int argc, char **argv)
         return status;
     if (family && !is_family(family))
         return EXIT_USAGE;
+    if (only_coverage) {
+        if (argc > 1 || family) {
+            complain("--coverage counts every operation: it takes no names and no family");
+            return EXIT_USAGE;
+        }
+        if (as_json)
+            json_coverage();
+        else
+            print_coverage();
+        return EXIT_FINE;
+    }
     const int n_words = argc - 1, exact = n_words == 1 && !family ? weft_op_find(argv[1]) : -1;
     const declared *named = n_words == 1 && !family && exact < 0 ? declared_find(argv[1]) : NULL;
     int *ops = take((size_t)weft_op_count() * sizeof *ops), n_ops = 0, n_others = 0;

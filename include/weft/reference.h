@@ -55,6 +55,11 @@ typedef struct weft_op_description {
         weft_tensor *(*reduce)(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim);
     } call;
     int numbers; /* UNARY_P: 1 or 2, which member of call it is */
+    /* What it is elsewhere: a name, or an expression of names; where there is none, "- " and why. F. is
+     * torch.nn.functional. */
+    const char *pytorch, *numpy, *onnx;
+    double ulp; /* elementary functions: largest error in f32, in units in the last place, on any instruction set; else
+                 * NAN */
 } weft_op_description;
 
 /* How many public operations there are. */

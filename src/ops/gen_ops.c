@@ -1,6 +1,11 @@
 /* gen_ops.c - two programs: weft_gen_ops prints include/weft/ops.h from the table, its only input, because the library
- * cannot be built without that header; weft_gen_docs prints docs/ops.md, and takes derivatives in words from the
- * library's records. */
+ * cannot be built without that header; weft_gen_docs prints docs/ops.md, takes derivatives in words and equivalents from
+ * the library, and counts records of tests in the folder of sources that it is called with. */
+#ifdef WEFT_GEN_DOCS
+#define _POSIX_C_SOURCE 200809L /* opendir */
+#include <dirent.h>
+#include <math.h>
+#endif
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,7 +260,7 @@ static void print_header(void)
     puts("#endif\n#endif");
 }
 
-int main(void)
+int main(void) /* the folder of sources, which it is called with, is not needed */
 {
     if (!all_say())
         return 1;
@@ -283,6 +288,185 @@ static void print_words(const char *name)
         printf("\nGradient: %s.\n", how.gradient);
 }
 
+/* ---- Coverage ---- */
+
+/* How many records tests/ops and tests/parity have for each row. */
+static int golden[N_ROWS], parity[N_ROWS];
+
+static void count_line(const char *line, int *counts)
+{
+    char name[128];
+    if (sscanf(line, "op %127s", name) != 1)
+        return;
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            counts[i]++;
+}
+
+static bool count_file(const char *path, int *counts)
+{
+    static char line[1 << 16];
+    FILE *file = fopen(path, "r");
+    bool begins = true;
+    while (file && fgets(line, sizeof line, file)) {
+        if (begins)
+            count_line(line, counts);
+        begins = strchr(line, '\n') != NULL;
+    }
+    return file && fclose(file) == 0;
+}
+
+static bool count_folder(const char *sources, const char *folder, const char *ending, int *counts)
+{
+    char path[1024];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/%s", sources, folder);
+    DIR *open = opendir(path);
+    for (struct dirent *entry = open ? readdir(open) : NULL; entry; entry = readdir(open)) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (!dot || strcmp(dot, ending) != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s/%s", sources, folder, entry->d_name);
+        n += count_file(path, counts);
+    }
+    if (open)
+        closedir(open);
+    if (!n)
+        fprintf(stderr, "%s/%s has no files *%s\n", sources, folder, ending);
+    return n > 0;
+}
+
+static weft_op_description describe(const row *r)
+{
+    weft_op_description op = {0};
+    if (weft_op_describe(weft_op_find(r->name), &op, sizeof op) == WEFT_OK)
+        return op;
+    fprintf(stderr, "%s is not in the library\n", r->name);
+    exit(1);
+}
+
+typedef struct coverage {
+    int rows, differentiable, pytorch, numpy, onnx, golden, parity;
+} coverage;
+
+static coverage cover(const char *family)
+{
+    coverage c = {0};
+    for (size_t i = 0; i < N_ROWS; i++) {
+        if (family && strcmp(rows[i].family, family) != 0)
+            continue;
+        const weft_op_description op = describe(&rows[i]);
+        c.rows++;
+        c.differentiable += op.differentiable;
+        c.pytorch += op.pytorch[0] != '-';
+        c.numpy += op.numpy[0] != '-';
+        c.onnx += op.onnx[0] != '-';
+        c.golden += golden[i];
+        c.parity += parity[i];
+    }
+    return c;
+}
+
+static void print_coverage_row(const char *title, const coverage *c)
+{
+    printf("| %s | %d | %d | %d | %d | %d | %d | %d |\n", title, c->rows, c->differentiable, c->pytorch, c->numpy,
+           c->onnx, c->golden, c->parity);
+}
+
+static void print_coverage(void)
+{
+    puts("\n## Coverage\n\n"
+         "Every operation runs on the CPU and on CUDA: one without a kernel for either does not link. Derivatives exist "
+         "to every order,\n"
+         "because they are written in operations; tests take them to the third (`tests/test_orders.c`). Golden records "
+         "(`tests/ops`) are\n"
+         "computed without Weft's formulas; those of PyTorch (`tests/parity`) are what PyTorch 2.15 gives, with two "
+         "orders of gradients.\n"
+         "In PyTorch, NumPy, ONNX: an operation, or an expression; what has none says why. `F.` is "
+         "`torch.nn.functional.`. Complex dtypes and\n"
+         "sparse tensors are out of scope.\n\n"
+         "| family | operations | differentiable | in PyTorch | NumPy | ONNX | golden records | PyTorch's |\n"
+         "|---|---|---|---|---|---|---|---|");
+    for (size_t f = 0; f < N_FAMILIES; f++) {
+        const coverage c = cover(families[f].family);
+        print_coverage_row(families[f].title, &c);
+    }
+    const coverage all = cover(NULL);
+    print_coverage_row("all", &all);
+}
+
+static void print_name(const char *whose, const char *text, const char *after)
+{
+    if (text[0] == '-')
+        printf("%s: %s%s", whose, text + 2, after);
+    else
+        printf("%s: `%s`%s", whose, text, after);
+}
+
+/* What it is elsewhere, its orders and its error. */
+static void print_elsewhere(const row *r)
+{
+    const weft_op_description op = describe(r);
+    putchar('\n');
+    print_name("PyTorch", op.pytorch, "; ");
+    print_name("NumPy", op.numpy, "; ");
+    print_name("ONNX", op.onnx, ".\n");
+    if (op.differentiable)
+        fputs("Derivatives of every order.", stdout);
+    if (!isnan(op.ulp))
+        printf("%sIn f32 within %.2f ulp.", op.differentiable ? " " : "", op.ulp);
+    if (op.differentiable || !isnan(op.ulp))
+        putchar('\n');
+}
+
+/* ---- Differences from PyTorch ---- */
+
+static const struct {
+    const char *name, *part, *what, *why;
+} differences[] = {
+#define VALUE "value"
+#define GRADIENT "gradient"
+#define SECOND "second gradient"
+#define DIFFERS(ID, part, records, what, why) {#ID, part, what, why},
+#define COARSER(ID, part, relative, why) {#ID, part, "an error up to " #relative, why},
+#include "equivalents.def"
+};
+
+static void print_lower(const char *name)
+{
+    for (; *name; name++)
+        putchar(*name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
+}
+
+static void print_differences(void)
+{
+    puts("\n## Where Weft differs from PyTorch\n\n"
+         "On purpose, as `tests/test_parity.c` sees it on records of `tests/parity`; "
+         "[pytorch.md](pytorch.md) has more, of calls and conventions.\n\n"
+         "| operation | of its | PyTorch 2.15 has | why Weft has not |\n|---|---|---|---|");
+    for (size_t k = 0; k < sizeof differences / sizeof *differences; k++) {
+        fputs("| `", stdout);
+        print_lower(differences[k].name);
+        printf("` | %s | %s | %s |\n", differences[k].part, differences[k].what, differences[k].why);
+    }
+}
+
+/* The table that tests/right/make_right.py wrote. */
+static bool print_right(const char *sources)
+{
+    char path[1024], line[1024];
+    snprintf(path, sizeof path, "%s/tests/right/right.md", sources);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fprintf(stderr, "%s cannot be read\n", path);
+        return false;
+    }
+    puts("\n## Right where PyTorch 2.15 is not\n");
+    while (fgets(line, sizeof line, file))
+        fputs(line, stdout);
+    return fclose(file) == 0;
+}
+
 static void print_docs(void)
 {
     puts("# Operations\n\nGenerated from `src/ops/ops.def` (target `update_docs`): do not edit. In formulas `M(f)` is "
@@ -292,6 +476,7 @@ static void print_docs(void)
          "gradient that arrives. Of steps p is the parameter, `s0`, `s1` ... its state, `T` the type, `VALUE` and "
          "`FLAG` name a\n"
          "constant. The `*_slope` functions stand in `src/base/scalar_slope.inc`.");
+    print_coverage();
     for (size_t f = 0; f < N_FAMILIES; f++) {
         printf("\n## %s\n\n%s%s", families[f].title, families[f].text, families[f].text[0] ? "\n" : "");
         for (size_t i = 0; i < N_ROWS; i++) {
@@ -303,6 +488,7 @@ static void print_docs(void)
             printf("```\n\n%s.\n", doc_of(r));
             print_contract(r, "\n", " ");
             putchar('\n');
+            print_elsewhere(r);
             if (strcmp(r->family, "step") == 0) {
                 fputs("\n- constants, of the attributes a: ", stdout);
                 print_code(r->gradient);
@@ -333,11 +519,17 @@ static void print_docs(void)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    if (!all_say())
+    if (argc != 2) {
+        fprintf(stderr, "weft_gen_docs SOURCES\n");
+        return 2;
+    }
+    if (!all_say() || !count_folder(argv[1], "tests/ops", ".gold", golden) ||
+        !count_folder(argv[1], "tests/parity", ".parity", parity))
         return 1;
     print_docs();
-    return 0;
+    print_differences();
+    return print_right(argv[1]) ? 0 : 1;
 }
 #endif

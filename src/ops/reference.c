@@ -1,8 +1,10 @@
 /* reference.c - the table as data for programs: what reference.h declares. */
+#include <math.h>
 #include <string.h>
 #include <weft/extend.h>
 #include <weft/ops.h>
 #include <weft/reference.h>
+#include "base/op_table.h"
 #include "row_words.h"
 
 /* How many names a parenthesised parameter list has: one or two; and the member of call for that. */
@@ -72,6 +74,31 @@ static const weft_op_description rows[] = {
 };
 #define N_ROWS ((int)(sizeof rows / sizeof rows[0]))
 
+/* Of each of these rows. */
+static const int ids[] = {
+#define WEFT_OP(ID, name, family, doc) WEFT_OP_##ID,
+#define WEFT_KERNEL(ID, name, doc)
+#include "ops/ops.def"
+};
+
+static const struct {
+    const char *pytorch, *numpy, *onnx;
+} elsewhere[WEFT_OP_COUNT] = {
+#define EQUIVALENT(ID, pytorch, numpy, onnx) [WEFT_OP_##ID] = {pytorch, numpy, onnx},
+#include "ops/equivalents.def"
+};
+
+static const double most_ulps[WEFT_OP_COUNT] = {
+#define WITHIN(ID, fused, plain) [WEFT_OP_##ID] = (fused) > (plain) ? (fused) : (plain),
+#include "ops/equivalents.def"
+};
+
+/* A row without a line fails a test, and no program. */
+static const char *said(const char *text)
+{
+    return text ? text : "- not written down";
+}
+
 int weft_op_count(void)
 {
     return N_ROWS;
@@ -87,6 +114,10 @@ weft_status weft_op_describe(int index, weft_op_description *out, size_t size)
     row.differentiable = !row.no_gradient && strcmp(row.name, "detach") != 0;
     if (!row.no_gradient && !row.differentiable)
         row.no_gradient = NO_DETACHED;
+    row.pytorch = said(elsewhere[ids[index]].pytorch);
+    row.numpy = said(elsewhere[ids[index]].numpy);
+    row.onnx = said(elsewhere[ids[index]].onnx);
+    row.ulp = most_ulps[ids[index]] > 0 ? most_ulps[ids[index]] : (double)NAN;
     return weft_struct_out(NULL, "op_describe", "weft_op_description", &row, sizeof row, out, size);
 }
 

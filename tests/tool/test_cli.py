@@ -70,6 +70,25 @@ def test_ops_search_and_reference():
     assert "logsumexp" in reductions and "softmax" not in reductions
 
 
+def test_ops_says_what_an_operation_is_elsewhere():
+    for name, parts in [("erfc", ["torch.erfc", "scipy.special.erfc", "Sub(1, Erf(x))", "3.50 ulp at most in f32", "of every order"]),
+                        ("bitwise_and", ["numpy.bitwise_and", "BitwiseAnd"]), ("cbrt", ["- no cube root of negative numbers"])]:
+        found = weft("ops", name).out
+        for part in parts:
+            assert part in found, (name, part, found)
+    assert "derivatives" not in weft("ops", "argmax").out
+    assert "bitwise_xor" in weft("ops", "--family", "integer").out
+
+
+def test_ops_counts_what_there_is():
+    lines = weft("ops", "--coverage").out.splitlines()
+    assert lines[0].split() == ["family", "operations", "differentiable", "PyTorch", "NumPy", "ONNX"], lines[0]
+    every = [line for line in lines if line.startswith("all ")][0].split()
+    assert int(every[1]) > 200 and int(every[1]) == sum(int(line.split()[1]) for line in lines[1:] if line and line[0] != " " and not line.startswith("all "))
+    result = weft("ops", "gelu", "--coverage")
+    assert result.code == 2 and "takes no names" in result.err
+
+
 def test_ops_knows_what_is_no_operation():
     for words, parts in [(["conv2d"], ["of x: conv2d_transpose(g, w)", "int64_t stride[2];", "weft gradcheck conv2d"]),
                          (["weft_ones"], ["weft_tensor *weft_ones(weft_ctx *ctx", "tensor.h"]), (["backward"], ["autograd.h", "gradient of every leaf"]),

@@ -28,6 +28,19 @@ def test_ops():
     assert [op["name"] for op in one] == ["atan2"] and one[0]["gradient_b"] == "-M(atan2_slope)(g, a, b)"
 
 
+def test_coverage_counts_every_operation():
+    coverage = weft_json("ops", "--coverage", "--json")
+    check_schema(coverage, "coverage")
+    ops = weft_json("ops", "--json")["ops"]
+    for row in coverage["families"]:
+        of = [op for op in ops if op["family"] == row["family"]]
+        assert row["operations"] == len(of) > 0, row
+        assert row["differentiable"] == sum(op["differentiable"] for op in of), row
+        for whose in ("pytorch", "numpy", "onnx"):
+            assert row[whose] == sum(not op[whose].startswith("-") for op in of), (whose, row)
+    assert sum(row["operations"] for row in coverage["families"]) == len(ops)
+
+
 def test_every_derivative_is_told():
     ops = weft_json("ops", "--json")["ops"]
     silent = [op["name"] for op in ops if op["differentiable"] and not op["gradient"]]

@@ -4,13 +4,13 @@
  *     weft_ulp                      all functions, all inputs: some minutes of a core for each function
  *     weft_ulp exp gelu             these alone
  *     weft_ulp --stride N           every Nth input
- *     weft_ulp --claims FILE        fails if an error is above what FILE says (the tables in src/base/scalar_math.h and
- *                                   scalar_elementary.h); may be given for several files
+ *     weft_ulp --claims FILE        fails if an error is above what FILE says (src/ops/equivalents.def)
  *
  * The exact result is the C library's in double: its error, about 2^-29 of an ulp of float, does not show. Where the
  * exact result is beyond the largest float, infinity is right and the largest float is off by what is missing; below
  * the smallest normal one an ulp is 2^-149. pow and atan2 have 2^64 inputs: 2^32 / N pairs of random bits, of random
  * numbers near 1, and for pow of results near the limits, are tried. */
+#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -233,28 +233,28 @@ static bool try_all(const machine *m, const function *f, uint64_t stride, worst 
     return n == 0 || try_block(m, f, a, b, n, w);
 }
 
-/* ---- What is claimed: "name  with / without" (a fused multiply-add), as often as wanted on a line of a comment ----
- * */
+/* ---- What is claimed: WITHIN(NAME, fused, plain), with and without a fused multiply-add ---- */
 
 static bool claim_of(const char *text, const char *name, double claims[2])
 {
     const size_t length = strlen(name);
-    for (const char *p = text; (p = strstr(p, name)) != NULL; p += length) {
-        if (p == text || p[-1] != ' ' || p[length] != ' ')
-            continue;
-        if (sscanf(p + length, " %lf / %lf", &claims[0], &claims[1]) == 2)
+    for (const char *p = text; (p = strstr(p, "\nWITHIN(")) != NULL; p++) {
+        const char *at = p + sizeof "\nWITHIN(" - 1;
+        size_t same = 0;
+        while (same < length && tolower((unsigned char)at[same]) == name[same])
+            same++;
+        if (same == length && sscanf(at + length, ", %lf, %lf)", &claims[0], &claims[1]) == 2)
             return true;
     }
     return false;
 }
 
-/* The text of all files that it was called with, one after the other. */
+/* The text of a file. */
 static const char *with_file(const char *path)
 {
     static char text[1 << 20];
-    const size_t used = strlen(text);
     FILE *file = fopen(path, "rb");
-    if (!file || fread(text + used, 1, sizeof text - 1 - used, file) == 0) {
+    if (!file || fread(text, 1, sizeof text - 1, file) == 0) {
         fprintf(stderr, "weft_ulp: %s cannot be read\n", path);
         exit(2);
     }
