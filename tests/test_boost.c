@@ -23,26 +23,26 @@ typedef struct set {
 
 /* clang-format off: a line a set */
 static const set sets[] = {
-    {"erf_data_ipp-erf_data",                         0, 1, OF(erf),     4e-15, 0},
-    {"erf_data_ipp-erf_data",                         0, 2, OF(erfc),    4e-15, 1e-290},
-    {"erf_small_data_ipp-erf_small_data",             0, 1, OF(erf),     4e-15, 0},
-    {"erf_small_data_ipp-erf_small_data",             0, 2, OF(erfc),    4e-15, 0},
-    {"erf_large_data_ipp-erf_large_data",             0, 1, OF(erf),     4e-15, 0},
-    {"erf_large_data_ipp-erf_large_data",             0, 2, OF(erfc),    4e-15, 1e-290},
-    {"erf_inv_data_ipp-erf_inv_data",                 0, 1, OF(erfinv),  4e-15, 0},
-    {"test_gamma_data_ipp-factorials",                0, 2, OF(lgamma),  4e-15, 0},
-    {"test_gamma_data_ipp-near_0",                    0, 2, OF(lgamma),  4e-15, 0},
-    {"test_gamma_data_ipp-near_1",                    0, 2, OF(lgamma),  4e-15, 1e-16},
-    {"test_gamma_data_ipp-near_2",                    0, 2, OF(lgamma),  4e-15, 1e-16},
-    {"test_gamma_data_ipp-near_m10",                  0, 2, OF(lgamma),  4e-15, 1e-14},
-    {"test_gamma_data_ipp-near_m55",                  0, 2, OF(lgamma),  4e-15, 1e-13},
-    {"digamma_data_ipp-digamma_data",                 0, 1, OF(digamma), 4e-15, 0},
-    {"digamma_small_data_ipp-digamma_small_data",     0, 1, OF(digamma), 4e-15, 0},
-    {"digamma_root_data_ipp-digamma_root_data",       0, 1, OF(digamma), 4e-15, 1e-15},
-    {"digamma_neg_data_ipp-digamma_neg_data",         0, 1, OF(digamma), 1e-13, 1e-13},
-    {"cbrt_data_ipp-cbrt_data",                       1, 0, OF(cbrt),    4e-15, 0},
-    {"log1p_expm1_data_ipp-log1p_expm1_data",         0, 1, OF(log1p),   4e-15, 0},
-    {"log1p_expm1_data_ipp-log1p_expm1_data",         0, 2, OF(expm1),   4e-15, 0},
+    {"erf_data_ipp-erf_data", 0, 1, OF(erf), 4e-15, 0},
+    {"erf_data_ipp-erf_data", 0, 2, OF(erfc), 4e-15, 1e-290},
+    {"erf_small_data_ipp-erf_small_data", 0, 1, OF(erf), 4e-15, 0},
+    {"erf_small_data_ipp-erf_small_data", 0, 2, OF(erfc), 4e-15, 0},
+    {"erf_large_data_ipp-erf_large_data", 0, 1, OF(erf), 4e-15, 0},
+    {"erf_large_data_ipp-erf_large_data", 0, 2, OF(erfc), 4e-15, 1e-290},
+    {"erf_inv_data_ipp-erf_inv_data", 0, 1, OF(erfinv), 4e-15, 0},
+    {"test_gamma_data_ipp-factorials", 0, 2, OF(lgamma), 4e-15, 0},
+    {"test_gamma_data_ipp-near_0", 0, 2, OF(lgamma), 4e-15, 0},
+    {"test_gamma_data_ipp-near_1", 0, 2, OF(lgamma), 4e-15, 1e-16},
+    {"test_gamma_data_ipp-near_2", 0, 2, OF(lgamma), 4e-15, 1e-16},
+    {"test_gamma_data_ipp-near_m10", 0, 2, OF(lgamma), 4e-15, 1e-14},
+    {"test_gamma_data_ipp-near_m55", 0, 2, OF(lgamma), 4e-15, 1e-13},
+    {"digamma_data_ipp-digamma_data", 0, 1, OF(digamma), 4e-15, 0},
+    {"digamma_small_data_ipp-digamma_small_data", 0, 1, OF(digamma), 4e-15, 0},
+    {"digamma_root_data_ipp-digamma_root_data", 0, 1, OF(digamma), 4e-15, 1e-15},
+    {"digamma_neg_data_ipp-digamma_neg_data", 0, 1, OF(digamma), 1e-13, 1e-13},
+    {"cbrt_data_ipp-cbrt_data", 1, 0, OF(cbrt), 4e-15, 0},
+    {"log1p_expm1_data_ipp-log1p_expm1_data", 0, 1, OF(log1p), 4e-15, 0},
+    {"log1p_expm1_data_ipp-log1p_expm1_data", 0, 2, OF(expm1), 4e-15, 0},
 };
 /* clang-format on */
 enum { N_SETS = sizeof sets / sizeof sets[0] };
@@ -77,7 +77,7 @@ static double worst_of(weft_ctx *ctx, const set *s, weft_tensor *table, weft_dty
     WEFT_CHECK_OK(weft_read(ctx, weft_cast(y, WEFT_F64), got, sizeof *got * (size_t)m));
     for (int64_t k = 0; k < m; k++) {
         const double allowed = s->relative * fabs(want[k]) + s->absolute;
-        const double error = dtype == WEFT_F32 ? ulps(got[k], want[k]) / MOST_ULPS_F32
+        const double error = dtype == WEFT_F32   ? ulps(got[k], want[k]) / MOST_ULPS_F32
                              : got[k] == want[k] ? 0
                                                  : fabs(got[k] - want[k]) / allowed;
         if (!(error <= 1) && weft_test_failures() < 8)

@@ -112,8 +112,7 @@ static void differs(run *r, part part, const char *why)
 {
     bool said = false;
     for (int k = 0; k < N_DIFFERENCES; k++)
-        if (is_of(differences[k].op, r) && differences[k].part == part &&
-            fits(differences[k].records, r->want->name))
+        if (is_of(differences[k].op, r) && differences[k].part == part && fits(differences[k].records, r->want->name))
             r->seen[k] = said = true;
     if (!said && weft_test_failures() < MOST_REPORTS)
         WEFT_FAIL("%s, record %s (%d), %s, %s: %s", r->row->name, r->want->name, r->want->nth,

@@ -25,11 +25,26 @@ typedef struct umath_set {
     {                                                                                                                  \
 #name, #numpy, false, (weft_##name)                                                                            \
     }
-static const umath_set sets[] = {
-    SET(exp),           SET(expm1),           SET(log),           SET(log1p),           SET(log2),
-    SET(sin),           SET(cos),             SET(tan),           SET(tanh),            NUMPY(acos, arccos),
-    NUMPY(asin, arcsin), NUMPY(atan, arctan), NUMPY(acosh, arccosh), NUMPY(asinh, arcsinh), NUMPY(atanh, arctanh),
-    NUMPY(cbrt, cbrt),  NUMPY(cosh, cosh),    NUMPY(sinh, sinh),  NUMPY(exp2, exp2),    NUMPY(log10, log10)};
+static const umath_set sets[] = {SET(exp),
+                                 SET(expm1),
+                                 SET(log),
+                                 SET(log1p),
+                                 SET(log2),
+                                 SET(sin),
+                                 SET(cos),
+                                 SET(tan),
+                                 SET(tanh),
+                                 NUMPY(acos, arccos),
+                                 NUMPY(asin, arcsin),
+                                 NUMPY(atan, arctan),
+                                 NUMPY(acosh, arccosh),
+                                 NUMPY(asinh, arcsinh),
+                                 NUMPY(atanh, arctanh),
+                                 NUMPY(cbrt, cbrt),
+                                 NUMPY(cosh, cosh),
+                                 NUMPY(sinh, sinh),
+                                 NUMPY(exp2, exp2),
+                                 NUMPY(log10, log10)};
 enum { N_SETS = sizeof sets / sizeof sets[0] };
 
 typedef struct umath_values {

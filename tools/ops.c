@@ -399,8 +399,9 @@ static void print_coverage(void)
     }
     const coverage all = cover_family(NULL);
     print_coverage_line("all", &all);
-    say(stdout, "\n  Derivatives exist to every order. PyTorch, NumPy, ONNX: there is an operation or an expression for\n"
-                "  it; `weft ops NAME` says which.\n");
+    say(stdout,
+        "\n  Derivatives exist to every order. PyTorch, NumPy, ONNX: there is an operation or an expression for\n"
+        "  it; `weft ops NAME` says which.\n");
 }
 
 static void json_coverage(void)
@@ -482,13 +483,13 @@ int command_ops(int argc, char **argv)
 {
     bool as_json = false, only_coverage = false;
     const char *family = NULL;
-    const option options[] = {
-        {"family", "NAME",
-         "unary, unary_p, predicate, binary, compare, integer, ternary, reduce, view, composite, custom; function, type",
-         OPTION_TEXT, &family, 0, 0},
-        {"coverage", NULL, "count what there is, by family", OPTION_FLAG, &only_coverage, 0, 0},
-        {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
-        {0}};
+    const option options[] = {{"family", "NAME",
+                               "unary, unary_p, predicate, binary, compare, integer, ternary, reduce, view, composite, "
+                               "custom; function, type",
+                               OPTION_TEXT, &family, 0, 0},
+                              {"coverage", NULL, "count what there is, by family", OPTION_FLAG, &only_coverage, 0, 0},
+                              {"json", NULL, "print JSON (schema weft-ops/1)", OPTION_FLAG, &as_json, 0, 0},
+                              {0}};
     int status;
     if (!options_parse(&ops_usage, options, &argc, argv, &status))
         return status;

@@ -375,18 +375,19 @@ static void print_coverage_row(const char *title, const coverage *c)
 
 static void print_coverage(void)
 {
-    puts("\n## Coverage\n\n"
-         "Every operation runs on the CPU and on CUDA: one without a kernel for either does not link. Derivatives exist "
-         "to every order,\n"
-         "because they are written in operations; tests take them to the third (`tests/test_orders.c`). Golden records "
-         "(`tests/ops`) are\n"
-         "computed without Weft's formulas; those of PyTorch (`tests/parity`) are what PyTorch 2.15 gives, with two "
-         "orders of gradients.\n"
-         "In PyTorch, NumPy, ONNX: an operation, or an expression; what has none says why. `F.` is "
-         "`torch.nn.functional.`. Complex dtypes and\n"
-         "sparse tensors are out of scope.\n\n"
-         "| family | operations | differentiable | in PyTorch | NumPy | ONNX | golden records | PyTorch's |\n"
-         "|---|---|---|---|---|---|---|---|");
+    puts(
+        "\n## Coverage\n\n"
+        "Every operation runs on the CPU and on CUDA: one without a kernel for either does not link. Derivatives exist "
+        "to every order,\n"
+        "because they are written in operations; tests take them to the third (`tests/test_orders.c`). Golden records "
+        "(`tests/ops`) are\n"
+        "computed without Weft's formulas; those of PyTorch (`tests/parity`) are what PyTorch 2.15 gives, with two "
+        "orders of gradients.\n"
+        "In PyTorch, NumPy, ONNX: an operation, or an expression; what has none says why. `F.` is "
+        "`torch.nn.functional.`. Complex dtypes and\n"
+        "sparse tensors are out of scope.\n\n"
+        "| family | operations | differentiable | in PyTorch | NumPy | ONNX | golden records | PyTorch's |\n"
+        "|---|---|---|---|---|---|---|---|");
     for (size_t f = 0; f < N_FAMILIES; f++) {
         const coverage c = cover(families[f].family);
         print_coverage_row(families[f].title, &c);

@@ -1,4 +1,5 @@
 /* pool2d_made.c - pools of lines, which are pictures one pixel high, and of whole pictures. */
+#include <math.h>
 #include "made.h"
 
 /* i: kernel, stride, padding */
@@ -71,7 +72,9 @@ weft_tensor *weft_lp_pool2d(weft_tensor *x, double order, int64_t kernel, int64_
     weft_pool2d_params window = WEFT_POOL2D_DEFAULTS;
     window.kernel[0] = window.kernel[1] = kernel;
     window.stride[0] = window.stride[1] = stride;
-    weft_tensor *mean = weft_avg_pool2d(weft_pow_scalar(weft_abs(x), order), &window);
+    /* An even power has no kink at 0, where the derivatives of the absolute value would end it. */
+    weft_tensor *size = fmod(order, 2) == 0 ? x : weft_abs(x);
+    weft_tensor *mean = weft_avg_pool2d(weft_pow_scalar(size, order), &window);
     weft_tensor *sum = weft_mul_scalar(mean, (double)kernel * (double)kernel);
     return weft__leave_with(ctx, weft__narrowed(weft_pow_scalar(sum, 1 / order), dtype));
 }

@@ -98,7 +98,8 @@ static weft_tensor *norm_of(weft_tensor *x, double order, const int64_t *dims, i
         weft_tensor *n = weft_sum(weft_ne(x, weft__constant_like(x, 0)), dims, ndim, keepdim);
         return n ? weft__cast(n, (weft_dtype)x->a.dtype) : NULL;
     }
-    weft_tensor *size = weft_abs(x);
+    /* An even power has no kink at 0, where the derivatives of the absolute value would end it. */
+    weft_tensor *size = fmod(order, 2) == 0 ? x : weft_abs(x);
     if (isinf(order))
         return order > 0 ? weft_max_over(size, dims, ndim, keepdim) : weft_min_over(size, dims, ndim, keepdim);
     if (order == 1)

@@ -103,11 +103,14 @@ def is_off(value, exact, dtype):
 
 def exactly(f, x, u, order):
     x, u = [mp.mpf(v) for v in x], [mp.mpf(v) for v in u]
-    return float(mp.diff(lambda t: f([a + t * b if b else a for a, b in zip(x, u)]), 0, order) if order else f(x))
+    value = float(mp.diff(lambda t: f([a + t * b if b else a for a, b in zip(x, u)]), 0, order) if order else f(x))
+    return value if abs(value) > 1e-30 else 0.0
 
 
-def shown(value):
-    return "refuses" if value is None else "%.7g" % value if abs(value) > 1e-12 else "0"
+def shown(value, digits="%.7g"):
+    if value is None:
+        return "refuses"
+    return "NaN" if math.isnan(value) else "0" if abs(value) < 1e-12 else "%.12g" % float(digits % value)
 
 
 def rows(program):
@@ -141,7 +144,7 @@ def main():
             problems.append(row)
             continue
         what, order, how, dtype, exact, theirs, weft = row
-        lines.append(f"| {what} | {order} | {how} | {dtype} | {shown(exact)} | {shown(theirs)} | {shown(weft)} |")
+        lines.append(f"| {what} | {order} | {how} | {dtype} | {' | '.join(shown(v, '%.12g' if dtype == 'f64' else '%.6g') for v in (exact, theirs, weft))} |")
     (HERE / "right.md").write_text(
         f"Derivatives along a direction (order 0: values) of valid input, as PyTorch {torch.__version__.split('+')[0]} and Weft give them on a CPU; exact by\n"
         "mpmath, and for f64 by central differences (`tests/test_right.c`). Made by `tests/right/make_right.py`; `tests/right/cases.c` has the\n"
