@@ -1,6 +1,6 @@
-/* test_boost.c - special functions against the reference tables of Boost.Math that SciPy's tests have (boost.npz): in f32
- * at the arguments that it holds, and in f64. They are not part of this repository: WEFT_SHARED_DATA names the directory
- * that holds npy/scipy/boost.npz (default: ../shared/data beside the sources). */
+/* test_boost.c - special functions against the reference tables of Boost.Math that SciPy's tests have (boost.npz): in
+ * f32 at the arguments that it holds, and in f64. They are not part of this repository: WEFT_SHARED_DATA names the
+ * directory that holds npy/scipy/boost.npz (default: ../shared/data beside the sources). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

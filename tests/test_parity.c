@@ -1,6 +1,6 @@
 /* test_parity.c - every operation that PyTorch has against what PyTorch 2.15 gives (tests/parity, made by
- * make_parity.py there): results, their dtypes, gradients and gradients of gradients, in f64 and f32. One GoogleTest case
- * is one operation; where Weft differs on purpose stands in src/ops/equivalents.def, and has to be seen here. */
+ * make_parity.py there): results, their dtypes, gradients and gradients of gradients, in f64 and f32. One GoogleTest
+ * case is one operation; where Weft differs on purpose stands in src/ops/equivalents.def, and has to be seen here. */
 #include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,8 +16,8 @@ enum { FEWEST_RECORDS = 15, MOST_REPORTS = 6, SECOND_WEIGHTS = 7 };
 typedef enum part { VALUE, GRADIENT, SECOND } part;
 static const char *const part_names[] = {"value", "gradient", "second gradient"};
 
-/* How far from PyTorch's an element may be: of itself, and of the largest number of the record, results and gradients, for
- * what is left where terms cancel. Both sides round: sums are in another order, and 15 digits are written. */
+/* How far from PyTorch's an element may be: of itself, and of the largest number of the record, results and gradients,
+ * for what is left where terms cancel. Both sides round: sums are in another order, and 15 digits are written. */
 typedef struct tolerance {
     double relative, of_largest;
 } tolerance;

@@ -1,5 +1,5 @@
-/* test_right.c - derivatives and sums that PyTorch gets silently wrong (right/cases.h): Weft's against what is exact, and
- * those of f64 against central differences of the order below. */
+/* test_right.c - derivatives and sums that PyTorch gets silently wrong (right/cases.h): Weft's against what is exact,
+ * and those of f64 against central differences of the order below. */
 #include <math.h>
 #include <stdio.h>
 

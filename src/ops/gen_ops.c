@@ -1,6 +1,6 @@
-/* gen_ops.c - two programs: weft_gen_ops prints include/weft/ops.h from the table, its only input, because the library
- * cannot be built without that header; weft_gen_docs prints docs/ops.md, takes derivatives in words and equivalents from
- * the library, and counts records of tests in the folder of sources that it is called with. */
+/* gen_ops.c - two programs: weft_gen_ops prints include/weft/ops.h from the table, its only input, because the
+ * library cannot be built without that header; weft_gen_docs prints docs/ops.md, takes derivatives in words and
+ * equivalents from the library, and counts records of tests in the folder of sources that it is called with. */
 #ifdef WEFT_GEN_DOCS
 #define _POSIX_C_SOURCE 200809L /* opendir */
 #include <dirent.h>

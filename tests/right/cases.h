@@ -1,8 +1,8 @@
-/* cases.h - functions whose derivatives or sums PyTorch 2.15 (or JAX) gets silently wrong on valid input, at points where
- * it does. Each is a number f(x) of a few; what is asked for is its kth derivative along u, d^k/dt^k f(x + t u) at t = 0,
- * by k gradients of gradients; order 0 is the value. test_right.c holds Weft to what is exact, make_right.py runs PyTorch
- * on the same and makes the table of docs/ops.md. A case is a function and a line in cases.c, and a line in
- * make_right.py. */
+/* cases.h - functions whose derivatives or sums PyTorch 2.15 (or JAX) gets silently wrong on valid input, at points
+ * where it does. Each is a number f(x) of a few; what is asked for is its kth derivative along u, d^k/dt^k f(x + t u)
+ * at t = 0, by k gradients of gradients; order 0 is the value. test_right.c holds Weft to what is exact, make_right.py
+ * runs PyTorch on the same and makes the table of docs/ops.md. A case is a function and a line in cases.c, and a line
+ * in make_right.py. */
 #ifndef WEFT_TESTS_RIGHT_CASES_H
 #define WEFT_TESTS_RIGHT_CASES_H
 
