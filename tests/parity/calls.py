@@ -194,6 +194,44 @@ def rmsprop(c):
     return steps(c, torch.optim.RMSprop, states, alpha=c.f[1], eps=c.f[2], weight_decay=c.f[3], momentum=c.f[4], centered=bool(c.i[2]))
 
 
+# ---- Fourier transforms: pairs [..., 2] stand for complex numbers ----
+
+NORMS = ("backward", "ortho", "forward")
+
+
+def pairs(z):
+    return torch.view_as_real(z)
+
+
+def numbers(x):
+    return torch.view_as_complex(x.contiguous())
+
+
+def over_dims(f, c, first, norm, complex_in, complex_out, **more):
+    """f over the dims of c.i[first:], or over all."""
+    x = numbers(c[0]) if complex_in else c[0]
+    dims = [d % c[0].ndim for d in c.i[first:]] or list(range(x.ndim))
+    y = f(x, dim=dims, norm=NORMS[norm], **more)
+    return pairs(y) if complex_out else y
+
+
+def inner(dim):
+    """A dim of pairs, counted from the end, as one of complex numbers."""
+    return dim if dim >= 0 else dim + 1
+
+
+def stft(c):
+    y = pairs(torch.stft(c[0].reshape(-1, c[0].shape[-1]), c[1].shape[0], c.i[0], window=c[1], center=bool(c.i[1]), return_complex=True))
+    return y.reshape(tuple(c[0].shape[:-1]) + tuple(y.shape[1:]))
+
+
+def irfftn(c):
+    dims = [inner(d) % (c[0].ndim - 1) for d in c.i[2:]] or list(range(c[0].ndim - 1))
+    sizes = [c[0].shape[d] for d in dims[:-1]] + [c.i[1]]
+    return torch.fft.irfftn(numbers(c[0]), s=sizes, dim=dims, norm=NORMS[c.i[0]])
+
+
+
 def one(f):
     return lambda c: f(c[0])
 
@@ -331,6 +369,21 @@ CALLS = {
     "pairwise_distance": lambda c: F.pairwise_distance(c[0], c[1], 2, c.f[0]),
     "cdist": lambda c: torch.cdist(c[0], c[1], compute_mode="donot_use_mm_for_euclid_dist"),
     "dropout": dropout,
+    # Fourier transforms
+    "fft": lambda c: pairs(torch.fft.fft(numbers(c[0]), dim=inner(c.i[0]), norm=NORMS[c.i[1]])),
+    "ifft": lambda c: pairs(torch.fft.ifft(numbers(c[0]), dim=inner(c.i[0]), norm=NORMS[c.i[1]])),
+    "rfft": lambda c: pairs(torch.fft.rfft(c[0], dim=c.i[0], norm=NORMS[c.i[1]])),
+    "irfft": lambda c: torch.fft.irfft(numbers(c[0]), c.i[0], inner(c.i[1]), norm=NORMS[c.i[2]]),
+    "fftn": lambda c: over_dims(torch.fft.fftn, c, 1, c.i[0], True, True),
+    "ifftn": lambda c: over_dims(torch.fft.ifftn, c, 1, c.i[0], True, True),
+    "rfftn": lambda c: over_dims(torch.fft.rfftn, c, 1, c.i[0], False, True),
+    "irfftn": irfftn,
+    "fftshift": lambda c: torch.fft.fftshift(c[0], tuple(c.i) or None),
+    "ifftshift": lambda c: torch.fft.ifftshift(c[0], tuple(c.i) or None),
+    "stft": stft,
+    "istft": lambda c: torch.istft(numbers(c[0]), c[1].shape[0], c.i[0], window=c[1], center=bool(c.i[1]), length=c.i[2] if c.i[2] >= 0 else None),
+    "complex_mul": lambda c: pairs(numbers(c[0]) * numbers(c[1])),
+    "complex_abs": lambda c: numbers(c[0]).abs(),
     # Losses
     "mse": lambda c: F.mse_loss(*pair(c)),
     "huber": lambda c: F.huber_loss(*pair(c), delta=c.f[0]),
