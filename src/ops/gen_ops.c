@@ -254,9 +254,10 @@ static void print_header(void)
     puts("\n#ifdef __cplusplus\n}\n#endif\n\n"
          "/* Each call records its place in the source, for error messages and leak reports. */\n"
          "#ifndef WEFT_NO_CALL_SITES");
-    for (size_t i = 0; i < N_ROWS; i++)
-        printf("#define weft_%s(...) (WEFT_HERE(\"%s\"), weft_%s(__VA_ARGS__))\n", rows[i].name, rows[i].name,
-               rows[i].name);
+    for (size_t i = 0; i < N_ROWS; i++) {
+        const char *const name = rows[i].name, *const gap = strlen(name) > 26 ? " \\\n    " : " "; /* 120 columns */
+        printf("#define weft_%s(...)%s(WEFT_HERE(\"%s\"), weft_%s(__VA_ARGS__))\n", name, gap, name, name);
+    }
     puts("#endif\n#endif");
 }
 

@@ -8,4 +8,7 @@
  * widens both; *dtype is the result's. False: error recorded. */
 bool weft__loss_pair(weft_ctx *ctx, int op, weft_tensor **in, weft_dtype *dtype);
 
+/* The mean, the sum, or the loss itself, as narrow as dtype; another reduction is refused. */
+weft_tensor *weft__reduced_loss(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduction reduction, weft_dtype dtype);
+
 #endif

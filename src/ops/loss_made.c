@@ -4,8 +4,7 @@
 #include "loss.h"
 #include "made.h"
 
-/* The mean, the sum, or the loss itself; as narrow as the operands. */
-static weft_tensor *reduced(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduction reduction, weft_dtype dtype)
+weft_tensor *weft__reduced_loss(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduction reduction, weft_dtype dtype)
 {
     if ((unsigned)reduction > WEFT_REDUCTION_SUM)
         return weft__fail(ctx, op, WEFT_E_INVALID, "reduction %d is none of weft_reduction", (int)reduction), NULL;
@@ -24,7 +23,7 @@ static weft_tensor *reduced(weft_ctx *ctx, int op, weft_tensor *loss, weft_reduc
     if (!weft__loss_pair(ctx, WEFT_OP_##OP, in, &dtype))                                                               \
         return weft__leave_with(ctx, NULL);                                                                            \
     weft_tensor *p = in[0], *t = in[1]
-#define END_LOSS(OP, loss) return weft__leave_with(ctx, reduced(ctx, WEFT_OP_##OP, loss, reduction, dtype))
+#define END_LOSS(OP, loss) return weft__leave_with(ctx, weft__reduced_loss(ctx, WEFT_OP_##OP, loss, reduction, dtype))
 #define REDUCTION(c) (weft_reduction)(c)->i[0]
 #define SAMPLES(call, operands, reals) SAMPLE(call, RECIPE(operands, "1" reals), RECIPE(operands, "0" reals))
 

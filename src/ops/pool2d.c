@@ -1,5 +1,5 @@
 /* pool2d.c - pooling. */
-#include "define.h"
+#include "pool2d.h"
 
 #define SUMS WORK(weft__terms_ratio, weft__flops_each, weft__bytes_once)
 
@@ -91,7 +91,7 @@ WEFT__DEFINE(AVG_UNPOOL2D, avg_unpool2d, OPERANDS(FLOATS), ATTRS(pool), INFER(in
 
 /* ---- Front ends ---- */
 
-static bool pack_params(weft_ctx *ctx, int op, const weft_pool2d_params *params, const weft_tensor *x,
+bool weft__pool2d_attrs(weft_ctx *ctx, int op, const weft_pool2d_params *params, const weft_tensor *x,
                         weft__attrs *attrs)
 {
     enum { MOST = INT32_MAX - 1 };
@@ -131,7 +131,7 @@ static weft_tensor *pool2d(int op, weft_tensor *x, const weft_pool2d_params *par
     weft_ctx *ctx = weft__begin(op, &x, 1);
     if (!ctx)
         return NULL;
-    if (pack_params(ctx, op, params, x, &attrs) && weft__complete(ctx, op, &x, 1, &attrs, out))
+    if (weft__pool2d_attrs(ctx, op, params, x, &attrs) && weft__complete(ctx, op, &x, 1, &attrs, out))
         y = out[0];
     return weft__leave_with(ctx, y);
 }
@@ -157,7 +157,7 @@ weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, const weft_p
     if (!size || size[0] < 1 || size[1] < 1) {
         weft__fail(ctx, OP, WEFT_E_INVALID, "size is %s, but must hold height and width of at least 1; g is %s",
                    size ? weft__shape_text(size, 2).s : "NULL", weft__describe(g).s);
-    } else if (pack_params(ctx, OP, params, g, &attrs)) {
+    } else if (weft__pool2d_attrs(ctx, OP, params, g, &attrs)) {
         attrs.pool.size[0] = size[0];
         attrs.pool.size[1] = size[1];
         y = weft__complete(ctx, OP, &g, 1, &attrs, out) ? out[0] : NULL;
