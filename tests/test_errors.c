@@ -139,9 +139,26 @@ static bool is_optional(const case_row *row, int operand)
     static const struct {
         const char *name;
         unsigned mask;
-    } optional[] = {{"linear", 4},        {"linear_act", 4}, {"layer_norm", 6},       {"rms_norm", 2},
-                    {"batch_norm", 30},   {"conv2d", 4},     {"conv2d_transpose", 4}, {"group_norm", 6},
-                    {"instance_norm", 6}, {"conv1d", 4},     {"conv1d_transpose", 4}};
+    } optional[] = {{"linear", 4},
+                    {"linear_act", 4},
+                    {"layer_norm", 6},
+                    {"rms_norm", 2},
+                    {"batch_norm", 30},
+                    {"conv2d", 4},
+                    {"conv2d_transpose", 4},
+                    {"group_norm", 6},
+                    {"instance_norm", 6},
+                    {"conv1d", 4},
+                    {"conv1d_transpose", 4},
+                    {"conv3d", 4},
+                    {"conv3d_transpose", 4},
+                    {"embedding_bag", 4},
+                    {"rnn_cell", 48},
+                    {"gru_cell", 48},
+                    {"lstm_cell", 96},
+                    {"rnn", 2 + 0xccccc * 4},
+                    {"gru", 2 + 0xccccc * 4},
+                    {"lstm", 6 + 0x66666 * 16}};
     if (weft__defs[row->op]->effect == WEFT__STEPS)
         return operand == 1; /* the gradient of the only parameter */
     for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)

@@ -308,6 +308,36 @@ DIFFERENCE(GradientsAreOwned)
     weft_release(b);
 }
 
+DIFFERENCE(UnpoolOfOverlaps)
+{
+    weft_tensor *x = leaf(weft_reshape(VALUES(c, 1, 5, 2), WEFT_DIMS(1, 1, 1, 3))), *most = NULL, *index = NULL;
+    const weft_pool2d_params pairs = INIT_POOL2D(.kernel = {1, 2}, .stride = {1, 1});
+    WEFT_CHECK_OK(weft_max_pool2d_with_index(x, &pairs, &most, &index));
+    weft_tensor *back = weft_max_unpool2d(most, index, (const int64_t[]){1, 3});
+    CHECK_VALUES(c, back, 0, 5, 0);
+    CHECK_VALUES(c, gradient(c, back, x), 0, 1, 0);
+}
+
+static weft_tensor *ctc_of_one_step(weft_ctx *c, weft_tensor *log_probs, int labels)
+{
+    weft_tensor *targets = weft_ones(c, WEFT_I64, WEFT_DIMS(1, labels));
+    return weft_ctc_loss(log_probs, targets, NULL, NULL, 0, false, WEFT_REDUCTION_SUM);
+}
+
+DIFFERENCE(CtcByLogProbs)
+{
+    weft_tensor *x = leaf(weft_reshape(VALUES(c, -1, -2), WEFT_DIMS(1, 1, 2))), *loss = ctc_of_one_step(c, x, 1);
+    CHECK_VALUES(c, loss, 2);
+    CHECK_VALUES(c, gradient(c, loss, x), 0, -1);
+}
+
+DIFFERENCE(HopelessCtc)
+{
+    weft_tensor *x = leaf(weft_reshape(VALUES(c, -1, -2), WEFT_DIMS(1, 1, 2))), *loss = ctc_of_one_step(c, x, 2);
+    CHECK_VALUES(c, loss, INFINITY);
+    CHECK_VALUES(c, gradient(c, loss, x), 0, 0);
+}
+
 /* ---- The table itself ---- */
 
 /* Every row of the page names a test of this file, and every test here is in the page. */
@@ -340,7 +370,10 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "ExtremesWithNan",
                                         "ReducedTiesShare",
                                         "StepsAreReported",
-                                        "GradientsAreOwned"};
+                                        "GradientsAreOwned",
+                                        "UnpoolOfOverlaps",
+                                        "CtcByLogProbs",
+                                        "HopelessCtc"};
     static char page[1 << 15];
     FILE *file = fopen(WEFT_SOURCE_DIR "/docs/pytorch.md", "rb");
     WEFT_REQUIRE(file);

@@ -1105,6 +1105,216 @@ WEFT_API weft_tensor *weft_attention_with_bias(weft_tensor *q, weft_tensor *k, w
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_rotary_embedding(weft_tensor *x, weft_tensor *cosines, weft_tensor *sines);
 
+/* the point of the simplex along dim that is nearest to x: max(0, x - t), t so that the sum is 1, which leaves zeros
+ * where softmax has small numbers (Martins 2016).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_sparsemax(weft_tensor *x, int64_t dim);
+
+/* where weft_grid_sample reads for a picture or volume under an affine map: theta [N, n, n + 1], 2 sizes (H, W) or 3
+ * (D, H, W); result [N, sizes..., n], the coordinate along the last size first. A place is in [-1, 1]: from the middle
+ * of the first pixel to that of the last one (align_corners), else from the outer edge to the other.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_affine_grid(weft_tensor *theta, const int64_t *sizes, int n, bool align_corners);
+
+/* pictures x [N, C, H, W] read at the places grid [N, P, Q, 2], each (x, y) as weft_affine_grid has them: result [N, C,
+ * P, Q]. The nearest pixel (halves to even), or a linear mix of four; outside of the picture 0, its border, or the
+ * picture mirrored there (at the middles of its outer pixels, or, without align_corners, at their edges). No gradient
+ * reaches the grid from the nearest pixel, nor from places that the border limits; a NaN place gives NaN.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_grid_sample(weft_tensor *x, weft_tensor *grid, weft_interpolation way, weft_outside outside,
+                                       bool align_corners);
+
+/* rows of weight [V, D] named by index [L], made one for each of n bags: sum, mean, or the largest of each column, of
+ * which the first of equals takes the gradient and NaN wins; result [n, D]. Bag k is index[offsets[k]] up to the next
+ * bag's begin: offsets[0] is 0, none is below the one before it; an empty bag gives zeros. scale [L] multiplies each
+ * row first; or NULL. Sums are made in f32 at least, in the order of the index.
+ * Dtypes: weight and scale floating, promoted, and the result has that dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_embedding_bag(weft_tensor *weight, weft_tensor *index, weft_tensor *scale,
+                                         const int64_t *offsets, int n, weft_bag way);
+
+/* largest element of each window of x [N, C, D, H, W]; NaN wins; padding counts as -inf; the first of equals takes the
+ * gradient.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_max_pool3d(weft_tensor *x, const weft_pool3d_params *params);
+
+/* mean of each window of x [N, C, D, H, W]; padding counts as 0 and is counted.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_avg_pool3d(weft_tensor *x, const weft_pool3d_params *params);
+
+/* largest element of each of sizes[k] windows along the kth of the last n dims: window o of S goes from floor(o L / S)
+ * to before ceil((o + 1) L / S), L the dim's size (PyTorch's adaptive_max_pool1d to 3d); the first of equals takes the
+ * gradient. The mean of such windows is weft_interpolate with WEFT_INTERPOLATION_AREA.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_adaptive_max_pool(weft_tensor *x, const int64_t *sizes, int n);
+
+/* weft_max_pool2d and where its elements are: indices into the H W elements of each plane, for weft_max_unpool2d
+ * (PyTorch: return_indices); places as for topk.
+ * Dtypes: floating; values have it, indices are i64.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_max_pool2d_with_index(weft_tensor *x, const weft_pool2d_params *params, weft_tensor **values,
+                                                weft_tensor **indices);
+
+/* x [N, C, P, Q] at the places index, of its shape, of planes of size {H, W}, 0 elsewhere: [N, C, H, W]. Of elements
+ * with one place, as overlapping windows have them, the last one stays and takes the gradient: PyTorch 2.15 gives it to
+ * all of them.
+ * Dtypes: x floating, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_max_unpool2d(weft_tensor *x, weft_tensor *index, const int64_t *size);
+
+/* cross-correlation of volumes: x [N, C, D, H, W], w [K, C/groups, T, R, S], b [K] or NULL; result [N, K, D', H', W'],
+ * sizes as of weft_conv2d. By a convolution of planes with C T channels, which needs T times the memory of x.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_conv3d(weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv3d_params *params);
+
+/* transpose (input gradient) of conv3d, PyTorch's conv_transpose3d: x [N, C, D, H, W], w [C, K/groups, T, R, S], b [K]
+ * or NULL; sizes as of weft_conv2d_transpose. Needs T times the memory of the result.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_conv3d_transpose(weft_tensor *x, weft_tensor *w, weft_tensor *b,
+                                            const weft_conv3d_params *params);
+
+/* one step: tanh(w_ih x + b_ih + w_hh h + b_hh), or relu of that; x [N, I], h [N, H], w_ih [H, I], w_hh [H, H], biases
+ * [H] or NULL; result [N, H].
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_rnn_cell(weft_tensor *x, weft_tensor *h, weft_tensor *w_ih, weft_tensor *w_hh,
+                                    weft_tensor *b_ih, weft_tensor *b_hh, bool relu);
+
+/* one step of long short-term memory (Hochreiter 1997): a = w_ih x + b_ih + w_hh h + b_hh, of four gates i, f, g, o in
+ * PyTorch's order; next_c = sigmoid(f) c + sigmoid(i) tanh(g), next_h = sigmoid(o) tanh(next_c). x [N, I], h and c [N,
+ * H], w_ih [4H, I], w_hh [4H, H], biases [4H] or NULL; places as for topk.
+ * Dtypes: floating, promoted; the results have that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_status weft_lstm_cell(weft_tensor *x, weft_tensor *h, weft_tensor *c, weft_tensor *w_ih,
+                                    weft_tensor *w_hh, weft_tensor *b_ih, weft_tensor *b_hh, weft_tensor **next_h,
+                                    weft_tensor **next_c);
+
+/* one step of a gated recurrent unit (Cho 2014, as PyTorch and cuDNN have it): of the gates r, z, n of a = w_ih x +
+ * b_ih and u = w_hh h + b_hh, r = sigmoid(a_r + u_r), z = sigmoid(a_z + u_z), n = tanh(a_n + r u_n), result (1 - z) n +
+ * z h. x [N, I], h [N, H], w_ih [3H, I], w_hh [3H, H], biases [3H] or NULL.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_gru_cell(weft_tensor *x, weft_tensor *h, weft_tensor *w_ih, weft_tensor *w_hh,
+                                    weft_tensor *b_ih, weft_tensor *b_hh);
+
+/* weft_rnn_cell over all steps of x [T, N, I] (or [N, T, I]: params), layer over layer, each reading the outputs of the
+ * one below; bidirectional ones have a second cell that begins at the last step, and give both outputs side by side. y
+ * [T, N, ways H] (or [N, T, ...]): the last layer's output at each step; h [layers ways, N, H]: the state of each layer
+ * and direction after its last step. h0 likewise, the states to begin with, or NULL: zeros. The n weights are w_ih,
+ * w_hh, b_ih, b_hh (biases may be NULL) of layer 0, of its second direction, of layer 1 ..., PyTorch's order; layers
+ * above 0 have ways H inputs. Places as for topk.
+ * Dtypes: floating, promoted; the results have that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_rnn(weft_tensor *x, weft_tensor *h0, weft_tensor *const *weights, int n,
+                              const weft_recurrent_params *params, weft_tensor **y, weft_tensor **h);
+
+/* weft_gru_cell over all steps; all else as for weft_rnn.
+ * Dtypes: floating, promoted; the results have that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_gru(weft_tensor *x, weft_tensor *h0, weft_tensor *const *weights, int n,
+                              const weft_recurrent_params *params, weft_tensor **y, weft_tensor **h);
+
+/* weft_lstm_cell over all steps, with two states: c0 (or NULL) and c are as h0 and h; all else as for weft_rnn.
+ * Dtypes: floating, promoted; the results have that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_lstm(weft_tensor *x, weft_tensor *h0, weft_tensor *c0, weft_tensor *const *weights, int n,
+                               const weft_recurrent_params *params, weft_tensor **y, weft_tensor **h, weft_tensor **c);
+
+/* connectionist temporal classification (Graves 2006): minus the logarithm of the probability of a label sequence, over
+ * all ways to spread it over the steps with repeated labels and blanks. log_probs [T, N, C], logarithms as of
+ * weft_log_softmax; targets [N, S], of which sequence n has the first target_lengths[n] labels, none of them the blank,
+ * and takes the first input_lengths[n] steps; NULL: all of them. The mean is of the losses divided by their targets'
+ * lengths. A target that does not fit into its steps has the loss inf, with zero_infinity 0, and the gradient 0
+ * (PyTorch's is NaN of inf). The gradient is that by log_probs, to every order; PyTorch's assumes that a log_softmax
+ * comes before, and has no second one.
+ * Dtypes: log_probs floating, and the result has their dtype; targets i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_ctc_loss(weft_tensor *log_probs, weft_tensor *targets, const int64_t *input_lengths,
+                                    const int64_t *target_lengths, int64_t blank, bool zero_infinity,
+                                    weft_reduction reduction);
+
+/* sum over the other classes j of max(0, margin - x[target] + x[j])^power / C, x the scores of C classes, power 1 or 2,
+ * reduced: prediction [..., C], target [...].
+ * Dtypes: prediction floating, and the result has its dtype; target i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_multi_margin_loss(weft_tensor *prediction, weft_tensor *target, int64_t power, double margin,
+                                             weft_reduction reduction);
+
+/* sum of max(0, 1 - x[j] + x[i]) / C over the right classes j and the wrong ones i, reduced: prediction and target
+ * [..., C], the target the right classes, then -1. Needs C times the prediction's memory.
+ * Dtypes: prediction floating, and the result has its dtype; target i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_multilabel_margin_loss(weft_tensor *prediction, weft_tensor *target,
+                                                  weft_reduction reduction);
+
+/* mean over the last dim of softplus(-x) target + softplus(x) (1 - target), targets in [0, 1], then reduced; shapes as
+ * for mse.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_multilabel_soft_margin_loss(weft_tensor *prediction, weft_tensor *target,
+                                                       weft_reduction reduction);
+
+/* overlap of boxes [x1, y1, x2, y2], each of a [..., M, 4] with each of b [..., N, 4]: the area of what both cover by
+ * that of what one covers, [..., M, N]; leading dims broadcast. A box with x2 < x1 or y2 < y1 has no area; two without
+ * one overlap by 0.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_box_iou(weft_tensor *a, weft_tensor *b);
+
+/* box_iou less the share of the smallest box around both that neither covers (Rezatofighi 2019): from -1 to 1, with a
+ * gradient for boxes apart.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_generalized_box_iou(weft_tensor *a, weft_tensor *b);
+
+/* boxes [x1, y1, x2, y2] from anchors, which are such, and what a network gives, (dx, dy, dw, dh): the centre moved by
+ * centre_scale dx of the width and dy of the height, sizes times e^min(size_scale dw, limit) (Ren 2015). [..., 4] both,
+ * broadcasting. torchvision's weights (10, 10, 5, 5) are scales 0.1 and 0.2, and its limit is log(1000 / 16).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_box_decode(weft_tensor *anchors, weft_tensor *offsets, double centre_scale,
+                                      double size_scale, double limit);
+
+/* which boxes [N, 4] stay, by falling score [N], each unless it overlaps one that stays by more than the threshold
+ * (box_iou): their indices, i64 [K]. K is known only then: boxes and scores are read by the host, which waits for the
+ * device. Of equal scores the lower index comes first, NaN before all.
+ * Dtypes: floating; the result is i64.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_nms(weft_tensor *boxes, weft_tensor *scores, double threshold);
+
+/* largest element of each window over the last dims of x: with gaps (dilation) and a last window that is not full
+ * (ceil_mode), of 1 to 3 dims; where there is no element counts as -inf, NaN wins, the first of equals takes the
+ * gradient. weft_max_pool2d is faster, where it is enough.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_max_pool(weft_tensor *x, const weft_window_params *params);
+
+/* mean of each window over the last dims of x: the sum of its elements by the number of its places within the padding,
+ * or of its elements alone (exclude_padding).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_avg_pool(weft_tensor *x, const weft_window_params *params);
+
+/* (sum of |x|^order)^(1 / order) over each window of the last dims of x; a window of zeros gives 0, with the gradient
+ * 0. A window that is not full is not scaled as if it were, which PyTorch does.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_lp_pool(weft_tensor *x, double order, const weft_window_params *params);
+
+/* other sizes for the last n dims, linear or cubic (a = -1/2), where fewer elements are each a mix of all that they
+ * stand for: a filter as wide as that, as PyTorch's antialias and Pillow have it; corners are not aligned.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_interpolate_antialias(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way);
+
 /* a copy with storage of its own, contiguous; gradients flow through.
  * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
@@ -1592,6 +1802,36 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_lp_pool2d(...) (WEFT_HERE("lp_pool2d"), weft_lp_pool2d(__VA_ARGS__))
 #define weft_attention_with_bias(...) (WEFT_HERE("attention_with_bias"), weft_attention_with_bias(__VA_ARGS__))
 #define weft_rotary_embedding(...) (WEFT_HERE("rotary_embedding"), weft_rotary_embedding(__VA_ARGS__))
+#define weft_sparsemax(...) (WEFT_HERE("sparsemax"), weft_sparsemax(__VA_ARGS__))
+#define weft_affine_grid(...) (WEFT_HERE("affine_grid"), weft_affine_grid(__VA_ARGS__))
+#define weft_grid_sample(...) (WEFT_HERE("grid_sample"), weft_grid_sample(__VA_ARGS__))
+#define weft_embedding_bag(...) (WEFT_HERE("embedding_bag"), weft_embedding_bag(__VA_ARGS__))
+#define weft_max_pool3d(...) (WEFT_HERE("max_pool3d"), weft_max_pool3d(__VA_ARGS__))
+#define weft_avg_pool3d(...) (WEFT_HERE("avg_pool3d"), weft_avg_pool3d(__VA_ARGS__))
+#define weft_adaptive_max_pool(...) (WEFT_HERE("adaptive_max_pool"), weft_adaptive_max_pool(__VA_ARGS__))
+#define weft_max_pool2d_with_index(...) (WEFT_HERE("max_pool2d_with_index"), weft_max_pool2d_with_index(__VA_ARGS__))
+#define weft_max_unpool2d(...) (WEFT_HERE("max_unpool2d"), weft_max_unpool2d(__VA_ARGS__))
+#define weft_conv3d(...) (WEFT_HERE("conv3d"), weft_conv3d(__VA_ARGS__))
+#define weft_conv3d_transpose(...) (WEFT_HERE("conv3d_transpose"), weft_conv3d_transpose(__VA_ARGS__))
+#define weft_rnn_cell(...) (WEFT_HERE("rnn_cell"), weft_rnn_cell(__VA_ARGS__))
+#define weft_lstm_cell(...) (WEFT_HERE("lstm_cell"), weft_lstm_cell(__VA_ARGS__))
+#define weft_gru_cell(...) (WEFT_HERE("gru_cell"), weft_gru_cell(__VA_ARGS__))
+#define weft_rnn(...) (WEFT_HERE("rnn"), weft_rnn(__VA_ARGS__))
+#define weft_gru(...) (WEFT_HERE("gru"), weft_gru(__VA_ARGS__))
+#define weft_lstm(...) (WEFT_HERE("lstm"), weft_lstm(__VA_ARGS__))
+#define weft_ctc_loss(...) (WEFT_HERE("ctc_loss"), weft_ctc_loss(__VA_ARGS__))
+#define weft_multi_margin_loss(...) (WEFT_HERE("multi_margin_loss"), weft_multi_margin_loss(__VA_ARGS__))
+#define weft_multilabel_margin_loss(...) (WEFT_HERE("multilabel_margin_loss"), weft_multilabel_margin_loss(__VA_ARGS__))
+#define weft_multilabel_soft_margin_loss(...) \
+    (WEFT_HERE("multilabel_soft_margin_loss"), weft_multilabel_soft_margin_loss(__VA_ARGS__))
+#define weft_box_iou(...) (WEFT_HERE("box_iou"), weft_box_iou(__VA_ARGS__))
+#define weft_generalized_box_iou(...) (WEFT_HERE("generalized_box_iou"), weft_generalized_box_iou(__VA_ARGS__))
+#define weft_box_decode(...) (WEFT_HERE("box_decode"), weft_box_decode(__VA_ARGS__))
+#define weft_nms(...) (WEFT_HERE("nms"), weft_nms(__VA_ARGS__))
+#define weft_max_pool(...) (WEFT_HERE("max_pool"), weft_max_pool(__VA_ARGS__))
+#define weft_avg_pool(...) (WEFT_HERE("avg_pool"), weft_avg_pool(__VA_ARGS__))
+#define weft_lp_pool(...) (WEFT_HERE("lp_pool"), weft_lp_pool(__VA_ARGS__))
+#define weft_interpolate_antialias(...) (WEFT_HERE("interpolate_antialias"), weft_interpolate_antialias(__VA_ARGS__))
 #define weft_clone(...) (WEFT_HERE("clone"), weft_clone(__VA_ARGS__))
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))

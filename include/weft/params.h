@@ -43,6 +43,12 @@ typedef enum weft_padding { WEFT_PADDING_REFLECT, WEFT_PADDING_REPLICATE, WEFT_P
  * the forward transform is the plain sum), none but each by sqrt(n) (lengths of vectors stay), or the forward one. */
 typedef enum weft_fft_norm { WEFT_FFT_NORM_BACKWARD, WEFT_FFT_NORM_ORTHO, WEFT_FFT_NORM_FORWARD } weft_fft_norm;
 
+/* What weft_grid_sample finds outside of a picture. */
+typedef enum weft_outside { WEFT_OUTSIDE_ZERO, WEFT_OUTSIDE_BORDER, WEFT_OUTSIDE_REFLECTION } weft_outside;
+
+/* What weft_embedding_bag makes of the rows of a bag. */
+typedef enum weft_bag { WEFT_BAG_SUM, WEFT_BAG_MEAN, WEFT_BAG_MAX } weft_bag;
+
 /* Two-dimensional convolution; pairs are {height, width}. NULL: the defaults. */
 typedef struct weft_conv2d_params {
     size_t struct_size;        /* set by WEFT_CONV2D_DEFAULTS */
@@ -55,6 +61,20 @@ typedef struct weft_conv2d_params {
 #define WEFT_CONV2D_DEFAULTS                                                                                           \
     {                                                                                                                  \
         sizeof(weft_conv2d_params), {1, 1}, {0, 0}, {1, 1}, {0, 0}, 1                                                  \
+    }
+
+/* Three-dimensional convolution; triples are {depth, height, width}. NULL: the defaults. */
+typedef struct weft_conv3d_params {
+    size_t struct_size;        /* set by WEFT_CONV3D_DEFAULTS */
+    int64_t stride[3];         /* at least 1; default 1 */
+    int64_t padding[3];        /* zeros added on both sides; default 0 */
+    int64_t dilation[3];       /* distance between kernel taps, at least 1; default 1 */
+    int64_t output_padding[3]; /* conv3d_transpose only: more at the end; less than the stride or the dilation */
+    int64_t groups;            /* at least 1, which is the default; must divide the channels of input and output */
+} weft_conv3d_params;
+#define WEFT_CONV3D_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_conv3d_params), {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, 1                                      \
     }
 
 /* Two-dimensional pooling; pairs are {height, width}. */
@@ -71,6 +91,51 @@ typedef struct weft_pool2d_params {
         {                                                                                                              \
             0, 0                                                                                                       \
         }                                                                                                              \
+    }
+
+/* Three-dimensional pooling; triples are {depth, height, width}. */
+typedef struct weft_pool3d_params {
+    size_t struct_size; /* set by WEFT_POOL3D_DEFAULTS */
+    int64_t kernel[3];  /* at least 1; there is no default */
+    int64_t stride[3];  /* at least 1, or WEFT_POOL2D_KERNEL, the default: the kernel's size */
+    int64_t padding[3]; /* at most half the kernel; default 0 */
+} weft_pool3d_params;
+#define WEFT_POOL3D_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_pool3d_params), {0, 0, 0}, {WEFT_POOL2D_KERNEL, WEFT_POOL2D_KERNEL, WEFT_POOL2D_KERNEL},           \
+        {                                                                                                              \
+            0, 0, 0                                                                                                    \
+        }                                                                                                              \
+    }
+
+/* Windows over the last dims (weft_max_pool, weft_avg_pool, weft_lp_pool); entry k is that of the kth of these dims. */
+typedef struct weft_window_params {
+    size_t struct_size;  /* set by WEFT_WINDOW_DEFAULTS */
+    int64_t ndim;        /* how many of the last dims, 1 to 3; default 2 */
+    int64_t kernel[3];   /* at least 1; there is no default */
+    int64_t stride[3];   /* at least 1, or WEFT_POOL2D_KERNEL, the default: the kernel's size */
+    int64_t padding[3];  /* at most half of what a window reaches over; default 0 */
+    int64_t dilation[3]; /* distance between the elements of a window, at least 1; default 1 */
+    bool ceil_mode; /* also a last window that is not full, if it begins before the padding behind; default false */
+    bool exclude_padding; /* avg_pool: the mean of the elements alone (PyTorch: not count_include_pad); default false */
+} weft_window_params;
+#define WEFT_WINDOW_DEFAULTS                                                                                           \
+    {                                                                                                                  \
+        sizeof(weft_window_params), 2, {0, 0, 0}, {WEFT_POOL2D_KERNEL, WEFT_POOL2D_KERNEL, WEFT_POOL2D_KERNEL},        \
+            {0, 0, 0}, {1, 1, 1}, false, false                                                                         \
+    }
+
+/* Recurrent layers (weft_rnn, weft_gru, weft_lstm). NULL: the defaults. */
+typedef struct weft_recurrent_params {
+    size_t struct_size; /* set by WEFT_RECURRENT_DEFAULTS */
+    int64_t layers;     /* from 1, which is the default, to 32 */
+    bool bidirectional; /* a second direction, from the last step to the first; default false */
+    bool batch_first;   /* x and y are [N, T, ...] and not [T, N, ...]; states are not; default false */
+    bool relu;          /* weft_rnn only: in the place of tanh; default false */
+} weft_recurrent_params;
+#define WEFT_RECURRENT_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        sizeof(weft_recurrent_params), 1, false, false, false                                                          \
     }
 
 /* The scale of weft_attention that is 1 / sqrt(D) (1 if D is 0). Every other finite number is a scale, 0 too. */

@@ -11,6 +11,13 @@ CALL(interpolate)
     c->out[0] = weft_interpolate(c->in[0], c->i, n, (weft_interpolation)c->i[n], c->i[n + 1] != 0);
 }
 
+/* i: sizes..., then the way */
+CALL(interpolate_antialias)
+{
+    const int n = c->ni - 1;
+    c->out[0] = weft_interpolate_antialias(c->in[0], c->i, n, (weft_interpolation)c->i[n]);
+}
+
 /* i: before..., after..., the mode */
 CALL(pad_mode)
 {
@@ -23,6 +30,10 @@ WEFT__DEFINE_COMPOSITE(INTERPOLATE, interpolate,
                        GRADIENT("each g in parts to the elements that it was made of, by their weights"), ROW_ONCE,
                        SAMPLE(call_interpolate, RECIPE("xab", "9 1 0"), RECIPE("xab", "5 4 2 0"),
                               RECIPE("xa23", "5 7 1 1")))
+WEFT__DEFINE_COMPOSITE(INTERPOLATE_ANTIALIAS, interpolate_antialias,
+                       PARTS(FLOATS, PART(INDEX_SELECT, WIDE), PART(MUL, WIDE), PART(ADD, WIDE)),
+                       GRADIENT("each g in parts to the elements that it was made of, by their weights"), ROW_ONCE,
+                       SAMPLE(call_interpolate_antialias, RECIPE("xa9", "4 1"), RECIPE("xa78", "3 5 2")))
 WEFT__DEFINE_COMPOSITE(PAD_MODE, pad_mode, PARTS(ANY_DTYPE, PART(INDEX_SELECT, AS_ALONE)),
                        GRADIENT("each g to the element that was repeated there"),
                        WORK(weft__terms_one, weft__flops_none, weft__bytes_once),
@@ -51,12 +62,18 @@ static int64_t inside(int64_t place, int64_t n)
     return place < 0 ? 0 : place >= n ? n - 1 : place;
 }
 
-/* Keys' cubic (1981) at distance d with a = -3/4. */
+/* Keys' cubic (1981) at distance d; 0 from 2 on. */
+static double keys_cubic(double a, double d)
+{
+    d = fabs(d);
+    if (d >= 2)
+        return 0;
+    return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+}
+
 static double cubic(double d)
 {
-    const double a = -0.75;
-    d = fabs(d);
-    return d <= 1 ? ((a + 2) * d - (a + 3)) * d * d + 1 : ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+    return keys_cubic(-0.75, d);
 }
 
 /* First and last but one of the elements whose mean is element o. */
@@ -110,11 +127,49 @@ static void fill_one(taps *t, int64_t o, int64_t from, weft_interpolation way, b
     }
 }
 
+/* Half of what a filter reaches over where elements lie closer than places: as wide as the elements that a place stands
+ * for. */
+static double reach_of(weft_interpolation way, int64_t from, int64_t to)
+{
+    const double scale = (double)from / (double)to;
+    return (way == WEFT_INTERPOLATION_CUBIC ? 2 : 1) * (scale > 1 ? scale : 1);
+}
+
+/* As PyTorch and Pillow have it: a triangle, or Keys' cubic with a = -1/2, stretched, and divided by the sum of its
+ * weights within x. */
+static void fill_wide(taps *t, int64_t o, int64_t from, weft_interpolation way)
+{
+    const double scale = (double)from / (double)t->size, stretch = scale > 1 ? scale : 1;
+    const double reach = reach_of(way, from, t->size), centre = scale * ((double)o + 0.5);
+    const double low = centre - reach + 0.5, high = centre + reach + 0.5;
+    const int64_t first = low > 0 ? (int64_t)low : 0, end = high < (double)from ? (int64_t)high : from;
+    double sum = 0;
+    for (int k = 0; k < t->n; k++) {
+        const bool within = first + k < end;
+        const double off = ((double)(first + k) + 0.5 - centre) / stretch;
+        const double triangle = fabs(off) < 1 ? 1 - fabs(off) : 0;
+        const double weight = way == WEFT_INTERPOLATION_CUBIC ? keys_cubic(-0.5, off) : triangle;
+        t->places[k * t->size + o] = within ? first + k : inside(first, from);
+        t->weights[k * t->size + o] = within ? weight : 0;
+        sum += within ? weight : 0;
+    }
+    for (int k = 0; k < t->n && sum != 0; k++)
+        t->weights[k * t->size + o] /= sum;
+}
+
+/* How dims are resampled. */
+typedef struct how {
+    int op;
+    weft_interpolation way;
+    bool align, wide;
+} how;
+
 /* x with dim d resampled to size elements. */
-static weft_tensor *resampled(weft_ctx *ctx, weft_tensor *x, int d, int64_t size, weft_interpolation way, bool align)
+static weft_tensor *resampled(weft_ctx *ctx, weft_tensor *x, int d, int64_t size, how h)
 {
     const int64_t from = x->a.shape[d];
-    taps t = {.n = taps_of(way, from, size), .size = size};
+    const double most = h.wide && size > 0 ? 2 * ceil(reach_of(h.way, from, size)) + 1 : 1;
+    taps t = {.n = !h.wide ? taps_of(h.way, from, size) : most < INT32_MAX ? (int)most : -1, .size = size};
     const int64_t count = t.n < 0 || size > INT64_MAX / (t.n * 16) ? -1 : t.n * size;
     t.places = count < 0 ? NULL : weft__host_array(ctx, count + 1, sizeof *t.places);
     t.weights = count < 0 ? NULL : weft__host_array(ctx, count + 1, sizeof *t.weights);
@@ -124,7 +179,10 @@ static weft_tensor *resampled(weft_ctx *ctx, weft_tensor *x, int d, int64_t size
         column[k] = 1;
     if (t.places && t.weights) {
         for (int64_t o = 0; o < size; o++)
-            fill_one(&t, o, from, way, align);
+            if (h.wide)
+                fill_wide(&t, o, from, h.way);
+            else
+                fill_one(&t, o, from, h.way, h.align);
         for (int k = 0; k < t.n; k++) {
             weft_tensor *places = weft_from_data(ctx, WEFT_I64, &size, 1, t.places + k * size);
             weft_tensor *weights = weft_from_data(ctx, WEFT_F64, column, x->a.ndim - d, t.weights + k * size);
@@ -134,7 +192,7 @@ static weft_tensor *resampled(weft_ctx *ctx, weft_tensor *x, int d, int64_t size
             y = k ? weft_add(y, part) : part;
         }
     } else {
-        weft__fail(ctx, WEFT_OP_INTERPOLATE, WEFT_E_NOMEM, "out of memory for the places and weights of %lld elements",
+        weft__fail(ctx, h.op, WEFT_E_NOMEM, "out of memory for the places and weights of %lld elements",
                    (long long)size);
     }
     if (t.places)
@@ -144,27 +202,43 @@ static weft_tensor *resampled(weft_ctx *ctx, weft_tensor *x, int d, int64_t size
     return y;
 }
 
-weft_tensor *weft_interpolate(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way, bool align_corners)
+static weft_tensor *interpolated(weft_tensor *x, const int64_t *sizes, int n, how h)
 {
     static const char *const names[] = {"x"};
-    ENTER_COMPOSITE(INTERPOLATE, &x, 1);
+    weft_ctx *ctx = weft__enter(h.op, &x, 1, 0);
+    if (!ctx)
+        return NULL;
     weft_dtype dtype;
-    if (!weft__join_floats(ctx, WEFT_OP_INTERPOLATE, &x, names, 1, &dtype))
+    if (!weft__localise(ctx, &x, 1) || !weft__join_floats(ctx, h.op, &x, names, 1, &dtype))
         return weft__leave_with(ctx, NULL);
-    if (!sizes || n < 1 || n > x->a.ndim || (unsigned)way > WEFT_INTERPOLATION_AREA)
-        REFUSE(INTERPOLATE, WEFT_E_INVALID,
-               "needs sizes for 1 to %d last dims of %s (not %d), and one of weft_interpolation", x->a.ndim,
-               weft__describe(x).s, n);
+    const bool known = h.wide ? h.way == WEFT_INTERPOLATION_LINEAR || h.way == WEFT_INTERPOLATION_CUBIC
+                              : (unsigned)h.way <= WEFT_INTERPOLATION_AREA;
+    if (!sizes || n < 1 || n > x->a.ndim || !known)
+        return weft__fail(ctx, h.op, WEFT_E_INVALID, "needs sizes for 1 to %d last dims of %s (not %d), and %s",
+                          x->a.ndim, weft__describe(x).s, n,
+                          h.wide ? "the linear or the cubic way" : "one of weft_interpolation"),
+               weft__leave_with(ctx, NULL);
     for (int k = 0; k < n; k++) {
         const int d = x->a.ndim - n + k;
         if (sizes[k] < 0 || (sizes[k] > 0 && x->a.shape[d] == 0))
-            REFUSE(INTERPOLATE, WEFT_E_SHAPE, "size %lld for dim %d of %s", (long long)sizes[k], d,
-                   weft__describe(x).s);
+            return weft__fail(ctx, h.op, WEFT_E_SHAPE, "size %lld for dim %d of %s", (long long)sizes[k], d,
+                              weft__describe(x).s),
+                   weft__leave_with(ctx, NULL);
     }
     weft_tensor *y = x;
     for (int k = 0; k < n && y; k++)
-        y = resampled(ctx, y, x->a.ndim - n + k, sizes[k], way, align_corners);
+        y = resampled(ctx, y, x->a.ndim - n + k, sizes[k], h);
     return weft__leave_with(ctx, weft__narrowed(y, dtype));
+}
+
+weft_tensor *weft_interpolate(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way, bool align_corners)
+{
+    return interpolated(x, sizes, n, (how){WEFT_OP_INTERPOLATE, way, align_corners, false});
+}
+
+weft_tensor *weft_interpolate_antialias(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way)
+{
+    return interpolated(x, sizes, n, (how){WEFT_OP_INTERPOLATE_ANTIALIAS, way, false, true});
 }
 
 /* ---- Padding by what is there ---- */
