@@ -185,4 +185,32 @@ cudaError_t weft_sort(const weft__exec *e, int64_t n, I most, const weft_sort_ar
     return cudaSuccess;
 }
 
+/* keys [count] = which slice each number is of */
+template <class I>
+__global__ void __launch_bounds__(WEFT_SORT_THREADS) k_sort_slices(int64_t count, int64_t n, const I *numbers, I *keys)
+{
+    const int64_t step = static_cast<int64_t>(gridDim.x) * WEFT_SORT_THREADS;
+    for (int64_t e = static_cast<int64_t>(blockIdx.x) * WEFT_SORT_THREADS + threadIdx.x; e < count; e += step)
+        keys[e] = static_cast<I>(static_cast<int64_t>(numbers[e]) / n);
+}
+
+/* Sorts each of the slices of n keys[0] by itself, none above most: all by key, then by slice. Numbers count through
+ * all slices. */
+template <class I>
+cudaError_t weft_sort_slices(const weft__exec *e, int64_t slices, int64_t n, I most, const weft_sort_arrays<I> &s,
+                             int *which)
+{
+    const int64_t count = slices * n;
+    cudaError_t error = weft_sort<I>(e, count, most, s, which);
+    if (error == cudaSuccess && slices > 1)
+        error = weft_launch(k_sort_slices<I>, weft__cuda_blocks(e, count, WEFT_SORT_THREADS), WEFT_SORT_THREADS, 0,
+                            weft__stream(e), count, n, s.numbers[*which], s.keys[*which]);
+    for (int shift = 0; error == cudaSuccess && (slices - 1) >> shift != 0; shift += WEFT_SORT_BITS) {
+        const int from = *which, to = 1 - from;
+        error = weft_sort_pass<I>(e, count, shift, s, s.keys[from], s.numbers[from], s.keys[to], s.numbers[to]);
+        *which = to;
+    }
+    return error;
+}
+
 #endif

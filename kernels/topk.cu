@@ -11,6 +11,7 @@
  *   many of many    where they do not fit into shared memory all elements are sorted, by key and then by slice */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "order.h"
 #include "radix_sort.h"
 #include "types.h"
 
@@ -30,38 +31,16 @@ enum {
 
 /* ---- Keys ---- */
 
-template <class T> using key_of = std::conditional_t<sizeof(T) == 8, uint64_t, uint32_t>;
+template <class T> using key_of = weft_key<T>;
 
-/* x's place in rising order; NaN is beyond all in both directions, and -0 is 0. */
+/* Keys whose largest come first; NaN is first in both directions. */
 template <class T> struct order {
-    using K = key_of<T>;
     bool largest;
 
-    __device__ __forceinline__ K key(T x) const
+    __device__ __forceinline__ key_of<T> key(T x) const
     {
-        constexpr K SIGN = K(1) << (8 * sizeof(K) - 1);
-        K up;
-        if constexpr (std::is_same_v<T, weft_bool>) {
-            up = x.byte;
-        } else if constexpr (std::is_integral_v<T>) {
-            up = static_cast<K>(static_cast<std::make_signed_t<K>>(x)) ^ SIGN;
-        } else {
-            const auto v = weft_load(x);
-            if (v != v)
-                return ~K(0);
-            const K bits = v == 0 ? K(0) : bits_of(v);
-            up = bits & SIGN ? ~bits : bits | SIGN;
-        }
-        return largest ? up : ~up;
-    }
-
-    static __device__ __forceinline__ uint32_t bits_of(float x)
-    {
-        return static_cast<uint32_t>(__float_as_int(x));
-    }
-    static __device__ __forceinline__ uint64_t bits_of(double x)
-    {
-        return static_cast<uint64_t>(__double_as_longlong(x));
+        const key_of<T> up = weft_rising_key(x);
+        return largest || weft_is_nan(x) ? up : ~up;
     }
 };
 
@@ -315,15 +294,6 @@ template <class T, class I> __global__ void __launch_bounds__(THREADS) k_topk_ke
     }
 }
 
-/* keys [count] = which slice each number is of */
-template <class I>
-__global__ void __launch_bounds__(THREADS) k_topk_slices(int64_t count, int64_t n, const I *numbers, I *keys)
-{
-    const int64_t step = static_cast<int64_t>(gridDim.x) * THREADS;
-    for (int64_t e = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; e < count; e += step)
-        keys[e] = static_cast<I>(static_cast<int64_t>(numbers[e]) / n);
-}
-
 /* numbers [slices, n]: of the elements in order */
 template <class T, class I> __global__ void __launch_bounds__(THREADS) k_topk_take(task<T> t, const I *numbers)
 {
@@ -332,21 +302,6 @@ template <class T, class I> __global__ void __launch_bounds__(THREADS) k_topk_ta
         const int64_t s = r / t.k, i = r - s * t.k;
         emit(t, find_slice(t, s), i, static_cast<int64_t>(numbers[s * t.n + i]) - s * t.n);
     }
-}
-
-/* Sorts keys[*which] by slice, in which they are in order already. */
-template <class T, class I>
-cudaError_t sort_by_slice(const weft__exec *e, const task<T> &t, const weft_sort_arrays<I> &s, int *which)
-{
-    const int64_t count = t.slices * t.n;
-    cudaError_t error = weft_launch(k_topk_slices<I>, weft__cuda_blocks(e, count, THREADS), THREADS, 0, weft__stream(e),
-                                    count, t.n, s.numbers[*which], s.keys[*which]);
-    for (int shift = 0; error == cudaSuccess && (t.slices - 1) >> shift != 0; shift += WEFT_SORT_BITS) {
-        const int from = *which, to = 1 - from;
-        error = weft_sort_pass<I>(e, count, shift, s, s.keys[from], s.numbers[from], s.keys[to], s.numbers[to]);
-        *which = to;
-    }
-    return error;
 }
 
 template <class T, class I> weft_status sort_all(const weft__exec *e, const task<T> &t)
@@ -359,9 +314,7 @@ template <class T, class I> weft_status sort_all(const weft__exec *e, const task
     cudaError_t error =
         weft_launch(k_topk_keys<T, I>, weft__cuda_blocks(e, count, THREADS), THREADS, 0, weft__stream(e), t, s.keys[0]);
     if (error == cudaSuccess)
-        error = weft_sort<I>(e, count, static_cast<I>(~key_of<T>(0)), s, &which);
-    if (error == cudaSuccess && t.slices > 1)
-        error = sort_by_slice(e, t, s, &which);
+        error = weft_sort_slices<I>(e, t.slices, t.n, static_cast<I>(~key_of<T>(0)), s, &which);
     if (error == cudaSuccess)
         error = weft_launch(k_topk_take<T, I>, weft__cuda_blocks(e, t.slices * t.k, THREADS), THREADS, 0,
                             weft__stream(e), t, s.numbers[which]);

@@ -251,6 +251,30 @@ DIFFERENCE(LeavesAreOverwritten)
     weft_ctx_clear(c);
 }
 
+DIFFERENCE(CummaxOfEquals)
+{
+    weft_tensor *indices = NULL;
+    WEFT_CHECK_OK(weft_cummax(VALUES(c, 1, 3, 3, 2), 0, NULL, &indices));
+    CHECK_VALUES(c, indices, 0, 1, 1, 1);
+    WEFT_CHECK_OK(weft_cummin(VALUES(c, 1, 1, 3), 0, NULL, &indices));
+    CHECK_VALUES(c, indices, 0, 0, 0);
+}
+
+DIFFERENCE(QuantileOfInfinities)
+{
+    CHECK_VALUES(c, weft_quantile(VALUES(c, INFINITY, INFINITY, 1), 0.75, 0, false), INFINITY);
+}
+
+DIFFERENCE(BinsAreAskedFor)
+{
+    weft_tensor *x = weft_arange(c, WEFT_I64, 0, 2, 1), *counts = weft_bincount(x, 4);
+    CHECK_VALUES(c, counts, 1, 1, 0, 0);
+    weft_tensor *histogram = weft_histc(VALUES(c, 0.5, 1, NAN), 2, 0, 2);
+    WEFT_CHECK(weft_dtype_of(histogram) == WEFT_I64);
+    CHECK_VALUES(c, histogram, 1, 1);
+    check_refused(c, weft_histc(VALUES(c, 0.5, 1), 2, 0, 0), WEFT_E_INVALID, "lo < hi");
+}
+
 /* ---- Gradients ---- */
 
 DIFFERENCE(ClampAtItsLimits)
@@ -354,6 +378,9 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "RemainderByZero",
                                         "NanIsFirst",
                                         "TiesGoByPlace",
+                                        "CummaxOfEquals",
+                                        "QuantileOfInfinities",
+                                        "BinsAreAskedFor",
                                         "MeanBesideAVariance",
                                         "SoftmaxOfNothing",
                                         "MeanOfNoRows",
@@ -373,7 +400,9 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "GradientsAreOwned",
                                         "UnpoolOfOverlaps",
                                         "CtcByLogProbs",
-                                        "HopelessCtc"};
+                                        "HopelessCtc",
+                                        "LogcumsumexpOfNothing",
+                                        "LogcumsumexpThirdDerivative"};
     static char page[1 << 15];
     FILE *file = fopen(WEFT_SOURCE_DIR "/docs/pytorch.md", "rb");
     WEFT_REQUIRE(file);
@@ -389,4 +418,23 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
         snprintf(start, sizeof start, "\n| `%s`: ", tests[k]);
         WEFT_CHECK_STR_HAS(page, start);
     }
+}
+
+DIFFERENCE(LogcumsumexpOfNothing)
+{
+    weft_tensor *x = leaf(VALUES(c, -INFINITY, -INFINITY, 1));
+    CHECK_VALUES(c, gradient(c, weft_slice(weft_logcumsumexp(x, 0), 0, 1, 3, 1), x), 0, 0, 1);
+}
+
+/* y1 = log(1 + e) at (0, 1); its third derivative by the second element is s (1 - s) (1 - 2 s), s the sigmoid of 1. */
+DIFFERENCE(LogcumsumexpThirdDerivative)
+{
+    const double s = 1 / (1 + exp(-1));
+    weft_tensor *x = leaf(VALUES(c, 0, 1)), *y = weft_select(weft_logcumsumexp(x, 0), 0, 1);
+    for (int k = 0; k < 3; k++) {
+        weft_tensor *g = NULL;
+        WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &g));
+        y = weft_select(g, 0, 1);
+    }
+    CHECK_VALUES(c, weft_reshape(y, WEFT_DIMS(1)), s * (1 - s) * (1 - 2 * s));
 }

@@ -6,8 +6,8 @@
  * order is total, and the result is the same whatever the way that finds it. A slice's best k so far are kept in a heap
  * with the last of them on top, which most elements do not beat; in the end the heap is taken apart, last first. Slices
  * that lie side by side in memory are gone through together. */
-#include <string.h>
 #include "cpu.h"
+#include "order.h"
 #include "rows.h"
 
 enum { SIDE_BY_SIDE = 16 };
@@ -30,34 +30,20 @@ typedef struct task {
 
 /* ---- Keys ---- */
 
+/* NaN comes first in both directions. */
 static uint64_t key_f32(float x, bool largest)
 {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (x != x)
-        return UINT32_MAX; /* NaN comes first */
-    if (x == 0)
-        bits = 0; /* -0 is 0 */
-    const uint32_t up = bits >> 31 ? ~bits : bits | UINT32_C(1) << 31;
-    return largest ? up : (uint32_t)~up;
+    return largest || x != x ? weft__key_f32(x) : (uint32_t)~weft__key_f32(x);
 }
 
 static uint64_t key_f64(double x, bool largest)
 {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (x != x)
-        return UINT64_MAX;
-    if (x == 0)
-        bits = 0;
-    const uint64_t up = bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
-    return largest ? up : ~up;
+    return largest || x != x ? weft__key_f64(x) : ~weft__key_f64(x);
 }
 
 static uint64_t key_i64(int64_t x, bool largest)
 {
-    const uint64_t up = (uint64_t)x ^ UINT64_C(1) << 63;
-    return largest ? up : ~up;
+    return largest ? weft__key_i64(x) : ~weft__key_i64(x);
 }
 
 /* ---- Heaps ---- */

@@ -14,6 +14,9 @@ static inline weft_tensor *weft__constant_like(const weft_tensor *like, double v
     return like ? weft_scalar(like->ctx, (weft_dtype)like->a.dtype, value) : NULL;
 }
 
+/* The last of the sums, i64 [n], of what is counted: a size, read on the host for function. 0 of none; -1: error. */
+int64_t weft__counted(weft_ctx *ctx, const char *function, weft_tensor *sums);
+
 /* The end of a composite's front end by an error of its arguments. */
 #define REFUSE(OP, code, ...) return weft__fail(ctx, WEFT_OP_##OP, code, __VA_ARGS__), weft__leave_with(ctx, NULL)
 
