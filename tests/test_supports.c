@@ -155,12 +155,14 @@ static void check_parts(weft_ctx *c, int op, weft_dtype dtype)
         WEFT_CHECK_OK(weft_scope_pop(c, mark));
     }
     for (int k = 0; k < def->n_parts; k++) {
-        bool *seen = &to.seen[def->parts[k].op][weft__part_gets(&def->parts[k], dtype)];
-        if (!*seen)
+        if (!to.seen[def->parts[k].op][weft__part_gets(&def->parts[k], dtype)])
             WEFT_FAIL("weft_%s of %s does not run weft_%s in %s", weft__ops[op].name, weft_dtype_name(dtype),
                       weft__ops[def->parts[k].op].name, weft_dtype_name(weft__part_gets(&def->parts[k], dtype)));
-        *seen = false;
+        for (int j = 0; j < k; j++) /* two ways may come to one dtype, but are not the same way */
+            WEFT_CHECK(def->parts[j].op != def->parts[k].op || def->parts[j].dtype != def->parts[k].dtype);
     }
+    for (int k = 0; k < def->n_parts; k++)
+        to.seen[def->parts[k].op][weft__part_gets(&def->parts[k], dtype)] = false;
     for (int other = 0; other < WEFT_OP_COUNT; other++)
         for (int d = 0; d < WEFT_DTYPE_COUNT; d++)
             if (to.seen[other][d] && other != WEFT_OP_COPY && other != WEFT_OP_CAST && other != WEFT_OP_FILL)
