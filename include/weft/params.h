@@ -48,6 +48,13 @@ typedef enum weft_outside { WEFT_OUTSIDE_ZERO, WEFT_OUTSIDE_BORDER, WEFT_OUTSIDE
 
 /* What weft_embedding_bag makes of the rows of a bag. */
 typedef enum weft_bag { WEFT_BAG_SUM, WEFT_BAG_MEAN, WEFT_BAG_MAX } weft_bag;
+/* Flags of weft_triangular_solve. */
+typedef enum weft_triangular_solve_flags {
+    WEFT_TRIANGULAR_SOLVE_UPPER = 1,      /* a is upper, else lower */
+    WEFT_TRIANGULAR_SOLVE_TRANSPOSED = 2, /* solves with the transpose of a, which is upper or lower before that */
+    WEFT_TRIANGULAR_SOLVE_UNIT = 4,       /* the diagonal of a counts as 1 and is not read */
+    WEFT_TRIANGULAR_SOLVE_RIGHT = 8       /* x a = b: a stands to the right */
+} weft_triangular_solve_flags;
 
 /* Two-dimensional convolution; pairs are {height, width}. NULL: the defaults. */
 typedef struct weft_conv2d_params {

@@ -16,6 +16,7 @@
  *   x  reals of the row's test domain, else of [-2, 2), to be differentiated     t  the same, transposed in memory
  *   p  reals of [0.2, 1.2), to be differentiated                                 n  the same of [0.8, 1.25)
  *   g  reals of [0.1, 0.9), to be differentiated: probabilities
+ *   m  square matrices: reals of [-1, 1), their size added on the diagonal, to be differentiated
  *   r  as x, not to be differentiated                                            q  as p, not to be differentiated
  *   o  as q; ones where values are random: what works in place may run many times over
  *   i  indices below the size after '<': "iab<b"                                 k  classes, as i; the second is -100

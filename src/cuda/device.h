@@ -8,14 +8,14 @@
 #include <cuda_runtime_api.h>
 #include "engine/backend.h"
 
-/* In device memory, all zero until a kernel finds an index out of range (weft__cuda_report in launch.h). The host looks
- * at its next synchronisation and turns it into an error (fault.c). */
+/* In device memory, all zero until a kernel finds an index out of range (weft__cuda_report in launch.h), or a matrix that
+ * has no result. The host looks at its next synchronisation and turns it into an error (fault.c). */
 typedef struct weft__cuda_fault {
     uint32_t set;     /* 0: nothing found; the kernel that turns it into 1 fills in the rest */
     int32_t op;       /* weft_op: what the program called */
-    int64_t position; /* row-major number of the element of the index array */
-    int64_t value;    /* the index found there */
-    int64_t limit;    /* it must be in [0, limit) */
+    int64_t position; /* row-major number of the element of the index array, or the matrix's in its batch */
+    int64_t value;    /* the index found there, or what is wrong with the matrix (base/linalg.h) */
+    int64_t limit;    /* it must be in [0, limit); -1: of a matrix */
 } weft__cuda_fault;
 
 /* State of a part of the backend that needs more than a stream (cuBLASLt, cuDNN), made on its first use. */

@@ -1,6 +1,7 @@
 /* fault.c - errors: CUDA's own, and the indices out of range that kernels report. */
 #include <stdio.h>
 #include <string.h>
+#include "base/linalg.h"
 #include "host.h"
 
 static const char *op_name(int32_t op)
@@ -38,9 +39,14 @@ weft_status weft__cuda_fault_check(weft__cuda_device *d, bool with_op)
     d->fault_possible = false;
     if (!fault.set)
         return WEFT_OK;
-    snprintf(d->message, sizeof d->message, "%s%s%s%s[%lld] = %lld is outside [0, %lld)", with_op ? "weft_" : "",
-             with_op ? op_name(fault.op) : "", with_op ? ", run before: " : "", weft__positions_name((weft_op)fault.op),
-             (long long)fault.position, (long long)fault.value, (long long)fault.limit);
+    char text[256];
+    if (fault.limit < 0)
+        weft__matrix_fault_text(text, sizeof text, fault.value, fault.position);
+    else
+        snprintf(text, sizeof text, "%s[%lld] = %lld is outside [0, %lld)", weft__positions_name((weft_op)fault.op),
+                 (long long)fault.position, (long long)fault.value, (long long)fault.limit);
+    snprintf(d->message, sizeof d->message, "%s%s%s%s", with_op ? "weft_" : "", with_op ? op_name(fault.op) : "",
+             with_op ? ", run before: " : "", text);
     cudaError_t error = cudaMemsetAsync(d->fault, 0, sizeof *d->fault, d->stream);
     if (error != cudaSuccess)
         d->fault_possible = true; /* the old record is still there */

@@ -26,7 +26,7 @@ static bool is_letter(char size)
 
 static bool is_smooth(char kind)
 {
-    return kind == 'x' || kind == 't' || kind == 'p' || kind == 'n' || kind == 'g';
+    return kind == 'x' || kind == 't' || kind == 'p' || kind == 'n' || kind == 'g' || kind == 'm';
 }
 
 /* How many of the letters a to h the words use; at least 2. */
@@ -92,12 +92,13 @@ static bool read_numbers(const char *words, const weft_sample_options *o, weft_s
     return *words == '\0';
 }
 
-/* Whether a word of operands is one: a kind, at most 8 sizes, of indices the size that they are below. */
+/* Whether a word of operands is one: a kind, at most 8 sizes, of matrices two equal ones at the end, of indices the
+ * size that they are below. */
 static bool is_operand(const char *word, int length)
 {
     if (*word == '-')
         return length == 1;
-    if (!strchr("xtpngrqoikcw", *word))
+    if (!strchr("xtpngmrqoikcw", *word))
         return false;
     const bool below = *word == 'i' || *word == 'k';
     const int last = below ? length - 2 : length;
@@ -105,6 +106,8 @@ static bool is_operand(const char *word, int length)
         if (!is_letter(word[k]) && !isdigit((unsigned char)word[k]))
             return false;
     if (last < 1 || last - 1 > WEFT_MAX_DIMS)
+        return false;
+    if (*word == 'm' && (last < 3 || word[last - 1] != word[last - 2]))
         return false;
     return !below || (word[last] == '<' && (is_letter(word[last + 1]) || isdigit((unsigned char)word[last + 1])));
 }
@@ -147,6 +150,9 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
         *lo = 0.1;
         *hi = 0.9;
         break;
+    case 'm':
+        *lo = -1;
+        break;
     case 'i':
     case 'k':
         *hi = (double)size_of(strchr(word, '<')[1], m->o);
@@ -160,6 +166,13 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
         *lo = m->lo;
         *hi = m->hi;
     }
+}
+
+/* Adds n to the diagonal of each matrix [n, n]. */
+static void strengthen(double *values, int64_t count, int64_t n)
+{
+    for (int64_t e = 0; e < count; e++)
+        values[e] += e / n % n == e % n ? (double)n : 0;
 }
 
 /* Values of [lo, hi) in an order that looks random: multiples of the golden ratio. Those of operand k are shifted, so
@@ -180,6 +193,8 @@ static weft_tensor *spread(const maker *m, weft_dtype dtype, const int64_t *shap
     }
     if (*word == 'k' && count > 1)
         values[1] = -100;
+    if (*word == 'm')
+        strengthen(values, count, shape[ndim - 1]);
     if (m->o->change)
         m->o->change(m->o->user, k, dtype, values, count);
     weft_tensor *made = weft_from_data(m->ctx, WEFT_F64, shape, ndim, values);
@@ -199,7 +214,11 @@ static weft_tensor *at_random(const maker *m, weft_dtype dtype, const int64_t *s
         const int64_t from = (int64_t)floor(lo), to = (int64_t)ceil(hi);
         return weft_randint(m->ctx, dtype, shape, ndim, from, to > from ? to : from + 1);
     }
-    return weft_rand(m->ctx, dtype, shape, ndim, lo, hi);
+    weft_tensor *made = weft_rand(m->ctx, dtype, shape, ndim, lo, hi);
+    if (*word != 'm')
+        return made;
+    const int64_t n = shape[ndim - 1];
+    return weft_add(made, weft_mul_scalar(weft_eye(m->ctx, dtype, n, n), (double)n));
 }
 
 static void swap_last(int64_t *shape, int ndim)
