@@ -1,5 +1,5 @@
-/* linalg.cu - factorisations of matrices, what is solved with them, and functions of matrices: a block has one matrix of
- * a batch at a time, and computes in f64 by base/linalg.inc, in global memory. */
+/* linalg.cu - factorisations of matrices, what is solved with them, and functions of matrices: a block has one matrix
+ * of a batch at a time, and computes in f64 by base/linalg.inc, in global memory. */
 #include <cfloat>
 #include <cmath>
 #include "base/linalg.h"

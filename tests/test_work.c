@@ -238,7 +238,7 @@ static const cost of_rows[] = {
     {" cholesky ", 1, 125.0 / 3, 2 * 25, 0, 0},
     {" triangular_solve ", 0, A * 16 * 3, A * 16 + 2 * A * 12, 0, 0},
     {" triangular_solve ", 1, A * 9 * 2, 9 + 2 * A * 6, 0, 0},
-    {" triangular_solve ", 2, 16 * 5, 16 + 2 * 20, 0, 0},
+    {" triangular_solve ", 2, 16 * 4, 16 + 2 * 16, 0, 0},
     {" triangular_solve ", 3, 25 * 3, 25 + 2 * 15, 0, 0},
     {" cholesky_solve ", 0, 2 * A * 16 * 3, A * 16 + 2 * A * 12, 0, 0},
     {" cholesky_solve ", 1, 2 * A * 9 * 2, 9 + 2 * A * 6, 0, 0},
@@ -539,10 +539,34 @@ static double transform_flops(const weft__launch *l)
     const bool to_real = y->ndim < x->ndim;
     const double n = (double)(to_real ? y : x)->shape[l->attrs->fft.dim];
     return n > 1 ? 5 * fmin(count(x), count(y)) / 2 * log2(n) : 0;
+/* Of matrices m by n, of which there are many, r and s the smaller and the larger of both; < 0: of no such row. */
+static double matrix_flops(const weft__launch *l)
+{
+    static const struct {
+        const char *name;
+        double thirds; /* of n^3 */
+    } cubes[] = {{"cholesky", 1}, {"det", 2},    {"slogdet", 2},    {"inverse", 6},
+                 {"cofactor", 6}, {"eigh", 144}, {"matrix_exp", 60}};
+    const weft__array *x = l->n_in > 0 ? l->in[0] : NULL;
+    if (!x || x->ndim < 2)
+        return -1;
+    const double m = size(x, 2), n = size(x, 1), r = fmin(m, n), s = fmax(m, n), many = count(x) / (m * n);
+    for (size_t k = 0; k < sizeof cubes / sizeof *cubes; k++)
+        if (is(l, cubes[k].name))
+            return many * (cubes[k].thirds * n * n * n / 3);
+    if (is(l, "qr"))
+        return many * (4 * m * n * r - 4 * r * r * r / 3);
+    if (is(l, "svd") || is(l, "pinv") || is(l, "cofactor_grad"))
+        return many * (8 * r * r * (6 * s + 3 * r));
+    if (is(l, "triangular_solve"))
+        return n * count(l->out[0]);
+    const double k = size(l->out[0], 1);
+    return is(l, "solve") ? count(l->out[0]) / (n * k) * (2 * n * n * n / 3 + 2 * n * n * k) : -1;
 }
 
 static double flops_of(const weft__launch *l)
 {
+    const double of_matrices = matrix_flops(l);
     const weft__array *x = l->n_in > 0 ? l->in[0] : NULL, *w = l->n_in > 1 ? l->in[1] : NULL;
     if (is(l, "matmul"))
         return 2 * count(l->out[0]) * size(x, 1);
@@ -562,6 +586,8 @@ static double flops_of(const weft__launch *l)
         return 4 * count(x);
     if (is(l, "fft") || is(l, "rfft") || is(l, "irfft"))
         return transform_flops(l);
+    if (of_matrices >= 0)
+        return of_matrices;
     return weft__defs[l->op]->effect == WEFT__STEPS ? step_flops(l) : most(l);
 }
 

@@ -8,8 +8,8 @@
 #include <cuda_runtime_api.h>
 #include "engine/backend.h"
 
-/* In device memory, all zero until a kernel finds an index out of range (weft__cuda_report in launch.h), or a matrix that
- * has no result. The host looks at its next synchronisation and turns it into an error (fault.c). */
+/* In device memory, all zero until a kernel finds an index out of range (weft__cuda_report in launch.h), or a matrix
+ * that has no result. The host looks at its next synchronisation and turns it into an error (fault.c). */
 typedef struct weft__cuda_fault {
     uint32_t set;     /* 0: nothing found; the kernel that turns it into 1 fills in the rest */
     int32_t op;       /* weft_op: what the program called */

@@ -103,8 +103,9 @@ inline cudaError_t weft__cuda_resident(const weft__exec *e, void (*kernel)(Param
     return cudaSuccess;
 }
 
-/* Notes that the index array of operation op (e->op) holds value at position, which is not in [0, limit); with limit -1
- * what is wrong with a matrix (weft__cuda_fault). The first report is kept; the kernel skips the element and goes on. */
+/* Notes that the index array of operation op (e->op) holds value at position, which is not in [0, limit); with
+ * limit -1 what is wrong with a matrix (weft__cuda_fault). The first report is kept; the kernel skips the element and
+ * goes on. */
 __device__ __forceinline__ void weft__cuda_report(weft__cuda_fault *fault, int32_t op, int64_t position, int64_t value,
                                                   int64_t limit)
 {

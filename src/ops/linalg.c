@@ -280,7 +280,7 @@ WEFT__DEFINE(TRIANGULAR_SOLVE, triangular_solve, OPERANDS(SIDE, SIDE), ATTRS(tri
              DERIVATIVE(weft__vjp_triangular_solve, IN_STEPS, READS(FIRST | RESULT), NO_KERNEL,
                         GRADIENT("of b: the solution d of a^T d = g; of a: -d x^T where a is read")),
              COSTS(flops_triangular_solve),
-             SAMPLE(call_triangular_solve, RECIPE("ma44 xa43", "0"), RECIPE("m33 xa32", "1"), RECIPE("m44 x54", "10"),
+             SAMPLE(call_triangular_solve, RECIPE("ma44 xa43", "0"), RECIPE("m33 xa32", "1"), RECIPE("m44 x44", "10"),
                     RECIPE("m55 x53", "4")))
 WEFT__DEFINE(SOLVE, solve, OPERANDS(SIDE, SIDE), NO_ATTRS, INFER(infer_solve, JOIN), RESULTS(1, ROWWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_solve, IN_STEPS, READS(FIRST | RESULT), NO_KERNEL,
@@ -289,8 +289,7 @@ WEFT__DEFINE(SOLVE, solve, OPERANDS(SIDE, SIDE), NO_ATTRS, INFER(infer_solve, JO
              SAMPLE(call_solve, RECIPE("ma44 xa43", ""), RECIPE("m33 xa32", ""), RECIPE("m55 x5", "")))
 WEFT__DEFINE(INVERSE, inverse, OPERANDS(MATRIX), NO_ATTRS, INFER(infer_square, AS_GIVEN), RESULTS(1, ROWWISE),
              EFFECT(PURE),
-             DERIVATIVE(weft__vjp_inverse, IN_STEPS, READS(FIRST | RESULT), NO_KERNEL,
-                        GRADIENT("-y^T g y^T (Giles 2008)")),
+             DERIVATIVE(weft__vjp_inverse, IN_STEPS, READS(RESULT), NO_KERNEL, GRADIENT("-y^T g y^T (Giles 2008)")),
              COSTS(flops_inverse), SAMPLE(call_inverse, RECIPE("ma44", ""), RECIPE("m55", "")))
 WEFT__DEFINE(DET, det, OPERANDS(MATRIX), NO_ATTRS, INFER(infer_det, AS_GIVEN), RESULTS(1, ROWWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_det, IN_STEPS, READS(FIRST), NO_KERNEL,
@@ -336,7 +335,7 @@ WEFT__DEFINE(MATRIX_EXP, matrix_exp, OPERANDS(MATRIX), NO_ATTRS, INFER(infer_squ
              COSTS(flops_matrix_exp), SAMPLE(call_matrix_exp, RECIPE("xa33", ""), RECIPE("x44", "")))
 WEFT__DEFINE(RECIPROCAL_GAPS, reciprocal_gaps, OPERANDS(MATRIX), ATTRS(rtol), INFER(infer_gaps, AS_GIVEN),
              RESULTS(1, ROWWISE), EFFECT(PURE),
-             DERIVATIVE(weft__vjp_reciprocal_gaps, IN_STEPS, READS(FIRST | RESULT), NO_KERNEL,
+             DERIVATIVE(weft__vjp_reciprocal_gaps, IN_STEPS, READS(RESULT), NO_KERNEL,
                         GRADIENT("the sums of g y^2 over j less those over i")),
              COSTS(weft__flops_each), SAMPLE(call_reciprocal_gaps, RECIPE("xa4", ""), RECIPE("x7", "")))
 WEFT__DEFINE(COFACTOR_GRAD, cofactor_grad, OPERANDS(MATRIX, MATRIX), NO_ATTRS, NO_INFER, RESULTS(0, ROWWISE),

@@ -29,7 +29,8 @@ static weft_tensor *solve_triangle(weft_tensor *a, weft_tensor *b, bool upper, b
     return weft__apply(WEFT_OP_TRIANGULAR_SOLVE, in, 2, &attrs);
 }
 
-/* Results of half types have been rounded, and a rule that reads them would lose more: it makes them again. */
+/* Results of half types have been rounded. A rule in which that would grow - by a condition number, or because terms
+ * cancel - makes them again. */
 static bool was_rounded(const weft__vjp *v)
 {
     return v->node->in[0]->a.dtype != v->in[0]->a.dtype;
@@ -54,8 +55,7 @@ void weft__vjp_triangular_solve(weft__vjp *v)
         v->out[1] = d;
     if (!weft__wants(v, 0))
         return;
-    weft_tensor *x = was_rounded(v) ? solve_triangle(v->in[0], v->in[1], upper, unit) : v->y;
-    weft_tensor *all = weft_neg(weft_matmul(d, turned(x)));
+    weft_tensor *all = weft_neg(weft_matmul(d, turned(v->y)));
     v->out[0] = upper ? weft_triu(all, unit) : weft_tril(all, -(int64_t)unit);
 }
 
@@ -65,12 +65,12 @@ void weft__vjp_solve(weft__vjp *v)
     if (weft__wants(v, 1))
         v->out[1] = d;
     if (weft__wants(v, 0))
-        v->out[0] = weft_neg(weft_matmul(d, turned(was_rounded(v) ? weft_solve(v->in[0], v->in[1]) : v->y)));
+        v->out[0] = weft_neg(weft_matmul(d, turned(v->y)));
 }
 
 void weft__vjp_inverse(weft__vjp *v)
 {
-    weft_tensor *y = turned(was_rounded(v) ? weft_inverse(v->in[0]) : v->y);
+    weft_tensor *y = turned(v->y);
     v->out[0] = weft_neg(weft_matmul(weft_matmul(y, v->g), y));
 }
 
@@ -199,8 +199,8 @@ void weft__vjp_eigh(weft__vjp *v)
     v->out[0] = symmetric_part(weft_matmul(weft_matmul(vectors, inner), turned(vectors)));
 }
 
-/* 1 / (s[j]^2 - s[i]^2), 0 on the diagonal, as a product, so that small ones are told apart; *reciprocals: 1 / s where m is
- * not n, by the gaps to a 0 at the end. */
+/* 1 / (s[j]^2 - s[i]^2), 0 on the diagonal, as a product, so that small ones are told apart; *reciprocals: 1 / s, where
+ * vectors have a part beyond the others (m is not n), by the gaps to a 0 at the end. */
 static weft_tensor *square_gaps(weft_tensor *s, bool beyond, weft_tensor **reciprocals)
 {
     const int64_t n = s->a.shape[s->a.ndim - 1];
@@ -276,9 +276,6 @@ void weft__vjp_matrix_exp(weft__vjp *v)
 
 void weft__vjp_reciprocal_gaps(weft__vjp *v)
 {
-    weft_tensor *in[] = {v->in[0]};
-    weft__attrs attrs = {.rtol = v->attrs->rtol};
-    weft_tensor *y = was_rounded(v) ? weft__apply(WEFT_OP_RECIPROCAL_GAPS, in, 1, &attrs) : v->y;
-    weft_tensor *all = weft_mul(v->g, weft_square(y));
+    weft_tensor *all = weft_mul(v->g, weft_square(v->y));
     v->out[0] = weft_sub(weft_sum(all, WEFT_DIMS(-1), false), weft_sum(all, WEFT_DIMS(-2), false));
 }

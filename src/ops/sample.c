@@ -193,10 +193,10 @@ static weft_tensor *spread(const maker *m, weft_dtype dtype, const int64_t *shap
     }
     if (*word == 'k' && count > 1)
         values[1] = -100;
-    if (*word == 'm')
-        strengthen(values, count, shape[ndim - 1]);
     if (m->o->change)
         m->o->change(m->o->user, k, dtype, values, count);
+    if (*word == 'm')
+        strengthen(values, count, shape[ndim - 1]);
     weft_tensor *made = weft_from_data(m->ctx, WEFT_F64, shape, ndim, values);
     weft__host_free(m->ctx, values, sizeof *values * (size_t)(count + 1));
     return dtype == WEFT_F64 ? made : weft_cast(made, dtype);

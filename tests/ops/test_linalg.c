@@ -224,7 +224,7 @@ WEFT_TEST(DeviceLinalg, VectorsOfNothingAreOrthonormal)
 
 /* ---- Derivatives ---- */
 
-/* Third derivatives of a determinant along one direction, by the coefficients of det(x + t d) = sum of c[k] t^k: the k-th
+/* Derivatives of a determinant along one direction, by the coefficients of det(x + t d) = sum of c[k] t^k: the k-th
  * derivative is k! c[k]. */
 static void check_det(weft_ctx *c, const double *values, const double *along, int64_t n, const double *derivatives)
 {
@@ -252,8 +252,8 @@ WEFT_TEST(DeviceLinalg, DerivativesOfDeterminantsHoldForSingularMatrices)
     static const double rank_1[9] = {1, 2, 3, 2, 4, 6, 3, 6, 9};
     /* det(t d) = -4 t^3. det(counted + t d) = 0 - 12 t + ... by hand: the coefficients of t, t^2 and t^3 */
     check_det(c, zeros, d, 3, (const double[]){0, 0, 0, -4 * 6.0, 0});
-    /* sum over d of cofactors (-3, 6, -3; 6, -12, 6; -3, 6, -3): -3 - 6 - 36 + 6 - 3 + 6 - 3 = -39. The cofactors of d are
-     * (2, 1, -3; 2, -1, -1; -6, -1, 3): 2 + 2 - 9 + 8 - 5 - 6 - 42 - 8 + 27 = -31 */
+    /* sum over d of cofactors (-3, 6, -3; 6, -12, 6; -3, 6, -3): -3 - 6 - 36 + 6 - 3 + 6 - 3 = -39. The cofactors of d
+     * are (2, 1, -3; 2, -1, -1; -6, -1, 3): 2 + 2 - 9 + 8 - 5 - 6 - 42 - 8 + 27 = -31 */
     check_det(c, counted, d, 3, (const double[]){0, -39, -31 * 2.0, -4 * 6.0, 0});
     /* no cofactors; 2 + 2 - 9 + 4 - 4 - 6 - 18 - 6 + 27 = -8 */
     check_det(c, rank_1, d, 3, (const double[]){0, 0, -8 * 2.0, -4 * 6.0, 0});
@@ -261,7 +261,7 @@ WEFT_TEST(DeviceLinalg, DerivativesOfDeterminantsHoldForSingularMatrices)
     test_ctx_close(c, &memory);
 }
 
-/* The sum of the squares of singular values is that of the elements, and its derivatives are there where they are equal. */
+/* Of 2 times the unit matrix, by hand. */
 WEFT_TEST(DeviceLinalg, PseudoinversesHaveDerivativesAtEqualSingularValues)
 {
     test_memory memory;
