@@ -560,8 +560,10 @@ static double matrix_flops(const weft__launch *l)
         return many * (8 * r * r * (6 * s + 3 * r));
     if (is(l, "triangular_solve"))
         return n * count(l->out[0]);
+    if (!is(l, "solve"))
+        return -1;
     const double k = size(l->out[0], 1);
-    return is(l, "solve") ? count(l->out[0]) / (n * k) * (2 * n * n * n / 3 + 2 * n * n * k) : -1;
+    return count(l->out[0]) / (n * k) * (2 * n * n * n / 3 + 2 * n * n * k);
 }
 
 static double flops_of(const weft__launch *l)
