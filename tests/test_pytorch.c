@@ -273,6 +273,31 @@ DIFFERENCE(BinsAreAskedFor)
     WEFT_CHECK(weft_dtype_of(histogram) == WEFT_I64);
     CHECK_VALUES(c, histogram, 1, 1);
     check_refused(c, weft_histc(VALUES(c, 0.5, 1), 2, 0, 0), WEFT_E_INVALID, "lo < hi");
+static weft_tensor *two_by_two(weft_ctx *c, double a, double b, double d, double e)
+{
+    return weft_from_data(c, WEFT_F64, WEFT_DIMS(2, 2), (const double[]){a, b, d, e});
+}
+
+DIFFERENCE(SymmetricPart)
+{
+    weft_tensor *x = two_by_two(c, 2, 1, 0, 2), *values = NULL;
+    CHECK_VALUES(c, weft_cholesky(x), sqrt(2), 0, 0.5 / sqrt(2), sqrt(2 - 0.125));
+    WEFT_CHECK_OK(weft_eigh(x, &values, NULL));
+    CHECK_VALUES(c, values, 1.5, 2.5);
+}
+
+DIFFERENCE(PositiveDiagonalOfR)
+{
+    weft_tensor *q = NULL, *r = NULL;
+    WEFT_CHECK_OK(weft_qr(two_by_two(c, 3, 1, 4, 2), &q, &r));
+    CHECK_VALUES(c, r, 5, 2.2, 0, 0.4);
+    CHECK_VALUES(c, q, 0.6, -0.8, 0.8, 0.6);
+}
+
+DIFFERENCE(SingularTriangle)
+{
+    check_refused(c, weft_triangular_solve(two_by_two(c, 1, 0, 1, 0), weft_ones(c, WEFT_F64, WEFT_DIMS(2, 1)), 0),
+                  WEFT_E_INVALID, "matrix 0 is singular");
 }
 
 /* ---- Gradients ---- */
@@ -360,6 +385,22 @@ DIFFERENCE(HopelessCtc)
     weft_tensor *x = leaf(weft_reshape(VALUES(c, -1, -2), WEFT_DIMS(1, 1, 2))), *loss = ctc_of_one_step(c, x, 2);
     CHECK_VALUES(c, loss, INFINITY);
     CHECK_VALUES(c, gradient(c, loss, x), 0, 0);
+DIFFERENCE(EqualEigenvalues)
+{
+    weft_tensor *x = leaf(two_by_two(c, 1, 0, 0, 1)), *values = NULL, *vectors = NULL, *g = NULL;
+    WEFT_CHECK_OK(weft_eigh(x, &values, &vectors));
+    CHECK_VALUES(c, gradient(c, values, x), 1, 0, 0, 1);
+    weft_tensor *one = weft_sum(weft_select(vectors, 0, 0), WEFT_ALL, false);
+    (void)weft_grad(c, &one, NULL, 1, &x, 1, 0, &g);
+    check_refused(c, g, WEFT_E_INVALID, "equals another one but for rounding");
+}
+
+DIFFERENCE(SingularDeterminant)
+{
+    weft_tensor *x = leaf(weft_zeros(c, WEFT_F64, WEFT_DIMS(2, 2))), *y = weft_det(x), *first = NULL;
+    WEFT_CHECK_OK(weft_grad(c, &y, NULL, 1, &x, 1, WEFT_GRAD_CREATE_GRAPH, &first));
+    CHECK_VALUES(c, gradient(c, weft_slice(weft_reshape(first, WEFT_DIMS(4)), 0, 0, 1, 1), x), 0, 0, 0, 1);
+    CHECK_VALUES(c, gradient(c, weft_slice(weft_reshape(first, WEFT_DIMS(4)), 0, 1, 2, 1), x), 0, 0, -1, 0);
 }
 
 /* ---- The table itself ---- */
@@ -393,6 +434,9 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "RmspropOfAlikeGradients",
                                         "ClipIsExact",
                                         "LeavesAreOverwritten",
+                                        "SymmetricPart",
+                                        "PositiveDiagonalOfR",
+                                        "SingularTriangle",
                                         "ClampAtItsLimits",
                                         "ExtremesWithNan",
                                         "ReducedTiesShare",
@@ -402,7 +446,9 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "CtcByLogProbs",
                                         "HopelessCtc",
                                         "LogcumsumexpOfNothing",
-                                        "LogcumsumexpThirdDerivative"};
+                                        "LogcumsumexpThirdDerivative",
+                                        "EqualEigenvalues",
+                                        "SingularDeterminant"};
     static char page[1 << 15];
     FILE *file = fopen(WEFT_SOURCE_DIR "/docs/pytorch.md", "rb");
     WEFT_REQUIRE(file);
