@@ -3,7 +3,7 @@
  * Every kernel file of src/cpu is compiled once per instruction set with -DWEFT_ISA=avx512, avx2 or plain and the
  * matching compiler flags; WEFT__CPU(conv2d) is then weft__cpu_conv2d_avx2 and so on. table.c, compiled likewise,
  * collects them; backend.c picks one table at run time. Files that are compiled once: backend.c, driver.c, isa.c,
- * pool.c, step.c. */
+ * lapack.c, pool.c, step.c. */
 #ifndef WEFT_CPU_CPU_H
 #define WEFT_CPU_CPU_H
 

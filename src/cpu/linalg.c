@@ -1,6 +1,7 @@
 /* linalg.c - factorisations of matrices, what is solved with them, and functions of matrices: one matrix of a batch is
  * one piece of work, computed in f64 by base/linalg.inc. Contracts: ops.def. */
 #include <float.h>
+#include "lapack.h"
 #include "rows.h"
 #include "base/linalg.h"
 
@@ -12,6 +13,7 @@
 #define TEAM_COLS TEAM_EACH
 #define TEAM_SYNC ((void)0)
 #include "base/linalg.inc"
+#include "linalg_large.inc"
 
 enum { MOST_OUT = 3 };
 
@@ -23,7 +25,8 @@ typedef struct task {
     int64_t in_count[2], out_count[MOST_OUT]; /* elements of a matrix */
     int64_t room;                             /* of f64 that a worker has */
     double *rooms;
-    int64_t *codes; /* [n_batch] */
+    const weft__lapack *lapack; /* NULL: it is not asked */
+    int64_t *codes;             /* [n_batch] */
 } task;
 
 /* Where matrix number `batch` of a begins, in elements; its own dims are the last `own` ones. */
@@ -70,7 +73,8 @@ static void run_matrices(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t batch = begin; batch < end; batch++) {
         for (int k = 0; k < t->n_in; k++)
             load_matrix(t->e->in[k], own, batch, t->in_count[k], in[k]);
-        t->codes[batch] = solve_problem(&t->problem, in, out, room);
+        if (!t->lapack || !solve_large(t->lapack, &t->problem, in, out, room, &t->codes[batch]))
+            t->codes[batch] = solve_problem(&t->problem, in, out, room);
         for (int k = 0; k < t->e->n_out; k++)
             store_matrix(t->e->out[k], batch, t->out_count[k], out[k]);
     }
@@ -100,7 +104,11 @@ static weft_status run(const weft__exec *e, weft__matrix_problem problem)
         t.n_batch *= a->shape[d];
     t.in_count[0] = t.problem.m * t.problem.n;
     t.in_count[1] = b ? b->shape[b->ndim - 2] * t.problem.k : 0;
-    t.room = t.in_count[0] + t.in_count[1] + weft__matrix_work(&t.problem);
+    t.lapack = is_for_lapack(&t.problem) ? weft__lapack_open() : NULL;
+    t.room = weft__matrix_work(&t.problem);
+    if (t.lapack)
+        t.room = weft__most(t.room, room_for_lapack(&t.problem));
+    t.room += t.in_count[0] + t.in_count[1];
     for (int k = 0; k < e->n_out && t.n_batch > 0; k++) {
         t.out_count[k] = e->out[k]->count / t.n_batch;
         t.room += t.out_count[k];
