@@ -539,6 +539,8 @@ static double transform_flops(const weft__launch *l)
     const bool to_real = y->ndim < x->ndim;
     const double n = (double)(to_real ? y : x)->shape[l->attrs->fft.dim];
     return n > 1 ? 5 * fmin(count(x), count(y)) / 2 * log2(n) : 0;
+}
+
 /* Of matrices m by n, of which there are many, r and s the smaller and the larger of both; < 0: of no such row. */
 static double matrix_flops(const weft__launch *l)
 {
