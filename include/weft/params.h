@@ -48,6 +48,7 @@ typedef enum weft_outside { WEFT_OUTSIDE_ZERO, WEFT_OUTSIDE_BORDER, WEFT_OUTSIDE
 
 /* What weft_embedding_bag makes of the rows of a bag. */
 typedef enum weft_bag { WEFT_BAG_SUM, WEFT_BAG_MEAN, WEFT_BAG_MAX } weft_bag;
+
 /* Flags of weft_triangular_solve. */
 typedef enum weft_triangular_solve_flags {
     WEFT_TRIANGULAR_SOLVE_UPPER = 1,      /* a is upper, else lower */
