@@ -40,6 +40,17 @@ namespace
 #define WEFT_OP(ID, name, family, doc)
 #include "ops/ops.def"
 
+/* x[0] the mask, x[1] what is filled with p where that is true. */
+#define APPLY_FILL(name, V, type)                                                                                      \
+    static __device__ __forceinline__ void apply(const V *x, V *y, V p, V)                                             \
+    {                                                                                                                  \
+        y[0] = x[0] != V(0) ? p : x[1];                                                                                \
+    }
+struct masked_fill_formula : weft_map_formula<2, 1, true> {
+    static constexpr int CONDITIONS = 1;
+    WEFT_MAP_NUM(APPLY_FILL, masked_fill)
+};
+
 } /* namespace */
 
 #define CASE(ID, name)                                                                                                 \
@@ -109,4 +120,13 @@ extern "C" weft_status weft__cuda_mul_(const weft__exec *e)
 extern "C" weft_status weft__cuda_div_(const weft__exec *e)
 {
     return weft_map<div_formula>(e, {e->out[0]});
+}
+
+/* x = mask ? p : x in place: in = {x, mask}, out = {x}, the mask broadcast to x's shape by stride 0. */
+extern "C" weft_status weft__cuda_masked_fill_(const weft__exec *e)
+{
+    const weft__array *in[] = {e->in[1], e->in[0]};
+    weft__exec swapped = *e;
+    swapped.in = in;
+    return weft_map<masked_fill_formula>(&swapped, {e->out[0]});
 }

@@ -61,3 +61,49 @@ extern "C" weft_status weft__cuda_predicate(const weft__exec *e)
         return e->host->fail(e, WEFT_E_INTERNAL, "is no predicate");
     }
 }
+
+/* x = f(x) in place: in = {x}, out = {x}. */
+extern "C" weft_status weft__cuda_neg_(const weft__exec *e)
+{
+    return weft_map<neg_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_relu_(const weft__exec *e)
+{
+    return weft_map<relu_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_exp_(const weft__exec *e)
+{
+    return weft_map<exp_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_sqrt_(const weft__exec *e)
+{
+    return weft_map<sqrt_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_tanh_(const weft__exec *e)
+{
+    return weft_map<tanh_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_sigmoid_(const weft__exec *e)
+{
+    return weft_map<sigmoid_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_clamp_(const weft__exec *e)
+{
+    return weft_map<clamp_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_add_scalar_(const weft__exec *e)
+{
+    return weft_map<add_scalar_formula>(e, {e->out[0]});
+}
+
+extern "C" weft_status weft__cuda_mul_scalar_(const weft__exec *e)
+{
+    return weft_map<mul_scalar_formula>(e, {e->out[0]});
+}

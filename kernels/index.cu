@@ -3,6 +3,7 @@
  * addresses allow. What an index out of range names reads as zeros. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "index_bounds.h"
 #include "space.h"
 #include "types.h"
 
@@ -11,30 +12,13 @@ namespace
 
 enum { THREADS = 256, EACH = 4 }; /* loads that a thread has under way */
 
-/* Where a kernel notes an index out of range. */
-struct bounds {
-    int64_t limit;
-    int32_t op;
-    weft__cuda_fault *fault;
-};
-
-bounds bounds_of(const weft__exec *e, int64_t limit)
-{
-    return {limit, e->caller, weft__cuda_device_of(e)->fault};
-}
-
-__device__ __forceinline__ bool in_range(const bounds &b, int64_t index)
-{
-    return index >= 0 && index < b.limit;
-}
-
 /* ---- index_select, embedding ---- */
 
 struct selection {
     int64_t count;          /* of y, in units */
     int64_t n, rows, inner; /* x [outer, rows, inner], y [outer, n, inner], inner in units */
     bool single;            /* outer is 1 */
-    bounds range;
+    weft_bounds range;
 };
 
 /* y [outer, n, inner], x [outer, rows, inner], index [n] */
@@ -59,7 +43,7 @@ __global__ void __launch_bounds__(THREADS) k_select(selection s, U *y, const U *
         for (int k = 0; k < EACH; k++) {
             const I i = first + static_cast<I>(k * THREADS);
             value[k] = U{};
-            if (i < count && in_range(s.range, row[k]))
+            if (i < count && weft_is_inside(s.range, row[k]))
                 value[k] = x[from[k] + row[k] * s.inner];
         }
 #pragma unroll
@@ -68,7 +52,7 @@ __global__ void __launch_bounds__(THREADS) k_select(selection s, U *y, const U *
             if (i >= count)
                 continue;
             y[i] = value[k];
-            if (!in_range(s.range, row[k]))
+            if (!weft_is_inside(s.range, row[k]))
                 weft__cuda_report(s.range.fault, s.range.op, static_cast<int64_t>(i / inner % n), row[k],
                                   s.range.limit);
         }
@@ -120,7 +104,7 @@ cudaError_t select_along(const weft__exec *e, int dim)
     s.rows = x->shape[dim];
     s.inner = static_cast<int64_t>(row_bytes / unit);
     s.single = sizes(x, 0, dim) == 1;
-    s.range = bounds_of(e, s.rows);
+    s.range = weft_bounds_of(e, s.rows);
     switch (unit) {
     case 1:
         return select_units<uint8_t>(e, s, y->data, x->data, index);
@@ -141,7 +125,7 @@ cudaError_t select_along(const weft__exec *e, int dim)
  * y [...], index likewise, x [...] */
 template <class U, class I>
 __global__ void __launch_bounds__(THREADS)
-    k_gather(weft_space<2> s, int64_t stride, bounds range, U *y, const U *x, const int64_t *index)
+    k_gather(weft_space<2> s, int64_t stride, weft_bounds range, U *y, const U *x, const int64_t *index)
 {
     const I count = static_cast<I>(s.count);
     const I step = static_cast<I>(gridDim.x) * (THREADS * EACH);
@@ -156,7 +140,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int k = 0; k < EACH; k++) {
             value[k] = U{};
-            if (!in_range(range, at[k]))
+            if (!weft_is_inside(range, at[k]))
                 continue;
             int64_t offset[2];
             weft_space_offsets(s, static_cast<I>(first + static_cast<I>(k * THREADS)), offset);
@@ -168,7 +152,7 @@ __global__ void __launch_bounds__(THREADS)
             if (i >= count)
                 continue;
             y[i] = value[k];
-            if (!in_range(range, at[k]))
+            if (!weft_is_inside(range, at[k]))
                 weft__cuda_report(range.fault, range.op, static_cast<int64_t>(i), at[k], range.limit);
         }
     }
@@ -177,7 +161,7 @@ __global__ void __launch_bounds__(THREADS)
 template <class U> cudaError_t gather(const weft__exec *e, const weft_space<2> &s, int64_t stride, int64_t limit)
 {
     const unsigned blocks = weft__cuda_blocks(e, s.count, THREADS * EACH);
-    const bounds range = bounds_of(e, limit);
+    const weft_bounds range = weft_bounds_of(e, limit);
     U *y = static_cast<U *>(e->out[0]->data);
     const U *x = static_cast<const U *>(e->in[0]->data);
     const int64_t *index = static_cast<const int64_t *>(e->in[1]->data);

@@ -7,6 +7,7 @@
  * order. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "index_bounds.h"
 #include "radix_sort.h"
 #include "space.h"
 #include "types.h"
@@ -49,27 +50,12 @@ template <class T> T *output(const weft__exec *e)
     return static_cast<T *>(e->out[0]->data);
 }
 
-/* Where a kernel notes an index out of range. */
-struct bounds {
-    int64_t limit;
-    int32_t op;
-    weft__cuda_fault *fault;
-};
-
-__device__ __forceinline__ bool in_range(const bounds &b, int64_t position, int64_t index)
-{
-    if (index >= 0 && index < b.limit)
-        return true;
-    weft__cuda_report(b.fault, b.op, position, index, b.limit);
-    return false;
-}
-
 /* The addition along dim: index is as src, or for index_add [n], the same for every position outside of dim. */
 struct task {
     const weft__exec *e;
     int dim;
     bool rows; /* index_add */
-    bounds range;
+    weft_bounds range;
 };
 
 /* ---- Few indices ---- */
@@ -83,7 +69,7 @@ struct steps {
  * x and y [...], src [...], no larger but in the dim, index as src or [n] */
 template <class T, class I>
 __global__ void __launch_bounds__(THREADS)
-    k_add_few(weft_space<3> s, steps along, bounds range, const T *x, const int64_t *index, const T *src, T *y)
+    k_add_few(weft_space<3> s, steps along, weft_bounds range, const T *x, const int64_t *index, const T *src, T *y)
 {
     const I count = static_cast<I>(s.count);
     const I step = static_cast<I>(gridDim.x) * THREADS;
@@ -91,7 +77,7 @@ __global__ void __launch_bounds__(THREADS)
         int64_t at[3];
         weft_space_offsets(s, i, at);
         const int64_t own = index[at[1]];
-        if (!in_range(range, at[1], own))
+        if (!weft_in_range(range, at[1], own))
             continue;
         const int64_t k = static_cast<int64_t>(i / static_cast<I>(along.src) % static_cast<I>(along.n));
         const int64_t *others = index + (at[1] - k * along.index);
@@ -145,14 +131,14 @@ template <class T> cudaError_t add_few(const task &t)
  * index [n], keys [n] */
 template <class I>
 __global__ void __launch_bounds__(THREADS)
-    k_keys(weft_space<2> s, int64_t stride, bounds range, const int64_t *index, I nowhere, I *keys)
+    k_keys(weft_space<2> s, int64_t stride, weft_bounds range, const int64_t *index, I nowhere, I *keys)
 {
     const int64_t step = static_cast<int64_t>(gridDim.x) * THREADS;
     for (int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; i < s.count; i += step) {
         int64_t at[2];
         weft_space_offsets(s, static_cast<I>(i), at);
         const int64_t value = index[i];
-        keys[i] = in_range(range, i, value) ? static_cast<I>(at[1] + value * stride) : nowhere;
+        keys[i] = weft_in_range(range, i, value) ? static_cast<I>(at[1] + value * stride) : nowhere;
     }
 }
 
@@ -399,7 +385,7 @@ template <class T> weft_status add(const task &t)
 weft_status add_along(const weft__exec *e, bool rows)
 {
     const int dim = static_cast<int>(e->attrs->along.dim);
-    const task t = {e, dim, rows, {e->in[0]->shape[dim], e->caller, weft__cuda_device_of(e)->fault}};
+    const task t = {e, dim, rows, weft_bounds_of(e, e->in[0]->shape[dim])};
     switch (e->in[0]->dtype) {
     case WEFT_F32:
         return add<float>(t);
@@ -429,4 +415,15 @@ extern "C" weft_status weft__cuda_scatter_add(const weft__exec *e)
 extern "C" weft_status weft__cuda_index_add(const weft__exec *e)
 {
     return add_along(e, true);
+}
+
+/* In place there is nothing to copy. */
+extern "C" weft_status weft__cuda_index_add_(const weft__exec *e)
+{
+    return add_along(e, true);
+}
+
+extern "C" weft_status weft__cuda_scatter_add_(const weft__exec *e)
+{
+    return add_along(e, false);
 }

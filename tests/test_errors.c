@@ -159,6 +159,8 @@ static bool is_optional(const case_row *row, int operand)
                     {"rnn", 2 + 0xccccc * 4},
                     {"gru", 2 + 0xccccc * 4},
                     {"lstm", 6 + 0x66666 * 16}};
+                    {"trapezoid", 2},
+                    {"cumulative_trapezoid", 2}};
     if (weft__defs[row->op]->effect == WEFT__STEPS)
         return operand == 1; /* the gradient of the only parameter */
     for (size_t k = 0; k < sizeof optional / sizeof optional[0]; k++)

@@ -139,7 +139,8 @@ static void check_part(weft_ctx *ctx, int op, weft_dtype dtype)
     scene s = new_scene(ctx, dtype, weft__ops[op].name);
     weft_sample_options o = INIT_SAMPLE(.dtype = dtype, .sizes = {2, 3, -1, 2});
     weft_sample_call call;
-    weft_tensor *whole = weft_full(ctx, dtype, WEFT_DIMS(2, 2, 3), 1.5);
+    const double value = op == WEFT_OP_RELU_ ? -1.5 : 1.5; /* which is changed */
+    weft_tensor *whole = weft_full(ctx, dtype, WEFT_DIMS(2, 2, 3), value);
     WEFT_CHECK_OK(weft_sample_make(ctx, op, &o, &call));
     call.in[0] = weft_select(whole, 0, 1);
     watch(&s, whole);

@@ -100,7 +100,8 @@ typedef enum weft__part_dtype {
     WEFT__AS_ALONE, /* as when it is called by itself */
     WEFT__WIDE,     /* f64 as it is, all others as f32 */
     WEFT__OF_BOOL,  /* as when it is called by itself with bool */
-    WEFT__OF_I64
+    WEFT__OF_I64,
+    WEFT__OF_F64
 } weft__part_dtype;
 
 /* A row whose kernel runs in the composite's forward pass. */

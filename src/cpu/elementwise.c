@@ -210,3 +210,84 @@ weft_status WEFT__CPU(div_)(const weft__exec *e)
 {
     return run_loops(e, WEFT_OP_DIV, 2, 0, false);
 }
+
+/* The same of x alone: in = {x}, out = {x}. */
+weft_status WEFT__CPU(neg_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_NEG, 1, 0, false);
+}
+
+weft_status WEFT__CPU(relu_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_RELU, 1, 0, false);
+}
+
+weft_status WEFT__CPU(exp_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_EXP, 1, 0, false);
+}
+
+weft_status WEFT__CPU(sqrt_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_SQRT, 1, 0, false);
+}
+
+weft_status WEFT__CPU(tanh_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_TANH, 1, 0, false);
+}
+
+weft_status WEFT__CPU(sigmoid_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_SIGMOID, 1, 0, false);
+}
+
+weft_status WEFT__CPU(clamp_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_CLAMP, 1, 0, false);
+}
+
+weft_status WEFT__CPU(add_scalar_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_ADD_SCALAR, 1, 0, false);
+}
+
+weft_status WEFT__CPU(mul_scalar_)(const weft__exec *e)
+{
+    return run_loops(e, WEFT_OP_MUL_SCALAR, 1, 0, false);
+}
+
+/* ---- masked_fill_ ---- */
+
+#define FILL_LOOP(T, type)                                                                                             \
+    static void masked_##type(int64_t n, const void *const *in, void *out, const void *param)                          \
+    {                                                                                                                  \
+        const uint8_t *mask = in[0];                                                                                   \
+        const T *x = in[1], value = param_##type(((const weft__scalar_attrs *)param)->p);                              \
+        T *y = out;                                                                                                    \
+        WEFT__SIMD for (int64_t i = 0; i < n; i++)                                                                     \
+        {                                                                                                              \
+            y[i] = mask[i] != 0 ? value : x[i];                                                                        \
+        }                                                                                                              \
+    }
+
+FILL_LOOP(float, f32)
+FILL_LOOP(double, f64)
+FILL_LOOP(int64_t, i64)
+
+/* x = mask ? p : x in place: in = {x, mask}, out = {x}, the mask broadcast to x's shape by stride 0. */
+weft_status WEFT__CPU(masked_fill_)(const weft__exec *e)
+{
+    static const weft__loops loops = {{masked_f32, masked_f64, masked_i64}, true};
+    const weft__compute_type type = weft__compute_type_of(e->in[0]->dtype);
+    weft__map m = {.n_in = 2,
+                   .n_out = 1,
+                   .in = {e->in[1], e->in[0]},
+                   .out = {e->out[0]},
+                   .in_type = {WEFT__COMPUTE_BYTE, type},
+                   .out_type = {type},
+                   .loop = {loops.loop[type]},
+                   .param = &e->attrs->scalar,
+                   .grain = weft__loops_grain(&loops, type)};
+    return weft__run_map(e, &m);
+}

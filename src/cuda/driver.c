@@ -1,5 +1,5 @@
 /* driver.c - what the launchers take beside what the row says (the contracts stand in kernels.h): every dtype as it
- * comes, but that integers add up in i64. */
+ * comes, but that integers add up, and are compared where they are scattered, in i64. */
 #include "host.h"
 
 static weft_status copy(const weft__exec *e)
@@ -8,8 +8,9 @@ static weft_status copy(const weft__exec *e)
 }
 
 static const weft__exception exceptions[WEFT_OP_COUNT] = {
-    [WEFT_OP_SCATTER_ADD] = {.wide = true},
-    [WEFT_OP_INDEX_ADD] = {.wide = true},
+    [WEFT_OP_SCATTER_ADD] = {.wide = true},  [WEFT_OP_SCATTER_MAX] = {.wide = true},
+    [WEFT_OP_SCATTER_MIN] = {.wide = true},  [WEFT_OP_INDEX_ADD] = {.wide = true},
+    [WEFT_OP_SCATTER_ADD_] = {.wide = true}, [WEFT_OP_INDEX_ADD_] = {.wide = true},
 };
 
 /* The same, but for launchers of rows that may be strided which take no strides. */

@@ -200,7 +200,8 @@ weft_status weft__drive(const weft__exec *e, const weft__needs *needs, weft__ker
     const weft__op_def *def = weft__defs[e->op];
     if (def->effect == WEFT__STEPS && needs->step)
         return needs->step(e, kernel);
-    if (def->effect == WEFT__IN_PLACE || def->effect == WEFT__STEPS) /* take what they change as it is */
+    const bool as_it_is = def->effect == WEFT__IN_PLACE && def->in[0] & WEFT__STRIDED;
+    if (as_it_is || def->effect == WEFT__STEPS) /* take what they change as it is */
         return kernel(e);
     if (all_plain(e) || comes_as_it_is(def))
         return kernel(e);

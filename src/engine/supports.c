@@ -85,6 +85,8 @@ weft_dtype weft__part_gets(const weft__made_of *part, weft_dtype dtype)
         return as_alone(part->op, WEFT_BOOL);
     case WEFT__OF_I64:
         return as_alone(part->op, WEFT_I64);
+    case WEFT__OF_F64:
+        return as_alone(part->op, WEFT_F64);
     default:
         return as_alone(part->op, dtype);
     }

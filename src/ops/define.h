@@ -27,7 +27,7 @@
  *                                     recipes for it (weft/sample.h, op_def.h); the first is the plain one
  *   SAMPLE_OF(ID)                     instead, for a kernel: it runs in the derivative of ID
  *   PARTS(kind, PART(ID, dtype), ...) of a composite: ANY_DTYPE or FLOATS for its operand 0; each row that it is made
- *                                     of, in each dtype: AS_ALONE, WIDE, OF_BOOL, OF_I64 (op_def.h)
+ *                                     of, in each dtype: AS_ALONE, WIDE, OF_BOOL, OF_I64, OF_F64 (op_def.h)
  *   NO_PARTS(kind)                    the same of one that only makes views, or copies */
 #ifndef WEFT_OPS_DEFINE_H
 #define WEFT_OPS_DEFINE_H

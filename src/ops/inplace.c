@@ -1,6 +1,7 @@
 /* inplace.c - operations that change their first operand: what may be changed is weft__begin's to say, that it was
  * changed weft__complete's. */
 #include "define.h"
+#include "base/number.h"
 
 #define MOVES WORK(weft__terms_one, weft__flops_each, weft__bytes_once)
 
@@ -42,6 +43,27 @@ static bool infer_changed(weft__infer *q)
     return weft__infer_like(q);
 }
 
+/* Of one operand: whole numbers have arithmetic, truth values have none. */
+static bool infer_alone(weft__infer *q)
+{
+    if (q->in[0]->dtype == WEFT_BOOL)
+        return weft__refuse(q, WEFT_E_DTYPE, "%s is bool, which has no arithmetic in place; use weft_logical_not",
+                            weft__operand_text(q, 0).s);
+    return weft__infer_like(q);
+}
+
+/* The value as x's dtype has it; a half type's such that it is rounded once, from f32. */
+static bool infer_masked_fill(weft__infer *q)
+{
+    const int32_t dtype = q->in[0]->dtype;
+    double *value = &q->attrs->scalar.p;
+    if (!weft__is_float(dtype))
+        *value = (double)weft__to_integer(dtype, *value);
+    else if (dtype == WEFT_F16 || dtype == WEFT_BF16)
+        *value = weft__f64_to_f32_odd(*value);
+    return infer_overwritten(q);
+}
+
 /* ---- Records ---- */
 
 #define IN_PLACE_ROW(ID, name, kind)                                                                                   \
@@ -57,6 +79,55 @@ IN_PLACE_ROW(ADD_, add_, NUMBERS)
 IN_PLACE_ROW(SUB_, sub_, NUMBERS)
 IN_PLACE_ROW(MUL_, mul_, NUMBERS)
 IN_PLACE_ROW(DIV_, div_, FLOATS)
+
+#define ALONE(ID, name, kind, domain, attributes, numbers)                                                             \
+    WEFT__DEFINE(ID, name, OPERANDS(kind | STRIDED | CHANGED), ATTRS(attributes), INFER(infer_alone, AS_GIVEN),        \
+                 RESULTS(0, ELEMENTWISE), EFFECT(IN_PLACE), NO_DERIVATIVE, MOVES,                                      \
+                 SAMPLE(call_##name, RECIPE(domain "ab", numbers), RECIPE(domain "a1b", numbers)))
+#define ALONE_ROW(ID, name, kind, domain)                                                                              \
+    CALL(name)                                                                                                         \
+    {                                                                                                                  \
+        c->out[0] = weft_##name(c->in[0]);                                                                             \
+    }                                                                                                                  \
+    ALONE(ID, name, kind, domain, none, "")
+
+ALONE_ROW(NEG_, neg_, NUMBERS, "r")
+ALONE_ROW(RELU_, relu_, NUMBERS, "r")
+ALONE_ROW(EXP_, exp_, FLOATS, "r")
+ALONE_ROW(SQRT_, sqrt_, FLOATS, "o")
+ALONE_ROW(TANH_, tanh_, FLOATS, "r")
+ALONE_ROW(SIGMOID_, sigmoid_, FLOATS, "r")
+
+/* f: lo, hi */
+CALL(clamp_)
+{
+    c->out[0] = weft_clamp_(c->in[0], c->f[0], c->f[1]);
+}
+
+/* f: the scalar */
+CALL(add_scalar_)
+{
+    c->out[0] = weft_add_scalar_(c->in[0], c->f[0]);
+}
+
+CALL(mul_scalar_)
+{
+    c->out[0] = weft_mul_scalar_(c->in[0], c->f[0]);
+}
+
+ALONE(CLAMP_, clamp_, NUMBERS, "r", scalar, "; -1 1")
+ALONE(ADD_SCALAR_, add_scalar_, NUMBERS, "r", scalar, "; 1")
+ALONE(MUL_SCALAR_, mul_scalar_, NUMBERS, "r", scalar, "; -1")
+
+/* x, mask; f: value */
+CALL(masked_fill_)
+{
+    c->out[0] = weft_masked_fill_(c->in[0], c->in[1], c->f[0]);
+}
+
+WEFT__DEFINE(MASKED_FILL_, masked_fill_, OPERANDS(ANY_DTYPE | STRIDED | CHANGED, TRUTHS | STRIDED | BROADCAST),
+             ATTRS(scalar), INFER(infer_masked_fill, AS_GIVEN), RESULTS(0, EXACT), EFFECT(IN_PLACE), NO_DERIVATIVE,
+             MOVES, SAMPLE(call_masked_fill_, RECIPE("rab cab", "; 0.5"), RECIPE("rab cb", "; 0.5")))
 
 CALL(copy_)
 {
@@ -111,6 +182,70 @@ weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y)
 weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y)
 {
     return change(WEFT_OP_DIV_, x, y);
+}
+
+/* base is the row whose kernel it is: its class says which numbers integers take. */
+static weft_tensor *change_alone(int op, int base, weft_tensor *x, double p, double q)
+{
+    weft_tensor *out[1];
+    weft_ctx *ctx = weft__begin(op, &x, 1);
+    if (!ctx)
+        return NULL;
+    weft__attrs attrs = {.scalar = {.p = p, .q = q}};
+    const bool fits = weft__ops[base].family != WEFT__UNARY_P || weft__scalars_fit(ctx, base, p, q, x);
+    return weft__leave_with(ctx, fits && weft__complete(ctx, op, &x, 1, &attrs, out) ? out[0] : NULL);
+}
+
+weft_tensor *weft_neg_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_NEG_, WEFT_OP_NEG, x, 0, 0);
+}
+
+weft_tensor *weft_relu_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_RELU_, WEFT_OP_RELU, x, 0, 0);
+}
+
+weft_tensor *weft_exp_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_EXP_, WEFT_OP_EXP, x, 0, 0);
+}
+
+weft_tensor *weft_sqrt_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_SQRT_, WEFT_OP_SQRT, x, 0, 0);
+}
+
+weft_tensor *weft_tanh_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_TANH_, WEFT_OP_TANH, x, 0, 0);
+}
+
+weft_tensor *weft_sigmoid_(weft_tensor *x)
+{
+    return change_alone(WEFT_OP_SIGMOID_, WEFT_OP_SIGMOID, x, 0, 0);
+}
+
+weft_tensor *weft_clamp_(weft_tensor *x, double lo, double hi)
+{
+    return change_alone(WEFT_OP_CLAMP_, WEFT_OP_CLAMP, x, lo, hi);
+}
+
+weft_tensor *weft_add_scalar_(weft_tensor *x, double s)
+{
+    return change_alone(WEFT_OP_ADD_SCALAR_, WEFT_OP_ADD_SCALAR, x, s, 0);
+}
+
+weft_tensor *weft_mul_scalar_(weft_tensor *x, double s)
+{
+    return change_alone(WEFT_OP_MUL_SCALAR_, WEFT_OP_MUL_SCALAR, x, s, 0);
+}
+
+weft_tensor *weft_masked_fill_(weft_tensor *x, weft_tensor *mask, double value)
+{
+    weft_tensor *in[2] = {x, mask};
+    weft__attrs attrs = {.scalar = {.p = value}};
+    return weft__apply(WEFT_OP_MASKED_FILL_, in, 2, &attrs);
 }
 
 weft_tensor *weft_copy_(weft_tensor *x, weft_tensor *y)

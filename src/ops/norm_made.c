@@ -55,6 +55,12 @@ static double flops_cdist(const weft__work *w)
     return w->out[0] ? 3 * weft__count(w->out[0]) * (double)weft__extent(w->in[0], 1) : 0;
 }
 
+/* i: dim; f: order, most */
+CALL(renorm)
+{
+    c->out[0] = weft_renorm(c->in[0], c->f[0], c->i[0], c->f[1]);
+}
+
 WEFT__DEFINE_COMPOSITE(GROUP_NORM, group_norm, PARTS(FLOATS, PART(LAYER_NORM, WIDE), PART(MUL, WIDE), PART(ADD, WIDE)),
                        GRADIENT("as that of layer_norm over each group"), ROW_ONCE,
                        SAMPLE(call_group_norm, RECIPE("xa6b p6 x6", "2; 1e-5"), RECIPE("x24ab p4 x4", "4; 1e-5")))
@@ -83,6 +89,11 @@ WEFT__DEFINE_COMPOSITE(PAIRWISE_DISTANCE, pairwise_distance,
                        PARTS(FLOATS, PART(SUB, WIDE), PART(ADD_SCALAR, WIDE), PART(NORM, WIDE)),
                        GRADIENT("of a g (a - b) / y, of b the negative of that"), ROW_ONCE,
                        SAMPLE(call_pairwise_distance, RECIPE("xab xab", "; 1e-6")))
+WEFT__DEFINE_COMPOSITE(RENORM, renorm,
+                       PARTS(FLOATS, PART(NORM, WIDE), PART(GT, WIDE), PART(WHERE, WIDE), PART(DIV, WIDE),
+                             PART(MUL, WIDE)),
+                       GRADIENT("g; of a slice that was scaled down that of most x / |x|"), EACH_ONCE,
+                       SAMPLE(call_renorm, RECIPE("xab", "0; 2 1.5"), RECIPE("x5ab", "-1; 2 1.5")))
 WEFT__DEFINE_COMPOSITE(CDIST, cdist, PARTS(FLOATS, PART(SUB, WIDE), PART(NORM, WIDE)),
                        GRADIENT("of each a the sum of g (a - b) / y, 0 where they are equal; of b likewise"),
                        WORK(weft__terms_columns, flops_cdist, weft__bytes_once),
@@ -199,6 +210,31 @@ weft_tensor *weft_weight_norm(weft_tensor *v, weft_tensor *gain, int64_t dim)
     weft_tensor *size = weft_norm(in[0], others, n_others, true);
     weft_tensor *y = weft_mul(weft_div(in[0], size), weft_reshape(in[1], shape, in[0]->a.ndim));
     return weft__leave_with(ctx, weft__narrowed(y, dtype));
+}
+
+weft_tensor *weft_renorm(weft_tensor *x, double order, int64_t dim, double most)
+{
+    static const char *const names[] = {"x"};
+    ENTER_COMPOSITE(RENORM, &x, 1);
+    weft_dtype dtype;
+    if (!weft__join_floats(ctx, WEFT_OP_RENORM, &x, names, 1, &dtype))
+        return weft__leave_with(ctx, NULL);
+    const int d = weft__dim(ctx, WEFT_OP_RENORM, x, dim);
+    if (d < 0)
+        return weft__leave_with(ctx, NULL);
+    if (!(order > 0) || !(most >= 0))
+        REFUSE(RENORM, WEFT_E_INVALID, "order is %g and most %g; the order must be above 0, most not below it", order,
+               most);
+    int64_t others[WEFT__MAX_DIMS];
+    int n = 0;
+    for (int k = 0; k < x->a.ndim; k++)
+        if (k != d)
+            others[n++] = k;
+    weft_tensor *size = weft_vector_norm(x, order, others, n, true), *one = weft__constant_like(x, 1);
+    weft_tensor *above = weft_gt(size, weft__constant_like(x, most));
+    weft_tensor *divisor = weft_where(above, size, one); /* where nothing is scaled the norm has no gradient, either */
+    weft_tensor *scale = weft_where(above, weft_div(weft__constant_like(x, most), divisor), one);
+    return weft__leave_with(ctx, weft__narrowed(weft_mul(x, scale), dtype));
 }
 
 weft_tensor *weft_normalize(weft_tensor *x, int64_t dim, double eps)

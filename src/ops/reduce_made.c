@@ -32,6 +32,18 @@ CALL(vector_norm)
     c->out[0] = weft_vector_norm(c->in[0], c->f[0], DIMS_OF(c, 1), c->i[0] != 0);
 }
 
+/* y, x or none; i: dim; f: dx */
+CALL(trapezoid)
+{
+    c->out[0] = weft_trapezoid(c->in[0], c->in[1], c->f[0], c->i[0]);
+}
+
+/* likewise */
+CALL(cumulative_trapezoid)
+{
+    c->out[0] = weft_cumulative_trapezoid(c->in[0], c->in[1], c->f[0], c->i[0]);
+}
+
 WEFT__DEFINE_COMPOSITE(STD, std, PARTS(ANY_DTYPE, PART(VAR_MEAN, AS_ALONE), PART(SQRT, AS_ALONE)),
                        GRADIENT("g (x - mean) / ((n - correction) y)"), ROW_ONCE,
                        SAMPLE(call_std, RECIPE("xab", "0 -1; 1"), RECIPE("xa5b", "1 0 2; 0"), RECIPE("xab", "0; 1")))
@@ -51,6 +63,16 @@ WEFT__DEFINE_COMPOSITE(VECTOR_NORM, vector_norm,
                        GRADIENT("g sign(x) |x|^(p-1) / y^(p-1)"), ROW_ONCE,
                        SAMPLE(call_vector_norm, RECIPE("pab", "0 -1; 3"), RECIPE("pa5b", "1 0 2; 1.5"),
                               RECIPE("pab", "0; 3")))
+
+#define AREAS PART(SUB, WIDE), PART(ADD, WIDE), PART(MUL, WIDE), PART(MUL_SCALAR, WIDE)
+WEFT__DEFINE_COMPOSITE(
+    TRAPEZOID, trapezoid, PARTS(FLOATS, AREAS, PART(SUM, WIDE)),
+    GRADIENT("of y g times half the width on either side; of x the differences of g (y[i] + y[i + 1]) / 2"), ROW_ONCE,
+    SAMPLE(call_trapezoid, RECIPE("xab xb", "1; 1"), RECIPE("xab xab", "0; 1"), RECIPE("xab -", "1; 0.5")))
+WEFT__DEFINE_COMPOSITE(CUMULATIVE_TRAPEZOID, cumulative_trapezoid, PARTS(FLOATS, AREAS, PART(CUMSUM, WIDE)),
+                       GRADIENT("as of trapezoid, by the sums of g from each element on"), EACH_ONCE,
+                       SAMPLE(call_cumulative_trapezoid, RECIPE("xab xb", "1; 1"), RECIPE("xab xab", "0; 1"),
+                              RECIPE("xab -", "1; 0.5")))
 
 weft_tensor *weft_std(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction)
 {
@@ -117,4 +139,57 @@ weft_tensor *weft_vector_norm(weft_tensor *x, double order, const int64_t *dims,
     if (!weft__join_floats(ctx, WEFT_OP_VECTOR_NORM, &x, names, 1, &dtype))
         return weft__leave_with(ctx, NULL);
     return weft__leave_with(ctx, weft__narrowed(norm_of(x, order, dims, ndim, keepdim), dtype));
+}
+
+/* ---- Areas ---- */
+
+/* The area between each two neighbours of y along dim d. in: y, x or NULL; *dtype is their joint one. */
+static weft_tensor *areas(weft_ctx *ctx, int op, weft_tensor **in, double dx, int64_t dim, int *d, weft_dtype *dtype)
+{
+    static const char *const names[] = {"y", "x"};
+    if (!weft__join_floats(ctx, op, in, names, 2, dtype) || (*d = weft__dim(ctx, op, in[0], dim)) < 0)
+        return NULL;
+    weft_tensor *y = in[0], *x = in[1];
+    const int64_t n = y->a.shape[*d];
+    weft_tensor *sums = weft_add(weft_slice(y, *d, 0, n - 1, 1), weft_slice(y, *d, 1, n, 1));
+    if (!x)
+        return weft_mul_scalar(sums, dx / 2);
+    const bool line = x->a.ndim == 1 && x->a.count == n;
+    if (!line && !weft__same_shape(&x->a, &y->a))
+        return weft__fail(ctx, op, WEFT_E_SHAPE,
+                          "x %s must be [%lld], a place for each element of y %s along dim %d, or of "
+                          "y's shape",
+                          weft__describe(x).s, (long long)n, weft__describe(y).s, *d),
+               NULL;
+    const int at = line ? 0 : *d;
+    weft_tensor *widths = weft_sub(weft_slice(x, at, 1, n, 1), weft_slice(x, at, 0, n - 1, 1));
+    for (int k = *d + 1; line && k < y->a.ndim; k++)
+        widths = weft_unsqueeze(widths, -1);
+    return weft_mul_scalar(weft_mul(sums, widths), 0.5);
+}
+
+/* The place of what may be left out has no tensor to enter with. */
+static weft_tensor *integral(int op, weft_tensor *y, weft_tensor *x, double dx, int64_t dim)
+{
+    weft_tensor *in[] = {y, x};
+    weft_ctx *ctx = weft__enter(op, in, 2, 2);
+    if (!ctx)
+        return NULL;
+    int d;
+    weft_dtype dtype;
+    weft_tensor *all = weft__localise(ctx, in, 2) ? areas(ctx, op, in, dx, dim, &d, &dtype) : NULL;
+    if (!all)
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *made = op == WEFT_OP_TRAPEZOID ? weft_sum(all, WEFT_DIMS(d), false) : weft_cumsum(all, d);
+    return weft__leave_with(ctx, weft__narrowed(made, dtype));
+}
+
+weft_tensor *weft_trapezoid(weft_tensor *y, weft_tensor *x, double dx, int64_t dim)
+{
+    return integral(WEFT_OP_TRAPEZOID, y, x, dx, dim);
+}
+
+weft_tensor *weft_cumulative_trapezoid(weft_tensor *y, weft_tensor *x, double dx, int64_t dim)
+{
+    return integral(WEFT_OP_CUMULATIVE_TRAPEZOID, y, x, dx, dim);
 }

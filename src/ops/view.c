@@ -211,7 +211,8 @@ static bool infer_slice(weft__infer *q)
     if (!weft__resolve_dim(q, 0, &a->dim))
         return false;
     if (a->step < 1)
-        return weft__refuse(q, WEFT_E_INVALID, "step is %lld for %s, but must be at least 1; weft_flip reverses",
+        return weft__refuse(q, WEFT_E_INVALID,
+                            "step is %lld for %s, but must not be 0; below 0 it reverses, as weft_flip does",
                             (long long)a->step, weft__operand_text(q, 0).s);
     weft__array *y = view_of(q);
     int64_t *size = &y->shape[a->dim], *stride = &y->strides[a->dim];
@@ -424,8 +425,32 @@ weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim)
     return weft__apply(WEFT_OP_UNSQUEEZE, &x, 1, &attrs);
 }
 
+/* As clip, of an end from which one counts down: -1 is before the first element. */
+static int64_t clip_down(int64_t at, int64_t size)
+{
+    if (at < 0)
+        at += size;
+    return at < 0 ? -1 : at >= size ? size - 1 : at;
+}
+
+/* A view with the step upwards, reversed. */
+static weft_tensor *slice_down(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step)
+{
+    ENTER_COMPOSITE(SLICE, &x, 1);
+    const int d = weft__dim(ctx, WEFT_OP_SLICE, x, dim);
+    if (d < 0)
+        return weft__leave_with(ctx, NULL);
+    const int64_t up = step == INT64_MIN ? INT64_MAX : -step;
+    const int64_t from = clip_down(start, x->a.shape[d]), to = clip_down(stop, x->a.shape[d]);
+    const int64_t more = from > to ? (from - to - 1) / up : 0; /* elements after the first */
+    weft_tensor *y = from > to ? weft_slice(x, d, from - more * up, from + 1, up) : weft_slice(x, d, 0, 0, 1);
+    return weft__leave_with(ctx, weft_flip(y, WEFT_DIMS(d)));
+}
+
 weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step)
 {
+    if (step < 0)
+        return slice_down(x, dim, start, stop, step);
     weft__attrs attrs;
     attrs.slice = (weft__slice_attrs){.dim = dim, .start = start, .stop = stop, .step = step};
     return weft__apply(WEFT_OP_SLICE, &x, 1, &attrs);
