@@ -291,13 +291,13 @@ weft_status weft_meshgrid(weft_tensor *const *vectors, int n, bool xy, weft_tens
         own[k] = vectors[k];
     fine = fine && weft__localise(ctx, own, n) && grids(ctx, OP, own, n, xy, out);
     const weft_status status = ctx->status;
-    if (status == WEFT_OK) {
-        weft__leave(ctx);
-        return status;
-    }
-    for (int k = 0; out && k < n; k++)
+    for (int k = 0; status == WEFT_OK && k < n; k++)
+        weft__ref(out[k]);
+    for (int k = 0; status != WEFT_OK && out && k < n; k++)
         out[k] = NULL;
-    (void)weft__leave_with(ctx, NULL);
+    (void)weft__leave_with(ctx, NULL); /* what was made on the way ends here, the grids are held */
+    for (int k = 0; status == WEFT_OK && k < n; k++)
+        weft__unref(out[k]);
     return status;
 }
 
