@@ -158,7 +158,7 @@ static bool is_optional(const case_row *row, int operand)
                     {"lstm_cell", 96},
                     {"rnn", 2 + 0xccccc * 4},
                     {"gru", 2 + 0xccccc * 4},
-                    {"lstm", 6 + 0x66666 * 16}};
+                    {"lstm", 6 + 0x66666 * 16},
                     {"trapezoid", 2},
                     {"cumulative_trapezoid", 2}};
     if (weft__defs[row->op]->effect == WEFT__STEPS)

@@ -273,6 +273,8 @@ DIFFERENCE(BinsAreAskedFor)
     WEFT_CHECK(weft_dtype_of(histogram) == WEFT_I64);
     CHECK_VALUES(c, histogram, 1, 1);
     check_refused(c, weft_histc(VALUES(c, 0.5, 1), 2, 0, 0), WEFT_E_INVALID, "lo < hi");
+}
+
 static weft_tensor *two_by_two(weft_ctx *c, double a, double b, double d, double e)
 {
     return weft_from_data(c, WEFT_F64, WEFT_DIMS(2, 2), (const double[]){a, b, d, e});
@@ -385,6 +387,8 @@ DIFFERENCE(HopelessCtc)
     weft_tensor *x = leaf(weft_reshape(VALUES(c, -1, -2), WEFT_DIMS(1, 1, 2))), *loss = ctc_of_one_step(c, x, 2);
     CHECK_VALUES(c, loss, INFINITY);
     CHECK_VALUES(c, gradient(c, loss, x), 0, 0);
+}
+
 DIFFERENCE(EqualEigenvalues)
 {
     weft_tensor *x = leaf(two_by_two(c, 1, 0, 0, 1)), *values = NULL, *vectors = NULL, *g = NULL;
@@ -473,6 +477,8 @@ DIFFERENCE(LogcumsumexpOfNothing)
 }
 
 /* y1 = log(1 + e) at (0, 1); its third derivative by the second element is s (1 - s) (1 - 2 s), s the sigmoid of 1. */
+}
+
 DIFFERENCE(LogcumsumexpThirdDerivative)
 {
     const double s = 1 / (1 + exp(-1));

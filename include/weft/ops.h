@@ -618,7 +618,9 @@ WEFT_API weft_tensor *weft_squeeze(weft_tensor *x, const int64_t *dims, int ndim
  * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_unsqueeze(weft_tensor *x, int64_t dim);
 
-/* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped; step >= 1.
+/* x[start:stop:step] along dim as in Python: negative ends count from the end, ends are clipped. Step >= 1; below 0 the
+ * order is reversed, which is a copy (weft_flip of a view): from start down to the element after stop, the whole of it
+ * with start -1 and stop INT64_MIN.
  * Dtypes: any.
  * Errors: WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_slice(weft_tensor *x, int64_t dim, int64_t start, int64_t stop, int64_t step);
@@ -1315,6 +1317,238 @@ WEFT_API weft_tensor *weft_lp_pool(weft_tensor *x, double order, const weft_wind
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_interpolate_antialias(weft_tensor *x, const int64_t *sizes, int n, weft_interpolation way);
 
+/* the indices of weft_sort: gather of x by them is sorted.
+ * Dtypes: any; the result is i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_argsort(weft_tensor *x, int64_t dim, bool descending);
+
+/* the k-th smallest element along dim, k from 1 on, and its index; NaN counts as the largest, of equals the lower index
+ * comes first. For few of the largest weft_topk is faster; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_kthvalue(weft_tensor *x, int64_t k, int64_t dim, bool keepdim, weft_tensor **values,
+                                   weft_tensor **indices);
+
+/* the element in the middle along dim, of an even number the lower of the two (weft_quantile by 0.5 is their mean), and
+ * its index; where there is a NaN it is that, the first one; no elements is an error; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_median(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
+                                 weft_tensor **indices);
+
+/* median of the elements that are not NaN; NaN where there is none; no elements is an error; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_nanmedian(weft_tensor *x, int64_t dim, bool keepdim, weft_tensor **values,
+                                    weft_tensor **indices);
+
+/* the value at place q (n - 1), q in [0, 1], of the n elements along dim in order, linear between neighbours (NumPy's
+ * method linear); NaN where there is one; no elements is an error. Equal neighbours: the lower one takes the gradient.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_quantile(weft_tensor *x, double q, int64_t dim, bool keepdim);
+
+/* the m different elements of x, of any shape, in rising order [m]; inverse, of x's shape: which of them each element
+ * is; counts [m]: how often each is there. Every NaN is one by itself. The host waits for m (docs/design.md, Sizes that
+ * depend on data); places as for topk.
+ * Dtypes: any; values have it, inverse and counts are i64. */
+WEFT_API weft_status weft_unique(weft_tensor *x, weft_tensor **values, weft_tensor **inverse, weft_tensor **counts);
+
+/* which interval between boundaries [n], sorted, each element is in: weft_searchsorted of x in them.
+ * Dtypes: any, promoted, bool counts as i64; the result is i64.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_bucketize(weft_tensor *x, weft_tensor *boundaries, bool right);
+
+/* how many elements of x, of any shape, are 0, 1 ... bins - 1 [bins]; another one is an error. Weighted:
+ * weft_scatter_add of the weights to zeros [bins].
+ * Dtypes: i64 or i32; the result is i64.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_bincount(weft_tensor *x, int64_t bins);
+
+/* how many elements of x, of any shape, lie in each of so many bins of one width from lo to hi, lo < hi [bins]: edges
+ * are weft_linspace in f32 (f64 of f64); a bin has its lower edge, the last one both. What lies beyond, and NaN, is not
+ * counted.
+ * Dtypes: floating; the result is i64.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_histc(weft_tensor *x, int64_t bins, double lo, double hi);
+
+/* the indices of the m elements that are not 0 (NaN is not), row-major: [m, dims of x]. The host waits for m
+ * (docs/design.md, Sizes that depend on data).
+ * Dtypes: any; the result is i64. */
+WEFT_API weft_tensor *weft_nonzero(weft_tensor *x);
+
+/* the m elements of x where the mask is true, row-major [m]; the mask broadcasts to x. The host waits for m
+ * (docs/design.md, Sizes that depend on data).
+ * Dtypes: x any, and the result has its dtype; the mask bool, or nonzero.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_masked_select(weft_tensor *x, weft_tensor *mask);
+
+/* x of l l^T x = b, l [..., n, n] lower as weft_cholesky gives it, b [..., n, k]; leading dims broadcast.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cholesky_solve(weft_tensor *l, weft_tensor *b);
+
+/* the logarithm of the determinants of x [..., n, n]: [...]; -inf where one is 0, NaN where it is negative
+ * (weft_slogdet has the logarithm of its size). Its gradient needs the inverse: an error where x is singular.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_logdet(weft_tensor *x);
+
+/* the values of weft_eigh alone: [..., n], rising. A second derivative needs them apart.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_eigvalsh(weft_tensor *x);
+
+/* the singular values of weft_svd alone: [..., min(m, n)], falling. A second derivative needs them apart.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_svdvals(weft_tensor *x);
+
+/* x that makes |a x - b| smallest and is the shortest of those, for a [..., m, n] of any rank: weft_pinv(a, rtol) b,
+ * with b [..., m, k], or [m] as of weft_matmul. Its derivatives hold where the rank does not change.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_lstsq(weft_tensor *a, weft_tensor *b, double rtol);
+
+/* elements of x by their numbers in row-major order: y[...] = flat x[index[...]]; an index outside [0, count) is an
+ * error.
+ * Dtypes: x any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_take(weft_tensor *x, weft_tensor *index);
+
+/* gather along dim, x and index first broadcast to each other in the other dims: with topk's or argmax's indices, what
+ * they name (PyTorch take_along_dim, NumPy take_along_axis).
+ * Dtypes: x any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_take_along(weft_tensor *x, weft_tensor *index, int64_t dim);
+
+/* x with value, converted as by cast, in the slices along dim that index [n] names.
+ * Dtypes: x any, and the result has its dtype; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_index_fill(weft_tensor *x, weft_tensor *index, int64_t dim, double value);
+
+/* x with slice j of src in the place of slice index[j] along dim; of equal indices the last one stays, and it alone has
+ * a gradient.
+ * Dtypes: x and src any, promoted; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_index_copy(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
+
+/* x with values at [indices[0][...], indices[1][...], ..., :], in the place of what is there, or added to it. An index
+ * for each of the first n dims, which broadcast to one shape; values broadcast to that shape and the other dims of x.
+ * Of equal places the last one stays, and it alone has a gradient.
+ * Dtypes: x and values any, promoted, not both bool where they are added; indices i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_index_put(weft_tensor *x, weft_tensor *values, weft_tensor *const *indices, int n,
+                                     bool accumulate);
+
+/* x with the mean of itself, if include_self, and all src[i, j, k] that scatter_add would add there; where there are
+ * none x stays. Sums and counts are f64 (PyTorch scatter_reduce "mean").
+ * Dtypes: x and src floating, promoted; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_scatter_mean(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim,
+                                        bool include_self);
+
+/* windows of size elements, one every step along dim: [..., (D - size) / step + 1, ..., size], what is in a window as
+ * the last dim (PyTorch Tensor.unfold; a copy).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_windows(weft_tensor *x, int64_t dim, int64_t size, int64_t step);
+
+/* patches of x [N, C, H, W] as columns (im2col): [N, C R S, L], kernel {R, S}, L the number of places that conv2d with
+ * these params has, row by row; params NULL: stride 1, no padding; groups and output_padding have no meaning here
+ * (PyTorch nn.functional.unfold).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_unfold2d(weft_tensor *x, const int64_t *kernel, const weft_conv2d_params *params);
+
+/* the adjoint of unfold2d (col2im): columns x [N, C R S, L] added up at the elements that they were of in images [N, C,
+ * H, W], size {H, W}, kernel {R, S} (PyTorch nn.functional.fold).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_fold2d(weft_tensor *x, const int64_t *size, const int64_t *kernel,
+                                  const weft_conv2d_params *params);
+
+/* n vectors as coordinates of a grid: out[k] is vector k along dim k, repeated along the other n - 1, a view; xy: the
+ * first two dims in the other order, as NumPy has it by default; n >= 1; fills out[0..n) (NULLs after an error).
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_meshgrid(weft_tensor *const *vectors, int n, bool xy, weft_tensor **out);
+
+/* all points of the grid of n vectors, the last one changing fastest: [n0 n1 ..., n]; n >= 1: without a vector there is
+ * no context for the error (PyTorch drops the second dim for one vector).
+ * Dtypes: any, promoted.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_cartesian_prod(weft_tensor *const *vectors, int n);
+
+/* cuts x along dim into n views of ceil(size / n) elements, the last with what is left; what is beyond the end is
+ * empty, where PyTorch has fewer parts; fills out[0..n) (NULLs after an error).
+ * Dtypes: any.
+ * Errors: WEFT_E_INVALID. */
+WEFT_API weft_status weft_chunk(weft_tensor *x, int64_t dim, int n, weft_tensor **out);
+
+/* Vandermonde matrices: n powers of each element, as the last dim, from x^(n - 1) down to 1, or up from 1; products, so
+ * that derivatives hold at 0.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_vander(weft_tensor *x, int64_t n, bool increasing);
+
+/* of a vector the square matrix with it on that diagonal (1: the one above the main one), 0 elsewhere; of a matrix its
+ * diagonal.
+ * Dtypes: any.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_diag(weft_tensor *x, int64_t diagonal);
+
+/* addmm of batches: beta c + alpha a b, a [B, M, K], b [B, K, N], c broadcasting to [B, M, N].
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_baddbmm(weft_tensor *c, weft_tensor *a, weft_tensor *b, double beta, double alpha);
+
+/* the product of n of the square matrices x [..., N, N], by repeated squares; n >= 0, and 0 gives the identity.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_matrix_power(weft_tensor *x, int64_t n);
+
+/* vector product of the three elements along dim, counted after broadcasting.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cross(weft_tensor *a, weft_tensor *b, int64_t dim);
+
+/* covariance of the rows of x [..., V, N], N observations of V variables: [..., V, V], sums over N / max(0, N -
+ * correction).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_cov(weft_tensor *x, double correction);
+
+/* correlation of the rows of x [..., V, N]: [..., V, V]; NaN for a row that does not vary.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_corrcoef(weft_tensor *x);
+
+/* integral of y along dim by the trapezoidal rule: sum of (y[i] + y[i + 1]) / 2 (x[i + 1] - x[i]); x [D], or of y's
+ * shape, or NULL: dx apart.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_trapezoid(weft_tensor *y, weft_tensor *x, double dx, int64_t dim);
+
+/* the same up to each element but the first: one element less along dim.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cumulative_trapezoid(weft_tensor *y, weft_tensor *x, double dx, int64_t dim);
+
+/* slices along dim whose vector_norm of that order is above most, scaled down to it, the others as they are (PyTorch
+ * adds 1e-7 to the norm).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_renorm(weft_tensor *x, double order, int64_t dim, double most);
+
+/* sums of products by letters: "ij,jk->ik" is a matrix product. A letter for each dim of each operand, then those of
+ * the result; letters that the result lacks are summed over, one that comes twice in an operand takes its diagonal, and
+ * "..." stands for any dims, which broadcast. Without "->" the result has the letters that come once, in order. Pairs
+ * are contracted by matmul, in the order that is cheapest (up to 4 operands) or greedily so; n >= 1, up to 16.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_einsum(weft_tensor *const *operands, int n, const char *equation);
+
 /* a copy with storage of its own, contiguous; gradients flow through.
  * Dtypes: any. */
 WEFT_API weft_tensor *weft_clone(weft_tensor *x);
@@ -1375,6 +1609,25 @@ WEFT_API weft_tensor *weft_gather(weft_tensor *x, weft_tensor *index, int64_t di
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_scatter_add(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
+/* a copy of x with src[i, j, k] in the place of [i, index[i, j, k], k] (dim 1); index has src's shape, and is no larger
+ * than x in the other dims. Of equal places the last one along dim stays, and it alone has a gradient.
+ * Dtypes: x and src any, promoted; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_scatter(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
+
+/* x with the largest of itself, if include_self, and all src[i, j, k] that scatter_add would add there; NaN wins; where
+ * there are none x stays. Equal ones share the gradient evenly (PyTorch scatter_reduce "amax").
+ * Dtypes: x and src promoted, not both bool; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_scatter_max(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim,
+                                       bool include_self);
+
+/* likewise the smallest (PyTorch scatter_reduce "amin").
+ * Dtypes: x and src promoted, not both bool; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_scatter_min(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim,
+                                       bool include_self);
+
 /* the slices of x along dim named by the 1-d index.
  * Dtypes: x any, and the result has its dtype; index i64 or i32.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
@@ -1411,6 +1664,34 @@ WEFT_API weft_tensor *weft_cross_entropy_with(weft_tensor *logits, weft_tensor *
  * Dtypes: any; the result has it, or is i64 of integers and bool.
  * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_cumsum(weft_tensor *x, int64_t dim);
+
+/* y[i] = x[0] ... x[i], multiplied, along dim; bool and integers multiply in i64.
+ * Dtypes: any; the result has it, or is i64 of integers and bool.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_cumprod(weft_tensor *x, int64_t dim);
+
+/* the largest of x[0] ... x[i] along dim and its index; NaN wins. The first of equals gives the index and takes the
+ * gradient; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
+WEFT_API weft_status weft_cummax(weft_tensor *x, int64_t dim, weft_tensor **values, weft_tensor **indices);
+
+/* the smallest of x[0] ... x[i] along dim and its index; NaN wins. The first of equals gives the index and takes the
+ * gradient; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
+WEFT_API weft_status weft_cummin(weft_tensor *x, int64_t dim, weft_tensor **values, weft_tensor **indices);
+
+/* y[i] = log(e^x[0] + ... + e^x[i]) along dim, without overflow; -inf as long as all are.
+ * Dtypes: floating; integers and bool become f32; the result has that dtype.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_logcumsumexp(weft_tensor *x, int64_t dim);
+
+/* y[0] = b[0], y[i] = a[i] y[i - 1] + b[i] along dim: a linear recurrence, as of state space models (Gu 2023); a[0] is
+ * not read.
+ * Dtypes: floating; integers and bool become f32; promoted, the result has that dtype.
+ * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_linear_scan(weft_tensor *a, weft_tensor *b, int64_t dim);
 
 /* y[k] = sum of x[j] e^(-2 pi i j k / n) along dim; x [..., 2] holds complex numbers as pairs of real and imaginary
  * part, and dim is not the last. Every n >= 1: O(n log n), also where n is prime.
@@ -1508,6 +1789,20 @@ WEFT_API weft_tensor *weft_avg_unpool2d(weft_tensor *g, const int64_t *size, con
 WEFT_API weft_status weft_topk(weft_tensor *x, int64_t k, int64_t dim, bool largest, weft_tensor **values,
                                weft_tensor **indices);
 
+/* the elements along dim in rising order, or falling, and where they were: values and indices, i64. Stable: equals stay
+ * in their order. NaN counts as the largest; places as for topk.
+ * Dtypes: any; values have it, indices are i64.
+ * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_sort(weft_tensor *x, int64_t dim, bool descending, weft_tensor **values,
+                               weft_tensor **indices);
+
+/* how many elements of the sorted row [n], or of the row of its own, [..., n] beside values [..., m], come before each
+ * value; right: those that are equal, too. NaN counts as the largest; of rows that are not sorted any number from 0 to
+ * n.
+ * Dtypes: any, promoted, bool counts as i64; the result is i64.
+ * Errors: WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_searchsorted(weft_tensor *sorted, weft_tensor *values, bool right);
+
 /* largest element along dim and its index, i64; NaN wins. The first of equals gives the index and takes the whole
  * gradient, where max_over shares it; no elements is an error; places as for topk.
  * Dtypes: any; values have it, indices are i64.
@@ -1529,6 +1824,92 @@ WEFT_API weft_status weft_min_with_index(weft_tensor *x, int64_t dim, bool keepd
 WEFT_API weft_status weft_var_mean(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim, double correction,
                                    weft_tensor **var, weft_tensor **mean);
 
+/* the lower matrix l with a positive diagonal and l l^T = (x + x^T) / 2, x [..., n, n] symmetric positive definite; an
+ * error names the first matrix that is not, and its leading minor. For an upper one transpose it. (PyTorch reads one
+ * triangle of x; the gradient is symmetric in both.).
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_cholesky(weft_tensor *x);
+
+/* x of a x = b for a lower matrix a [..., n, n], of which the rest is not read, and b [..., n, k]; leading dims
+ * broadcast. Flags (params.h): an upper a, its transpose, a diagonal of 1 that is not read, x a = b. A 0 on the
+ * diagonal is an error that names the matrix. (PyTorch: linalg.solve_triangular, which gives infinities there.).
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_triangular_solve(weft_tensor *a, weft_tensor *b, int flags);
+
+/* x of a x = b: a [..., n, n], b [..., n, k], or [n] for one right side; leading dims broadcast. LU with partial
+ * pivoting; a pivot of 0 is an error that names the matrix.
+ * Dtypes: floating, promoted; the result has that dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_solve(weft_tensor *a, weft_tensor *b);
+
+/* the inverse of x [..., n, n], by LU with partial pivoting; a pivot of 0 is an error that names the matrix. To solve,
+ * weft_solve is faster and more exact.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_inverse(weft_tensor *x);
+
+/* the determinants of x [..., n, n]: [...]; of no elements 1. Its derivatives of every order hold for singular matrices
+ * of any rank too, for which PyTorch's second is NaN; from the third on they take n^4 numbers of memory.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_det(weft_tensor *x);
+
+/* sign, -1, 0 or 1, and logarithm of the size of the determinants of x [..., n, n], both [...]: what weft_det of large
+ * matrices would overflow. 0 and -inf where x is singular, where the gradient is an error; places as for topk.
+ * Dtypes: floating; the results have it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_status weft_slogdet(weft_tensor *x, weft_tensor **sign, weft_tensor **log_of_size);
+
+/* the cofactors of x [..., n, n]: (-1)^(i + j) times the determinant of x without row i and column j, for x of any
+ * rank. The transpose is the adjugate: x times that is det(x) times the unit matrix.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_cofactor(weft_tensor *x);
+
+/* x = q r by Householder's reflections, reduced: x [..., m, n], q [..., m, k] with orthonormal columns, r [..., k, n]
+ * upper with a diagonal that is not negative, k = min(m, n); so both are unique where the first k columns of x are
+ * independent, and only there is there a gradient: else it is an error. (PyTorch's r may have negative ones.) Places as
+ * for topk.
+ * Dtypes: floating; the results have it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_qr(weft_tensor *x, weft_tensor **q, weft_tensor **r);
+
+/* eigenvalues [..., n], rising, and eigenvectors [..., n, n], the columns, of the symmetric matrices (x + x^T) / 2, by
+ * Jacobi's rotations. Of each vector the first component that is the largest but for 0.1 % is positive. The gradient of
+ * vectors of values that are equal but for rounding, n times the dtype's epsilon of the largest, is an error; places as
+ * for topk.
+ * Dtypes: floating; the results have it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_eigh(weft_tensor *x, weft_tensor **values, weft_tensor **vectors);
+
+/* x = u diag(s) vh, reduced: x [..., m, n], u [..., m, k] and vh [..., k, n] with orthonormal columns and rows, s [...,
+ * k] falling, k = min(m, n), by one-sided Jacobi rotations. Of each column of u the first component that is the largest
+ * but for 0.1 % is positive. The gradient of vectors of singular values that are equal but for rounding, or 0 where m
+ * is not n, is an error; places as for topk.
+ * Dtypes: floating; the results have it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_status weft_svd(weft_tensor *x, weft_tensor **u, weft_tensor **s, weft_tensor **vh);
+
+/* the pseudoinverse (Moore and Penrose) of x [..., m, n]: [..., n, m]. Singular values up to rtol times the largest
+ * count as 0; a negative rtol is max(m, n) times the dtype's epsilon. Its derivatives hold where the rank does not
+ * change, equal singular values included.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_pinv(weft_tensor *x, double rtol);
+
+/* e^x of matrices x [..., n, n]: 1 + x + x x / 2 + ..., by scaling and squaring with Pade's approximant of order 13.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_matrix_exp(weft_tensor *x);
+
+/* y[..., i, j] = 1 / (x[..., j] - x[..., i]), 0 for i = j, of x [..., n]: what derivatives of eigenvectors and singular
+ * vectors are made with. Values that lie no further apart than n times the dtype's epsilon of the largest are an error.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_reciprocal_gaps(weft_tensor *x);
+
 /* x += y in place; y broadcasts to x; an integer x takes no floating y; returns x.
  * Dtypes: any but bool, and x keeps its own; y converts to it, but no floating y to an integer x.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
@@ -1548,6 +1929,71 @@ WEFT_API weft_tensor *weft_mul_(weft_tensor *x, weft_tensor *y);
  * Dtypes: x floating, and keeps its dtype; y converts to it.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_STATE. */
 WEFT_API weft_tensor *weft_div_(weft_tensor *x, weft_tensor *y);
+
+/* x = -x in place; returns x.
+ * Dtypes: any but bool, and x keeps its own.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_neg_(weft_tensor *x);
+
+/* x = relu(x) in place; returns x.
+ * Dtypes: any but bool, and x keeps its own.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_relu_(weft_tensor *x);
+
+/* x = e^x in place; floating dtypes; returns x.
+ * Dtypes: x floating, and keeps its dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_exp_(weft_tensor *x);
+
+/* x = square root of x in place; floating dtypes; returns x.
+ * Dtypes: x floating, and keeps its dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_sqrt_(weft_tensor *x);
+
+/* x = tanh(x) in place; floating dtypes; returns x.
+ * Dtypes: x floating, and keeps its dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_tanh_(weft_tensor *x);
+
+/* x = sigmoid(x) in place; floating dtypes; returns x.
+ * Dtypes: x floating, and keeps its dtype.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_sigmoid_(weft_tensor *x);
+
+/* x = clamp(x, lo, hi) in place; returns x.
+ * Dtypes: any but bool, and x keeps its own.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_clamp_(weft_tensor *x, double lo, double hi);
+
+/* x += s in place; integers take a whole number, another is an error; returns x.
+ * Dtypes: any but bool, and x keeps its own.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_add_scalar_(weft_tensor *x, double s);
+
+/* x *= s in place; integers take a whole number, another is an error; returns x.
+ * Dtypes: any but bool, and x keeps its own.
+ * Errors: WEFT_E_DTYPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_mul_scalar_(weft_tensor *x, double s);
+
+/* x = value, converted as by cast, where the mask is true, in place; the mask broadcasts to x; returns x.
+ * Dtypes: x any, and keeps its dtype; the mask bool, or nonzero.
+ * Errors: WEFT_E_SHAPE, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_masked_fill_(weft_tensor *x, weft_tensor *mask, double value);
+
+/* x = index_add(x, index, src, dim) in place; returns x.
+ * Dtypes: any but bool, and x keeps its own; src converts to it, but no floating src to an integer x; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_index_add_(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
+
+/* x = scatter_add(x, index, src, dim) in place; returns x.
+ * Dtypes: any but bool, and x keeps its own; src converts to it, but no floating src to an integer x; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_scatter_add_(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
+
+/* x = index_copy(x, index, src, dim) in place; of equal indices the last one stays; returns x.
+ * Dtypes: any, and x keeps its own; src converts to it, but no floating src to an integer x; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_tensor *weft_index_copy_(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim);
 
 /* x = y in place, converting as cast does; y broadcasts to x; a leaf may be overwritten while operations are recorded;
  * returns x.
@@ -1832,6 +2278,45 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_avg_pool(...) (WEFT_HERE("avg_pool"), weft_avg_pool(__VA_ARGS__))
 #define weft_lp_pool(...) (WEFT_HERE("lp_pool"), weft_lp_pool(__VA_ARGS__))
 #define weft_interpolate_antialias(...) (WEFT_HERE("interpolate_antialias"), weft_interpolate_antialias(__VA_ARGS__))
+#define weft_argsort(...) (WEFT_HERE("argsort"), weft_argsort(__VA_ARGS__))
+#define weft_kthvalue(...) (WEFT_HERE("kthvalue"), weft_kthvalue(__VA_ARGS__))
+#define weft_median(...) (WEFT_HERE("median"), weft_median(__VA_ARGS__))
+#define weft_nanmedian(...) (WEFT_HERE("nanmedian"), weft_nanmedian(__VA_ARGS__))
+#define weft_quantile(...) (WEFT_HERE("quantile"), weft_quantile(__VA_ARGS__))
+#define weft_unique(...) (WEFT_HERE("unique"), weft_unique(__VA_ARGS__))
+#define weft_bucketize(...) (WEFT_HERE("bucketize"), weft_bucketize(__VA_ARGS__))
+#define weft_bincount(...) (WEFT_HERE("bincount"), weft_bincount(__VA_ARGS__))
+#define weft_histc(...) (WEFT_HERE("histc"), weft_histc(__VA_ARGS__))
+#define weft_nonzero(...) (WEFT_HERE("nonzero"), weft_nonzero(__VA_ARGS__))
+#define weft_masked_select(...) (WEFT_HERE("masked_select"), weft_masked_select(__VA_ARGS__))
+#define weft_cholesky_solve(...) (WEFT_HERE("cholesky_solve"), weft_cholesky_solve(__VA_ARGS__))
+#define weft_logdet(...) (WEFT_HERE("logdet"), weft_logdet(__VA_ARGS__))
+#define weft_eigvalsh(...) (WEFT_HERE("eigvalsh"), weft_eigvalsh(__VA_ARGS__))
+#define weft_svdvals(...) (WEFT_HERE("svdvals"), weft_svdvals(__VA_ARGS__))
+#define weft_lstsq(...) (WEFT_HERE("lstsq"), weft_lstsq(__VA_ARGS__))
+#define weft_take(...) (WEFT_HERE("take"), weft_take(__VA_ARGS__))
+#define weft_take_along(...) (WEFT_HERE("take_along"), weft_take_along(__VA_ARGS__))
+#define weft_index_fill(...) (WEFT_HERE("index_fill"), weft_index_fill(__VA_ARGS__))
+#define weft_index_copy(...) (WEFT_HERE("index_copy"), weft_index_copy(__VA_ARGS__))
+#define weft_index_put(...) (WEFT_HERE("index_put"), weft_index_put(__VA_ARGS__))
+#define weft_scatter_mean(...) (WEFT_HERE("scatter_mean"), weft_scatter_mean(__VA_ARGS__))
+#define weft_windows(...) (WEFT_HERE("windows"), weft_windows(__VA_ARGS__))
+#define weft_unfold2d(...) (WEFT_HERE("unfold2d"), weft_unfold2d(__VA_ARGS__))
+#define weft_fold2d(...) (WEFT_HERE("fold2d"), weft_fold2d(__VA_ARGS__))
+#define weft_meshgrid(...) (WEFT_HERE("meshgrid"), weft_meshgrid(__VA_ARGS__))
+#define weft_cartesian_prod(...) (WEFT_HERE("cartesian_prod"), weft_cartesian_prod(__VA_ARGS__))
+#define weft_chunk(...) (WEFT_HERE("chunk"), weft_chunk(__VA_ARGS__))
+#define weft_vander(...) (WEFT_HERE("vander"), weft_vander(__VA_ARGS__))
+#define weft_diag(...) (WEFT_HERE("diag"), weft_diag(__VA_ARGS__))
+#define weft_baddbmm(...) (WEFT_HERE("baddbmm"), weft_baddbmm(__VA_ARGS__))
+#define weft_matrix_power(...) (WEFT_HERE("matrix_power"), weft_matrix_power(__VA_ARGS__))
+#define weft_cross(...) (WEFT_HERE("cross"), weft_cross(__VA_ARGS__))
+#define weft_cov(...) (WEFT_HERE("cov"), weft_cov(__VA_ARGS__))
+#define weft_corrcoef(...) (WEFT_HERE("corrcoef"), weft_corrcoef(__VA_ARGS__))
+#define weft_trapezoid(...) (WEFT_HERE("trapezoid"), weft_trapezoid(__VA_ARGS__))
+#define weft_cumulative_trapezoid(...) (WEFT_HERE("cumulative_trapezoid"), weft_cumulative_trapezoid(__VA_ARGS__))
+#define weft_renorm(...) (WEFT_HERE("renorm"), weft_renorm(__VA_ARGS__))
+#define weft_einsum(...) (WEFT_HERE("einsum"), weft_einsum(__VA_ARGS__))
 #define weft_clone(...) (WEFT_HERE("clone"), weft_clone(__VA_ARGS__))
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))
@@ -1843,6 +2328,9 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_flip(...) (WEFT_HERE("flip"), weft_flip(__VA_ARGS__))
 #define weft_gather(...) (WEFT_HERE("gather"), weft_gather(__VA_ARGS__))
 #define weft_scatter_add(...) (WEFT_HERE("scatter_add"), weft_scatter_add(__VA_ARGS__))
+#define weft_scatter(...) (WEFT_HERE("scatter"), weft_scatter(__VA_ARGS__))
+#define weft_scatter_max(...) (WEFT_HERE("scatter_max"), weft_scatter_max(__VA_ARGS__))
+#define weft_scatter_min(...) (WEFT_HERE("scatter_min"), weft_scatter_min(__VA_ARGS__))
 #define weft_index_select(...) (WEFT_HERE("index_select"), weft_index_select(__VA_ARGS__))
 #define weft_index_add(...) (WEFT_HERE("index_add"), weft_index_add(__VA_ARGS__))
 #define weft_embedding(...) (WEFT_HERE("embedding"), weft_embedding(__VA_ARGS__))
@@ -1850,6 +2338,11 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_log_softmax(...) (WEFT_HERE("log_softmax"), weft_log_softmax(__VA_ARGS__))
 #define weft_cross_entropy_with(...) (WEFT_HERE("cross_entropy_with"), weft_cross_entropy_with(__VA_ARGS__))
 #define weft_cumsum(...) (WEFT_HERE("cumsum"), weft_cumsum(__VA_ARGS__))
+#define weft_cumprod(...) (WEFT_HERE("cumprod"), weft_cumprod(__VA_ARGS__))
+#define weft_cummax(...) (WEFT_HERE("cummax"), weft_cummax(__VA_ARGS__))
+#define weft_cummin(...) (WEFT_HERE("cummin"), weft_cummin(__VA_ARGS__))
+#define weft_logcumsumexp(...) (WEFT_HERE("logcumsumexp"), weft_logcumsumexp(__VA_ARGS__))
+#define weft_linear_scan(...) (WEFT_HERE("linear_scan"), weft_linear_scan(__VA_ARGS__))
 #define weft_fft(...) (WEFT_HERE("fft"), weft_fft(__VA_ARGS__))
 #define weft_rfft(...) (WEFT_HERE("rfft"), weft_rfft(__VA_ARGS__))
 #define weft_irfft(...) (WEFT_HERE("irfft"), weft_irfft(__VA_ARGS__))
@@ -1865,13 +2358,41 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_avg_pool2d(...) (WEFT_HERE("avg_pool2d"), weft_avg_pool2d(__VA_ARGS__))
 #define weft_avg_unpool2d(...) (WEFT_HERE("avg_unpool2d"), weft_avg_unpool2d(__VA_ARGS__))
 #define weft_topk(...) (WEFT_HERE("topk"), weft_topk(__VA_ARGS__))
+#define weft_sort(...) (WEFT_HERE("sort"), weft_sort(__VA_ARGS__))
+#define weft_searchsorted(...) (WEFT_HERE("searchsorted"), weft_searchsorted(__VA_ARGS__))
 #define weft_max_with_index(...) (WEFT_HERE("max_with_index"), weft_max_with_index(__VA_ARGS__))
 #define weft_min_with_index(...) (WEFT_HERE("min_with_index"), weft_min_with_index(__VA_ARGS__))
 #define weft_var_mean(...) (WEFT_HERE("var_mean"), weft_var_mean(__VA_ARGS__))
+#define weft_cholesky(...) (WEFT_HERE("cholesky"), weft_cholesky(__VA_ARGS__))
+#define weft_triangular_solve(...) (WEFT_HERE("triangular_solve"), weft_triangular_solve(__VA_ARGS__))
+#define weft_solve(...) (WEFT_HERE("solve"), weft_solve(__VA_ARGS__))
+#define weft_inverse(...) (WEFT_HERE("inverse"), weft_inverse(__VA_ARGS__))
+#define weft_det(...) (WEFT_HERE("det"), weft_det(__VA_ARGS__))
+#define weft_slogdet(...) (WEFT_HERE("slogdet"), weft_slogdet(__VA_ARGS__))
+#define weft_cofactor(...) (WEFT_HERE("cofactor"), weft_cofactor(__VA_ARGS__))
+#define weft_qr(...) (WEFT_HERE("qr"), weft_qr(__VA_ARGS__))
+#define weft_eigh(...) (WEFT_HERE("eigh"), weft_eigh(__VA_ARGS__))
+#define weft_svd(...) (WEFT_HERE("svd"), weft_svd(__VA_ARGS__))
+#define weft_pinv(...) (WEFT_HERE("pinv"), weft_pinv(__VA_ARGS__))
+#define weft_matrix_exp(...) (WEFT_HERE("matrix_exp"), weft_matrix_exp(__VA_ARGS__))
+#define weft_reciprocal_gaps(...) (WEFT_HERE("reciprocal_gaps"), weft_reciprocal_gaps(__VA_ARGS__))
 #define weft_add_(...) (WEFT_HERE("add_"), weft_add_(__VA_ARGS__))
 #define weft_sub_(...) (WEFT_HERE("sub_"), weft_sub_(__VA_ARGS__))
 #define weft_mul_(...) (WEFT_HERE("mul_"), weft_mul_(__VA_ARGS__))
 #define weft_div_(...) (WEFT_HERE("div_"), weft_div_(__VA_ARGS__))
+#define weft_neg_(...) (WEFT_HERE("neg_"), weft_neg_(__VA_ARGS__))
+#define weft_relu_(...) (WEFT_HERE("relu_"), weft_relu_(__VA_ARGS__))
+#define weft_exp_(...) (WEFT_HERE("exp_"), weft_exp_(__VA_ARGS__))
+#define weft_sqrt_(...) (WEFT_HERE("sqrt_"), weft_sqrt_(__VA_ARGS__))
+#define weft_tanh_(...) (WEFT_HERE("tanh_"), weft_tanh_(__VA_ARGS__))
+#define weft_sigmoid_(...) (WEFT_HERE("sigmoid_"), weft_sigmoid_(__VA_ARGS__))
+#define weft_clamp_(...) (WEFT_HERE("clamp_"), weft_clamp_(__VA_ARGS__))
+#define weft_add_scalar_(...) (WEFT_HERE("add_scalar_"), weft_add_scalar_(__VA_ARGS__))
+#define weft_mul_scalar_(...) (WEFT_HERE("mul_scalar_"), weft_mul_scalar_(__VA_ARGS__))
+#define weft_masked_fill_(...) (WEFT_HERE("masked_fill_"), weft_masked_fill_(__VA_ARGS__))
+#define weft_index_add_(...) (WEFT_HERE("index_add_"), weft_index_add_(__VA_ARGS__))
+#define weft_scatter_add_(...) (WEFT_HERE("scatter_add_"), weft_scatter_add_(__VA_ARGS__))
+#define weft_index_copy_(...) (WEFT_HERE("index_copy_"), weft_index_copy_(__VA_ARGS__))
 #define weft_copy_(...) (WEFT_HERE("copy_"), weft_copy_(__VA_ARGS__))
 #define weft_fill_(...) (WEFT_HERE("fill_"), weft_fill_(__VA_ARGS__))
 #define weft_sgd_step(...) (WEFT_HERE("sgd_step"), weft_sgd_step(__VA_ARGS__))

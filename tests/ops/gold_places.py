@@ -212,7 +212,7 @@ def make():
                                    ("inplace_alone", "In-place operations of one operand, and with a mask, by NumPy.", (alone,)),
                                    ("view_reversed", "Slices from the end to the front, by NumPy.", (reversed_slices,)),
                                    ("window_made", f"Windows and patches, by NumPy and {PYTORCH}.", (windows,)),
-                                   ("grid_made", "Grids, parts and matrices of vectors, by NumPy.", (grids,))]:
+                                   ("meshgrid_made", "Grids, parts and matrices of vectors, by NumPy.", (grids,))]:
         files[name] = Gold(about)
         for function in functions:
             function(files[name])

@@ -240,6 +240,145 @@ def two(f):
     return lambda c: f(c[0], c[1])
 
 
+# ---- order ----
+
+def sort(c):
+    return tuple(torch.sort(c[0], dim=c.i[0], descending=bool(c.i[1]), stable=True))
+
+
+def unique(c):
+    return torch.unique(c[0], return_inverse=True, return_counts=True)
+
+
+# ---- index ----
+
+def index_put(c):
+    return torch.index_put(c[0], tuple(c.all[2:]), c[1], bool(c.i[0]))
+
+
+def reduced(kind):
+    return lambda c: torch.scatter_reduce(c[0], c.i[0], c[1], c[2], kind, include_self=bool(c.i[1]))
+
+
+def vander(c):
+    columns = c.i[0] if c.i[0] >= 0 else c[0].shape[-1]
+    powers = torch.arange(columns) if c.i[1] else torch.arange(columns - 1, -1, -1)
+    return c[0].unsqueeze(-1) ** powers
+
+
+def trapezoid(f):
+    return lambda c: f(c[0], dx=c.f[0], dim=c.i[0]) if c[1] is None else f(c[0], c[1], dim=c.i[0])
+
+
+# ---- nn ----
+
+def recurrent(c, kind, states):
+    """i: layers, bidirectional, batch_first, relu."""
+    layers, both, first = c.i[0], bool(c.i[1]), bool(c.i[2])
+    weights = list(c.all[1 + states:])
+    size = weights[1].shape[1]
+    start = [torch.zeros(layers * (2 if both else 1), c[0].shape[0 if first else 1], size, dtype=c[0].dtype) if h is None else h for h in c.all[1:1 + states]]
+    flat = [torch.zeros(weights[0].shape[0], dtype=c[0].dtype) if w is None else w for w in weights]  # biases
+    y = kind(c[0], tuple(start) if states > 1 else start[0], flat, True, layers, 0.0, False, both, first)
+    return tuple(y)
+
+
+def rnn(c):
+    return recurrent(c, torch.rnn_relu if c.i[3] else torch.rnn_tanh, 1)
+
+
+def cell(f, c, states=1):
+    state = c[1] if states == 1 else [c[1], c[2]]
+    return f(c[0], state, *c.all[1 + states:])
+
+
+def ctc(c):
+    n = (len(c.i) - 3) // 2
+    steps, batch = c[0].shape[:2]
+    lengths = c.i[3:3 + n] or [steps] * batch
+    targets = c.i[3 + n:] or [c[1].shape[1]] * batch
+    return F.ctc_loss(c[0], c[1], torch.tensor(lengths), torch.tensor(targets), c.i[0], ("none", "mean", "sum")[c.i[2]], bool(c.i[1]))
+
+
+def triples(i, n):
+    return [tuple(i[3 * k:3 * k + 3]) for k in range(n)]
+
+
+def conv3d_transpose(c):
+    stride, padding, dilation, more = triples(c.i, 4)
+    return F.conv_transpose3d(c[0], c[1], c[2], stride, padding, more, c.i[12], dilation)
+
+
+def conv3d(c):
+    stride, padding, dilation = triples(c.i, 3)
+    return F.conv3d(c[0], c[1], c[2], stride, padding, dilation, c.i[12])
+
+
+def adaptive_max_pool(c):
+    n = len(c.i)
+    f = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[n - 1]
+    lead = c[0].shape[:c[0].ndim - n]
+    y = f(c[0].reshape((1, -1) + tuple(c[0].shape[len(lead):])), c.i)
+    return y.reshape(tuple(lead) + tuple(y.shape[2:]))
+
+
+def grid_sample(c):
+    return F.grid_sample(c[0], c[1], ("nearest", "bilinear")[c.i[0]], ("zeros", "border", "reflection")[c.i[1]], bool(c.i[2]))
+
+
+def embedding_bag(c):
+    return F.embedding_bag(c[1], c[0], torch.tensor(c.i[1:]), mode=("sum", "mean", "max")[c.i[0]], per_sample_weights=c[2])
+
+
+def affine_grid(c):
+    sizes = tuple(c.i[:-1])
+    return F.affine_grid(c[0], (c[0].shape[0], 1) + sizes, bool(c.i[-1]))
+
+
+def by_class_rows(c, f):
+    y = f(c[0].reshape(-1, c[0].shape[-1]), c[1].reshape((-1,) + tuple(c[1].shape[c[0].ndim - 1:])))
+    return y.reshape(c[0].shape[:-1]) if y.ndim else y
+
+
+# ---- linalg ----
+
+def triangular_solve(c, upper=1, transposed=2, unit=4, right=8):
+    flags = c.i[0]
+    a = c[0].mT if flags & transposed else c[0]
+    return torch.linalg.solve_triangular(a, c[1], upper=bool(flags & upper) != bool(flags & transposed), left=not flags & right, unitriangular=bool(flags & unit))
+
+
+def qr(c):
+    q, r = torch.linalg.qr(c[0])
+    signs = torch.where(torch.diagonal(r, dim1=-2, dim2=-1) < 0, -1.0, 1.0).to(r.dtype)
+    return q * signs[..., None, :], r * signs[..., :, None]
+
+
+def pinv(x, rtol):
+    return torch.linalg.pinv(x, rtol=rtol if rtol >= 0 else None)
+
+
+def windowed(c, functions):
+    """i: ndim, kernel, stride, padding, dilation, ceil_mode, exclude_padding."""
+    n = c.i[0]
+    kernel, stride, padding, dilation = (c.i[1 + k * n:1 + (k + 1) * n] for k in range(4))
+    ceil, exclude = bool(c.i[1 + 4 * n]), bool(c.i[2 + 4 * n])
+    f = functions[n - 1]
+    x = c[0].reshape((1, -1) + tuple(c[0].shape[c[0].ndim - n:]))
+    if f in (F.max_pool1d, F.max_pool2d, F.max_pool3d):
+        y = f(x, kernel, stride, padding, dilation, ceil)
+    else:
+        y = f(x, kernel, stride, padding, ceil, not exclude) if set(dilation) == {1} else no("means of elements apart")
+    return y.reshape(tuple(c[0].shape[:c[0].ndim - n]) + tuple(y.shape[2:]))
+
+
+def antialias(c):
+    sizes, way = c.i[:-1], c.i[-1]
+    if len(sizes) != 2:
+        no("two dims alone")
+    return as_images(c[0], 2, lambda x: F.interpolate(x, size=sizes, mode=("nearest", "bilinear", "bicubic", "area")[way], antialias=True))
+
+
 CALLS = {
     **{name: one(getattr(torch, name)) for name in
        "neg abs sign exp expm1 log log1p log2 sqrt rsqrt reciprocal square sin cos tan tanh sigmoid relu erf floor ceil round trunc frac exp2 log10 sinh cosh asin acos "
@@ -307,7 +446,7 @@ CALLS = {
     "expand": lambda c: c[0].expand(c.i),
     "squeeze": lambda c: c[0].squeeze(tuple(c.i)) if c.i else c[0].squeeze(),
     "unsqueeze": lambda c: c[0].unsqueeze(c.i[0]),
-    "slice": lambda c: c[0][(slice(None),) * (c.i[0] % c[0].ndim) + (slice(*c.i[1:]),)],
+    "slice": lambda c: no("steps forward alone") if c.i[3] < 0 else c[0][(slice(None),) * (c.i[0] % c[0].ndim) + (slice(*c.i[1:]),)],
     "select": lambda c: c[0].select(*c.i),
     "flatten": lambda c: c[0].flatten(*c.i),
     "unflatten": lambda c: c[0].unflatten(c.i[0], c.i[1:]),
@@ -412,4 +551,96 @@ CALLS = {
     "sgd_step": sgd,
     "adam_step": adam,
     "rmsprop_step": rmsprop,
+    # Order, scans, search
+    "argsort": lambda c: torch.argsort(c[0], dim=c.i[0], descending=bool(c.i[1]), stable=True),
+    "kthvalue": lambda c: tuple(torch.kthvalue(c[0], c.i[0], c.i[1], bool(c.i[2]))),
+    "median": lambda c: tuple(torch.median(c[0], c.i[0], bool(c.i[1]))),
+    "nanmedian": lambda c: tuple(torch.nanmedian(c[0], c.i[0], bool(c.i[1]))),
+    "quantile": lambda c: torch.quantile(c[0], c.f[0], c.i[0], bool(c.i[1])),
+    "unique": unique,
+    "bucketize": lambda c: torch.bucketize(c[0], c[1], right=bool(c.i[0])),
+    "bincount": lambda c: torch.bincount(c[0].reshape(-1), minlength=c.i[0]),
+    "histc": lambda c: torch.histc(c[0], c.i[0], c.f[0], c.f[1]).to(torch.int64),
+    "nonzero": lambda c: torch.nonzero(c[0]),
+    "masked_select": lambda c: torch.masked_select(c[0], c[1]),
+    "cumprod": lambda c: torch.cumprod(c[0], c.i[0]),
+    "cummax": lambda c: tuple(torch.cummax(c[0], c.i[0])),
+    "cummin": lambda c: tuple(torch.cummin(c[0], c.i[0])),
+    "logcumsumexp": lambda c: torch.logcumsumexp(c[0], c.i[0]),
+    "sort": sort,
+    "searchsorted": lambda c: torch.searchsorted(c[0], c[1], right=bool(c.i[0])),
+    # Places, windows, letters
+    "take": lambda c: torch.take(c[0], c[1]),
+    "take_along": lambda c: torch.take_along_dim(c[0], c[1], c.i[0]),
+    "index_fill": lambda c: torch.index_fill(c[0], c.i[0], c[1], c.f[0] if c[0].dtype.is_floating_point else int(c.f[0])),
+    "index_copy": lambda c: torch.index_copy(c[0], c.i[0], c[1], c[2]),
+    "index_put": index_put,
+    "scatter": lambda c: torch.scatter(c[0], c.i[0], c[1], c[2]),
+    "scatter_max": reduced("amax"),
+    "scatter_min": reduced("amin"),
+    "scatter_mean": reduced("mean"),
+    "windows": lambda c: c[0].unfold(*c.i),
+    "unfold2d": lambda c: F.unfold(c[0].double(), c.i[0:2], dilation=c.i[6:8], padding=c.i[4:6], stride=c.i[2:4]).to(c[0].dtype),
+    "fold2d": lambda c: F.fold(c[0], c.i[0:2], c.i[2:4], dilation=c.i[8:10], padding=c.i[6:8], stride=c.i[4:6]),
+    "meshgrid": lambda c: torch.meshgrid(*c.all, indexing="xy" if c.i[0] else "ij"),
+    "cartesian_prod": lambda c: torch.cartesian_prod(*c.all).reshape(-1, len(c.all)),
+    "chunk": lambda c: torch.tensor_split(c[0], c.i[1], c.i[0]),
+    "vander": vander,
+    "diag": lambda c: torch.diag(c[0], c.i[0]),
+    "baddbmm": lambda c: torch.baddbmm(c[0], c[1], c[2], beta=c.f[0], alpha=c.f[1]),
+    "matrix_power": lambda c: torch.linalg.matrix_power(c[0], c.i[0]),
+    "cross": lambda c: torch.linalg.cross(c[0], c[1], dim=c.i[0]),
+    "cov": lambda c: torch.cov(c[0], correction=int(c.f[0])),
+    "corrcoef": lambda c: torch.corrcoef(c[0]),
+    "trapezoid": trapezoid(torch.trapezoid),
+    "cumulative_trapezoid": trapezoid(torch.cumulative_trapezoid),
+    "renorm": lambda c: torch.renorm(c[0], c.f[0], c.i[0], c.f[1]),
+    "einsum": lambda c: torch.einsum("".join(map(chr, c.i)), *c.all),
+    **{name: (lambda name: lambda c: getattr(c[0].clone(), name)())(name) for name in "neg_ relu_ exp_ sqrt_ tanh_ sigmoid_".split()},
+    "clamp_": lambda c: c[0].clone().clamp_(*[v if c[0].dtype.is_floating_point else int(v) for v in c.f[:2]]),
+    "add_scalar_": lambda c: c[0].clone().add_(c.f[0] if c[0].dtype.is_floating_point else int(c.f[0])),
+    "mul_scalar_": lambda c: c[0].clone().mul_(c.f[0] if c[0].dtype.is_floating_point else int(c.f[0])),
+    "masked_fill_": lambda c: c[0].clone().masked_fill_(c[1], c.f[0] if c[0].dtype.is_floating_point else int(c.f[0])),
+    "index_add_": lambda c: c[0].clone().index_add_(c.i[0], c[1], c[2]),
+    "scatter_add_": lambda c: c[0].clone().scatter_add_(c.i[0], c[1], c[2]),
+    "index_copy_": lambda c: c[0].clone().index_copy_(c.i[0], c[1], c[2]),
+    # Layers, boxes
+    "affine_grid": affine_grid,
+    "grid_sample": grid_sample,
+    "embedding_bag": embedding_bag,
+    "max_pool3d": lambda c: F.max_pool3d(c[0], *triples(c.i, 3)),
+    "avg_pool3d": lambda c: F.avg_pool3d(c[0], *triples(c.i, 3)),
+    "adaptive_max_pool": adaptive_max_pool,
+    "max_pool2d_with_index": lambda c: F.max_pool2d(c[0], c.i[0:2], c.i[2:4], c.i[4:6], return_indices=True),
+    "max_unpool2d": lambda c: torch.ops.aten.max_unpool2d(c[0], c[1], c.i[:2]),
+    "max_pool": lambda c: windowed(c, (F.max_pool1d, F.max_pool2d, F.max_pool3d)),
+    "avg_pool": lambda c: windowed(c, (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)),
+    "interpolate_antialias": antialias,
+    "conv3d": conv3d,
+    "conv3d_transpose": conv3d_transpose,
+    "rnn_cell": lambda c: cell(torch.rnn_relu_cell if c.i[0] else torch.rnn_tanh_cell, c),
+    "lstm_cell": lambda c: cell(torch.lstm_cell, c, 2),
+    "gru_cell": lambda c: cell(torch.gru_cell, c),
+    "rnn": rnn,
+    "gru": lambda c: recurrent(c, torch.gru, 1),
+    "lstm": lambda c: recurrent(c, torch.lstm, 2),
+    "ctc_loss": ctc,
+    "multi_margin_loss": lambda c: by_class_rows(c, lambda x, t: F.multi_margin_loss(x, t, c.i[1], c.f[0], reduction=("none", "mean", "sum")[c.i[0]])),
+    "multilabel_margin_loss": lambda c: by_class_rows(c, lambda x, t: F.multilabel_margin_loss(x, t, reduction=("none", "mean", "sum")[c.i[0]])),
+    "multilabel_soft_margin_loss": lambda c: by_class_rows(c, lambda x, t: F.multilabel_soft_margin_loss(x, t, reduction=("none", "mean", "sum")[c.i[0]])),
+    # Linear algebra
+    "cholesky": lambda c: torch.linalg.cholesky((c[0] + c[0].mT) / 2),
+    "triangular_solve": triangular_solve,
+    "cholesky_solve": lambda c: torch.cholesky_solve(c[1], torch.tril(c[0])),
+    "solve": lambda c: torch.linalg.solve(c[0], c[1]),
+    "inverse": lambda c: torch.linalg.inv(c[0]),
+    "det": lambda c: torch.linalg.det(c[0]),
+    "slogdet": lambda c: tuple(reversed(torch.linalg.slogdet(c[0]))),
+    "logdet": lambda c: torch.logdet(c[0]),
+    "qr": qr,
+    "eigvalsh": lambda c: torch.linalg.eigvalsh((c[0] + c[0].mT) / 2),
+    "svdvals": lambda c: torch.linalg.svdvals(c[0]),
+    "pinv": lambda c: pinv(c[0], c.f[0]),
+    "lstsq": lambda c: pinv(c[0], c.f[0]) @ c[1],
+    "matrix_exp": lambda c: torch.linalg.matrix_exp(c[0]),
 }
