@@ -477,8 +477,6 @@ DIFFERENCE(LogcumsumexpOfNothing)
 }
 
 /* y1 = log(1 + e) at (0, 1); its third derivative by the second element is s (1 - s) (1 - 2 s), s the sigmoid of 1. */
-}
-
 DIFFERENCE(LogcumsumexpThirdDerivative)
 {
     const double s = 1 / (1 + exp(-1));
