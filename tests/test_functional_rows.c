@@ -77,6 +77,9 @@ static void check_record(weft_ctx *c, const char *name, smooth *s)
         return;
     const double size = length(c, &d, 1) * length(c, &u, 1) + length(c, g, s->n) * length(c, v, s->n);
     agree(name, "forward and reverse mode", dot(c, &d, &u, 1), dot(c, g, v, s->n), size);
+    for (int k = 0; k < s->n; k++)
+        if (weft_ndim(y) + weft_ndim(s->in[k]) > WEFT_MAX_DIMS) /* there is no Jacobian of so many dims */
+            return;
     if (weft_jacobian(c, s->in, s->n, evaluate, s, flags, NULL, h) != WEFT_OK)
         return;
     weft_tensor *total = NULL;

@@ -1,6 +1,7 @@
 /* dispatch.c - the one way of an operation's call: enter, localise, promote, infer, allocate, run, record. What an
  * operation is stands in its record (op_def.h); front ends pack arguments into attributes and come here. It is one
  * file, and its steps are inlined, because a call on a small tensor costs tens of nanoseconds. */
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -314,6 +315,12 @@ static inline int n_given(const weft__op_def *def)
     return def->n_differentiable > 0 ? def->n_differentiable : def->n_out;
 }
 
+/* Infinities that were asked for, as a pool asks for them around a picture, are none that an operation made. */
+static bool fills_with_infinity(int op, const weft__attrs *attrs)
+{
+    return op == WEFT_OP_PAD && !isfinite(attrs->pad.value);
+}
+
 static INLINE bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__infer *q, weft_tensor **in, int n,
                                 const look *l, weft_tensor **out)
 {
@@ -332,7 +339,8 @@ static INLINE bool run_inferred(weft_ctx *ctx, const weft__op_def *def, weft__in
     if (def->arity == WEFT__FIXED)
         broadcast(def, n, &out[0]->a, seen, l->arrays);
     if (run(ctx, ctx->backend->run[op], op, l->arrays, n, outs, n_out, q->attrs) != WEFT_OK ||
-        (ctx->options.nan_watch && n > 0 && !weft__watch_results(ctx, weft__ops[op].name, in, n, out, n_given(def))))
+        (ctx->options.nan_watch && n > 0 && !fills_with_infinity(op, q->attrs) &&
+         !weft__watch_results(ctx, weft__ops[op].name, in, n, out, n_given(def))))
         return false;
     return has_no_history(l, in, n) || weft__record(&(weft__call){op, n, n_out, ctx, in, out, q->attrs});
 }

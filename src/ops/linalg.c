@@ -310,7 +310,7 @@ WEFT__DEFINE(QR, qr, OPERANDS(MATRIX), NO_ATTRS, INFER(infer_factors, AS_GIVEN),
              DERIVATIVE(weft__vjp_qr, IN_STEPS, READS(FIRST | RESULT | RESULT_2), NO_KERNEL,
                         GRADIENT("(gq + q c) r^-T, c the symmetric matrix with the lower triangle of r gr^T - gq^T q "
                                  "(Walter and Lehmann 2018); of columns beyond the m-th: q gr")),
-             COSTS(flops_qr), SAMPLE(call_qr, RECIPE("xa43", ""), RECIPE("x35", ""), RECIPE("x44", "")))
+             COSTS(flops_qr), SAMPLE(call_qr, RECIPE("xa43", ""), RECIPE("x25", ""), RECIPE("m44", "")))
 WEFT__DEFINE(EIGH, eigh, OPERANDS(MATRIX), NO_ATTRS, INFER(infer_factors, AS_GIVEN), RESULTS(2, ROWWISE, ROWWISE),
              EFFECT(PURE),
              DERIVATIVE(weft__vjp_eigh, IN_STEPS, READS(FIRST | RESULT | RESULT_2), NO_KERNEL,

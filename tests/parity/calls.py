@@ -260,6 +260,12 @@ def reduced(kind):
     return lambda c: torch.scatter_reduce(c[0], c.i[0], c[1], c[2], kind, include_self=bool(c.i[1]))
 
 
+def chunk(c):
+    dim, n = c.i[0], c.i[1]
+    parts = list(torch.chunk(c[0], n, dim))
+    return tuple(parts + [c[0].narrow(dim, c[0].shape[dim], 0)] * (n - len(parts)))
+
+
 def vander(c):
     columns = c.i[0] if c.i[0] >= 0 else c[0].shape[-1]
     powers = torch.arange(columns) if c.i[1] else torch.arange(columns - 1, -1, -1)
@@ -584,7 +590,7 @@ CALLS = {
     "fold2d": lambda c: F.fold(c[0], c.i[0:2], c.i[2:4], dilation=c.i[8:10], padding=c.i[6:8], stride=c.i[4:6]),
     "meshgrid": lambda c: torch.meshgrid(*c.all, indexing="xy" if c.i[0] else "ij"),
     "cartesian_prod": lambda c: torch.cartesian_prod(*c.all).reshape(-1, len(c.all)),
-    "chunk": lambda c: torch.tensor_split(c[0], c.i[1], c.i[0]),
+    "chunk": chunk,
     "vander": vander,
     "diag": lambda c: torch.diag(c[0], c.i[0]),
     "baddbmm": lambda c: torch.baddbmm(c[0], c[1], c[2], beta=c.f[0], alpha=c.f[1]),
