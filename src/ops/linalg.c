@@ -337,7 +337,7 @@ WEFT__DEFINE(RECIPROCAL_GAPS, reciprocal_gaps, OPERANDS(MATRIX), ATTRS(rtol), IN
              RESULTS(1, ROWWISE), EFFECT(PURE),
              DERIVATIVE(weft__vjp_reciprocal_gaps, IN_STEPS, READS(RESULT), NO_KERNEL,
                         GRADIENT("the sums of g y^2 over j less those over i")),
-             COSTS(weft__flops_each), SAMPLE(call_reciprocal_gaps, RECIPE("xa4", ""), RECIPE("x7", "")))
+             COSTS(weft__flops_each), SAMPLE(call_reciprocal_gaps, RECIPE("m22", ""), RECIPE("x7", "")))
 WEFT__DEFINE(COFACTOR_GRAD, cofactor_grad, OPERANDS(MATRIX, MATRIX), NO_ATTRS, NO_INFER, RESULTS(0, ROWWISE),
              EFFECT(PURE), NO_DERIVATIVE, COSTS(flops_svd), SAMPLE_OF(COFACTOR))
 
