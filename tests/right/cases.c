@@ -159,6 +159,40 @@ static weft_tensor *lp_pool(weft_ctx *ctx, weft_tensor *x)
 /* ---- The table ---- */
 
 /* clang-format off: a line a case */
+/* ---- Scans, matrices, losses, pools ---- */
+
+static weft_tensor *logcumsumexp(weft_ctx *ctx, weft_tensor *x)
+{
+    return weighed(ctx, weft_logcumsumexp(x, 0));
+}
+
+static weft_tensor *det(weft_ctx *ctx, weft_tensor *x)
+{
+    (void)ctx;
+    const int64_t n = weft_count(x) == 9 ? 3 : 2;
+    return weft_det(weft_reshape(x, SHAPE(n, n)));
+}
+
+/* Four steps, three symbols, the target 1 2. */
+static weft_tensor *ctc(weft_ctx *ctx, weft_tensor *x)
+{
+    weft_tensor *target = weft_from_data(ctx, WEFT_I64, SHAPE(1, 2), (const int64_t[]){1, 2});
+    return weft_ctc_loss(weft_reshape(x, SHAPE(4, 1, 3)), target, NULL, NULL, 0, false, WEFT_REDUCTION_SUM);
+}
+
+/* Windows of two over a row of five with a peak: two of them name one place, which PyTorch gives twice the gradient. */
+static weft_tensor *max_unpool(weft_ctx *ctx, weft_tensor *x)
+{
+    (void)ctx;
+    weft_pool2d_params window = WEFT_POOL2D_DEFAULTS;
+    window.kernel[0] = window.stride[0] = window.stride[1] = 1;
+    window.kernel[1] = 2;
+    weft_tensor *values = NULL, *index = NULL;
+    if (weft_max_pool2d_with_index(weft_reshape(x, SHAPE(1, 1, 1, 5)), &window, &values, &index) != WEFT_OK)
+        return NULL;
+    return total(weft_max_unpool2d(values, index, (const int64_t[]){1, 5}));
+}
+
 const right_case right_cases[] = {
     {"weight_norm", weight_norm, WEFT_F64, 2, 2, {0.6, -1.1}, {1, 0.5}, -0.8546837392710381, 1e-12},
     {"weight_norm", weight_norm, WEFT_F64, 3, 2, {0.6, -1.1}, {1, 0.5}, -1.1897855589399287, 1e-12},
@@ -243,6 +277,27 @@ const right_case right_cases[] = {
     {"norm_of_many", norm_of_many, WEFT_F32, 0, 1, {0.25}, {1}, 18420.157493201932, 1e-6},
     {"softmax_of_many", softmax_of_many, WEFT_F32, 0, 1, {1}, {1}, 1, 1e-6},
     {"lp_pool", lp_pool, WEFT_F64, 0, 4, {-3, 4, 0, 0}, {1}, 4.497941445275415, 1e-14},
+    {"logcumsumexp", logcumsumexp, WEFT_F64, 3, 2, {0.3, -0.5}, {1, 0.5}, 0.004063738360460798, 1e-12},
+    {"det", det, WEFT_F64, 2, 4, {0, 0, 0, 0}, {1, 0.5, -0.25, 0.75}, 1.75, 1e-14},
+    {"det",
+     det,
+     WEFT_F64,
+     3,
+     9,
+     {1, 2, 3, 4, 5, 6, 7, 8, 9},
+     {1, 0.5, -0.25, 0.75, -1, 0.5, 0.25, 1, 1},
+     -12.375,
+     1e-12},
+    {"ctc",
+     ctc,
+     WEFT_F64,
+     1,
+     12,
+     {-1, -0.5, -2, -0.7, -1.3, -1, -2, -0.4, -1.5, -0.9, -1.2, -0.8},
+     {1, 0.5, -0.25, 0.75, -1, 0.5, 0.25, 1, -0.5, 0.3, -0.7, 0.2},
+     -1.041660361688217,
+     1e-12},
+    {"max_unpool", max_unpool, WEFT_F64, 1, 5, {1, 2, 5, 3, 2}, {0, 0, 1, 0, 0}, 1, 0},
 };
 /* clang-format on */
 const int right_case_count = sizeof right_cases / sizeof right_cases[0];

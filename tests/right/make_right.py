@@ -7,6 +7,7 @@ weft_right, which prints Weft's numbers for them.
 
 Fails if Weft's number, or what cases.c calls exact, is not that of mpmath's 60 digits, and if PyTorch is right in a case (then the case
 belongs to no table). Derivatives of PyTorch by reverse mode; where it is right so, by forward mode of forward mode, which Weft has not."""
+import itertools
 import math
 import pathlib
 import subprocess
@@ -45,6 +46,20 @@ def bias_of_layer_norm(x):
     return F.layer_norm(rows, (4,), torch.ones(4, dtype=torch.bfloat16), x).float().sum()
 
 
+def mp_ctc(x):
+    """Minus the logarithm of the sum over all paths that give the target."""
+    total = mp.mpf(0)
+    for path in itertools.product(range(3), repeat=4):
+        if [k for k, _ in itertools.groupby(path) if k] == [1, 2]:
+            total += mp.exp(sum(x[3 * t + k] for t, k in enumerate(path)))
+    return -mp.log(total)
+
+
+def max_unpool(x):
+    y, index = F.max_pool1d(x.reshape(1, 1, 5), 2, 1, return_indices=True)
+    return F.max_unpool1d(y, index, 2, 1, output_size=(5,)).sum()
+
+
 # name: (what it is called in the table, PyTorch's, mpmath's)
 CASES = {
     "weight_norm": ("`weight_norm`", lambda x: weighed(torch._weight_norm(x.reshape(1, 2), torch.full((1, 1), 1.5, dtype=x.dtype), 0)), mp_weight_norm),
@@ -67,6 +82,10 @@ CASES = {
     "norm_of_many": ("`vector_norm`, order 1.5, of 2e7", lambda x: torch.linalg.vector_norm(x.expand(MANY).contiguous(), 1.5), lambda x: (MANY * x[0]**mp.mpf(1.5))**(mp.mpf(2) / 3)),
     "softmax_of_many": ("`softmax` over 2e7 rows, times 2e7", lambda x: torch.softmax(x.expand(MANY, 1).contiguous(), 0)[5, 0] * MANY, lambda x: mp.mpf(1)),
     "lp_pool": ("`lp_pool2d`, order 3, of (-3, 4, 0, 0)", lambda x: F.lp_pool2d(x.reshape(1, 1, 2, 2), 3.0, 2).sum(), lambda x: mp.cbrt(sum(abs(v)**3 for v in x))),
+    "logcumsumexp": ("`logcumsumexp`", lambda x: weighed(torch.logcumsumexp(x, 0)), lambda x: sum(mp.mpf(w) * mp.log(sum(mp.exp(v) for v in x[:k + 1])) for k, w in enumerate(W[:len(x)]))),
+    "det": ("`det` of a singular matrix", lambda x: torch.linalg.det(x.reshape(int(x.numel()**.5), -1)), lambda x: mp.det(mp.matrix([x[k:k + int(len(x)**.5)] for k in range(0, len(x), int(len(x)**.5))]))),
+    "ctc": ("`ctc_loss` by log_probs that are a leaf", lambda x: F.ctc_loss(x.reshape(4, 1, 3), torch.tensor([[1, 2]]), (4,), (2,), reduction="sum"), mp_ctc),
+    "max_unpool": ("`max_unpool` of overlapping windows", max_unpool, lambda x: x[1] + x[2] + x[3]),
 }
 
 
