@@ -19,3 +19,11 @@ void fault_ctx_close(weft_ctx *ctx, fault_memory *memory)
     WEFT_CHECK_EQ_INT(memory->live_bytes, 0);
     WEFT_CHECK(!memory->mismatch);
 }
+
+void check_no_result(weft_ctx *ctx, const void *result, weft_status status, const char *words)
+{
+    WEFT_CHECK(result == NULL);
+    WEFT_CHECK_STATUS(weft_ctx_status(ctx), status);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(ctx), words);
+    weft_ctx_clear(ctx);
+}

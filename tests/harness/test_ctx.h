@@ -22,4 +22,7 @@ weft_options fault_options(fault_memory *memory);
 weft_ctx *fault_ctx_open(fault_memory *memory);
 void fault_ctx_close(weft_ctx *ctx, fault_memory *memory);
 
+/* A call was refused: no result, this status, and a sentence with these words in it. Clears the context. */
+void check_no_result(weft_ctx *ctx, const void *result, weft_status status, const char *words);
+
 #endif

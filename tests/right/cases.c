@@ -158,7 +158,6 @@ static weft_tensor *lp_pool(weft_ctx *ctx, weft_tensor *x)
 
 /* ---- The table ---- */
 
-/* clang-format off: a line a case */
 /* ---- Scans, matrices, losses, pools ---- */
 
 static weft_tensor *logcumsumexp(weft_ctx *ctx, weft_tensor *x)
@@ -193,6 +192,7 @@ static weft_tensor *max_unpool(weft_ctx *ctx, weft_tensor *x)
     return total(weft_max_unpool2d(values, index, (const int64_t[]){1, 5}));
 }
 
+/* clang-format off: a line a case */
 const right_case right_cases[] = {
     {"weight_norm", weight_norm, WEFT_F64, 2, 2, {0.6, -1.1}, {1, 0.5}, -0.8546837392710381, 1e-12},
     {"weight_norm", weight_norm, WEFT_F64, 3, 2, {0.6, -1.1}, {1, 0.5}, -1.1897855589399287, 1e-12},
