@@ -8,8 +8,9 @@
 static weft_window_params params_of(const int64_t *i)
 {
     weft_window_params p = WEFT_WINDOW_DEFAULTS;
-    const int64_t n = p.ndim = i[0];
-    for (int64_t k = 0; k < n && k < 3; k++) {
+    const int64_t n = i[0] >= 1 && i[0] <= 3 ? i[0] : 1; /* a fuzzer says anything; the call refuses it */
+    p.ndim = i[0];
+    for (int64_t k = 0; k < n; k++) {
         p.kernel[k] = i[1 + k];
         p.stride[k] = i[1 + n + k];
         p.padding[k] = i[1 + 2 * n + k];
