@@ -91,8 +91,9 @@ static int taps_of(weft_interpolation way, int64_t from, int64_t to)
 {
     if (way != WEFT_INTERPOLATION_AREA)
         return way == WEFT_INTERPOLATION_NEAREST ? 1 : way == WEFT_INTERPOLATION_LINEAR ? 2 : 4;
-    int64_t most = 1;
-    for (int64_t o = 0; o < to; o++) {
+    enum { LOOKED_AT = 1 << 24 }; /* of more the bound, so that a size beyond all memory is refused at once */
+    int64_t most = to > LOOKED_AT ? from / to + 2 : 1;
+    for (int64_t o = 0; o < to && to <= LOOKED_AT; o++) {
         const int64_t n = area_to(o, from, to) - area_from(o, from, to);
         most = n > most ? n : most;
     }
