@@ -184,7 +184,7 @@ CALL(irfft)
 }
 
 #define TRANSFORM(ID, name, words, ...)                                                                                \
-    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), ATTRS(fft), INFER(infer_##name, JOIN_FLOATS), RESULTS(1, SUMMED),         \
+    WEFT__DEFINE(ID, name, OPERANDS(FLOATS), ATTRS(fft), INFER(infer_##name, JOIN_FLOATS), RESULTS(1, ROWWISE),        \
                  EFFECT(PURE), DERIVATIVE(vjp_##name, ROUNDS_ONCE, READS(NOTHING), NO_KERNEL, GRADIENT(words)),        \
                  WORK(terms_fft, flops_fft, weft__bytes_once), SAMPLE(call_##name, __VA_ARGS__))
 
