@@ -2,6 +2,7 @@
  * sum of taps: elements of x along one dim, with weights; dim after dim. Tables of places and weights are made on
  * the host. */
 #include <math.h>
+#include "base/scalar.h"
 #include "made.h"
 
 /* i: sizes..., then the way and whether corners are aligned */
@@ -91,12 +92,11 @@ static int taps_of(weft_interpolation way, int64_t from, int64_t to)
 {
     if (way != WEFT_INTERPOLATION_AREA)
         return way == WEFT_INTERPOLATION_NEAREST ? 1 : way == WEFT_INTERPOLATION_LINEAR ? 2 : 4;
-    enum { LOOKED_AT = 1 << 24 }; /* of more the bound, so that a size beyond all memory is refused at once */
-    int64_t most = to > LOOKED_AT ? from / to + 2 : 1;
-    for (int64_t o = 0; o < to && to <= LOOKED_AT; o++) {
-        const int64_t n = area_to(o, from, to) - area_from(o, from, to);
-        most = n > most ? n : most;
-    }
+    if (to < 1)
+        return 1;
+    /* Element o begins (o from mod to) / to into an element of x: at a multiple of gcd / to, each of which comes. */
+    const int64_t rest = from % to, common = weft__m_gcd_i64(from, to);
+    const int64_t most = from / to + (rest == 0 ? 0 : rest == common ? 1 : 2);
     return most < INT32_MAX ? (int)most : -1;
 }
 
