@@ -1,5 +1,5 @@
 /* conv.c - the three convolutions, which are each other's derivatives. */
-#include "define.h"
+#include "conv.h"
 
 /* Terms: the elements of w that one output channel takes; of x's or of g's, for the weights. */
 static int64_t by_filter(const weft__work *w, int result)
@@ -195,21 +195,33 @@ WEFT__DEFINE(CONV2D_WEIGHT, conv2d_weight, OPERANDS(FLOATS, FLOATS), ATTRS(conv)
 
 /* ---- Front ends ---- */
 
+bool weft__conv_fields_fit(weft_ctx *ctx, int op, const weft__conv_fields *f, const weft_tensor *x)
+{
+    enum { MOST = INT32_MAX - 1 };
+    for (int d = 0; d < f->dims; d++)
+        if (!weft__field_fits(ctx, op, "stride", d, f->stride[d], 1, MOST, x) ||
+            !weft__field_fits(ctx, op, "padding", d, f->padding[d], 0, MOST, x) ||
+            !weft__field_fits(ctx, op, "dilation", d, f->dilation[d], 1, MOST, x) ||
+            !weft__field_fits(ctx, op, "output_padding", d, f->output_padding[d], 0, MOST, x))
+            return false;
+    if (f->groups >= 1)
+        return true;
+    weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be at least 1; the first operand is %s",
+               (long long)f->groups, weft__describe(x).s);
+    return false;
+}
+
 static bool pack_params(weft_ctx *ctx, int op, const weft_conv2d_params *params, const weft_tensor *x,
                         weft__attrs *attrs)
 {
-    enum { MOST = INT32_MAX - 1 };
     static const weft_conv2d_params defaults = WEFT_CONV2D_DEFAULTS;
     weft_conv2d_params known, *p = &known;
-    if (weft_struct_in(ctx, weft__ops[op].name, "weft_conv2d_params", &defaults, params, p) != WEFT_OK)
+    if (weft_struct_in(ctx, weft__ops[op].name, "weft_conv2d_params", &defaults, params, p) != WEFT_OK ||
+        !weft__conv_fields_fit(
+            ctx, op, &(weft__conv_fields){p->stride, p->padding, p->dilation, p->output_padding, 2, p->groups}, x))
         return false;
     weft__conv_attrs *a = &attrs->conv;
     for (int d = 0; d < 2; d++) {
-        if (!weft__field_fits(ctx, op, "stride", d, p->stride[d], 1, MOST, x) ||
-            !weft__field_fits(ctx, op, "padding", d, p->padding[d], 0, MOST, x) ||
-            !weft__field_fits(ctx, op, "dilation", d, p->dilation[d], 1, MOST, x) ||
-            !weft__field_fits(ctx, op, "output_padding", d, p->output_padding[d], 0, MOST, x))
-            return false;
         a->stride[d] = p->stride[d];
         a->padding[d] = p->padding[d];
         a->dilation[d] = p->dilation[d];
@@ -217,11 +229,7 @@ static bool pack_params(weft_ctx *ctx, int op, const weft_conv2d_params *params,
         a->filter[d] = 0;
     }
     a->groups = p->groups;
-    if (p->groups >= 1)
-        return true;
-    weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be at least 1; the first operand is %s",
-               (long long)p->groups, weft__describe(x).s);
-    return false;
+    return true;
 }
 
 static weft_tensor *conv(int op, weft_tensor *x, weft_tensor *w, weft_tensor *b, const weft_conv2d_params *params)

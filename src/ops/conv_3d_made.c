@@ -1,5 +1,6 @@
 /* conv_3d_made.c - convolutions of volumes: those of their planes. The taps along the depth are channels of a plane, so
  * that one convolution of planes adds up all of them. */
+#include "conv.h"
 #include "made.h"
 
 /* i: stride, padding, dilation, output padding (three each), groups */
@@ -62,16 +63,12 @@ WEFT__DEFINE_COMPOSITE(CONV3D_TRANSPOSE, conv3d_transpose,
 static bool params_fit(weft_ctx *ctx, int op, const weft_conv3d_params *params, const weft_tensor *x,
                        weft_conv3d_params *p)
 {
-    enum { MOST = INT32_MAX - 1 };
     static const weft_conv3d_params defaults = WEFT_CONV3D_DEFAULTS;
-    if (weft_struct_in(ctx, weft__ops[op].name, "weft_conv3d_params", &defaults, params, p) != WEFT_OK)
+    if (weft_struct_in(ctx, weft__ops[op].name, "weft_conv3d_params", &defaults, params, p) != WEFT_OK ||
+        !weft__conv_fields_fit(
+            ctx, op, &(weft__conv_fields){p->stride, p->padding, p->dilation, p->output_padding, 3, p->groups}, x))
         return false;
     for (int d = 0; d < 3; d++) {
-        if (!weft__field_fits(ctx, op, "stride", d, p->stride[d], 1, MOST, x) ||
-            !weft__field_fits(ctx, op, "padding", d, p->padding[d], 0, MOST, x) ||
-            !weft__field_fits(ctx, op, "dilation", d, p->dilation[d], 1, MOST, x) ||
-            !weft__field_fits(ctx, op, "output_padding", d, p->output_padding[d], 0, MOST, x))
-            return false;
         const int64_t below = p->stride[d] > p->dilation[d] ? p->stride[d] : p->dilation[d];
         if (op == WEFT_OP_CONV3D_TRANSPOSE && p->output_padding[d] >= below)
             return weft__fail(ctx, op, WEFT_E_INVALID,
@@ -79,11 +76,7 @@ static bool params_fit(weft_ctx *ctx, int op, const weft_conv3d_params *params, 
                               (long long)p->output_padding[d], (long long)below),
                    false;
     }
-    if (p->groups >= 1)
-        return true;
-    return weft__fail(ctx, op, WEFT_E_INVALID, "groups is %lld, but must be at least 1; the first operand is %s",
-                      (long long)p->groups, weft__describe(x).s),
-           false;
+    return true;
 }
 
 /* x [N, C, D, H, W] and w, whose dim `channels` says how many channels of x a group has: dim 1, or all in dim 0 of a
