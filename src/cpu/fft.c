@@ -77,18 +77,16 @@ static bool has_large_prime(const plan *p)
     return p->n_factors > 0 && p->factors[p->n_factors - 1] >= LARGE_PRIME;
 }
 
-/* Which lines a group holds: *first, the place of its first one in an array whose lines have n elements, and the
- * distance of two of them. Returns how many there are. */
-static int64_t lines_of(const transform *t, int64_t group, int64_t n, int64_t *first, int64_t *step)
+/* Which lines a group holds: *first, the place of its first one in an array whose lines have n elements. Returns how
+ * many there are. */
+static int64_t lines_of(const transform *t, int64_t group, int64_t n, int64_t *first)
 {
     if (!t->side) {
         *first = group * t->lanes * n;
-        *step = n;
         return weft__least(t->lanes, t->outer - group * t->lanes);
     }
     const int64_t outer = group / t->groups, column = (group - outer * t->groups) * t->lanes;
     *first = outer * n * t->inner + column;
-    *step = 1;
     return weft__least(t->lanes, t->inner - column);
 }
 
