@@ -102,25 +102,15 @@ extern "C" weft_status weft__cuda_ternary(const weft__exec *e)
 }
 
 /* x = f(x, y) in place: in = {x, y}, out = {x}, y broadcast to x's shape by stride 0. */
-extern "C" weft_status weft__cuda_add_(const weft__exec *e)
-{
-    return weft_map<add_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_sub_(const weft__exec *e)
-{
-    return weft_map<sub_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_mul_(const weft__exec *e)
-{
-    return weft_map<mul_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_div_(const weft__exec *e)
-{
-    return weft_map<div_formula>(e, {e->out[0]});
-}
+#define IN_PLACE(name)                                                                                                 \
+    extern "C" weft_status weft__cuda_##name##_(const weft__exec *e)                                                   \
+    {                                                                                                                  \
+        return weft_map<name##_formula>(e, {e->out[0]});                                                               \
+    }
+IN_PLACE(add)
+IN_PLACE(sub)
+IN_PLACE(mul)
+IN_PLACE(div)
 
 /* x = mask ? p : x in place: in = {x, mask}, out = {x}, the mask broadcast to x's shape by stride 0. */
 extern "C" weft_status weft__cuda_masked_fill_(const weft__exec *e)

@@ -63,47 +63,17 @@ extern "C" weft_status weft__cuda_predicate(const weft__exec *e)
 }
 
 /* x = f(x) in place: in = {x}, out = {x}. */
-extern "C" weft_status weft__cuda_neg_(const weft__exec *e)
-{
-    return weft_map<neg_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_relu_(const weft__exec *e)
-{
-    return weft_map<relu_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_exp_(const weft__exec *e)
-{
-    return weft_map<exp_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_sqrt_(const weft__exec *e)
-{
-    return weft_map<sqrt_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_tanh_(const weft__exec *e)
-{
-    return weft_map<tanh_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_sigmoid_(const weft__exec *e)
-{
-    return weft_map<sigmoid_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_clamp_(const weft__exec *e)
-{
-    return weft_map<clamp_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_add_scalar_(const weft__exec *e)
-{
-    return weft_map<add_scalar_formula>(e, {e->out[0]});
-}
-
-extern "C" weft_status weft__cuda_mul_scalar_(const weft__exec *e)
-{
-    return weft_map<mul_scalar_formula>(e, {e->out[0]});
-}
+#define IN_PLACE(name)                                                                                                 \
+    extern "C" weft_status weft__cuda_##name##_(const weft__exec *e)                                                   \
+    {                                                                                                                  \
+        return weft_map<name##_formula>(e, {e->out[0]});                                                               \
+    }
+IN_PLACE(neg)
+IN_PLACE(relu)
+IN_PLACE(exp)
+IN_PLACE(sqrt)
+IN_PLACE(tanh)
+IN_PLACE(sigmoid)
+IN_PLACE(clamp)
+IN_PLACE(add_scalar)
+IN_PLACE(mul_scalar)

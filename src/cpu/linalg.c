@@ -127,15 +127,23 @@ static weft_status run(const weft__exec *e, weft__matrix_problem problem)
     return fail_first(&t);
 }
 
-static weft_status run_plain(const weft__exec *e)
-{
-    return run(e, (weft__matrix_problem){.op = 0});
-}
-
-weft_status WEFT__CPU(cholesky)(const weft__exec *e)
-{
-    return run_plain(e);
-}
+/* Those that nothing but their operands decides. */
+#define PLAIN(name)                                                                                                    \
+    weft_status WEFT__CPU(name)(const weft__exec *e)                                                                   \
+    {                                                                                                                  \
+        return run(e, (weft__matrix_problem){.op = 0});                                                                \
+    }
+PLAIN(cholesky)
+PLAIN(solve)
+PLAIN(inverse)
+PLAIN(det)
+PLAIN(slogdet)
+PLAIN(cofactor)
+PLAIN(cofactor_grad)
+PLAIN(qr)
+PLAIN(eigh)
+PLAIN(svd)
+PLAIN(matrix_exp)
 
 weft_status WEFT__CPU(triangular_solve)(const weft__exec *e)
 {
@@ -143,59 +151,9 @@ weft_status WEFT__CPU(triangular_solve)(const weft__exec *e)
     return run(e, (weft__matrix_problem){.upper = a->upper != 0, .unit = a->unit != 0});
 }
 
-weft_status WEFT__CPU(solve)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(inverse)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(det)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(slogdet)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(cofactor)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(cofactor_grad)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(qr)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(eigh)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
-weft_status WEFT__CPU(svd)(const weft__exec *e)
-{
-    return run_plain(e);
-}
-
 weft_status WEFT__CPU(pinv)(const weft__exec *e)
 {
     return run(e, (weft__matrix_problem){.rtol = e->attrs->rtol.rtol});
-}
-
-weft_status WEFT__CPU(matrix_exp)(const weft__exec *e)
-{
-    return run_plain(e);
 }
 
 weft_status WEFT__CPU(reciprocal_gaps)(const weft__exec *e)
