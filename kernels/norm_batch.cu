@@ -147,9 +147,10 @@ template <class C> __device__ __forceinline__ weft_sums<double> as_f64(const wef
 }
 
 /* The statistics of channel c from those of its pieces, by one warp: stats [pieces, C, columns / C] */
-template <class Stat> __device__ __forceinline__ auto channel(const extents &t, const Stat *stats, int64_t c)
+template <template <class> class Stat, class C>
+__device__ __forceinline__ Stat<double> channel(const extents &t, const Stat<C> *stats, int64_t c)
 {
-    using wide = decltype(as_f64(Stat()));
+    using wide = Stat<double>;
     const int64_t per_channel = t.columns / t.c, count = t.pieces * per_channel;
     wide s = {};
     for (int64_t k = threadIdx.x % WEFT_WARP; k < count; k += WEFT_WARP) {

@@ -14,7 +14,11 @@
 namespace
 {
 
-template <class T> __device__ __forceinline__ auto element(T x)
+/* What is computed with: unsigned integers wrap, floats are wide. */
+template <class T>
+using element_t = std::conditional_t<std::is_integral_v<T> || std::is_same_v<T, weft_bool>, unsigned long long, double>;
+
+template <class T> __device__ __forceinline__ element_t<T> element(T x)
 {
     if constexpr (std::is_same_v<T, weft_bool>)
         return static_cast<unsigned long long>(x.byte);
@@ -37,7 +41,7 @@ template <class T> __device__ __forceinline__ void put(T *y, double x)
 template <class T> using combined = std::conditional_t<std::is_floating_point_v<weft_compute_t<T>>, T, int64_t>;
 
 template <class T> struct sums {
-    using V = decltype(element(T()));
+    using V = element_t<T>;
     const T *x;
     combined<T> *y;
 

@@ -13,7 +13,7 @@ namespace
 
 enum { THREADS = 256 };
 
-template <class T> __device__ __forceinline__ auto number(T x)
+template <class T> __device__ __forceinline__ weft_compute_t<T> number(T x)
 {
     if constexpr (std::is_integral_v<T>)
         return x;

@@ -4,6 +4,8 @@
 #     with a blank in them - weft__infer_NAME, WEFT_OP_*, weft_a / _b - are patterns and not looked for.)
 #   - A struct, union or enum weft__x is defined in one file.
 #   - Attributes are read and written by name: as numbers.i and numbers.f only by what knows no operation, `nameless`.
+#   - A __device__ function names the type that it returns: nvcc hands `auto` to the host's compiler as void, which no build
+#     but one with nvcc shows.
 # Some names are put together by macros; where comments spell one out, it matches `made`.
 set -u
 cd "${1:-.}" || exit 2
@@ -79,6 +81,9 @@ FILENAME ~ /ops[.]def$/ && /^WEFT_[A-Z_]+\(/ { # a row makes the function weft_<
 }
 /(->|[.])numbers[.][if]([^A-Za-z0-9_]|$)/ && FILENAME !~ nameless {
     complain(FILENAME ":" FNR ": numbers.i and numbers.f are attributes without a name; use the struct of the operation")
+}
+/__device__/ && /(^|[[:space:]])auto[[:space:]]+[A-Za-z_0-9]+[(]/ {
+    complain(FILENAME ":" FNR ": a __device__ function returns auto; name the type")
 }
 {
     line = $0

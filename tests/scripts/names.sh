@@ -47,6 +47,8 @@ seen 'two definitions' 'struct weft__known {
     int y;
 };' 'weft__known is defined in src/known.c too'
 seen 'an attribute by its number' 'int f(weft__known *a) { return a->numbers.i[0]; }' 'planted.c:1: numbers.i'
+seen 'a device function of no type' 'template <class T> __device__ __forceinline__ auto f(T x)' 'planted.c:1: a __device__'
+fine 'variables of no type' 'template <class T> __device__ void f(T x) { const auto y = g(x); }'
 fine 'another member of that name' 'int f(weft__known *a) { return a->numbers[0] + a->numbers.in; }'
 fine 'what is there' '/* weft__count, weft_size (at most WEFT_SIZE_MOST), weft__known; weft_abs of WEFT_OP_ABS */'
 fine 'patterns' '/* weft__infer_NAME, WEFT_OP_*, weft__put_##type, include/weft/size.h, libweft_other.so, weft_<name> */'
