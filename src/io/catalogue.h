@@ -2,6 +2,7 @@
 #ifndef WEFT_IO_CATALOGUE_H
 #define WEFT_IO_CATALOGUE_H
 
+#include "blocks.h"
 #include "element.h"
 #include "source.h"
 
@@ -11,7 +12,10 @@ typedef struct weft__entry {
     const char *name; /* in the catalogue's text, with a terminator */
     char dtype[16];   /* as the file says it, cut */
     weft__element element;
+    weft__blocks blocks; /* elements stand in blocks, and become f32 */
     bool fortran;
+    bool strided; /* elements lie `strides` apart, in elements; size: of the bytes from the first to the last */
+    int64_t strides[WEFT_MAX_DIMS];
     int ndim;
     int64_t shape[WEFT_MAX_DIMS], count;
     const char *why; /* NULL: it can be loaded, once it is described */

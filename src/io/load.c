@@ -2,49 +2,76 @@
  * for is weighed against the limits; then the data is read, straight into the tensors' memory. */
 #include <stdlib.h>
 #include <string.h>
+#include "gguf.h"
 #include "named.h"
 #include "safetensors.h"
 #include "stream.h"
+#include "torch.h"
 #include "utf8.h"
 
 enum { PIECE = 65536 };
 
-typedef enum format { ANY, NPZ, SAFETENSORS } format;
+typedef enum format { ANY, NPY, NPZ, SAFETENSORS, TORCH, GGUF } format;
 
 /* ---- Opening ---- */
 
-/* What the first bytes say: "npy", "npz", "safetensors" or NULL. */
-static const char *sniff(const unsigned char *p, size_t n, uint64_t size)
+/* What a file is, by its first bytes; PyTorch's archives are zip archives at first. */
+static format sniff(const unsigned char *p, size_t n, uint64_t size)
 {
     if (n >= 9 && p[8] == '{' && weft__little(p, 8) <= size - 8)
-        return "safetensors";
+        return SAFETENSORS;
     if (n >= 6 && memcmp(p, "\x93NUMPY", 6) == 0)
-        return "npy";
+        return NPY;
+    if (n >= 4 && memcmp(p, "GGUF", 4) == 0)
+        return GGUF;
+    if (weft__torch_is_old(p, n))
+        return TORCH;
     const bool zip = n >= 4 && p[0] == 'P' && p[1] == 'K';
-    return zip && ((p[2] == 3 && p[3] == 4) || (p[2] == 5 && p[3] == 6) || (p[2] == 6 && p[3] == 6)) ? "npz" : NULL;
+    return zip && ((p[2] == 3 && p[3] == 4) || (p[2] == 5 && p[3] == 6) || (p[2] == 6 && p[3] == 6)) ? NPZ : ANY;
+}
+
+static weft_status open_zip(weft__catalogue *c, format wanted)
+{
+    const weft_status status = weft__zip_open(c);
+    if (status != WEFT_OK || !weft__torch_is(c))
+        return status;
+    if (wanted == NPZ)
+        return weft__source_fail(&c->source, WEFT_E_IO, "it is a file of PyTorch's: weft_load reads it");
+    return weft__torch_open(c);
 }
 
 static weft_status open_format(weft__catalogue *c, format wanted)
 {
+    static const char *const names[] = {
+        [NPY] = "an npy", [NPZ] = "an npz", [SAFETENSORS] = "a safetensors", [TORCH] = "a PyTorch", [GGUF] = "a GGUF"};
     unsigned char start[9];
     const size_t n = c->source.size < sizeof start ? (size_t)c->source.size : sizeof start;
     const weft_status status = weft__source_read(&c->source, 0, start, n);
     if (status != WEFT_OK)
         return status;
-    const char *is = sniff(start, n, c->source.size);
-    const bool safe = is && strcmp(is, "safetensors") == 0;
-    if (wanted == NPZ && safe)
-        return weft__source_fail(&c->source, WEFT_E_IO,
-                                 "it is a safetensors file: weft_load_safetensors reads it, or weft_load");
-    if (wanted == SAFETENSORS && is && !safe)
-        return weft__source_fail(&c->source, WEFT_E_IO, "it is an %s file: weft_load_npz reads it, or weft_load", is);
-    if (wanted == SAFETENSORS || safe)
-        return weft__safetensors_open(c);
-    if (is && strcmp(is, "npy") == 0)
+    const format is = sniff(start, n, c->source.size);
+    const bool fits = wanted == ANY || is == ANY || is == wanted || (wanted == NPZ && is == NPY);
+    if (!fits)
+        return weft__source_fail(&c->source, WEFT_E_IO, "it is %s file: %s", names[is],
+                                 is == SAFETENSORS        ? "weft_load_safetensors reads it, or weft_load"
+                                 : is == NPZ || is == NPY ? "weft_load_npz reads it, or weft_load"
+                                                          : "weft_load reads it");
+    switch (is == ANY ? wanted : is) {
+    case NPY:
         return weft__npy_open(c);
-    if (is || wanted == NPZ)
-        return weft__zip_open(c);
-    return weft__source_fail(&c->source, WEFT_E_IO, "it begins neither like an npz, an npy nor a safetensors file");
+    case NPZ:
+        return open_zip(c, wanted);
+    case SAFETENSORS:
+        return weft__safetensors_open(c);
+    case TORCH:
+        return weft__torch_open_old(c);
+    case GGUF:
+        return weft__gguf_open(c);
+    default:
+        break;
+    }
+    return weft__source_fail(&c->source, WEFT_E_IO,
+                             "it begins neither like an npz, an npy, a safetensors, a PyTorch nor a GGUF file");
 }
 
 static weft_status read_options(weft_ctx *ctx, const char *function, const weft_load_options *given,
@@ -192,11 +219,52 @@ static weft_status convert_all(weft__stream *s, const weft__entry *e, unsigned c
     return status;
 }
 
+/* Blocks of GGUF files; e has whole ones. */
+static weft_status expand_all(weft__stream *s, const weft__entry *e, unsigned char *to, const char **why)
+{
+    unsigned char block[WEFT__BLOCK_BYTES_MOST];
+    float values[WEFT__BLOCK];
+    weft_status status = WEFT_OK;
+    const size_t bytes = (size_t)weft__block_bytes(e->blocks);
+    for (int64_t done = 0; done < e->count && status == WEFT_OK && !*why; done += WEFT__BLOCK) {
+        status = weft__stream_read(s, block, bytes, why);
+        weft__block_expand(e->blocks, block, values);
+        memcpy(to + (size_t)done * sizeof *values, values, sizeof values);
+    }
+    return status;
+}
+
+/* Views of PyTorch's: the bytes that the elements lie in are read at once. */
+static weft_status gather(const weft__catalogue *c, const weft__entry *e, unsigned char *to)
+{
+    weft_status status = WEFT_OK;
+    const size_t size = (size_t)e->element.bytes, width = weft_dtype_size(e->element.dtype);
+    unsigned char *const from = weft__take(c->ctx, (size_t)e->size, &status);
+    if (!from)
+        return status;
+    int64_t at[WEFT_MAX_DIMS] = {0}, offset = 0;
+    status = weft__source_read(&c->source, e->offset, from, (size_t)e->size);
+    for (int64_t k = 0; k < e->count && status == WEFT_OK; k++) {
+        weft__element_convert(&e->element, from + (size_t)offset * size, to + (size_t)k * width);
+        for (int d = e->ndim - 1; d >= 0; d--) {
+            offset += e->strides[d];
+            if (++at[d] < e->shape[d])
+                break;
+            offset -= e->strides[d] * e->shape[d];
+            at[d] = 0;
+        }
+    }
+    weft_ctx_free(c->ctx, from, (size_t)e->size);
+    return status;
+}
+
 /* The elements of e, row-major, to `to`. */
 static weft_status read_elements(const weft__catalogue *c, const weft__entry *e, unsigned char *to)
 {
     weft__stream s;
     const char *why = NULL;
+    if (e->strided)
+        return gather(c, e, to);
     weft_status status = weft__stream_open(&s, c, e, &why);
     for (uint64_t left = e->head; left > 0 && status == WEFT_OK && !why;) {
         unsigned char skipped[1024];
@@ -206,7 +274,9 @@ static weft_status read_elements(const weft__catalogue *c, const weft__entry *e,
     }
     const bool plain = weft__element_is_plain(&e->element) && (!e->fortran || e->ndim < 2);
     if (status == WEFT_OK && !why)
-        status = plain ? weft__stream_read(&s, to, (size_t)bytes_of(e), &why) : convert_all(&s, e, to, &why);
+        status = e->blocks ? expand_all(&s, e, to, &why)
+                 : plain   ? weft__stream_read(&s, to, (size_t)bytes_of(e), &why)
+                           : convert_all(&s, e, to, &why);
     if (status == WEFT_OK && !why)
         status = weft__stream_finish(&s, &why);
     weft__stream_close(&s);
