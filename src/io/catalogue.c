@@ -7,8 +7,7 @@
 
 enum { FIRST_ROOM = 32 };
 
-/* Whether so many bytes more are beyond the budget. */
-static weft_status check_budget(const weft__catalogue *c, uint64_t bytes, const char *what)
+weft_status weft__catalogue_budget(const weft__catalogue *c, uint64_t bytes, const char *what)
 {
     weft_memory_info m;
     const weft_status status = weft_memory(c->ctx, &m, sizeof m);
@@ -21,7 +20,7 @@ static weft_status check_budget(const weft__catalogue *c, uint64_t bytes, const 
 
 weft_status weft__catalogue_text(weft__catalogue *c, uint64_t bytes)
 {
-    weft_status status = check_budget(c, bytes, "directory");
+    weft_status status = weft__catalogue_budget(c, bytes, "directory");
     if (status != WEFT_OK)
         return status;
     c->text = weft__take(c->ctx, (size_t)bytes + 1, &status);
@@ -39,7 +38,7 @@ weft_status weft__catalogue_reserve(weft__catalogue *c, uint64_t n)
                                  (unsigned long long)c->max_tensors);
     if (n <= c->room)
         return WEFT_OK;
-    weft_status status = check_budget(c, n * sizeof *c->entries + c->text_bytes, "directory");
+    weft_status status = weft__catalogue_budget(c, n * sizeof *c->entries + c->text_bytes, "directory");
     if (status != WEFT_OK)
         return status;
     weft__entry *more = weft__take(c->ctx, (size_t)n * sizeof *more, &status);

@@ -49,6 +49,9 @@ weft_status weft__safetensors_open(weft__catalogue *c);
 /* Reads what the directory does not say of an entry: dtype, shape, whether it can be loaded. */
 weft_status weft__npy_describe(weft__catalogue *c, weft__entry *e);
 
+/* A failure if so many bytes beside the data, for its `what`, are beyond the context's budget. */
+weft_status weft__catalogue_budget(const weft__catalogue *c, uint64_t bytes, const char *what);
+
 /* Memory for the directory, with a zero byte behind it: refused beyond the context's budget. */
 weft_status weft__catalogue_text(weft__catalogue *c, uint64_t bytes);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "element.h"
 
-enum { MOST = 1 << 30, FIRST_ROOM = 64, MOST_MEMO = 1 << 24 };
+enum { MOST = 1 << 30, FIRST_ROOM = 16, MOST_MEMO = 1 << 24 };
 
 static weft_status broken(weft__pickle *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static weft_status broken(weft__pickle *p, const char *format, ...)
@@ -30,9 +30,16 @@ static weft_status grow(weft__pickle *p, void **block, uint32_t *room, size_t wi
     uint32_t wanted = *room ? *room : FIRST_ROOM;
     while (wanted <= n)
         wanted *= 2;
-    void *more = weft__take(p->ctx, wanted * width, &status);
+    weft_memory_info m;
+    status = weft_memory(p->ctx, &m, sizeof m);
+    if (status == WEFT_OK && p->taken + wanted * width > m.budget_bytes) {
+        broken(p, "its pickle needs more memory than the context's memory_budget, %zu, allows", m.budget_bytes);
+        return WEFT_E_NOMEM;
+    }
+    void *more = status == WEFT_OK ? weft__take(p->ctx, wanted * width, &status) : NULL;
     if (!more)
         return status;
+    p->taken += (wanted - *room) * width;
     memset(more, 0, wanted * width);
     if (*room)
         memcpy(more, *block, *room * width);

@@ -53,11 +53,12 @@ typedef struct weft__pickle {
     uint32_t *stack, *memo; /* memo: number + 1; 0: none */
     uint32_t n_values, n_items, depth, n_memo;
     uint32_t values_room, items_room, stack_room, memo_room;
+    size_t taken;  /* bytes of memory, at most the context's budget */
     char why[200]; /* what is wrong with it, as the end of a sentence */
 } weft__pickle;
 
 /* Goes through a pickle of size bytes (at most 2^30), which must stay. p: ctx, bytes, size and globals, all else zero.
- * *root: the value that it leaves. WEFT_E_IO with p->why, WEFT_E_NOMEM or what the context says. Afterwards, after a
+ * *root: the value that it leaves. WEFT_E_IO or WEFT_E_NOMEM with p->why, or what the context says. Afterwards, after a
  * failure too, weft__pickle_close. */
 weft_status weft__pickle_read(weft__pickle *p, uint32_t *root);
 void weft__pickle_close(weft__pickle *p);

@@ -1,22 +1,20 @@
 /* torch.c - what torch.save writes, into a catalogue: a pickle of containers with tensors in them, each a view of a
  * storage, and the storages' bytes. Since PyTorch 1.6 these are entries of a zip archive (NAME/data.pkl, NAME/data/0,
- * NAME/data/1 ...); before, one stream of pickles with the storages behind them. The source:
+ * NAME/data/1 ...); the form from before is torch_old.c's. The source:
  * https://github.com/pytorch/pytorch/blob/v2.5.0/torch/serialization.py
  *
  * A tensor's name is its path: keys and numbers in lists, with points between them. */
-#include "torch.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include "pickle.h"
+#include "torch_read.h"
 #include "stream.h"
 #include "utf8.h"
 
-enum { MOST_PICKLE = 1 << 26, MOST_DEPTH = 64 };
+enum { MOST_DEPTH = 64 };
 
 /* ---- Names of Python that may stand in the pickle ---- */
 
-static const char *const globals[] = {
+const char *const weft__torch_globals[] = {
     "collections OrderedDict", "collections Counter", "torch Size", "torch device", "torch Tensor",
     "torch.nn.parameter Parameter", "torch._utils _rebuild_tensor", "torch._utils _rebuild_tensor_v2",
     "torch._utils _rebuild_tensor_v3", "torch._utils _rebuild_parameter", "torch._utils _rebuild_parameter_with_state",
@@ -48,32 +46,7 @@ static const struct known {
              {"", "uint16", {2, WEFT_I32, 'u', false}},
              {"", "uint32", {4, WEFT_I64, 'u', false}}};
 
-typedef struct storage {      /* of the old form */
-    const unsigned char *key; /* in the pickle */
-    uint32_t length;
-    int width; /* bytes of an element */
-    uint64_t offset, bytes;
-} storage;
-
-typedef struct reader {
-    weft__catalogue *c;
-    weft__catalogue archive; /* what c held before; no entries: the old form */
-    weft__entry **sorted;
-    const char *folder; /* before "data.pkl" in the archive's names, with its slash */
-    size_t folder_length;
-    unsigned char *bytes; /* of the pickle */
-    size_t n_bytes;
-    weft__pickle p;
-    storage *storages;
-    size_t n_storages, storages_room;
-    bool swap;
-    /* Going through it, first to count and then to fill. */
-    bool filling;
-    uint64_t steps, tensors, name_bytes;
-    char *names; /* where the next one goes */
-} reader;
-
-static weft_status fail(reader *r, const char *why)
+weft_status weft__torch_fail(weft__torch_reader *r, const char *why)
 {
     return weft__source_fail(&r->c->source, WEFT_E_IO, "%s", why);
 }
@@ -95,7 +68,7 @@ static size_t name_length(const part *last)
     return n;
 }
 
-static const char *write_name(reader *r, const part *last)
+static const char *write_name(weft__torch_reader *r, const part *last)
 {
     size_t at = name_length(last);
     char *const name = r->names;
@@ -118,7 +91,7 @@ static int name_is(const void *name, const void *entry)
 }
 
 /* The entry of the archive of this folder and name, or NULL. */
-static weft__entry *find_entry(const reader *r, const char *name, size_t n)
+static weft__entry *find_entry(const weft__torch_reader *r, const char *name, size_t n)
 {
     char whole[1024];
     if (r->folder_length + n >= sizeof whole)
@@ -130,25 +103,12 @@ static weft__entry *find_entry(const reader *r, const char *name, size_t n)
     return found ? *found : NULL;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const storage *x = a, *y = b;
-    const int order = memcmp(x->key, y->key, x->length < y->length ? x->length : y->length);
-    return order ? order : (x->length > y->length) - (x->length < y->length);
-}
-
-static storage *find_old(const reader *r, const unsigned char *key, uint32_t length)
-{
-    const storage wanted = {.key = key, .length = length};
-    return r->n_storages ? bsearch(&wanted, r->storages, r->n_storages, sizeof wanted, by_key) : NULL;
-}
-
 /* What of a storage's bytes is known: where they are and how many, and their checksum. false: it is not in the file. */
-static bool find_storage(const reader *r, uint32_t key, weft__entry *e)
+static bool find_storage(const weft__torch_reader *r, uint32_t key, weft__entry *e)
 {
     const weft__value *const text = &r->p.values[key];
     char name[256] = "data/";
-    const storage *const old = find_old(r, r->p.bytes + text->at, text->count);
+    const weft__torch_storage *const old = weft__torch_find_old(r, r->p.bytes + text->at, text->count);
     if (old) {
         e->offset = old->offset;
         e->size = old->bytes;
@@ -171,9 +131,9 @@ static bool find_storage(const reader *r, uint32_t key, weft__entry *e)
 
 /* ---- Tensors ---- */
 
-static void take_element(const reader *r, uint32_t type, weft__entry *e)
+void weft__torch_element(const weft__torch_reader *r, uint32_t type, weft__entry *e)
 {
-    const char *const name = globals[r->p.values[type].at];
+    const char *const name = weft__torch_globals[r->p.values[type].at];
     const char *const shown = strrchr(name, ' ') + 1;
     weft__entry_dtype(e, shown);
     for (size_t k = 0; k < sizeof known / sizeof *known; k++)
@@ -189,7 +149,7 @@ static void take_element(const reader *r, uint32_t type, weft__entry *e)
 }
 
 /* A tuple of whole numbers, none negative; of those beyond 8 only the first 8. */
-static bool take_sizes(const reader *r, uint32_t v, int64_t *sizes, uint32_t *n)
+static bool take_sizes(const weft__torch_reader *r, uint32_t v, int64_t *sizes, uint32_t *n)
 {
     const weft__value *const tuple = &r->p.values[v];
     if (v == WEFT__NO_ITEM || tuple->kind != WEFT__PICKLED_TUPLE)
@@ -207,7 +167,7 @@ static bool take_sizes(const reader *r, uint32_t v, int64_t *sizes, uint32_t *n)
 }
 
 /* Where the elements are in the storage, which e has so far: first the one at `first`, then as the strides say. */
-static void place(const reader *r, weft__entry *e, int64_t first, const int64_t *strides)
+static void place(const weft__torch_reader *r, weft__entry *e, int64_t first, const int64_t *strides)
 {
     const uint64_t width = (uint64_t)e->element.bytes;
     uint64_t last = (uint64_t)first, dense = 1, bytes;
@@ -237,7 +197,7 @@ static void place(const reader *r, weft__entry *e, int64_t first, const int64_t 
 }
 
 /* (storage, first element, shape, strides, ..., dtype in the third form) */
-static weft_status fill_tensor(reader *r, weft__entry *e, uint32_t arguments, bool has_dtype)
+static weft_status fill_tensor(weft__torch_reader *r, weft__entry *e, uint32_t arguments, bool has_dtype)
 {
     const weft__pickle *const p = &r->p;
     const uint32_t source = weft__pickle_item(p, arguments, 0), first = weft__pickle_item(p, arguments, 1);
@@ -257,7 +217,7 @@ static weft_status fill_tensor(reader *r, weft__entry *e, uint32_t arguments, bo
         p->values[key].kind != WEFT__PICKLED_TEXT ||
         (has_dtype && (dtype == WEFT__NO_ITEM || p->values[dtype].kind != WEFT__PICKLED_GLOBAL)))
         return weft__entry_fail(r->c, e, "its pickle does not name its storage");
-    take_element(r, has_dtype ? dtype : type, e);
+    weft__torch_element(r, has_dtype ? dtype : type, e);
     if (ndim > WEFT_MAX_DIMS)
         e->why = "it has more than 8 dims";
     e->ndim = ndim > WEFT_MAX_DIMS ? 0 : (int)ndim;
@@ -268,7 +228,8 @@ static weft_status fill_tensor(reader *r, weft__entry *e, uint32_t arguments, bo
     return WEFT_OK;
 }
 
-static weft_status take_tensor(reader *r, const part *last, uint32_t arguments, bool has_dtype, const char *why)
+static weft_status take_tensor(weft__torch_reader *r, const part *last, uint32_t arguments, bool has_dtype,
+                               const char *why)
 {
     weft__entry *e;
     r->tensors++;
@@ -287,15 +248,15 @@ static weft_status take_tensor(reader *r, const part *last, uint32_t arguments, 
 
 /* ---- Containers ---- */
 
-static weft_status walk(reader *r, uint32_t v, const part *last);
+static weft_status walk(weft__torch_reader *r, uint32_t v, const part *last);
 
-static weft_status walk_call(reader *r, uint32_t function, uint32_t arguments, const part *last)
+static weft_status walk_call(weft__torch_reader *r, uint32_t function, uint32_t arguments, const part *last)
 {
     static const char utils[] = "torch._utils ";
     if (function == WEFT__NO_ITEM || r->p.values[function].kind != WEFT__PICKLED_GLOBAL ||
         r->p.values[arguments].kind != WEFT__PICKLED_TUPLE)
-        return fail(r, "its pickle calls what is no function of a module");
-    const char *const name = globals[r->p.values[function].at];
+        return weft__torch_fail(r, "its pickle calls what is no function of a module");
+    const char *const name = weft__torch_globals[r->p.values[function].at];
     const char *const short_name = strncmp(name, utils, sizeof utils - 1) == 0 ? name + sizeof utils - 1 : "";
     if (strcmp(short_name, "_rebuild_tensor_v2") == 0 || strcmp(short_name, "_rebuild_tensor") == 0)
         return take_tensor(r, last, arguments, false, NULL);
@@ -313,7 +274,7 @@ static weft_status walk_call(reader *r, uint32_t function, uint32_t arguments, c
     return is_parameter && inner != WEFT__NO_ITEM ? walk(r, inner, last) : WEFT_OK;
 }
 
-static weft_status walk_items(reader *r, uint32_t v, const part *last)
+static weft_status walk_items(weft__torch_reader *r, uint32_t v, const part *last)
 {
     const bool dict = r->p.values[v].kind == WEFT__PICKLED_DICT;
     weft_status status = WEFT_OK;
@@ -335,11 +296,11 @@ static weft_status walk_items(reader *r, uint32_t v, const part *last)
     return status;
 }
 
-static weft_status walk(reader *r, uint32_t v, const part *last)
+static weft_status walk(weft__torch_reader *r, uint32_t v, const part *last)
 {
     weft__value *const value = &r->p.values[v];
     if (r->steps++ > 8 * (uint64_t)r->p.size)
-        return fail(r, "its containers hold the same things too often");
+        return weft__torch_fail(r, "its containers hold the same things too often");
     switch (value->kind) {
     case WEFT__PICKLED_LIST:
     case WEFT__PICKLED_TUPLE:
@@ -351,9 +312,9 @@ static weft_status walk(reader *r, uint32_t v, const part *last)
         return WEFT_OK; /* numbers and texts beside the tensors */
     }
     if (value->inside)
-        return fail(r, "a container of it holds itself");
+        return weft__torch_fail(r, "a container of it holds itself");
     if (last && last->depth >= MOST_DEPTH)
-        return fail(r, "its containers are more than 64 within each other");
+        return weft__torch_fail(r, "its containers are more than 64 within each other");
     value->inside = true;
     const weft_status status = walk_items(r, v, last);
     r->p.values[v].inside = false;
@@ -362,7 +323,7 @@ static weft_status walk(reader *r, uint32_t v, const part *last)
 
 /* ---- Files ---- */
 
-static weft_status make_entries(reader *r, uint32_t root)
+weft_status weft__torch_entries(weft__torch_reader *r, uint32_t root)
 {
     static const part alone = {.text = "tensor", .n = 6, .depth = 1};
     const part *const last = r->p.values[root].kind == WEFT__PICKLED_CALL ? &alone : NULL;
@@ -380,24 +341,33 @@ static weft_status make_entries(reader *r, uint32_t root)
     return status == WEFT_OK ? weft__catalogue_unique(r->c) : status;
 }
 
-static weft_status read_pickle(reader *r, uint32_t *root)
+/* A failure of a pickle, in the context. */
+weft_status weft__torch_said(weft__torch_reader *r, const weft__pickle *p, weft_status status)
 {
-    const weft_status status = weft__pickle_read(&r->p, root);
-    return status == WEFT_E_IO && r->p.why[0] ? fail(r, r->p.why) : status;
+    return status != WEFT_OK && p->why[0] ? weft__source_fail(&r->c->source, status, "%s", p->why) : status;
 }
 
-static weft_status take_memory(reader *r, uint64_t bytes)
+static weft_status read_pickle(weft__torch_reader *r, uint32_t *root)
+{
+    const weft_status status = weft__pickle_read(&r->p, root);
+    return weft__torch_said(r, &r->p, status);
+}
+
+weft_status weft__torch_memory(weft__torch_reader *r, uint64_t bytes)
 {
     weft_status status = WEFT_OK;
-    if (bytes > MOST_PICKLE)
-        return fail(r, "its pickle has more than 64 MiB");
+    if (bytes > WEFT__TORCH_PICKLE)
+        return weft__torch_fail(r, "its pickle has more than 64 MiB");
+    status = weft__catalogue_budget(r->c, bytes + r->archive.text_bytes, "pickle");
+    if (status != WEFT_OK)
+        return status;
     r->bytes = weft__take(r->c->ctx, (size_t)bytes, &status);
     r->n_bytes = r->bytes ? (size_t)bytes : 0;
-    r->p = (weft__pickle){.ctx = r->c->ctx, .bytes = r->bytes, .size = r->n_bytes, .globals = globals};
+    r->p = (weft__pickle){.ctx = r->c->ctx, .bytes = r->bytes, .size = r->n_bytes, .globals = weft__torch_globals};
     return status;
 }
 
-static void close_reader(reader *r)
+void weft__torch_close(weft__torch_reader *r)
 {
     weft__pickle_close(&r->p);
     weft_ctx_free(r->c->ctx, r->bytes, r->n_bytes);
@@ -427,7 +397,7 @@ bool weft__torch_is(const weft__catalogue *c)
 }
 
 /* All bytes of an entry of the archive. */
-static weft_status read_entry(reader *r, const weft__entry *e, void *to, size_t n)
+static weft_status read_entry(weft__torch_reader *r, const weft__entry *e, void *to, size_t n)
 {
     weft__stream s;
     const char *why = NULL;
@@ -440,11 +410,11 @@ static weft_status read_entry(reader *r, const weft__entry *e, void *to, size_t 
     return status == WEFT_OK && why ? weft__entry_fail(&r->archive, e, why) : status;
 }
 
-static weft_status open_archive(reader *r)
+static weft_status open_archive(weft__torch_reader *r)
 {
     const weft__entry *const pickle = find_pickle(&r->archive);
     uint32_t root;
-    weft_status status = take_memory(r, pickle->size);
+    weft_status status = weft__torch_memory(r, pickle->size);
     if (status == WEFT_OK && pickle->why)
         return weft__entry_fail(&r->archive, pickle, pickle->why);
     if (status == WEFT_OK)
@@ -462,157 +432,18 @@ static weft_status open_archive(reader *r)
     r->swap = memcmp(text, "big", sizeof text) == 0;
     if (status == WEFT_OK)
         status = read_pickle(r, &root);
-    return status == WEFT_OK ? make_entries(r, root) : status;
+    return status == WEFT_OK ? weft__torch_entries(r, root) : status;
 }
 
 weft_status weft__torch_open(weft__catalogue *c)
 {
-    reader r = {.c = c, .archive = *c};
+    weft__torch_reader r = {.c = c, .archive = *c};
     c->text = NULL;
     c->entries = NULL;
     c->text_bytes = c->n = c->room = 0;
     for (size_t k = 0; k < r.archive.n; k++) /* torch.serialization.set_crc32_options(False) leaves checksums out */
         r.archive.entries[k].checked &= r.archive.entries[k].crc != 0;
     const weft_status status = open_archive(&r);
-    close_reader(&r);
-    return status;
-}
-
-/* ---- The form from before 1.6 ---- */
-
-/* A pickle of the number 0x1950a86a20f9469cfc6c. */
-static const unsigned char old_start[] = {0x80, 2,    0x8A, 10,   0x6C, 0xFC, 0x9C, 0x46,
-                                          0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, '.'};
-
-bool weft__torch_is_old(const unsigned char *start, size_t n)
-{
-    return n >= 9 && memcmp(start, old_start, n < sizeof old_start ? n : sizeof old_start) == 0;
-}
-
-/* The next pickle of the stream, as values of a machine of its own. */
-static weft_status next_pickle(reader *r, weft__pickle *p, size_t *at, uint32_t *root)
-{
-    *p = (weft__pickle){.ctx = r->c->ctx, .bytes = r->bytes + *at, .size = r->n_bytes - *at, .globals = globals};
-    const weft_status status = weft__pickle_read(p, root);
-    *at += p->used;
-    return status == WEFT_E_IO && p->why[0] ? fail(r, p->why) : status;
-}
-
-static weft_status skip_pickle(reader *r, size_t *at, bool *big_endian)
-{
-    weft__pickle p;
-    uint32_t root = 0;
-    const weft_status status = next_pickle(r, &p, at, &root);
-    if (status == WEFT_OK && p.values[root].kind == WEFT__PICKLED_DICT)
-        for (uint32_t k = p.values[root].at; k != WEFT__NO_ITEM; k = p.items[k].next)
-            if (weft__pickle_is(&p, p.items[k].key, WEFT__PICKLED_TEXT, "little_endian"))
-                *big_endian =
-                    p.values[p.items[k].value].kind == WEFT__PICKLED_BOOL && !p.values[p.items[k].value].number.i;
-    weft__pickle_close(&p);
-    return status;
-}
-
-/* The key of a storage and how wide its elements are, if v is one that can be read. */
-static bool describe_storage(const reader *r, const weft__value *v, storage *s)
-{
-    weft__entry e = {0};
-    const uint32_t identity = v->kind == WEFT__PICKLED_PERSISTENT ? v->at : WEFT__NO_ITEM;
-    const uint32_t type = weft__pickle_item(&r->p, identity, 1), key = weft__pickle_item(&r->p, identity, 2);
-    const uint32_t view = weft__pickle_item(&r->p, identity, 5);
-    if (key == WEFT__NO_ITEM || r->p.values[key].kind != WEFT__PICKLED_TEXT ||
-        r->p.values[type].kind != WEFT__PICKLED_GLOBAL ||
-        (view != WEFT__NO_ITEM && r->p.values[view].kind != WEFT__PICKLED_NONE))
-        return false;
-    take_element(r, type, &e);
-    *s = (storage){.key = r->p.bytes + r->p.values[key].at, .length = r->p.values[key].count, .width = e.element.bytes};
-    return !e.why;
-}
-
-/* The storages that the tensors' pickle names, sorted, each once; where they are is not known yet. */
-static weft_status name_storages(reader *r)
-{
-    weft_status status = WEFT_OK;
-    size_t n = 0, kept = 0;
-    storage s;
-    for (uint32_t k = 0; k < r->p.n_values; k++)
-        n += describe_storage(r, &r->p.values[k], &s);
-    storage *const all = n ? weft__take(r->c->ctx, n * sizeof *all, &status) : NULL;
-    if (!all)
-        return status;
-    r->storages = all;
-    r->storages_room = n;
-    n = 0;
-    for (uint32_t k = 0; k < r->p.n_values; k++)
-        n += describe_storage(r, &r->p.values[k], &all[n]);
-    qsort(all, n, sizeof *all, by_key);
-    for (size_t k = 0; k < n; k++)
-        if (k == 0 || by_key(&all[kept - 1], &all[k]) != 0)
-            all[kept++] = all[k];
-    r->n_storages = kept;
-    return WEFT_OK;
-}
-
-/* At `at` in the file: how many elements the storage has, and they. *at goes behind them. */
-static weft_status place_storage(reader *r, storage *s, uint64_t *at)
-{
-    unsigned char count[8];
-    uint64_t elements = 0;
-    if (!weft__source_holds(&r->c->source, *at, sizeof count))
-        return fail(r, "it ends before its storages do");
-    const weft_status status = weft__source_read(&r->c->source, *at, count, sizeof count);
-    if (status != WEFT_OK)
-        return status;
-    for (int k = 0; k < 8; k++)
-        elements |= (uint64_t)count[r->swap ? 7 - k : k] << (8 * k);
-    s->offset = *at + sizeof count;
-    if (__builtin_mul_overflow(elements, (uint64_t)s->width, &s->bytes) ||
-        !weft__source_holds(&r->c->source, s->offset, s->bytes))
-        return fail(r, "it ends before its storages do");
-    *at = s->offset + s->bytes;
-    return WEFT_OK;
-}
-
-/* The list of keys is followed by the storages, in its order. */
-static weft_status place_storages(reader *r, const weft__pickle *keys, uint32_t list, uint64_t at)
-{
-    weft_status status = name_storages(r);
-    if (status == WEFT_OK && keys->values[list].kind != WEFT__PICKLED_LIST)
-        return fail(r, "it does not list its storages");
-    for (uint32_t k = keys->values[list].at; k != WEFT__NO_ITEM && status == WEFT_OK; k = keys->items[k].next) {
-        const weft__value *const key = &keys->values[keys->items[k].value];
-        storage *const s = key->kind == WEFT__PICKLED_TEXT ? find_old(r, keys->bytes + key->at, key->count) : NULL;
-        if (!s)
-            return fail(r, "it holds a storage that no tensor names, or of a dtype that Weft does not have");
-        status = place_storage(r, s, &at);
-    }
-    return status;
-}
-
-static weft_status open_old(reader *r)
-{
-    const uint64_t size = r->c->source.size < MOST_PICKLE ? r->c->source.size : MOST_PICKLE;
-    size_t at = 0;
-    uint32_t root = 0, list = 0;
-    weft__pickle keys = {.ctx = r->c->ctx};
-    weft_status status = take_memory(r, size);
-    if (status == WEFT_OK)
-        status = weft__source_read(&r->c->source, 0, r->bytes, r->n_bytes);
-    for (int k = 0; k < 3 && status == WEFT_OK; k++) /* the number, the version and the machine */
-        status = skip_pickle(r, &at, &r->swap);
-    if (status == WEFT_OK)
-        status = next_pickle(r, &r->p, &at, &root);
-    if (status == WEFT_OK)
-        status = next_pickle(r, &keys, &at, &list);
-    if (status == WEFT_OK)
-        status = place_storages(r, &keys, list, at);
-    weft__pickle_close(&keys);
-    return status == WEFT_OK ? make_entries(r, root) : status;
-}
-
-weft_status weft__torch_open_old(weft__catalogue *c)
-{
-    reader r = {.c = c, .archive.ctx = c->ctx, .archive.source.fd = -1};
-    const weft_status status = open_old(&r);
-    close_reader(&r);
+    weft__torch_close(&r);
     return status;
 }

@@ -1,6 +1,6 @@
 /* fuzz_read.c - the readers of files, fed with files that are almost right, from memory.
  *
- *     weft_fuzz_read npy|npz|deflated|safetensors [--seed 1] [--seconds 10 | --runs N] [--only K]
+ *     weft_fuzz_read npy|npz|deflated|safetensors|torch|old_torch|gguf [--seed 1] [--seconds 10 | --runs N] [--only K]
  *
  * Run K of a seed is the same file everywhere: a failure prints K, and --only K repeats it. Each file is listed,
  * loaded, and what was loaded is saved and loaded again. Checked: the status is OK, IO, or NOMEM by the budget; a
@@ -116,6 +116,8 @@ static void damage(test_bytes *b)
         damage_once(b);
 }
 
+#include "fuzz_models.h"
+
 /* ---- Files ---- */
 
 static test_bytes any_npy(void)
@@ -208,7 +210,10 @@ static test_bytes safetensors_file(void)
 static const struct {
     const char *name;
     test_bytes (*make)(void);
-} readers[] = {{"npy", npy_file}, {"npz", npz_file}, {"deflated", deflated_file}, {"safetensors", safetensors_file}};
+} readers[] = {{"npy", npy_file},           {"npz", npz_file},
+               {"deflated", deflated_file}, {"safetensors", safetensors_file},
+               {"torch", torch_file},       {"old_torch", old_torch_file},
+               {"gguf", gguf_file}};
 
 /* ---- Checks ---- */
 
@@ -375,7 +380,8 @@ static double seconds_now(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "weft_fuzz_read npy|npz|deflated|safetensors [--seed S] [--seconds T | --runs N] [--only K]\n");
+    fprintf(stderr, "weft_fuzz_read npy|npz|deflated|safetensors|torch|old_torch|gguf [--seed S] [--seconds T | --runs "
+                    "N] [--only K]\n");
     return 2;
 }
 
