@@ -322,7 +322,7 @@ WEFT_TEST(Load, SafetensorsOfDtypesThatWeftHasNot)
     test_bytes b =
         test_safetensors("{\"good\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
                          "\"big\":{\"dtype\":\"U64\",\"shape\":[1],\"data_offsets\":[1,9]},"
-                         "\"tiny\":{\"dtype\":\"F8_E4M3\",\"shape\":[2],\"data_offsets\":[9,11]},"
+                         "\"tiny\":{\"dtype\":\"F4\",\"shape\":[2],\"data_offsets\":[9,11]},"
                          "\"deep\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[11,12]}}",
                          "\x07___________", 12);
     static const double seven[] = {7};
@@ -334,7 +334,7 @@ WEFT_TEST(Load, SafetensorsOfDtypesThatWeftHasNot)
     static const struct {
         const char *name, *part;
     } bad[] = {{"big", "tensor \"big\" of dtype U64: Weft has no unsigned integers of 64 bits"},
-               {"tiny", "tensor \"tiny\" of dtype F8_E4M3: Weft has no such dtype"},
+               {"tiny", "tensor \"tiny\" of dtype F4: Weft has no such dtype"},
                {"deep", "tensor \"deep\" of dtype U8: it has more than 8 dims"}};
     refuse(&source, WEFT_E_IO, bad[0].part);
     for (int k = 0; k < 3; k++) {

@@ -8,12 +8,13 @@
 /* clang-format off */
 #include <weft/io.h>
 /* clang-format on */
+#include "harness/structs.h"
 #include "harness/test_ctx.h"
 #include "harness/weft_test.h"
 
 #define FILES WEFT_SOURCE_DIR "/tests/files/"
 
-enum { LONGEST = 4096, MOST_ELEMENTS = 256 };
+enum { LONGEST = 8192, MOST_ELEMENTS = 256 };
 
 /* A name as JSON writes it, in quotes, with escapes for all that is not ASCII. */
 static void read_name(const char *json, char *name, size_t size)
@@ -174,5 +175,18 @@ WEFT_TEST(Files, ValuesOfOtherSoftware)
 
 WEFT_TEST(Files, ModelsOfOtherSoftware)
 {
-    WEFT_CHECK_EQ_INT(check_folder("models"), 86);
+    WEFT_CHECK_EQ_INT(check_folder("models"), 104);
+}
+
+WEFT_TEST(Files, AShardThatIsMissing)
+{
+    fault_memory memory;
+    weft_ctx *c = fault_ctx_open(&memory);
+    weft_named_tensor *all;
+    int n;
+    const weft_source source = INIT_SOURCE(.path = FILES "models/missing.safetensors.index.json");
+    WEFT_CHECK_EQ_INT(weft_load(c, &source, NULL, &all, &n), WEFT_E_IO);
+    WEFT_CHECK_STR_HAS(weft_ctx_message(c), "models/gone.safetensors: No such file");
+    weft_ctx_clear(c);
+    fault_ctx_close(c, &memory);
 }

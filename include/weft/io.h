@@ -62,7 +62,9 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_load_npz(weft_ctx *ctx, const char *pa
 WEFT_API WEFT_MUST_CHECK weft_status weft_save_safetensors(weft_ctx *ctx, const char *path,
                                                            const weft_named_tensor *tensors, int n);
 
-/* Of those, and I16, U16 and U32, which become i32, i32 and i64. The rest as for weft_load_npz. */
+/* Of those, and I16, U16 and U32, which become i32, i32 and i64, and F8_E4M3, F8_E5M2 and F8_E8M0, which become f32. An
+ * index (model.safetensors.index.json) of files that lie beside it is read as one file of all the tensors that it
+ * names; all its files must be there. The rest as for weft_load_npz. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_load_safetensors(weft_ctx *ctx, const char *path, weft_named_tensor **tensors,
                                                            int *n);
 
@@ -102,22 +104,23 @@ typedef struct weft_load_options {
         sizeof(weft_load_options), NULL, 0, UINT64_MAX, INT64_MAX, (size_t)1 << 20                                     \
     }
 
-/* Loads npz, npy, safetensors, what torch.save writes or GGUF, whichever it is. options NULL: the defaults. Results as
- * for weft_load_npz.
+/* Loads npz, npy, safetensors (an index too), what torch.save writes or GGUF, whichever it is. options NULL: the
+ * defaults. Results as for weft_load_npz.
  *
- * torch.save (.pt, .pth; the zip archives of PyTorch 1.6 and later, and the form from before): tensors and parameters
- * in dicts, lists and tuples, as of a state_dict, an optimiser's or both in one dict; each has its path as its name,
- * "model.fc1.weight", "optimizer.state.0.exp_avg", a tensor alone "tensor". Numbers and texts beside them are passed
- * by. float64, float32, float16, bfloat16, int64, int32, int8, uint8 and bool, and int16, uint16 and uint32, which
- * become i32, i32 and i64; views come as the elements that they show. Such a file is a Python program for a machine
- * that can call any function; here nothing is called, and what names anything but tensors and plain containers (a
- * whole torch.nn.Module, a NumPy number) is refused with that name. Of a storage only a part of which is a tensor the
- * archive's checksum is not looked at.
+ * torch.save (.pt, .pth; the zip archives of PyTorch 1.6 and later, and the form from before): tensors and
+ * parameters in dicts, lists and tuples, as of a state_dict, an optimiser's or both in one dict; each has its path
+ * as its name, "model.fc1.weight", "optimizer.state.0.exp_avg", a tensor alone "tensor". Numbers and texts beside
+ * them are passed by. float64, float32, float16, bfloat16, int64, int32, int8, uint8 and bool; int16, uint16 and
+ * uint32, which become i32, i32 and i64; float8_e4m3fn, float8_e5m2 and float8_e8m0fnu, which become f32; views come
+ * as the elements that they show. Such a file is a Python program for a machine that can call any function; here
+ * nothing is called, and what names anything but tensors and plain containers (a whole torch.nn.Module, a NumPy
+ * number) is refused with that name. Of a storage only a part of which is a tensor the archive's checksum is not
+ * looked at.
  *
- * GGUF, versions 2 and 3: F64 F32 F16 BF16 I64 I32 I8, I16 (i32), and Q8_0, Q5_1, Q5_0, Q4_1 and Q4_0, which become f32
- * (what each 4-bit to 8-bit number stands for, d q or d q + m). Other kinds (Q4_K ...) are an error for each tensor:
- * leave them out by name. Dims come in the order of this library, the one that runs fastest last. The metadata is
- * passed by. */
+ * GGUF, versions 2 and 3: F64 F32 F16 BF16 I64 I32 I8, I16 (i32), and Q8_0, Q5_1, Q5_0, Q4_1 and Q4_0, which become
+ * f32 (what each 4-bit to 8-bit number stands for, d q or d q + m). Other kinds (Q4_K ...) are an error for each
+ * tensor: leave them out by name. Dims come in the order of this library, the one that runs fastest last. The
+ * metadata is passed by. */
 WEFT_API WEFT_MUST_CHECK weft_status weft_load(weft_ctx *ctx, const weft_source *source,
                                                const weft_load_options *options, weft_named_tensor **tensors, int *n);
 

@@ -123,7 +123,8 @@ void weft__entry_dtype(weft__entry *e, const char *text)
 
 weft_status weft__entry_fail(const weft__catalogue *c, const weft__entry *e, const char *why)
 {
-    return weft__source_fail(&c->source, WEFT_E_IO, "tensor \"%s\"%s%s: %s", weft__show(e->name).text,
+    const weft__source *const source = e->in ? &e->in->source : &c->source;
+    return weft__source_fail(source, WEFT_E_IO, "tensor \"%s\"%s%s: %s", weft__show(e->name).text,
                              e->dtype[0] ? " of dtype " : "", e->dtype, why);
 }
 
@@ -131,7 +132,12 @@ void weft__catalogue_close(weft__catalogue *c)
 {
     weft_ctx_free(c->ctx, c->text, c->text ? c->text_bytes + 1 : 0);
     weft_ctx_free(c->ctx, c->entries, c->room * sizeof *c->entries);
+    for (size_t k = 0; k < c->n_parts; k++)
+        weft__catalogue_close(&c->parts[k]);
+    weft_ctx_free(c->ctx, c->parts, c->n_parts * sizeof *c->parts);
     weft__source_close(&c->source);
+    c->parts = NULL;
+    c->n_parts = 0;
     c->text = NULL;
     c->entries = NULL;
     c->room = c->n = 0;

@@ -8,9 +8,13 @@
 
 enum { WEFT__STORED = 0, WEFT__DEFLATED = 8, WEFT__OTHER_METHOD = -1, WEFT__DEFLATE_RATIO = 1032 };
 
+typedef struct weft__catalogue weft__catalogue;
+
 typedef struct weft__entry {
-    const char *name; /* in the catalogue's text, with a terminator */
-    char dtype[16];   /* as the file says it, cut */
+    const char *name;          /* in the catalogue's text, with a terminator */
+    const weft__catalogue *in; /* of an index: the part whose file has it; else NULL */
+    const char *file;          /* of an index: that file's name */
+    char dtype[16];            /* as the file says it, cut */
     weft__element element;
     weft__blocks blocks; /* elements stand in blocks, and become f32 */
     bool fortran;
@@ -29,7 +33,7 @@ typedef struct weft__entry {
     uint64_t head;           /* how many of those come before the elements */
 } weft__entry;
 
-typedef struct weft__catalogue {
+struct weft__catalogue {
     weft_ctx *ctx;
     weft__source source;
     uint64_t max_bytes;   /* of data; UINT64_MAX: no limit */
@@ -39,12 +43,15 @@ typedef struct weft__catalogue {
     size_t text_bytes;
     weft__entry *entries; /* in the order of the file */
     size_t n, room;
-} weft__catalogue;
+    weft__catalogue *parts; /* of an index: its files, each once */
+    size_t n_parts;
+};
 
 /* Fill an empty catalogue of an open source. */
 weft_status weft__npy_open(weft__catalogue *c);
 weft_status weft__zip_open(weft__catalogue *c);
 weft_status weft__safetensors_open(weft__catalogue *c);
+weft_status weft__shards_open(weft__catalogue *c);
 
 /* Reads what the directory does not say of an entry: dtype, shape, whether it can be loaded. */
 weft_status weft__npy_describe(weft__catalogue *c, weft__entry *e);

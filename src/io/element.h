@@ -7,8 +7,8 @@
 typedef struct weft__element {
     int bytes;
     weft_dtype dtype; /* of the tensor */
-    char kind;        /* what stands in the file: f, i, u, b (bool) or V (bf16) */
-    bool swap;        /* big endian */
+    char kind; /* what stands in the file: f, i, u, b (bool), V (bf16), or of 8 bits 4 (e4m3), 5 (e5m2), 8 (e8m0) */
+    bool swap; /* big endian */
 } weft__element;
 
 /* Whether elements are copied as they are. Bool is not: whatever is not 0 becomes 1. */

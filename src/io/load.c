@@ -11,7 +11,7 @@
 
 enum { PIECE = 65536 };
 
-typedef enum format { ANY, NPY, NPZ, SAFETENSORS, TORCH, GGUF } format;
+typedef enum format { ANY, NPY, NPZ, SAFETENSORS, TORCH, GGUF, INDEX } format;
 
 /* ---- Opening ---- */
 
@@ -26,6 +26,8 @@ static format sniff(const unsigned char *p, size_t n, uint64_t size)
         return GGUF;
     if (weft__torch_is_old(p, n))
         return TORCH;
+    if (n > 0 && p[0] == '{')
+        return INDEX;
     const bool zip = n >= 4 && p[0] == 'P' && p[1] == 'K';
     return zip && ((p[2] == 3 && p[3] == 4) || (p[2] == 5 && p[3] == 6) || (p[2] == 6 && p[3] == 6)) ? NPZ : ANY;
 }
@@ -42,15 +44,16 @@ static weft_status open_zip(weft__catalogue *c, format wanted)
 
 static weft_status open_format(weft__catalogue *c, format wanted)
 {
-    static const char *const names[] = {
-        [NPY] = "an npy", [NPZ] = "an npz", [SAFETENSORS] = "a safetensors", [TORCH] = "a PyTorch", [GGUF] = "a GGUF"};
+    static const char *const names[] = {[NPY] = "an npy",      [NPZ] = "an npz",  [SAFETENSORS] = "a safetensors",
+                                        [TORCH] = "a PyTorch", [GGUF] = "a GGUF", [INDEX] = "a JSON"};
     unsigned char start[9];
     const size_t n = c->source.size < sizeof start ? (size_t)c->source.size : sizeof start;
     const weft_status status = weft__source_read(&c->source, 0, start, n);
     if (status != WEFT_OK)
         return status;
     const format is = sniff(start, n, c->source.size);
-    const bool fits = wanted == ANY || is == ANY || is == wanted || (wanted == NPZ && is == NPY);
+    const bool fits = wanted == ANY || is == ANY || is == wanted || (wanted == NPZ && is == NPY) ||
+                      (wanted == SAFETENSORS && is == INDEX);
     if (!fits)
         return weft__source_fail(&c->source, WEFT_E_IO, "it is %s file: %s", names[is],
                                  is == SAFETENSORS        ? "weft_load_safetensors reads it, or weft_load"
@@ -67,6 +70,8 @@ static weft_status open_format(weft__catalogue *c, format wanted)
         return weft__torch_open_old(c);
     case GGUF:
         return weft__gguf_open(c);
+    case INDEX:
+        return weft__shards_open(c);
     default:
         break;
     }
@@ -259,8 +264,9 @@ static weft_status gather(const weft__catalogue *c, const weft__entry *e, unsign
 }
 
 /* The elements of e, row-major, to `to`. */
-static weft_status read_elements(const weft__catalogue *c, const weft__entry *e, unsigned char *to)
+static weft_status read_elements(const weft__catalogue *whole, const weft__entry *e, unsigned char *to)
 {
+    const weft__catalogue *const c = e->in ? e->in : whole;
     weft__stream s;
     const char *why = NULL;
     if (e->strided)

@@ -76,6 +76,7 @@ weft_status weft__source_open(weft__source *s, weft_ctx *ctx, const char *functi
               : from->path ? from->path
               : from->read ? "callback"
                            : "memory");
+    s->path = from->path;
     if (from->path) {
         status = open_path(s, from->path);
         if (status != WEFT_OK)

@@ -8,6 +8,7 @@ typedef struct weft__source {
     weft_ctx *ctx;
     const char *function; /* the public one, for messages */
     char name[512];       /* of the file, for messages; cut */
+    const char *path;     /* the caller's, or NULL */
     int fd;               /* -1: none */
     const unsigned char *bytes;
     bool (*read)(void *user, uint64_t offset, void *to, size_t n);

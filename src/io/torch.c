@@ -43,6 +43,9 @@ static const struct known {
              {"torch CharStorage", "int8", {1, WEFT_I8, 'i', false}},
              {"torch ByteStorage", "uint8", {1, WEFT_U8, 'u', false}},
              {"torch BoolStorage", "bool", {1, WEFT_BOOL, 'b', false}},
+             {"", "float8_e4m3fn", {1, WEFT_F32, '4', false}},
+             {"", "float8_e5m2", {1, WEFT_F32, '5', false}},
+             {"", "float8_e8m0fnu", {1, WEFT_F32, '8', false}},
              {"", "uint16", {2, WEFT_I32, 'u', false}},
              {"", "uint32", {4, WEFT_I64, 'u', false}}};
 

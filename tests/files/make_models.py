@@ -8,6 +8,7 @@ expected.txt is written as make_files.py does. The files differ from run to run 
 machine: an identity, and in the old form the addresses of storages."""
 import collections
 import io
+import json
 import pathlib
 import pickle
 import struct
@@ -89,7 +90,15 @@ def of_torch():
     good = saved({"x": x, "part": x[1]})
     at = good.index(x.numpy().tobytes())
     put("damaged.pt", good[:at] + bytes([good[at] ^ 1]) + good[at + 1:], "refused its checksum is wrong")
-    for dtype in (torch.complex64, torch.float8_e4m3fn):
+    every = torch.arange(256).to(torch.uint8)
+    for dtype in (torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e8m0fnu):
+        t = every.view(dtype)
+        t = t[~t.float().isnan()]
+        put(f"{str(dtype)[6:]}.pt", saved({"t": t}), plain.tensor("t", t.double().numpy(), "f32"))
+        name = {"e4m3fn": "F8_E4M3", "e5m2": "F8_E5M2", "e8m0fnu": "F8_E8M0"}[str(dtype)[13:]]
+        put(f"{name}.safetensors", safetensors({"t": plain.entry(name, [len(t)], 0, len(t))}, t.view(torch.uint8).numpy().tobytes()),
+            plain.tensor("t", t.double().numpy(), "f32"))
+    for dtype in (torch.complex64, torch.float8_e4m3fnuz):
         put(f"refused_{str(dtype)[6:]}.pt", saved({"t": torch.zeros(3).to(dtype)}), "refused no such dtype")
     put("refused_sparse.pt", saved({"t": torch.eye(3).to_sparse()}), "refused it is sparse")
     put("refused_module.pt", saved(layer), "refused it wants torch.nn.modules")
@@ -109,6 +118,33 @@ def rebuilt(data, name, content=None, method=zipfile.ZIP_STORED):
             new.writestr(zipfile.ZipInfo(info.filename), content if info.filename == name else old.read(info),
                          method if info.filename == name else zipfile.ZIP_STORED)
     return out.getvalue()
+
+
+safetensors = plain.safetensors_bytes
+beside = {}  # files that a test of its own looks at
+
+
+def of_shards():
+    x, y = np.arange(6, dtype="<f4").reshape(2, 3), np.array([-1, 2**40], "<i8")
+    put("shards-00001-of-00002.safetensors", safetensors({"b": plain.entry("F32", [2, 3], 0, 24), "unused": plain.entry("I64", [2], 24, 40)},
+                                                         x.tobytes() + y.tobytes()), plain.tensor("b", x), plain.tensor("unused", y))
+    put("shards-00002-of-00002.safetensors", safetensors({"a": plain.entry("I64", [2], 0, 16), "c": plain.entry("F32", [3], 16, 28)},
+                                                         y.tobytes() + x[1].tobytes()), plain.tensor("a", y), plain.tensor("c", x[1]))
+    first, second = "shards-00001-of-00002.safetensors", "shards-00002-of-00002.safetensors"
+    index = lambda name, whole, *lines: put(f"{name}.safetensors.index.json", json.dumps(whole, indent=1).encode(), *lines)
+    index("shards", {"metadata": {"total_size": 52, "more": [1.5, None, {"x": True}]}, "weight_map": {"c": second, "b": first, "a": second}},
+          plain.tensor("a", y), plain.tensor("b", x), plain.tensor("c", x[1]))
+    index("shards_none", {"weight_map": {}})
+    beside["missing.safetensors.index.json"] = json.dumps({"weight_map": {"c": second, "b": "gone.safetensors"}}).encode()  # its message names the other
+    index("shards_other", {"weight_map": {"b": second}}, "refused does not hold the tensor")
+    index("shards_up", {"weight_map": {"b": "../values/plain.safetensors"}}, "refused no name of a file beside it")
+    index("shards_hidden", {"weight_map": {"b": ".."}}, "refused no name of a file beside it")
+    index("shards_itself", {"weight_map": {"b": "shards_itself.safetensors.index.json"}}, "refused")
+    index("shards_no_map", {"metadata": {}}, "refused no index")
+    index("shards_list", {"weight_map": ["a"]}, "refused no index")
+    put("shards_twice.safetensors.index.json", json.dumps({"weight_map": {"b": first}}).replace("{\"b", "{\"b\": \"" + first + "\", \"b").encode(),
+        "refused there twice")
+    put("shards_behind.safetensors.index.json", json.dumps({"weight_map": {"b": first}}).encode() + b" x", "refused no index")
 
 
 def hostile():
@@ -202,10 +238,11 @@ def main():
     HERE.mkdir(exist_ok=True)
     of_torch()
     hostile()
+    of_shards()
     of_gguf()
     for old in HERE.iterdir():
         old.unlink()
-    for name, data in plain.files.items():
+    for name, data in (plain.files | beside).items():
         (HERE / name).write_bytes(data)
     (HERE / "expected.txt").write_text("\n".join(plain.expected) + "\n", encoding="utf-8")
     print(len(plain.files), "files,", sum(map(len, plain.files.values())), "bytes")

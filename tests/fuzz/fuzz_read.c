@@ -171,9 +171,9 @@ static test_bytes deflated_file(void)
 
 static size_t put_json_tensor(char *text, size_t room, size_t *at)
 {
-    static const char *const dtypes[] = {"F64", "F32", "F16", "BF16", "I64",  "I32", "I16",
-                                         "I8",  "U8",  "U16", "U32",  "BOOL", "U64", "F8_E4M3"};
-    static const int sizes[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 2, 4, 1, 8, 1};
+    static const char *const dtypes[] = {"F64", "F32", "F16", "BF16", "I64", "I32",     "I16", "I8",
+                                         "U8",  "U16", "U32", "BOOL", "U64", "F8_E4M3", "F4"};
+    static const int sizes[] = {8, 4, 2, 2, 8, 4, 2, 1, 1, 2, 4, 1, 8, 1, 1};
     static const char *const names[] = {"a",    "b", "c/d",          "\\u00e4", "\\ud83d\\ude00",
                                         "\\\"", "",  "\xe2\x82\xac", "e.weight"};
     const size_t k = below(sizeof sizes / sizeof *sizes), rows = below(4), columns = 1 + below(5);
