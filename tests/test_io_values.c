@@ -180,7 +180,7 @@ WEFT_TEST(Files, ModelsOfOtherSoftware)
 
 WEFT_TEST(Files, AShardThatIsMissing)
 {
-    fault_memory memory;
+    fault_memory memory = {0};
     weft_ctx *c = fault_ctx_open(&memory);
     weft_named_tensor *all;
     int n;
