@@ -175,7 +175,7 @@ WEFT_TEST(Files, ValuesOfOtherSoftware)
 
 WEFT_TEST(Files, ModelsOfOtherSoftware)
 {
-    WEFT_CHECK_EQ_INT(check_folder("models"), 104);
+    WEFT_CHECK_EQ_INT(check_folder("models"), 107);
 }
 
 WEFT_TEST(Files, AShardThatIsMissing)

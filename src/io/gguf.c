@@ -1,6 +1,6 @@
 /* gguf.c - see gguf.h: "GGUF", version, numbers of tensors and of metadata, the metadata (passed by, but for the
- * alignment), a record for each tensor, and the data. The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
- */
+ * alignment), a record for each tensor, and the data. The format:
+ * https://github.com/ggml-org/ggml/blob/master/docs/gguf.md */
 #include "gguf.h"
 
 #include <string.h>

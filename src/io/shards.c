@@ -1,5 +1,5 @@
-/* shards.c - a model in several safetensors files: model.safetensors.index.json says under "weight_map" which of the files
- * beside it holds which tensor. The format: https://huggingface.co/docs/safetensors (sharded checkpoints) */
+/* shards.c - a model in several safetensors files: model.safetensors.index.json says under "weight_map" which of the
+ * files beside it holds which tensor. The format: https://huggingface.co/docs/safetensors (sharded checkpoints) */
 #include <string.h>
 #include "catalogue.h"
 #include "json_read.h"

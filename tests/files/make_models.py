@@ -78,6 +78,7 @@ def of_torch():
     tied = torch.nn.Parameter(x)
     both("tied", {"a": tied, "b": tied}, ("a", x), ("b", x))
     both("ordered", collections.OrderedDict([("z", x), ("a", x[0])]), ("z", x), ("a", x[0]))
+    both("numbers", {-2**40: x, 7: x[0], -3: [x[1]]}, (str(-2**40), x), ("7", x[0]), ("-3.0", x[1]))
     both("nothing", {"epoch": 3})
     both("names", {"\u00e9\u4e2d": x, "a.b": x[0], "with space": x[1]}, ("\u00e9\u4e2d", x), ("a.b", x[0]), ("with space", x[1]))
     for protocol in (2, 3, 4, 5):
@@ -158,6 +159,7 @@ def hostile():
     put("packed_pickle.pt", rebuilt(good, "archive/data.pkl", body, zipfile.ZIP_DEFLATED), tensor("t", x))
     put("call.pt", with_pickle(b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R."), "refused it wants os.system")
     put("call_4.pt", with_pickle(b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."), "refused it wants os.system")
+    put("call_near.pt", with_pickle(b"\x80\x02ctorch\nload\nX\x04\x00\x00\x00true\x85R."), "refused it wants torch.load")
     put("extension.pt", with_pickle(b"\x80\x02\x82\x01."), "refused instruction 0x82")
     put("empty_pickle.pt", with_pickle(b""), "refused no end")
     put("cut.pt", with_pickle(body[: len(body) // 2]), "refused")

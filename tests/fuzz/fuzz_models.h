@@ -1,4 +1,4 @@
-/* fuzz_models.h - for fuzz_read.c alone, which has chance and damage: files of PyTorch and GGUF that are almost right. */
+/* fuzz_models.h - for fuzz_read.c alone, which has chance and damage: files of PyTorch and GGUF, almost right. */
 #ifndef WEFT_FUZZ_MODELS_H
 #define WEFT_FUZZ_MODELS_H
 
