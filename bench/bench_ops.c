@@ -36,14 +36,16 @@ int main(int argc, char **argv)
     int chosen = 0;
     for (int k = 0; k < GROUPS; k++)
         chosen += is_wanted(&plan, k);
-    if (!chosen) {
+    if (!chosen && !plan.every) {
         fprintf(stderr, "--only %s: the groups are rows, products, images and attention\n", plan.only);
         return 2;
     }
     ops_open(&b, &plan);
     ops_report_begin(&b);
     announce(&b);
-    for (int k = 0; k < GROUPS; k++)
+    if (plan.every)
+        ops_every(&b);
+    for (int k = 0; k < GROUPS && !plan.every; k++)
         if (is_wanted(&plan, k))
             groups[k].run(&b);
     ops_report_end(&b.report);

@@ -24,6 +24,7 @@ typedef struct ops_subject {
     int64_t sizes[8];  /* of the letters a to h */
     weft_dtype dtype;
     bool tf32;           /* in contexts that allow it */
+    bool same_numbers;   /* PyTorch gets Weft's operands, and calls what tests/parity/calls.py says */
     const char *library; /* of NVIDIA, that does it if it is there; NULL: our kernels always do */
 } ops_subject;
 
@@ -31,6 +32,7 @@ typedef struct ops_subject {
 typedef struct ops_way {
     const char *name;
     unsigned wrt;                         /* bit k: the gradient by operand k is wanted; OPS_ALL; 0: forward */
+    bool both;                            /* with wrt: forward and backward, not backward alone */
     double bytes;                         /* that must be read and written, once */
     double flops;                         /* a multiply-add is two */
     double goal;                          /* least share of a copy, or of cuBLASLt's best, on a GPU; 0: none was set */
@@ -75,6 +77,7 @@ typedef struct ops_bench {
     char lt_note[256];
     bench_torch *torch;   /* NULL: torch_note says why */
     char torch_note[256]; /* else its version */
+    char torch_data[32];  /* the file by which PyTorch gets operands; "": none yet */
     ops_report report;
 } ops_bench;
 
@@ -89,10 +92,16 @@ int64_t ops_batch(const ops_bench *b, int64_t batch);
 /* Measures one way in all contestants and reports it. Whatever fails is reported too, and the next may come. */
 void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way);
 
+/* The same without a report. */
+void ops_find(ops_bench *b, const ops_subject *s, const ops_way *way, ops_result *found);
+
 /* ---- Report: a line of the table and one JSON object on a line of its own, written out at once ---- */
 
 void ops_report_begin(ops_bench *b);
 void ops_report_add(ops_report *r, const ops_subject *s, const ops_way *way, const ops_result *found);
+/* A row of --every, in the JSON alone; low and high: the ratios of single rounds. */
+void ops_report_peer(ops_report *r, const char *family, const ops_subject *s, const ops_way *way,
+                     const ops_result *found, double low, double high);
 void ops_report_end(ops_report *r);
 
 /* ---- The groups ---- */
@@ -101,5 +110,6 @@ void ops_rows(ops_bench *b);
 void ops_products(ops_bench *b);
 void ops_images(ops_bench *b);
 void ops_attention(ops_bench *b);
+void ops_every(ops_bench *b); /* with --every, instead of the others */
 
 #endif

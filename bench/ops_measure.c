@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "ops.h"
 
 /* ---- Contexts ---- */
@@ -16,6 +17,8 @@ static weft_ctx *open_context(const ops_bench *b, bool tf32, bool timed, char *m
     options.seed = 1;
     options.allow_tf32 = tf32;
     options.time_matmul = timed;
+    if (b->plan->every)
+        options.threads = 1;
     const weft_status status = weft_ctx_open(&options, &ctx);
     if (status == WEFT_OK)
         return ctx;
@@ -156,6 +159,8 @@ void ops_close(ops_bench *b)
 {
     bench_lt_close(b->lt);
     bench_torch_close(b->torch);
+    if (b->torch_data[0])
+        unlink(b->torch_data);
     for (int k = 0; k < 2; k++)
         for (int who = OPS_WEFT; who < OPS_TORCH; who++)
             weft_ctx_close(b->contexts[k][who]);
@@ -209,10 +214,15 @@ static bool is_wanted(const job *j, int k)
     return j->call.smooth[k] && j->way->wrt >> k & 1;
 }
 
-static void run_gradient(const job *j)
+static void run_gradient(job *j)
 {
     weft_tensor *inputs[WEFT_SAMPLE_OPERANDS], *gradients[WEFT_SAMPLE_OPERANDS], *out = j->out, *g = j->cotangent;
     int n = 0;
+    if (j->way->both) {
+        if (weft_sample_run(&j->call) != WEFT_OK)
+            return; /* the context keeps the error */
+        out = j->call.out[0];
+    }
     for (int k = 0; k < j->call.n_in; k++)
         if (is_wanted(j, k))
             inputs[n++] = j->call.in[k];
@@ -233,7 +243,8 @@ static void run_once(job *j)
 static double run_job(void *arg, int64_t times)
 {
     job *j = arg;
-    const double start = bench_now();
+    double (*const clock)(void) = j->bench->plan->every && !j->bench->gpu ? bench_cpu_now : bench_now;
+    const double start = clock();
     for (int64_t t = 0; t < times; t++) {
         const int mark = weft_scope_push(j->ctx);
         run_once(j);
@@ -241,7 +252,7 @@ static double run_job(void *arg, int64_t times)
             break;
     }
     weft_synchronise(j->ctx);
-    const double seconds = bench_now() - start;
+    const double seconds = clock() - start;
     return has_failed(j) ? (double)NAN : seconds;
 }
 
@@ -304,21 +315,47 @@ static void append_operand(char *text, size_t size, const weft_sample_call *call
         append(text, size, "null");
         return;
     }
-    append(text, size, "{\"classes\": %lld, \"turned\": %s, \"shape\": [", (long long)call->below[k],
-           weft_is_contiguous(x) ? "false" : "true");
+    append(text, size, "{\"classes\": %lld, \"turned\": %s, \"dtype\": \"%s\", \"shape\": [", (long long)call->below[k],
+           weft_is_contiguous(x) ? "false" : "true", weft_dtype_name(weft_dtype_of(x)));
     for (int d = 0; d < weft_ndim(x); d++)
         append(text, size, "%s%lld", d ? ", " : "", (long long)weft_shape(x)[d]);
     append(text, size, "]}");
+}
+
+/* Writes Weft's operands, one after the other and each contiguous, to the file that PyTorch reads. */
+static bool hand_over(ops_bench *b, const job *weft)
+{
+    if (!b->torch_data[0]) {
+        snprintf(b->torch_data, sizeof b->torch_data, "/tmp/bench_ops_XXXXXX");
+        const int made = mkstemp(b->torch_data);
+        if (made < 0)
+            return b->torch_data[0] = '\0', false;
+        close(made);
+    }
+    FILE *f = fopen(b->torch_data, "wb");
+    bool fine = f != NULL;
+    for (int k = 0; fine && k < weft->call.n_in; k++) {
+        weft_tensor *x = weft->call.in[k];
+        const size_t bytes = x ? weft_bytes(x) : 0;
+        void *data = malloc(bytes + 1);
+        fine = data && (!x || weft_read(weft->ctx, x, data, bytes) == WEFT_OK) && fwrite(data, 1, bytes, f) == bytes;
+        free(data);
+    }
+    return f && fclose(f) == 0 && fine;
 }
 
 /* The case as torch_ops.py takes it: the call that Weft measures. */
 static bool prepare_torch(job *j, const job *weft)
 {
     const weft_sample_call *call = &weft->call;
-    char text[900] = "";
+    char text[3900] = "";
     unsigned wrt = 0;
     if (call->n_in == 0) {
         snprintf(j->message, MESSAGE, "Weft has no operands");
+        return false;
+    }
+    if (j->s->same_numbers && !hand_over(j->bench, weft)) {
+        snprintf(j->message, MESSAGE, "no file for the operands");
         return false;
     }
     append(text, sizeof text, "{\"op\": \"%s\", \"dtype\": \"%s\", \"tf32\": %s, \"i\": [", j->s->op,
@@ -330,7 +367,8 @@ static bool prepare_torch(job *j, const job *weft)
         append(text, sizeof text, "%s%.17g", k ? ", " : "", call->f[k]);
     for (int k = 0; k < call->n_in; k++)
         wrt |= is_wanted(weft, k) ? 1u << k : 0;
-    append(text, sizeof text, "], \"wrt\": %u, \"operands\": [", wrt);
+    append(text, sizeof text, "], \"wrt\": %u, \"both\": %s, \"data\": \"%s\", \"operands\": [", wrt,
+           j->way->both ? "true" : "false", j->s->same_numbers ? j->bench->torch_data : "");
     for (int k = 0; k < call->n_in; k++)
         append_operand(text, sizeof text, call, k);
     append(text, sizeof text, "]}");
@@ -382,7 +420,7 @@ static bool prepare(job *jobs, ops_who who, ops_result *found)
     return true;
 }
 
-void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way)
+void ops_find(ops_bench *b, const ops_subject *s, const ops_way *way, ops_result *result)
 {
     static const ops_way once = {.name = "forward"};
     char words[32];
@@ -415,5 +453,12 @@ void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way)
                 (void)has_failed(&jobs[who]);
         }
     }
+    *result = found;
+}
+
+void ops_measure(ops_bench *b, const ops_subject *s, const ops_way *way)
+{
+    ops_result found;
+    ops_find(b, s, way, &found);
     ops_report_add(&b->report, s, way, &found);
 }

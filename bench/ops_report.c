@@ -160,6 +160,28 @@ void ops_report_add(ops_report *r, const ops_subject *s, const ops_way *way, con
         write_row(r, s, way, found, of_reference);
 }
 
+void ops_report_peer(ops_report *r, const char *family, const ops_subject *s, const ops_way *way,
+                     const ops_result *found, double low, double high)
+{
+    FILE *f = r->json;
+    fprintf(f, "{\"op\": \"%s\"", s->name);
+    json_text(f, "family", family);
+    json_text(f, "way", way->name);
+    json_text(f, "shape", s->shape);
+    json_text(f, "numbers", s->numbers);
+    json_text(f, "dtype", weft_dtype_name(s->dtype));
+    json_number(f, "seconds", bench_median(&found->cases[OPS_WEFT]));
+    json_number(f, "torch_seconds", bench_median(&found->cases[OPS_TORCH]));
+    json_number(f, "weft_to_torch", speed(found, OPS_WEFT, OPS_TORCH));
+    json_number(f, "least", low);
+    json_number(f, "most", high);
+    if (found->errors[OPS_WEFT][0])
+        json_text(f, "weft_error", found->errors[OPS_WEFT]);
+    if (found->errors[OPS_TORCH][0])
+        json_text(f, "torch_error", found->errors[OPS_TORCH]);
+    end_line(f);
+}
+
 void ops_report_end(ops_report *r)
 {
     if (r->goals)

@@ -8,17 +8,19 @@
 
 static void usage(const char *program, const char *about)
 {
-    fprintf(stderr,
-            "%s\nusage: %s [--quick] [--rounds N]\n"
-            "  --quick          one short round: shows that the program works, the figures mean nothing\n"
-            "  --rounds N       repetitions of each measurement, 1 to %d\n"
-            "bench_ops and bench_slices only:\n"
-            "  --torch COMMAND  starts PyTorch's side, measured in turns with ours: \"python3 bench/torch_ops.py\"\n"
-            "bench_ops only:\n"
-            "  --device NAME    cpu, cuda, cuda:1 ...\n"
-            "  --only GROUP     rows, products, images or attention; default all\n"
-            "  --json FILE      where the figures go, one JSON object a line\n",
-            about, program, BENCH_ROUNDS);
+    fprintf(
+        stderr,
+        "%s\nusage: %s [--quick] [--rounds N]\n"
+        "  --quick          one short round: shows that the program works, the figures mean nothing\n"
+        "  --rounds N       repetitions of each measurement, 1 to %d\n"
+        "bench_ops and bench_slices only:\n"
+        "  --torch COMMAND  starts PyTorch's side, measured in turns with ours: \"python3 bench/torch_ops.py\"\n"
+        "bench_ops only:\n"
+        "  --every          every operation that PyTorch has, on one thread, instead of those for GPUs\n"
+        "  --device NAME    cpu, cuda, cuda:1 ...\n"
+        "  --only GROUP     rows, products, images or attention; with --every a family or an operation; default all\n"
+        "  --json FILE      where the figures go, one JSON object a line\n",
+        about, program, BENCH_ROUNDS);
     exit(2);
 }
 
@@ -43,6 +45,8 @@ bench_plan bench_options(int argc, char **argv, const char *about)
             plan.rounds = 1;
             plan.seconds = 0;
             plan.quick = true;
+        } else if (strcmp(argv[k], "--every") == 0) {
+            plan.every = true;
         } else if (strcmp(argv[k], "--rounds") == 0 && k + 1 < argc) {
             plan.rounds = atoi(argv[++k]);
             if (plan.rounds < 1 || plan.rounds > BENCH_ROUNDS)
@@ -67,6 +71,11 @@ static double now(clockid_t clock)
 double bench_now(void)
 {
     return now(CLOCK_MONOTONIC);
+}
+
+double bench_cpu_now(void)
+{
+    return now(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static double timed(const bench_case *c, int64_t times)

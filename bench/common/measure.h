@@ -13,6 +13,7 @@ typedef struct bench_plan {
     int rounds;                /* repetitions of every contestant, at most BENCH_ROUNDS */
     double seconds;            /* least time of one repetition: short calls are repeated within it */
     bool quick;                /* one short round, to see that the program works: the figures mean nothing */
+    bool every;                /* of bench_ops: every operation that PyTorch has */
     const char *device, *json; /* of bench_ops; NULL: not given */
     const char *only, *torch;  /* likewise: one group of operations; the command that starts PyTorch's side */
 } bench_plan;
@@ -38,7 +39,8 @@ bench_plan bench_options(int argc, char **argv, const char *about);
  * nor clocked are left out. */
 void bench_measure(bench_case *cases, int n, const bench_plan *plan);
 
-double bench_now(void); /* seconds of a clock that only goes forward */
+double bench_now(void);     /* seconds of a clock that only goes forward */
+double bench_cpu_now(void); /* processor time of the process, all threads together */
 
 double bench_median(const bench_case *c); /* seconds; NAN if it was not measured */
 double bench_best(const bench_case *c);   /* the least */

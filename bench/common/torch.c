@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 60000, LINE = 1024 };
+enum { PATIENCE_MS = 60000, LINE = 4096 };
 
 struct bench_torch {
     pid_t pid;
