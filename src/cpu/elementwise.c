@@ -4,7 +4,7 @@
  * elementwise_grad.c. */
 #include "base/number.h"
 #include "base/scalar.h"
-#include "loop.h"
+#include "elementwise_quick.h"
 
 /* ---- Loops ---- */
 
@@ -120,6 +120,38 @@ static inline int64_t param_i64(double p)
 #define WEFT_OP(ID, name, family, doc)
 #include "ops/ops.def"
 
+/* Of those with branches. */
+#define QUICK_UNARY(name)                                                                                              \
+    WEFT__QUICK_LOOP(quick_##name, const float *x = (const float *)in[0] + first, weft__is_quick_##name(x[k]),         \
+                     weft__quick_##name(x[k]), weft__f_##name##_f32(x[k]))
+#define QUICK_BINARY(name, is_quick)                                                                                   \
+    WEFT__QUICK_LOOP(quick_##name, const float *a = (const float *)in[0] + first;                                      \
+                     const float *b = (const float *)in[1] + first, is_quick(a[k], b[k]),                              \
+                     weft__quick_##name(a[k], b[k]), weft__f_##name##_f32(a[k], b[k]))
+QUICK_UNARY(lgamma)
+QUICK_UNARY(digamma)
+QUICK_BINARY(fmod, weft__is_quick_fmod)
+QUICK_BINARY(mod, weft__is_quick_fmod)
+QUICK_BINARY(floor_divide, weft__is_quick_floor_divide)
+
+static weft__loop quick_loop(weft_op op)
+{
+    switch (op) {
+    case WEFT_OP_LGAMMA:
+        return quick_lgamma;
+    case WEFT_OP_DIGAMMA:
+        return quick_digamma;
+    case WEFT_OP_FMOD:
+        return quick_fmod;
+    case WEFT_OP_MOD:
+        return quick_mod;
+    case WEFT_OP_FLOOR_DIVIDE:
+        return quick_floor_divide;
+    default:
+        return NULL;
+    }
+}
+
 /* ---- Operations ---- */
 
 #define LOOPS(ID, name, cls)                                                                                           \
@@ -147,7 +179,7 @@ static weft_status run_loops(const weft__exec *e, weft_op op, int n_in, int byte
     m.n_out = 1;
     m.out[0] = e->out[0];
     m.out_type[0] = truth ? WEFT__COMPUTE_BYTE : type;
-    m.loop[0] = loops->loop[type];
+    m.loop[0] = type == WEFT__COMPUTE_F32 && quick_loop(op) ? quick_loop(op) : loops->loop[type];
     m.param = e->attrs ? &e->attrs->scalar : NULL;
     m.grain = weft__loops_grain(loops, type);
     for (int k = 0; k < n_in; k++) {

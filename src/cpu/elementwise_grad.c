@@ -1,7 +1,7 @@
 /* elementwise_grad.c - fused first-order gradients of UNARY, BINARY and TERNARY operations: the derivative column of
  * ops.def, one loop per operation, output and floating compute type. */
 #include "base/scalar.h"
-#include "loop.h"
+#include "elementwise_quick.h"
 
 #define UNARY_LOOP(name, T, type)                                                                                      \
     static void d_##name##_##type(int64_t n, const void *const *in, void *out, const void *param)                      \
@@ -79,6 +79,19 @@
 #define WEFT_OP(ID, name, family, doc)
 #include "ops/ops.def"
 
+/* Of those whose slopes have branches. */
+#define QUICK(name, slope)                                                                                             \
+    WEFT__QUICK_LOOP(quick_##name, const float *x = (const float *)in[0] + first;                                      \
+                     const float *g = (const float *)in[2] + first, weft__is_quick_##slope(x[k]),                      \
+                     g[k] * weft__quick_##slope(x[k]), weft__d_##name##_f32(x[k], 0, g[k]))
+QUICK(lgamma, digamma)
+QUICK(digamma, trigamma)
+
+static weft__loop quick_loop(weft_op op)
+{
+    return op == WEFT_OP_LGAMMA ? quick_lgamma : op == WEFT_OP_DIGAMMA ? quick_digamma : NULL;
+}
+
 /* Of each operation the loops of its outputs: dx, or da and db. */
 #define ROW(ID, stem, name, cls) [WEFT_OP_##ID] = {{stem##_##name##_f32, stem##_##name##_f64, NULL}, WEFT__CHEAP_##cls},
 
@@ -118,7 +131,7 @@ static weft_status run_loops(const weft__exec *e, int n_in, int bytes, int n_out
     for (int k = 0; k < n_out; k++) {
         m.out[k] = e->out[k];
         m.out_type[k] = type;
-        m.loop[k] = loops_of[k][e->op].loop[type];
+        m.loop[k] = type == WEFT__COMPUTE_F32 && quick_loop(e->op) ? quick_loop(e->op) : loops_of[k][e->op].loop[type];
     }
     return weft__run_map(e, &m);
 }

@@ -1,5 +1,9 @@
 /* pool2d.c - max and average pooling of [N, C, H, W] and their gradients, plane by plane. */
 #include "vec.h"
+#include "loop.h"
+#include "rows.h"
+
+enum { BLOCK = 128, LEAST_WHOLE = 4 }; /* windows that are worked on together, at most and at least */
 
 /* N C planes; size is the larger side, pooled the smaller one. */
 typedef struct planes {

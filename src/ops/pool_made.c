@@ -60,9 +60,7 @@ WEFT__DEFINE_COMPOSITE(MAX_POOL2D_WITH_INDEX, max_pool2d_with_index, PARTS(FLOAT
                        GRADIENT("as of max_pool2d"), ROW_ONCE,
                        SAMPLE(call_max_pool2d_with_index, RECIPE("x2a46", "2 2 2 2 0 0"),
                               RECIPE("x2398", "3 2 2 2 1 1")))
-WEFT__DEFINE_COMPOSITE(MAX_UNPOOL2D, max_unpool2d,
-                       PARTS(FLOATS, PART(TOPK, OF_I64), PART(NE, OF_I64), PART(CONCAT, OF_BOOL),
-                             PART(SCATTER_ADD, OF_I64), PART(WHERE, AS_ALONE), PART(SCATTER_ADD, AS_ALONE)),
+WEFT__DEFINE_COMPOSITE(MAX_UNPOOL2D, max_unpool2d, PARTS(FLOATS, PART(SCATTER, AS_ALONE)),
                        GRADIENT("g at the place that each element was put to, 0 where another one replaced it"),
                        EACH_ONCE, SAMPLE(call_max_unpool2d, RECIPE("x2a22 i2a22<9", "3 3")))
 
@@ -235,19 +233,8 @@ weft_tensor *weft_max_unpool2d(weft_tensor *x, weft_tensor *index, const int64_t
         REFUSE(MAX_UNPOOL2D, WEFT_E_INVALID, "size is %s, but must hold height and width of the result; x is %s",
                size ? weft__shape_text(size, 2).s : "NULL", weft__describe(in[0]).s);
     const int64_t *s = in[0]->a.shape, planes = s[0] * s[1], each = s[2] * s[3];
-    weft_tensor *sorted = NULL, *order = NULL, *places = weft_reshape(in[1], WEFT_DIMS(planes, each));
-    if (!places || !(places = weft__cast(places, WEFT_I64)) ||
-        weft_topk(places, each, 1, false, &sorted, &order) != WEFT_OK)
-        return weft__leave_with(ctx, NULL);
-    /* of those with one place the last one stays: in order of places, whose next one has another place */
-    const int64_t last = each > 0 ? each - 1 : 0;
-    weft_tensor *flags[] = {weft_ne(weft_slice(sorted, 1, 0, last, 1), weft_slice(sorted, 1, each - last, each, 1)),
-                            weft_ones(ctx, WEFT_BOOL, WEFT_DIMS(planes, each - last))};
-    weft_tensor *stays = weft_scatter_add(weft_zeros(ctx, WEFT_I64, WEFT_DIMS(planes, each)), order,
-                                          weft_cast(weft_concat(flags, 2, 1), WEFT_I64), 1);
-    weft_tensor *taken = weft_reshape(in[0], WEFT_DIMS(planes, each));
-    taken = weft_where(weft_cast(stays, WEFT_BOOL), taken, weft__constant_like(in[0], 0));
     weft_tensor *none = weft_zeros(ctx, (weft_dtype)in[0]->a.dtype, WEFT_DIMS(planes, size[0] * size[1]));
-    weft_tensor *y = weft_scatter_add(none, places, taken, 1);
+    weft_tensor *taken = weft_reshape(in[0], WEFT_DIMS(planes, each));
+    weft_tensor *y = weft_scatter(none, weft_reshape(in[1], WEFT_DIMS(planes, each)), taken, 1);
     return weft__leave_with(ctx, weft_reshape(y, WEFT_DIMS(s[0], s[1], size[0], size[1])));
 }
