@@ -102,7 +102,7 @@ WEFT_HD float weft__quick_lgamma(float x)
     p *= (at - 1) * (at - 2);
     s = 1.0 / 12 - z * (1.0 / 360 - z * (1.0 / 1260 - z * (1.0 / 1680 - z * (1.0 / 1188))));
     s = (far - 0.5) * log_v - far + 0.91893853320467274178 + s / far;
-    return (float)(v < 4 ? (v < 1 ? p - log_v : p) : s);
+    return (float)((v < 4 ? (v < 1 ? p - log_v : p) : s) + 0.0); /* at 1 and 2 no -0 */
 }
 
 /* Not beside digamma's zero, where the logarithm is too coarse. */

@@ -6,7 +6,7 @@
 
 /* ---- Same dtype: bytes move ---- */
 
-enum { GRAIN = 16384, TILE = 32 }; /* elements per chunk of work; side of a transposed tile */
+enum { GRAIN = 16384, TILE = 32, SHORT = 32 }; /* elements per chunk of work; side of a transposed tile; a short run */
 
 /* n elements of type T from src to dst, strides in bytes. */
 #define DEFINE_COPY_RUN(T)                                                                                             \
@@ -35,6 +35,38 @@ enum { GRAIN = 16384, TILE = 32 }; /* elements per chunk of work; side of a tran
         }                                                                                                              \
     }
 
+/* Rows of n elements, few enough that a call for each would cost more than they do. */
+#define COPY_ROWS(T, n)                                                                                                \
+    for (int64_t r = 0; r < rows; r++)                                                                                 \
+        for (int64_t i = 0; i < (n); i++)                                                                              \
+    *(T *)(void *)(dst + r * dst_row + i * dst_stride) = *(const T *)(const void *)(src + r * src_row + i * src_stride)
+#define DEFINE_COPY_ROWS(T)                                                                                            \
+    static void copy_rows_##T(int64_t rows, int64_t n, const char *src, int64_t src_row, int64_t src_stride,           \
+                              char *dst, int64_t dst_row, int64_t dst_stride)                                          \
+    {                                                                                                                  \
+        switch (n) {                                                                                                   \
+        case 2:                                                                                                        \
+            COPY_ROWS(T, 2);                                                                                           \
+            return;                                                                                                    \
+        case 3:                                                                                                        \
+            COPY_ROWS(T, 3);                                                                                           \
+            return;                                                                                                    \
+        case 4:                                                                                                        \
+            COPY_ROWS(T, 4);                                                                                           \
+            return;                                                                                                    \
+        case 8:                                                                                                        \
+            COPY_ROWS(T, 8);                                                                                           \
+            return;                                                                                                    \
+        default:                                                                                                       \
+            COPY_ROWS(T, n);                                                                                           \
+            return;                                                                                                    \
+        }                                                                                                              \
+    }
+
+DEFINE_COPY_ROWS(uint8_t)
+DEFINE_COPY_ROWS(uint16_t)
+DEFINE_COPY_ROWS(uint32_t)
+DEFINE_COPY_ROWS(uint64_t)
 DEFINE_COPY_RUN(uint8_t)
 DEFINE_COPY_RUN(uint16_t)
 DEFINE_COPY_RUN(uint32_t)
@@ -69,10 +101,12 @@ static void transpose_words(int64_t rows, int64_t cols, const char *src, int64_t
 #endif
 
 typedef void (*run_fn)(int64_t, const char *, int64_t, char *, int64_t);
+typedef void (*rows_fn)(int64_t, int64_t, const char *, int64_t, int64_t, char *, int64_t, int64_t);
 typedef void (*transpose_fn)(int64_t, int64_t, const char *, int64_t, char *, int64_t);
 
 /* By log2 of the element's size. */
 static const run_fn copy_run[4] = {copy_run_uint8_t, copy_run_uint16_t, copy_run_uint32_t, copy_run_uint64_t};
+static const rows_fn copy_rows[4] = {copy_rows_uint8_t, copy_rows_uint16_t, copy_rows_uint32_t, copy_rows_uint64_t};
 static const transpose_fn transpose[4] = {transpose_uint8_t, transpose_uint16_t, transpose_words, transpose_uint64_t};
 
 static int log2_bytes(int64_t bytes)
@@ -104,6 +138,14 @@ static void copy_range(void *arg, int64_t begin, int64_t end, int worker)
         int64_t n = s->shape[last] - index[last] < end - begin ? s->shape[last] - index[last] : end - begin;
         char *to = j->dst + weft__space_offset(s, 0, index);
         const char *from = j->src + weft__space_offset(s, 1, index);
+        const int64_t rows = s->shape[last] < SHORT ? weft__space_runs(s, index, end - begin) : 0;
+        if (rows > 1) {
+            copy_rows[log2_bytes(j->bytes)](rows, n, from, s->stride[1][last - 1], from_stride, to,
+                                            s->stride[0][last - 1], to_stride);
+            weft__space_advance_runs(s, index, rows);
+            begin += rows * n;
+            continue;
+        }
         if (to_stride == j->bytes && from_stride == j->bytes) {
             memcpy(to, from, (size_t)(n * j->bytes));
         } else {

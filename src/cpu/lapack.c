@@ -21,10 +21,8 @@ static bool find(void *library, const char *name, void *to)
 static bool find_all(void *library)
 {
     weft__lapack *f = &functions;
-    return find(library, "dpotrf_", &f->potrf) && find(library, "dgetrf_", &f->getrf) &&
-           find(library, "dgetrs_", &f->getrs) && find(library, "dgeqrf_", &f->geqrf) &&
-           find(library, "dorgqr_", &f->orgqr) && find(library, "dsyevd_", &f->syevd) &&
-           find(library, "dgesdd_", &f->gesdd);
+    return find(library, "dgeqrf_", &f->geqrf) && find(library, "dorgqr_", &f->orgqr) &&
+           find(library, "dsyevd_", &f->syevd) && find(library, "dgesdd_", &f->gesdd);
 }
 
 static void open_once(void)

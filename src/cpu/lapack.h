@@ -7,10 +7,6 @@
 /* Matrices by columns, integers of 32 bits, the lengths of texts behind the other arguments, as compilers of Fortran
  * pass them. */
 typedef struct weft__lapack {
-    void (*potrf)(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t);
-    void (*getrf)(const int *m, const int *n, double *a, const int *lda, int *pivots, int *info);
-    void (*getrs)(const char *trans, const int *n, const int *k, const double *a, const int *lda, const int *pivots,
-                  double *b, const int *ldb, int *info, size_t);
     void (*geqrf)(const int *m, const int *n, double *a, const int *lda, double *tau, double *work, const int *lwork,
                   int *info);
     void (*orgqr)(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau, double *work,

@@ -1,6 +1,7 @@
 /* linalg.c - factorisations of matrices, what is solved with them, and functions of matrices: one matrix of a batch is
  * one piece of work, computed in f64 by base/linalg.inc. Contracts: ops.def. */
 #include <float.h>
+#include "gemm.h"
 #include "lapack.h"
 #include "rows.h"
 #include "base/linalg.h"
@@ -12,7 +13,17 @@
 #define TEAM_ROWS TEAM_EACH
 #define TEAM_COLS TEAM_EACH
 #define TEAM_SYNC ((void)0)
+#define TEAM_MULTIPLY
+
+static void multiply(double *c, const double *a, const double *b, int64_t m, int64_t n, int64_t k)
+{
+    const weft__matrix_f64 right = {.p = b, .row = k, .column = 1};
+    const weft__gemm_f64 g = {.m = m, .n = k, .k = n, .a = a, .a_row = n, .a_column = 1, .b = &right, .c = c, .ldc = k};
+    WEFT__CPU(gemm_small_f64)(&g, &right);
+}
+
 #include "base/linalg.inc"
+#include "linalg_blocked.inc"
 #include "linalg_large.inc"
 
 enum { MOST_OUT = 3 };
@@ -44,6 +55,15 @@ static void load_matrix(const weft__array *a, int own, int64_t batch, int64_t co
 {
     const int64_t first = matrix_at(a, own, batch), columns = a->shape[a->ndim - 1];
     const int64_t row = own == 2 ? a->strides[a->ndim - 2] : 0, column = a->strides[a->ndim - 1];
+    if (column == 1) {
+        for (int64_t i = 0; count > 0 && i < count / columns; i++)
+            if (a->dtype == WEFT_F32)
+                for (int64_t j = 0; j < columns; j++)
+                    to[i * columns + j] = (double)((const float *)a->data)[first + i * row + j];
+            else
+                memcpy(to + i * columns, (const double *)a->data + first + i * row, sizeof *to * (size_t)columns);
+        return;
+    }
     for (int64_t i = 0; count > 0 && i < count / columns; i++)
         for (int64_t j = 0; j < columns; j++) {
             const int64_t at = first + i * row + j * column;
@@ -73,7 +93,9 @@ static void run_matrices(void *arg, int64_t begin, int64_t end, int worker)
     for (int64_t batch = begin; batch < end; batch++) {
         for (int k = 0; k < t->n_in; k++)
             load_matrix(t->e->in[k], own, batch, t->in_count[k], in[k]);
-        if (!t->lapack || !solve_large(t->lapack, &t->problem, in, out, room, &t->codes[batch]))
+        if (!t->lapack && is_for_blocks(&t->problem))
+            t->codes[batch] = solve_blocked(&t->problem, in, out, room);
+        else if (!t->lapack || !solve_large(t->lapack, &t->problem, in, out, room, &t->codes[batch]))
             t->codes[batch] = solve_problem(&t->problem, in, out, room);
         for (int k = 0; k < t->e->n_out; k++)
             store_matrix(t->e->out[k], batch, t->out_count[k], out[k]);
@@ -108,6 +130,8 @@ static weft_status run(const weft__exec *e, weft__matrix_problem problem)
     t.room = weft__matrix_work(&t.problem);
     if (t.lapack)
         t.room = weft__most(t.room, room_for_lapack(&t.problem));
+    if (is_for_blocks(&t.problem))
+        t.room = weft__most(t.room, room_for_blocks(&t.problem));
     t.room += t.in_count[0] + t.in_count[1];
     for (int k = 0; k < e->n_out && t.n_batch > 0; k++) {
         t.out_count[k] = e->out[k]->count / t.n_batch;

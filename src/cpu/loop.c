@@ -203,6 +203,29 @@ static bool make_plan(plan *p, const weft__map *m)
     return true;
 }
 
+/* Short runs of an operand that is stored as it is worked on, all in a row, between its place and a block. */
+#define ROWS_TO_BLOCK(name, T)                                                                                         \
+    static void name(int64_t rows, int64_t n, const char *src, int64_t row, int64_t stride, char *block)               \
+    {                                                                                                                  \
+        T *to = (T *)(void *)block;                                                                                    \
+        if (stride == 0) {                                                                                             \
+            for (int64_t r = 0; r < rows; r++, to += n) {                                                              \
+                const T x = *(const T *)(const void *)(src + r * row);                                                 \
+                for (int64_t i = 0; i < n; i++) {                                                                      \
+                    to[i] = x;                                                                                         \
+                }                                                                                                      \
+            }                                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int64_t r = 0; r < rows; r++, to += n) {                                                                  \
+            for (int64_t i = 0; i < n; i++) {                                                                          \
+                to[i] = *(const T *)(const void *)(src + r * row + i * stride);                                        \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+ROWS_TO_BLOCK(words_to_block, uint32_t)
+ROWS_TO_BLOCK(doubles_to_block, uint64_t)
+
 /* n elements of operand k from index on, which may span runs, into its block. */
 static void gather(const plan *p, int k, const int64_t *index, int64_t n, char *block)
 {
@@ -215,6 +238,15 @@ static void gather(const plan *p, int k, const int64_t *index, int64_t n, char *
     while (n > 0) {
         int64_t run = s->shape[last] - at[last] < n ? s->shape[last] - at[last] : n;
         const char *src = o->data + weft__space_offset(s, k, at);
+        const int64_t rows = o->native && lane_bytes > 1 && run < SHORT_RUN ? weft__space_runs(s, at, n) : 0;
+        if (rows > 1) {
+            (lane_bytes == 4 ? words_to_block : doubles_to_block)(rows, run, src, s->stride[k][last - 1],
+                                                                  s->stride[k][last], block);
+            block += rows * run * lane_bytes;
+            weft__space_advance_runs(s, at, rows);
+            n -= rows * run;
+            continue;
+        }
         if (o->type == WEFT__COMPUTE_BYTE) {
             copy_bytes(run, src, s->stride[k][last], block, 1);
         } else {

@@ -144,6 +144,29 @@ static inline void weft__space_advance(const weft__space *s, int64_t *index, int
     }
 }
 
+/* Goes on by n whole runs of the innermost dim, which must lie in one run of the dim before it. */
+static inline void weft__space_advance_runs(const weft__space *s, int64_t *index, int64_t n)
+{
+    int d = s->ndim - 2;
+    index[d] += n;
+    while (d > 0 && index[d] == s->shape[d]) {
+        index[d] = 0;
+        index[--d]++;
+    }
+}
+
+/* How many whole runs lie in a row from index on, within n elements; 0: index is within a run, or there are no two
+ * dims. */
+static inline int64_t weft__space_runs(const weft__space *s, const int64_t *index, int64_t n)
+{
+    const int last = s->ndim - 1;
+    if (last == 0 || index[last] != 0) {
+        return 0;
+    }
+    const int64_t fit = n / s->shape[last], left = s->shape[last - 1] - index[last - 1];
+    return fit < left ? fit : left;
+}
+
 /* The coordinates of linear element i. */
 static inline void weft__space_seek(const weft__space *s, int64_t i, int64_t *index)
 {
