@@ -236,7 +236,7 @@ static const entry views[] = {
     {"flatten", NULL, NULL, {16, 16, 16, 16}}, {"unflatten", "xab", "1 2 -1", {256, 512}},
     {"movedim", NULL, NULL, {16, 64, 64}},     {"detach", NULL, NULL, {256, 512}},
     {"diagonal", NULL, NULL, {256, 512}},      {"split", "xab", "0 64 64 128", {256, 512}},
-    {"unbind", "xa4b", "1 4", {64, 512}},        {"chunk", NULL, NULL, {256, 512}},
+    {"unbind", "xa4b", "1 4", {64, 512}},      {"chunk", NULL, NULL, {256, 512}},
     {"windows", "xab", "1 8 4", {256, 512}},
 };
 

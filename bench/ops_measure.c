@@ -226,7 +226,7 @@ static void run_gradient(job *j)
     for (int k = 0; k < j->call.n_in; k++)
         if (is_wanted(j, k))
             inputs[n++] = j->call.in[k];
-    weft_grad(j->ctx, &out, &g, 1, inputs, n, 0, gradients);
+    weft_grad(j->ctx, &out, &g, 1, inputs, n, j->way->both ? WEFT_GRAD_ALLOW_UNUSED : 0, gradients);
 }
 
 static void run_once(job *j)
