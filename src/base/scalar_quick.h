@@ -1,7 +1,7 @@
-/* scalar_quick.h - functions that have branches or loops, for the elements that need none: one expression each, so that
- * a loop over it becomes vector code. weft__is_quick_NAME says for which elements it holds; there the remainders are the
- * exact ones, bit for bit those of scalar.h, and the others as near to the true value as scalar_special.h. Whoever loops
- * asks those functions for the rest. Host only. */
+/* scalar_quick.h - functions that have branches or loops, for the elements that need none: one expression each, so
+ * that a loop over it becomes vector code. weft__is_quick_NAME says for which elements it holds; there the remainders
+ * are the exact ones, bit for bit those of scalar.h, and the others as near to the true value as scalar_special.h.
+ * Whoever loops asks those functions for the rest. Host only. */
 #ifndef WEFT_BASE_SCALAR_QUICK_H
 #define WEFT_BASE_SCALAR_QUICK_H
 
