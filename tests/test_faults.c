@@ -2,6 +2,7 @@
  * the context usable. */
 #include <stdio.h>
 #include <weft/compare.h>
+#include <weft/nn.h>
 #include <weft/profile.h>
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
@@ -292,14 +293,70 @@ static weft_status profiled(weft_ctx *c)
     return weft_ctx_status(c);
 }
 
+static void see_row(void *user, const weft_summary_row *row)
+{
+    *(int *)user += row->calls;
+}
+
+static void use_model(weft_ctx *c, weft_module *model, weft_tensor *x)
+{
+    weft_named_tensor list[32];
+    weft_forward_options with = WEFT_FORWARD_DEFAULTS;
+    int n, calls = 0;
+    weft_tensor *const *params = weft_module_parameters(model, &n);
+    weft_backward(c, weft_mean(weft_square(weft_forward(model, x)), WEFT_ALL, false));
+    weft_clip_grad_norm(c, params, n, 1);
+    weft_lora_add(model, "*.c_fc", NULL);
+    weft_forward(model, x);
+    weft_lora_merge(model);
+    weft_lora_remove(model);
+    n = weft_module_tensors(model, 0, list, 32);
+    weft_module_load_named(model, list, n < 32 ? n : 0, NULL);
+    weft_summary(model, x, see_row, &calls);
+    const int mark = weft_scope_push_no_grad(c);
+    if (weft_cache_open(c, 8, &with.cache) == WEFT_OK)
+        weft_forward_with(model, x, &with);
+    weft_cache_close(with.cache);
+    if (mark >= 0 && weft_scope_pop(c, mark) != weft_ctx_status(c))
+        WEFT_FAIL("the scope and the context do not say the same");
+}
+
+static weft_status models(weft_ctx *c)
+{
+    weft_module *root = NULL;
+    weft_nn_block_options o = WEFT_NN_BLOCK_DEFAULTS;
+    o.names = WEFT_NN_NAMES_GPT;
+    if (weft_module_open(c, NULL, &root) == WEFT_OK) {
+        weft_module *net = weft_nn_sequential(root, "a.deep.net");
+        weft_nn_block(net, NULL, 4, 2, &o);
+        weft_nn_batch_norm(net, NULL, 3, NULL);
+        weft_nn_recurrent(net, NULL, WEFT_NN_CELL_LSTM, 4, 2, NULL);
+        weft_nn_linear(net, NULL, 2, 2, true);
+        weft_tensor *index[2] = {weft_randperm(c, 3), NULL}, *x = weft_rand(c, WEFT_F32, WEFT_DIMS(2, 3, 4), -1, 1);
+        weft_batch(c, &x, 1, weft_slice(index[0], 0, 0, 0, 1), &index[1]);
+        use_model(c, net, x);
+    }
+    weft_module_close(root);
+    return weft_ctx_status(c);
+}
+
 static const struct {
     const char *name;
     weft_status (*run)(weft_ctx *c);
-} scenarios[] = {{"train_mlp", train_mlp}, {"convolve", convolve},       {"second_order", second_order},
-                 {"shapes", shapes},       {"many_inputs", many_inputs}, {"text", text},
-                 {"gradcheck", checked},   {"functional", functional},   {"jacobian_by_columns", columns},
-                 {"lockstep", lockstep},   {"replay", replay},           {"compare_files", compare_files},
-                 {"profile", profiled}};
+} scenarios[] = {{"train_mlp", train_mlp},
+                 {"convolve", convolve},
+                 {"second_order", second_order},
+                 {"shapes", shapes},
+                 {"many_inputs", many_inputs},
+                 {"text", text},
+                 {"gradcheck", checked},
+                 {"functional", functional},
+                 {"jacobian_by_columns", columns},
+                 {"lockstep", lockstep},
+                 {"replay", replay},
+                 {"compare_files", compare_files},
+                 {"profile", profiled},
+                 {"models", models}};
 
 static void fail_each_allocation(weft_status (*run)(weft_ctx *c), const char *name, bool for_good)
 {

@@ -30,10 +30,11 @@ typedef struct weft_object_kind {
     const char *name;   /* "sampler": for messages */
     const char *closer; /* "sampler_close": what a program calls to end one, for messages */
     void (*end)(void *object); /* gives up what the object holds and frees it; its context still lives */
+    bool part;                 /* of another object, which is reported in its place by weft_leaks; default false */
 } weft_object_kind;
 #define WEFT_OBJECT_KIND_DEFAULTS                                                                                      \
     {                                                                                                                  \
-        sizeof(weft_object_kind), NULL, NULL, NULL                                                                     \
+        sizeof(weft_object_kind), NULL, NULL, NULL, false                                                              \
     }
 
 /* Hands object over to ctx and returns its handle. maker: the function that made it, without the prefix weft_, whose

@@ -50,6 +50,18 @@ WEFT_API weft_tensor *weft_init_xavier_normal_(weft_tensor *w, double gain);
 WEFT_API weft_tensor *weft_init_uniform_(weft_tensor *t, double lo, double hi);
 WEFT_API weft_tensor *weft_init_normal_(weft_tensor *t, double mean, double std);
 
+/* Normal, drawn anew where it lies outside of [lo, hi], lo < hi (trunc_normal_): the normal quantile of a uniform number
+ * between the distribution's values at the ends. std above 0. (Of an interval that lies 8 and more standard deviations
+ * away f64 has few such numbers, here and in PyTorch.) */
+WEFT_API weft_tensor *weft_init_trunc_normal_(weft_tensor *t, double mean, double std, double lo, double hi);
+
+/* gain times a matrix with orthonormal rows or, if it has more rows than columns, columns, spread evenly over all such
+ * (orthogonal_): of w with two dims or more, the first of which are the rows. Source: Saxe et al. 2013. */
+WEFT_API weft_tensor *weft_init_orthogonal_(weft_tensor *w, double gain);
+
+/* All elements this value (constant_, zeros_, ones_). */
+WEFT_API weft_tensor *weft_init_constant_(weft_tensor *t, double value);
+
 #ifdef __cplusplus
 }
 #endif
@@ -62,5 +74,8 @@ WEFT_API weft_tensor *weft_init_normal_(weft_tensor *t, double mean, double std)
 #define weft_init_xavier_normal_(...) (WEFT_HERE("init_xavier_normal_"), weft_init_xavier_normal_(__VA_ARGS__))
 #define weft_init_uniform_(...) (WEFT_HERE("init_uniform_"), weft_init_uniform_(__VA_ARGS__))
 #define weft_init_normal_(...) (WEFT_HERE("init_normal_"), weft_init_normal_(__VA_ARGS__))
+#define weft_init_trunc_normal_(...) (WEFT_HERE("init_trunc_normal_"), weft_init_trunc_normal_(__VA_ARGS__))
+#define weft_init_orthogonal_(...) (WEFT_HERE("init_orthogonal_"), weft_init_orthogonal_(__VA_ARGS__))
+#define weft_init_constant_(...) (WEFT_HERE("init_constant_"), weft_init_constant_(__VA_ARGS__))
 #endif
 #endif

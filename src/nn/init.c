@@ -5,18 +5,32 @@
 
 typedef enum shape { UNIFORM, NORMAL } shape; /* in [p, q); with mean p and standard deviation q */
 
-/* t's values, drawn anew on behalf of function. */
-static weft_tensor *draw(const char *function, weft_tensor *t, shape how, double p, double q)
+/* Whether t may be given values; of NULL and after an error not. */
+static bool is_writable(const char *function, weft_tensor *t)
 {
     weft_ctx *ctx = weft_ctx_of(t);
     if (!ctx || weft_check_params(ctx, function, &t, 1, 0) != WEFT_OK)
+        return false;
+    if (weft_dtype_is_float(weft_dtype_of(t)))
+        return true;
+    weft_ctx_fail(ctx, WEFT_E_DTYPE, "weft_%s: the tensor is %s; it must be of a floating dtype", function,
+                  weft_dtype_name(weft_dtype_of(t)));
+    return false;
+}
+
+/* In which values for t are drawn. */
+static weft_dtype drawn_for(const weft_tensor *t)
+{
+    return weft_dtype_of(t) == WEFT_F64 ? WEFT_F64 : WEFT_F32;
+}
+
+/* t's values, drawn anew on behalf of function. */
+static weft_tensor *draw(const char *function, weft_tensor *t, shape how, double p, double q)
+{
+    if (!is_writable(function, t))
         return NULL;
-    const weft_dtype dtype = weft_dtype_of(t), drawn = dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
-    if (!weft_dtype_is_float(dtype)) {
-        weft_ctx_fail(ctx, WEFT_E_DTYPE, "weft_%s: the tensor is %s; it must be of a floating dtype", function,
-                      weft_dtype_name(dtype));
-        return NULL;
-    }
+    weft_ctx *ctx = weft_ctx_of(t);
+    const weft_dtype drawn = drawn_for(t);
     if (!isfinite(p) || !isfinite(q) || !isfinite(q - p) || q < (how == UNIFORM ? p : 0)) {
         weft_ctx_fail(ctx, WEFT_E_INVALID,
                       how == UNIFORM ? "weft_%s: lo is %g and hi %g; they must be finite, lo at most hi"
@@ -124,4 +138,62 @@ weft_tensor *weft_init_uniform_(weft_tensor *t, double lo, double hi)
 weft_tensor *weft_init_normal_(weft_tensor *t, double mean, double std)
 {
     return draw("init_normal_", t, NORMAL, mean, std);
+}
+
+/* The normal distribution's value at (at - mean) / std. */
+static double below(double at, double mean, double std)
+{
+    return erfc((mean - at) / (std * sqrt(2.0))) / 2;
+}
+
+weft_tensor *weft_init_trunc_normal_(weft_tensor *t, double mean, double std, double lo, double hi)
+{
+    const char *function = "init_trunc_normal_";
+    if (!is_writable(function, t))
+        return NULL;
+    weft_ctx *ctx = weft_ctx_of(t);
+    if (!isfinite(mean) || !isfinite(std) || !(std > 0) || !(lo < hi)) {
+        weft_ctx_fail(
+            ctx, WEFT_E_INVALID,
+            "weft_%s: mean is %g, std %g, lo %g and hi %g; mean and std must be finite, std above 0, lo below hi",
+            function, mean, std, lo, hi);
+        return NULL;
+    }
+    /* Of an interval far to the right differences from 1 would round away: its mirror image is drawn instead. */
+    const bool mirrored = lo > mean;
+    const double from = mirrored ? 2 * mean - hi : lo, to = mirrored ? 2 * mean - lo : hi;
+    const double least = below(from, mean, std), most = below(to, mean, std);
+    const int mark = weft_scope_push(ctx);
+    const bool recording = weft_set_grad_enabled(ctx, false);
+    weft_tensor *u = weft_rand(ctx, WEFT_F64, weft_shape(t), weft_ndim(t), 2 * least - 1, 2 * most - 1);
+    weft_tensor *x = weft_mul_scalar(weft_erfinv(u), (mirrored ? -std : std) * sqrt(2.0));
+    weft_copy_(t, weft_clamp(weft_add_scalar(x, mean), lo, hi));
+    weft_set_grad_enabled(ctx, recording);
+    return weft_scope_pop(ctx, mark) == WEFT_OK ? t : NULL;
+}
+
+weft_tensor *weft_init_orthogonal_(weft_tensor *w, double gain)
+{
+    const char *function = "init_orthogonal_";
+    if (!fits(function, w, gain) || !is_writable(function, w))
+        return NULL;
+    weft_ctx *ctx = weft_ctx_of(w);
+    const int64_t rows = weft_size(w, 0), columns = rows > 0 ? weft_count(w) / rows : 0;
+    const bool wide = rows < columns;
+    if (rows == 0 || columns == 0)
+        return w;
+    const int mark = weft_scope_push(ctx);
+    const bool recording = weft_set_grad_enabled(ctx, false);
+    weft_tensor *q = NULL, *r,
+                *normal = weft_randn(ctx, drawn_for(w), WEFT_DIMS(wide ? columns : rows, wide ? rows : columns), 0, 1);
+    if (weft_qr(normal, &q, &r) == WEFT_OK) /* r has no negative number on its diagonal, which makes q unbiased */
+        weft_copy_(
+            w, weft_reshape(weft_mul_scalar(wide ? weft_transpose(q, 0, 1) : q, gain), weft_shape(w), weft_ndim(w)));
+    weft_set_grad_enabled(ctx, recording);
+    return weft_scope_pop(ctx, mark) == WEFT_OK ? w : NULL;
+}
+
+weft_tensor *weft_init_constant_(weft_tensor *t, double value)
+{
+    return is_writable("init_constant_", t) ? weft_fill_(t, value) : NULL;
 }

@@ -16,7 +16,7 @@ static void end(void *object)
     weft_ctx_free(o->ctx, o, o->bytes);
 }
 
-const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end};
+const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end, false};
 
 /* Zeros in the type that the step computes in, and copies in it where master weights are asked for. */
 static weft_status make_state(weft__optim *o)

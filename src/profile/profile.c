@@ -228,7 +228,8 @@ static void end_profile(void *object)
     weft__host_free(p->ctx, p, sizeof *p);
 }
 
-const weft_object_kind weft__profile_kind = {sizeof weft__profile_kind, "profile", "weft_profile_free", end_profile};
+const weft_object_kind weft__profile_kind = {sizeof weft__profile_kind, "profile", "weft_profile_free", end_profile,
+                                             false};
 
 static weft__profile *look(const weft_profile *handle)
 {
