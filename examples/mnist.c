@@ -6,8 +6,9 @@
 #include "common/plot.h"
 #include "common/progress.h"
 #include "common/session.h"
+#include <weft/nn.h>
 
-enum { SIDE = 28, BATCH = 64, PARAMS = 8, POINTS = 24 };
+enum { SIDE = 28, BATCH = 64, POINTS = 24 };
 
 typedef struct images {
     weft_tensor *x, *y; /* u8 [N, 28, 28] and [N] */
@@ -16,7 +17,7 @@ typedef struct images {
 /* One training. The curve has up to POINTS points, evenly spread; its accuracy is over every fifth test image. */
 typedef struct training {
     weft_ctx *c;
-    weft_tensor *p[PARAMS];
+    weft_module *model, *net;
     weft_optim *opt;
     images learn, test, quick_test;
     progress bar;
@@ -27,17 +28,25 @@ typedef struct training {
     int points;
 } training;
 
-static weft_tensor *convnet(weft_tensor *const *p, weft_tensor *x)
+/* The layers, one after the other, as "net.0.weight", "net.0.bias", "net.3.weight" ... of the model. */
+static weft_module *make_convnet(weft_module *model)
 {
-    weft_conv2d_params same = WEFT_CONV2D_DEFAULTS;
+    weft_module *net = weft_nn_sequential(model, "net");
+    weft_nn_conv_options same = WEFT_NN_CONV_DEFAULTS;
     same.padding[0] = same.padding[1] = 1;
-    weft_pool2d_params halve = WEFT_POOL2D_DEFAULTS;
+    weft_window_params halve = WEFT_WINDOW_DEFAULTS;
     halve.kernel[0] = halve.kernel[1] = 2;
-    weft_tensor *h = weft_reshape(x, WEFT_DIMS(-1, 1, SIDE, SIDE));
-    h = weft_max_pool2d(weft_relu(weft_conv2d(h, p[0], p[1], &same)), &halve);
-    h = weft_max_pool2d(weft_relu(weft_conv2d(h, p[2], p[3], &same)), &halve);
-    h = weft_relu(weft_linear(weft_flatten(h, 1, -1), p[4], p[5]));
-    return weft_linear(h, p[6], p[7]);
+    weft_nn_conv(net, NULL, 1, 16, WEFT_DIMS(3, 3), &same);
+    weft_nn_function(net, NULL, weft_relu);
+    weft_nn_max_pool(net, NULL, &halve);
+    weft_nn_conv(net, NULL, 16, 32, WEFT_DIMS(3, 3), &same);
+    weft_nn_function(net, NULL, weft_relu);
+    weft_nn_max_pool(net, NULL, &halve);
+    weft_nn_flatten(net, NULL, 1);
+    weft_nn_linear(net, NULL, 32 * 7 * 7, 128, true);
+    weft_nn_function(net, NULL, weft_relu);
+    weft_nn_linear(net, NULL, 128, 10, true);
+    return net;
 }
 
 static images load(weft_ctx *c, const char *folder, const char *which)
@@ -63,11 +72,14 @@ static images part(images set, int64_t n, int64_t step)
     return (images){weft_slice(set.x, 0, 0, n, step), weft_slice(set.y, 0, 0, n, step)};
 }
 
-/* Images start to stop as numbers from 0 to 1, with their labels. */
-static images batch(images set, int64_t start, int64_t stop)
+/* The images that index names as numbers from 0 to 1, [N, 1, 28, 28], with their labels. */
+static images batch(weft_ctx *c, images set, weft_tensor *index)
 {
-    weft_tensor *x = weft_cast(weft_slice(set.x, 0, start, stop, 1), WEFT_F32);
-    return (images){weft_mul_scalar(x, 1.0 / 255), weft_cast(weft_slice(set.y, 0, start, stop, 1), WEFT_I64)};
+    weft_tensor *out[2];
+    if (weft_batch(c, (weft_tensor *[]){set.x, set.y}, 2, index, out) != WEFT_OK)
+        return (images){NULL, NULL};
+    weft_tensor *x = weft_mul_scalar(weft_cast(weft_unsqueeze(out[0], 1), WEFT_F32), 1.0 / 255);
+    return (images){x, weft_cast(out[1], WEFT_I64)};
 }
 
 /* In percent, 500 images at a time. */
@@ -78,8 +90,8 @@ static double accuracy(training *t, images set)
     for (int64_t at = 0, stop; at < n; at = stop) {
         stop = at + 500 < n ? at + 500 : n;
         int mark = weft_scope_push_no_grad(t->c);
-        images b = batch(set, at, stop);
-        right += session_accuracy(t->c, convnet(t->p, b.x), b.y) * (double)(stop - at);
+        images b = batch(t->c, set, weft_arange(t->c, WEFT_I64, (double)at, (double)stop, 1));
+        right += 100 * weft_accuracy(t->c, weft_forward(t->net, b.x), b.y, 1) * (double)(stop - at);
         if (weft_scope_pop(t->c, mark) != WEFT_OK)
             break;
     }
@@ -89,7 +101,7 @@ static double accuracy(training *t, images set)
 /* One step on a batch. Returns the loss. */
 static double step(training *t, images b)
 {
-    weft_tensor *loss = weft_cross_entropy(convnet(t->p, b.x), b.y);
+    weft_tensor *loss = weft_cross_entropy(weft_forward(t->net, b.x), b.y);
     weft_backward(t->c, loss);
     weft_optim_step(t->c, t->opt);
     weft_optim_zero_grad(t->c, t->opt);
@@ -116,13 +128,12 @@ static void follow(training *t, int steps_per_epoch)
 static weft_status train_epoch(training *t, double lr)
 {
     int epoch = weft_scope_push(t->c);
-    uint64_t seed = (uint64_t)t->done; /* the same for images and labels, so that they stay together */
-    images shuffled = {session_shuffled(t->learn.x, seed), session_shuffled(t->learn.y, seed)};
+    weft_tensor *order = weft_randperm(t->c, weft_size(t->learn.y, 0));
     int steps = (int)(weft_size(t->learn.y, 0) / BATCH);
     for (int i = 0; i < steps; i++) {
         int mark = weft_scope_push(t->c);
         weft_optim_set_lr(t->opt, lr * (1 - (double)t->done / t->total));
-        t->loss_since += step(t, batch(shuffled, i * BATCH, (i + 1) * BATCH));
+        t->loss_since += step(t, batch(t->c, t->learn, weft_slice(order, 0, i * BATCH, (i + 1) * BATCH, 1)));
         t->since++;
         t->done++;
         if (weft_scope_pop(t->c, mark) != WEFT_OK)
@@ -130,14 +141,6 @@ static weft_status train_epoch(training *t, double lr)
         follow(t, steps);
     }
     return weft_scope_pop(t->c, epoch);
-}
-
-static void make_parameters(training *t)
-{
-    session_layer(t->c, &t->p[0], WEFT_DIMS(16, 1, 3, 3));
-    session_layer(t->c, &t->p[2], WEFT_DIMS(32, 16, 3, 3));
-    session_layer(t->c, &t->p[4], WEFT_DIMS(128, 32 * 7 * 7));
-    session_layer(t->c, &t->p[6], WEFT_DIMS(10, 128));
 }
 
 static int save_curve(const training *t, const char *folder)
@@ -172,9 +175,13 @@ int main(int argc, char **argv)
     t.learn = part(t.learn, (int64_t)limit, 1);
     t.test = part(t.test, (int64_t)limit, 1);
     t.quick_test = part(t.test, (int64_t)limit, 5);
-    make_parameters(&t);
+    if (weft_module_open(t.c, NULL, &t.model) != WEFT_OK)
+        return session_close(t.c);
+    t.net = make_convnet(t.model);
     t.total = (int)epochs * (int)(weft_size(t.learn.y, 0) / BATCH);
-    if (weft_adam_open(t.c, t.p, PARAMS, NULL, &t.opt) != WEFT_OK)
+    int n;
+    weft_tensor *const *params = weft_module_parameters(t.model, &n);
+    if (weft_adam_open(t.c, params, n, NULL, &t.opt) != WEFT_OK)
         return session_close(t.c);
     t.bar = progress_begin("convnet", t.total);
     for (int i = 0; i < (int)epochs; i++) {
@@ -184,6 +191,7 @@ int main(int argc, char **argv)
     double reached = accuracy(&t, t.test);
     double seconds = progress_seconds(&t.bar);
     weft_optim_close(t.opt);
+    weft_module_close(t.model);
     if (session_close(t.c) != 0)
         return 1;
     printf("%.2f %% of the test images are named rightly, after %.1f s\n", reached, seconds);

@@ -165,6 +165,11 @@ static weft_module *instance_norm(weft_module *p, const char *name)
 static weft_module *max_pool(weft_module *p, const char *name)
 {
     weft_window_params w = WEFT_WINDOW_DEFAULTS;
+    if (strstr(name, "dilated")) {
+        w.kernel[0] = w.kernel[1] = w.dilation[0] = w.dilation[1] = 2;
+        w.ceil_mode = true;
+        return weft_nn_max_pool(p, name, &w);
+    }
     for (int d = 0; d < 2; d++) {
         w.kernel[d] = 3;
         w.stride[d] = 2;
@@ -176,6 +181,13 @@ static weft_module *max_pool(weft_module *p, const char *name)
 static weft_module *avg_pool(weft_module *p, const char *name)
 {
     weft_window_params w = WEFT_WINDOW_DEFAULTS;
+    if (strcmp(name, "avg_pool") != 0) {
+        w.exclude_padding = strstr(name, "excluding");
+        w.kernel[0] = w.kernel[1] = 3;
+        w.stride[0] = w.stride[1] = 2;
+        w.padding[0] = w.padding[1] = 1;
+        return weft_nn_avg_pool(p, name, &w);
+    }
     w.ndim = 1;
     w.kernel[0] = 2;
     return weft_nn_avg_pool(p, name, &w);
@@ -278,7 +290,10 @@ static const struct {
              {"instance_norm", instance_norm},
              {"instance_norm_affine", instance_norm},
              {"max_pool", max_pool},
+             {"max_pool_dilated", max_pool},
              {"avg_pool", avg_pool},
+             {"avg_pool_padded", avg_pool},
+             {"avg_pool_excluding", avg_pool},
              {"adaptive_avg_pool", adaptive_avg_pool},
              {"rnn", recurrent},
              {"rnn_relu", recurrent},

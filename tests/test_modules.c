@@ -462,3 +462,35 @@ WEFT_TEST(Modules, MistakesNameTheLayer)
     weft_ctx_close(other);
     fault_ctx_close(c, &memory);
 }
+
+/* A struct whose fields are all 0 was not begun with its macro. */
+WEFT_TEST(Modules, StructsThatNoMacroBeganAreRefused)
+{
+    fault_memory memory = {0};
+    weft_ctx *c = fault_ctx_open(&memory);
+    weft_module *model = open_model(c), *none;
+    weft_module_counts counts;
+    WEFT_CHECK_STATUS(weft_module_open(c, &(weft_module_options){0}, &none), WEFT_E_INVALID);
+    check_no_result(c, none, WEFT_E_INVALID, "WEFT_MODULE_DEFAULTS");
+    check_no_result(c, weft_nn_batch_norm(model, "m", 2, &(weft_nn_norm_options){0}), WEFT_E_INVALID,
+                    "WEFT_NN_NORM_DEFAULTS");
+    check_no_result(c, weft_nn_recurrent(model, "m", WEFT_NN_CELL_RNN, 1, 1, &(weft_nn_recurrent_options){0}),
+                    WEFT_E_INVALID, "WEFT_NN_RECURRENT_DEFAULTS");
+    check_no_result(c, weft_nn_attention(model, "m", 2, 1, &(weft_nn_attention_options){0}), WEFT_E_INVALID,
+                    "WEFT_NN_ATTENTION_DEFAULTS");
+    check_no_result(c, weft_nn_block(model, "m", 2, 1, &(weft_nn_block_options){0}), WEFT_E_INVALID,
+                    "WEFT_NN_BLOCK_DEFAULTS");
+    check_no_result(c, weft_nn_avg_pool(model, "m", &(weft_window_params){0}), WEFT_E_INVALID, "WEFT_WINDOW_DEFAULTS");
+    weft_module *fc = weft_nn_linear(model, "fc", 1, 1, true);
+    check_no_result(c, weft_forward_with(fc, weft_ones(c, WEFT_F32, WEFT_DIMS(1)), &(weft_forward_options){0}),
+                    WEFT_E_INVALID, "WEFT_FORWARD_DEFAULTS");
+    WEFT_CHECK_EQ_INT(weft_lora_add(model, "*", &(weft_lora_options){0}), -1);
+    check_no_result(c, NULL, WEFT_E_INVALID, "WEFT_LORA_DEFAULTS");
+    WEFT_CHECK_STATUS(weft_module_load_named(model, NULL, 0, &(weft_module_load_options){0}), WEFT_E_INVALID);
+    check_no_result(c, NULL, WEFT_E_INVALID, "WEFT_MODULE_LOAD_DEFAULTS");
+    WEFT_CHECK_STATUS(weft_module_count(model, &counts, 3), WEFT_E_INVALID);
+    check_no_result(c, NULL, WEFT_E_INVALID, "weft_module_counts");
+    check_names(model, 0, "fc.weight fc.bias"); /* what was refused left nothing */
+    weft_module_close(model);
+    fault_ctx_close(c, &memory);
+}

@@ -50,9 +50,9 @@ WEFT_API weft_tensor *weft_init_xavier_normal_(weft_tensor *w, double gain);
 WEFT_API weft_tensor *weft_init_uniform_(weft_tensor *t, double lo, double hi);
 WEFT_API weft_tensor *weft_init_normal_(weft_tensor *t, double mean, double std);
 
-/* Normal, drawn anew where it lies outside of [lo, hi], lo < hi (trunc_normal_): the normal quantile of a uniform number
- * between the distribution's values at the ends. std above 0. (Of an interval that lies 8 and more standard deviations
- * away f64 has few such numbers, here and in PyTorch.) */
+/* Normal, drawn anew where it lies outside of [lo, hi], lo < hi (trunc_normal_): the normal quantile of a uniform
+ * number between the distribution's values at the ends. std above 0. (Of an interval that lies 8 and more standard
+ * deviations away f64 has few such numbers, here and in PyTorch.) */
 WEFT_API weft_tensor *weft_init_trunc_normal_(weft_tensor *t, double mean, double std, double lo, double hi);
 
 /* gain times a matrix with orthonormal rows or, if it has more rows than columns, columns, spread evenly over all such

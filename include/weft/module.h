@@ -19,9 +19,10 @@
  *
  * A module has a name within its parent, and a path in the model: "blocks.0.attn". Below it are its children, and its
  * tensors of two kinds: parameters, which are leaves that require a gradient unless frozen, and buffers, which a model
- * keeps and no optimiser changes (the running mean of a batch norm). A tensor's name is its path: "blocks.0.attn.c_attn.
- * weight". Names that functions here take and give are seen from the module that they are called on; lists have
- * PyTorch's order: a module's own parameters and buffers, then each child in the order in which they were made.
+ * keeps and no optimiser changes (the running mean of a batch norm). A tensor's name is its path,
+ * "blocks.0.attn.c_attn.weight". Names that functions here take and give are seen from the module that
+ * they are called on; lists have PyTorch's order: a module's own parameters and buffers, then each child in the order
+ * in which they were made.
  *
  * Functions that make something return NULL with the error recorded; a NULL module gives NULL, so that one check at the
  * end will do.

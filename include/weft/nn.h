@@ -13,8 +13,8 @@
  * left in the model, and the error, which names the layer, is recorded.
  *
  * First values: weights of linear and convolution layers and their biases as weft_init_layer_ makes them, those of
- * recurrent layers uniform in +-1 / sqrt(hidden), embeddings normal (0, 1), norms 1 and 0. Functions of init.h overwrite
- * them: weft_init_trunc_normal_(weft_module_tensor(m, "weight"), 0, 0.02, -2, 2).
+ * recurrent layers uniform in +-1 / sqrt(hidden), embeddings normal (0, 1), norms 1 and 0. Functions of init.h
+ * overwrite them: weft_init_trunc_normal_(weft_module_tensor(m, "weight"), 0, 0.02, -2, 2).
  *
  * Part of the public API; not included by weft.h; includes module.h. */
 #ifndef WEFT_NN_H
@@ -65,8 +65,8 @@ typedef struct weft_nn_conv_options {
         sizeof(weft_nn_conv_options), {1, 1, 1}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, 1, true                              \
     }
 
-/* Convolution of lines, pictures or volumes, by how many dims the kernel has (Conv1d, Conv2d, Conv3d): weight [out, in /
- * groups, kernel...], bias [out]. In one dim all windows of weft_conv1d. options NULL: the defaults. */
+/* Convolution of lines, pictures or volumes, by how many dims the kernel has (Conv1d, Conv2d, Conv3d): weight
+ * [out, in / groups, kernel...], bias [out]. options NULL: the defaults. */
 WEFT_API weft_module *weft_nn_conv(weft_module *parent, const char *name, int64_t in, int64_t out,
                                    const int64_t *kernel, int ndim, const weft_nn_conv_options *options);
 
@@ -99,8 +99,8 @@ typedef struct weft_nn_norm_options {
         sizeof(weft_nn_norm_options), WEFT_NN_EPS, true, true, 0.1, true                                               \
     }
 
-/* By channel of x [N, C, ...] (BatchNorm1d to 3d): parameters weight and bias [C], buffers running_mean, running_var [C]
- * and num_batches_tracked. In training mode by the batch, and the running values move. */
+/* By channel of x [N, C, ...] (BatchNorm1d to 3d): parameters weight and bias [C], buffers running_mean, running_var
+ * [C] and num_batches_tracked. In training mode by the batch, and the running values move. */
 WEFT_API weft_module *weft_nn_batch_norm(weft_module *parent, const char *name, int64_t channels,
                                          const weft_nn_norm_options *options);
 /* Over the trailing dims of that shape (LayerNorm, RMSNorm). */
@@ -233,8 +233,8 @@ typedef struct weft_lora_options {
 
 /* Gives an adapter to each linear layer at or below module that pattern names (weft_module_freeze: "*.c_attn"):
  * y = x weight^T + bias + alpha / rank (dropout(x) A^T) B^T, with parameters lora_A.weight [rank, in], uniform as PEFT
- * draws it, and lora_B.weight [out, rank], zeros, so that nothing changes at first. Returns how many layers; -1 after an
- * error: none is named (WEFT_E_INVALID), or one has an adapter already (WEFT_E_STATE); then none is added. */
+ * draws it, and lora_B.weight [out, rank], zeros, so that nothing changes at first. Returns how many layers; -1 after
+ * an error: none is named (WEFT_E_INVALID), or one has an adapter already (WEFT_E_STATE); then none is added. */
 WEFT_API int weft_lora_add(weft_module *module, const char *pattern, const weft_lora_options *options);
 
 /* Adds the adapters to the weights, so that they cost nothing, and takes them out again, which restores the weights up

@@ -9,6 +9,7 @@
  *   reference.h the operations as data
  * and, to be included by themselves: compare.h (where two sides part), profile.h, io.h (npz, safetensors)
  *   bench.h     measuring speed                  sample.h    operands for every operation, and its call
+ *   nn.h        layers                           module.h    models: named parameters, files, summaries
  *
  * A step of training
  *

@@ -2,8 +2,8 @@
 # api.sh PROJECT: what the public headers promise by their form (docs/design.md, "The public API").
 #   - An enum has a name, and its constants begin with it: weft_reduction has WEFT_REDUCTION_MEAN. Flags of a function
 #     have the function's name: weft_grad_flags has WEFT_GRAD_CREATE_GRAPH. Dtypes and statuses are WEFT_F32 and WEFT_OK.
-#   - A function's context is its first parameter. Tensors come before other parameters, but for results, which come last
-#     (weft_tensor **). A dim is an int64_t, the length of a list of sizes or dims is ndim.
+#   - A function's context, or the module or custom operation that it runs, is its first parameter. Tensors come before other
+#     parameters, but for results, which come last (weft_tensor **). A dim is an int64_t, the length of a list of sizes or dims is ndim.
 #   - A struct that a function takes begins with struct_size, and a macro fills all of it (weft_adam_options has
 #     WEFT_ADAM_DEFAULTS). One that a function fills comes with its size, which the caller passes. None is returned by
 #     value. So each can grow; one whose comment ends with "Complete: it never grows." need not.
@@ -84,7 +84,7 @@ function parameter(name, text, number,    last) {
     if (text ~ /weft_tensor ?\*/ && text !~ /weft_tensor \*\*/ && others != "")
         complain(name ": " last " comes after " others "; tensors come first, results (weft_tensor **) last")
     if (text !~ /weft_tensor ?\*/ && text !~ /weft_ctx \*/ && last != "n" && last !~ /^n_/) {
-        if (text !~ /(char \*|weft_custom_op \*)/) others = last
+        if (text !~ /(char \*|weft_custom_op \*|weft_module \*)/) others = last
     }
     if (last ~ /^n_?(dims|axes)$/ || last == "n_shape")
         complain(name ": " last " is called ndim elsewhere")

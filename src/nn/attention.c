@@ -20,7 +20,7 @@ static weft_tensor *wide_scalar(weft_ctx *ctx, double value)
 
 /* Cosines and sines [T, size] for the tokens from `from` on: the angle of token t and column j is t base^(-2 j / size),
  * j counting in each half. */
-static void turns(weft__module *m, int64_t from, int64_t n, weft_tensor **cosines, weft_tensor **sines)
+static void turns(weft__member *m, int64_t from, int64_t n, weft_tensor **cosines, weft_tensor **sines)
 {
     const weft__attention_state *s = &m->as.attention;
     const int64_t half = s->size / 2;
@@ -50,7 +50,7 @@ static weft_tensor *as_heads(const weft__attention_state *s, weft_tensor *x, int
 }
 
 /* Queries, keys and values as one product or three. */
-static void project(weft__module *m, weft_tensor *x, weft_tensor **q, weft_tensor **k, weft_tensor **v)
+static void project(weft__member *m, weft_tensor *x, weft_tensor **q, weft_tensor **k, weft_tensor **v)
 {
     const weft__attention_state *s = &m->as.attention;
     const char *const *names = in_names[s->names];
@@ -80,7 +80,7 @@ static weft_tensor *hidden_by(weft_tensor *seen, weft_dtype dtype)
 }
 
 /* The mask as numbers that are added to the scores of T queries and S keys; NULL: none. */
-static weft_tensor *bias_of(weft__module *m, weft_tensor *mask, weft_dtype dtype, int64_t t, int64_t s)
+static weft_tensor *bias_of(weft__member *m, weft_tensor *mask, weft_dtype dtype, int64_t t, int64_t s)
 {
     weft_tensor *bias = mask && weft_dtype_of(mask) == WEFT_BOOL ? hidden_by(mask, dtype) : mask;
     if (!m->as.attention.causal)
@@ -89,7 +89,7 @@ static weft_tensor *bias_of(weft__module *m, weft_tensor *mask, weft_dtype dtype
     return bias ? weft_add(bias, below) : below;
 }
 
-static weft_tensor *attend(weft__module *m, weft_tensor *q, weft_tensor *k, weft_tensor *v, weft_tensor *mask)
+static weft_tensor *attend(weft__member *m, weft_tensor *q, weft_tensor *k, weft_tensor *v, weft_tensor *mask)
 {
     const weft__attention_state *s = &m->as.attention;
     const bool drops = m->training && s->dropout > 0;
@@ -111,7 +111,7 @@ static weft_tensor *attend(weft__module *m, weft_tensor *q, weft_tensor *k, weft
     return weft_matmul(weft__drop(m, weights, s->dropout), v);
 }
 
-static weft_tensor *run(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     const weft__attention_state *s = &m->as.attention;
     weft_tensor *q, *k, *v, *cosines, *sines;
@@ -141,7 +141,7 @@ static weft_tensor *run(weft__module *m, weft_tensor *x, const weft_forward_opti
 
 static const weft__layer attention = {"attention", run};
 
-static void make_parts(weft__module *m, const char *function, bool bias)
+static void make_parts(weft__member *m, const char *function, bool bias)
 {
     const weft__attention_state *s = &m->as.attention;
     const char *const *names = in_names[s->names];
@@ -156,7 +156,7 @@ static void make_parts(weft__module *m, const char *function, bool bias)
     } else {
         weft__child_linear(m, function, names[0], s->width, nq + 2 * nk, bias);
     }
-    weft__module *out = weft__child_linear(m, function, out_names[s->names], nq, s->width, bias);
+    weft__member *out = weft__child_linear(m, function, out_names[s->names], nq, s->width, bias);
     if (out && bias && s->names == WEFT_NN_NAMES_TORCH)
         weft_fill_(weft__own_tensor(out, "bias"), 0);
 }
@@ -167,7 +167,7 @@ weft_module *weft_nn_attention(weft_module *parent, const char *name, int64_t wi
     static const weft_nn_attention_options defaults = WEFT_NN_ATTENTION_DEFAULTS;
     const char *function = "nn_attention";
     weft_nn_attention_options o;
-    weft__module *m = weft__layer_open(function, parent, name, &attention);
+    weft__member *m = weft__layer_open(function, parent, name, &attention);
     if (!m || weft_struct_in(m->ctx, function, "weft_nn_attention_options", &defaults, options, &o) != WEFT_OK)
         return weft__layer_done(m);
     const int64_t kv = o.kv_heads == WEFT_NN_KV_HEADS ? heads : o.kv_heads;

@@ -12,7 +12,7 @@ static const parts names_of[] = {
     [WEFT_NN_NAMES_LLAMA] = {"input_layernorm", "self_attn", "post_attention_layernorm", "mlp.up_proj", "mlp.gate_proj",
                              "mlp.down_proj"}};
 
-static weft_tensor *activated(weft__module *m, const parts *p, weft_tensor *x)
+static weft_tensor *activated(weft__member *m, const parts *p, weft_tensor *x)
 {
     weft_tensor *h = weft__part_forward(m, p->up, x, NULL);
     switch (m->as.block.activation) {
@@ -27,7 +27,7 @@ static weft_tensor *activated(weft__module *m, const parts *p, weft_tensor *x)
     }
 }
 
-static weft_tensor *run(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     const weft__block_state *s = &m->as.block;
     const parts *p = &names_of[s->names];
@@ -42,7 +42,7 @@ static weft_tensor *run(weft__module *m, weft_tensor *x, const weft_forward_opti
 
 static const weft__layer block = {"block", run};
 
-static void make_norm(weft__module *m, const char *name, int64_t width, const weft_nn_block_options *o)
+static void make_norm(weft__member *m, const char *name, int64_t width, const weft_nn_block_options *o)
 {
     weft_nn_norm_options norm = WEFT_NN_NORM_DEFAULTS;
     norm.eps = o->eps;
@@ -55,7 +55,7 @@ static void make_norm(weft__module *m, const char *name, int64_t width, const we
         weft_nn_layer_norm(m->handle, name, WEFT_DIMS(width), &norm);
 }
 
-static void make_parts(weft__module *m, const char *function, int64_t width, int64_t heads,
+static void make_parts(weft__member *m, const char *function, int64_t width, int64_t heads,
                        const weft_nn_block_options *o)
 {
     const parts *p = &names_of[o->names];
@@ -90,7 +90,7 @@ weft_module *weft_nn_block(weft_module *parent, const char *name, int64_t width,
     static const weft_nn_block_options defaults = WEFT_NN_BLOCK_DEFAULTS;
     const char *function = "nn_block";
     weft_nn_block_options o;
-    weft__module *m = weft__layer_open(function, parent, name, &block);
+    weft__member *m = weft__layer_open(function, parent, name, &block);
     if (!m || weft_struct_in(m->ctx, function, "weft_nn_block_options", &defaults, options, &o) != WEFT_OK)
         return weft__layer_done(m);
     if ((unsigned)o.names > WEFT_NN_NAMES_LLAMA || (unsigned)o.activation > WEFT_NN_ACTIVATION_SWIGLU)

@@ -83,7 +83,7 @@ weft_status weft_cache_keep(weft_cache *handle, int64_t tokens)
     return weft_ctx_status(c->ctx);
 }
 
-static entry *entry_of(const cache *c, const weft__module *m)
+static entry *entry_of(const cache *c, const weft__member *m)
 {
     for (entry *e = c ? c->entries : NULL; e; e = e->next)
         if (e->layer == m->handle)
@@ -91,13 +91,13 @@ static entry *entry_of(const cache *c, const weft__module *m)
     return NULL;
 }
 
-int64_t weft__cache_length(weft__module *m, weft_cache *handle)
+int64_t weft__cache_length(weft__member *m, weft_cache *handle)
 {
     const entry *e = entry_of(weft_owned(&kind, handle), m);
     return e ? e->tokens : 0;
 }
 
-static entry *add_entry(cache *c, weft__module *m, const weft_tensor *k)
+static entry *add_entry(cache *c, weft__member *m, const weft_tensor *k)
 {
     entry *e = weft_ctx_alloc(c->ctx, sizeof *e);
     if (!e)
@@ -120,7 +120,7 @@ static entry *add_entry(cache *c, weft__module *m, const weft_tensor *k)
     return e;
 }
 
-bool weft__cache_append(weft__module *m, weft_cache *handle, weft_tensor **k, weft_tensor **v)
+bool weft__cache_append(weft__member *m, weft_cache *handle, weft_tensor **k, weft_tensor **v)
 {
     cache *c = weft_owned(&kind, handle);
     if (!c) {

@@ -30,7 +30,7 @@ static weft_tensor *run3(const weft__conv_state *s, weft_tensor *x, weft_tensor 
     return s->transposed ? weft_conv3d_transpose(x, w, b, &p) : weft_conv3d(x, w, b, &p);
 }
 
-static weft_tensor *run(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     const weft__conv_state *s = &m->as.conv;
@@ -50,7 +50,7 @@ static const weft__layer layers[2][3] = {
     {{"conv1d_transpose", run}, {"conv2d_transpose", run}, {"conv3d_transpose", run}}};
 
 /* Whether what the options say can be at all; what fits no input is found by the operation. */
-static bool is_possible(weft__module *m, const char *function, int64_t in, int64_t out, const int64_t *kernel)
+static bool is_possible(weft__member *m, const char *function, int64_t in, int64_t out, const int64_t *kernel)
 {
     const weft__conv_state *s = &m->as.conv;
     bool fine = weft__at_least(m, function, "in", in, 1) && weft__at_least(m, function, "out", out, 1) &&
@@ -75,7 +75,7 @@ static weft_module *make(const char *function, weft_module *parent, const char *
     static const weft_nn_conv_options defaults = WEFT_NN_CONV_DEFAULTS;
     weft_nn_conv_options o;
     const bool is_ndim = ndim >= 1 && ndim <= 3 && kernel;
-    weft__module *m = weft__layer_open(function, parent, name, &layers[transposed][is_ndim ? ndim - 1 : 1]);
+    weft__member *m = weft__layer_open(function, parent, name, &layers[transposed][is_ndim ? ndim - 1 : 1]);
     if (!m)
         return NULL;
     if (!is_ndim)

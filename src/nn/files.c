@@ -9,7 +9,7 @@ enum { FAULTS = 3, TEXT = 480 };
 
 /* A list that is to be loaded, and what was found wrong with it. */
 typedef struct loading {
-    weft__module *m;
+    weft__member *m;
     const char *function, *part;
     const weft_named_tensor *tensors;
     int n;
@@ -127,7 +127,7 @@ static weft_status copy_all(loading *l)
     return weft_scope_pop(ctx, mark);
 }
 
-weft_status weft__load_named(weft__module *m, const char *function, const char *part, const weft_named_tensor *tensors,
+weft_status weft__load_named(weft__member *m, const char *function, const char *part, const weft_named_tensor *tensors,
                              int n, const weft_module_load_options *options)
 {
     static const weft_module_load_options defaults = WEFT_MODULE_LOAD_DEFAULTS;
@@ -163,11 +163,11 @@ weft_status weft__load_named(weft__module *m, const char *function, const char *
 weft_status weft_module_load_named(weft_module *module, const weft_named_tensor *tensors, int n,
                                    const weft_module_load_options *options)
 {
-    weft__module *m = weft__module_of("module_load_named", module, NULL);
+    weft__member *m = weft__module_of("module_load_named", module, NULL);
     return m ? weft__load_named(m, "module_load_named", "", tensors, n, options) : WEFT_E_NULL_ARGUMENT;
 }
 
-weft_status weft__module_load_file(weft__module *m, const char *function, const char *part, const char *path,
+weft_status weft__module_load_file(weft__member *m, const char *function, const char *part, const char *path,
                                    const weft_module_load_options *options)
 {
     weft_named_tensor *tensors = NULL;
@@ -186,7 +186,7 @@ weft_status weft__module_load_file(weft__module *m, const char *function, const 
 
 weft_status weft_module_load(weft_module *module, const char *path, const weft_module_load_options *options)
 {
-    weft__module *m = weft__module_of("module_load", module, NULL);
+    weft__member *m = weft__module_of("module_load", module, NULL);
     return m ? weft__module_load_file(m, "module_load", "", path, options) : WEFT_E_NULL_ARGUMENT;
 }
 
@@ -213,7 +213,7 @@ static int choose(weft_named_tensor *list, int n, const char *part, const char *
     return chosen;
 }
 
-weft_status weft__module_save_file(weft__module *m, const char *function, const char *part, const char *path,
+weft_status weft__module_save_file(weft__member *m, const char *function, const char *part, const char *path,
                                    const char *prefix, int flags)
 {
     weft_ctx *ctx = m->ctx;
@@ -244,6 +244,6 @@ weft_status weft__module_save_file(weft__module *m, const char *function, const 
 
 weft_status weft_module_save(weft_module *module, const char *path, int flags)
 {
-    weft__module *m = weft__module_of("module_save", module, NULL);
+    weft__member *m = weft__module_of("module_save", module, NULL);
     return m ? weft__module_save_file(m, "module_save", "", path, "", flags) : WEFT_E_NULL_ARGUMENT;
 }

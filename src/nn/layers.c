@@ -9,7 +9,7 @@
 /* ---- Forward ---- */
 
 /* Whether x may be the operand of a module; says whose it is where it may not. */
-static bool is_operand(weft__module *m, weft_tensor *x, const char *what)
+static bool is_operand(weft__member *m, weft_tensor *x, const char *what)
 {
     char text[200];
     if (weft_ctx_status(m->ctx) != WEFT_OK)
@@ -20,7 +20,7 @@ static bool is_operand(weft__module *m, weft_tensor *x, const char *what)
     return weft_check(m->ctx, "forward", x, text, -1) == WEFT_OK;
 }
 
-weft_tensor *weft__forward(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+weft_tensor *weft__forward(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     if (!is_operand(m, x, "the input"))
         return NULL;
@@ -39,9 +39,9 @@ weft_tensor *weft__forward(weft__module *m, weft_tensor *x, const weft_forward_o
     return y;
 }
 
-weft_tensor *weft__part_forward(weft__module *m, const char *part, weft_tensor *x, const weft_forward_options *options)
+weft_tensor *weft__part_forward(weft__member *m, const char *part, weft_tensor *x, const weft_forward_options *options)
 {
-    weft__module *child = x ? weft__find_module(m, part) : NULL;
+    weft__member *child = x ? weft__find_module(m, part) : NULL;
     if (x && !child)
         weft__layer_fail(m, "forward", WEFT_E_STATE, "its part %s was closed", part);
     return child ? weft__forward(child, x, options) : NULL;
@@ -51,7 +51,7 @@ weft_tensor *weft_forward_with(weft_module *module, weft_tensor *x, const weft_f
 {
     static const weft_forward_options defaults = WEFT_FORWARD_DEFAULTS;
     weft_forward_options own;
-    weft__module *m = weft__module_of("forward", module, weft_ctx_of(x));
+    weft__member *m = weft__module_of("forward", module, weft_ctx_of(x));
     if (!m || weft_struct_in(m->ctx, "forward", "weft_forward_options", &defaults, options, &own) != WEFT_OK)
         return NULL;
     if (own.mask && !is_operand(m, own.mask, "the mask"))
@@ -66,7 +66,7 @@ weft_tensor *weft_forward(weft_module *module, weft_tensor *x)
 
 /* ---- Functions of the program ---- */
 
-static weft_tensor *run_custom(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_custom(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     weft_ctx *ctx = m->ctx;
     const uint64_t call = weft_callback_begin(ctx, "the forward of a module", false);
@@ -80,7 +80,7 @@ static const weft__layer custom_layer = {"module", run_custom}, container = {"mo
 
 weft_status weft_module_set_forward(weft_module *module, weft_module_function fn, void *user)
 {
-    weft__module *m = weft__module_of("module_set_forward", module, NULL);
+    weft__member *m = weft__module_of("module_set_forward", module, NULL);
     if (!m)
         return WEFT_E_NULL_ARGUMENT;
     if (strcmp(m->layer->name, container.name) != 0) {
@@ -94,7 +94,7 @@ weft_status weft_module_set_forward(weft_module *module, weft_module_function fn
     return weft_ctx_status(m->ctx);
 }
 
-static weft_tensor *run_plain(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_plain(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     weft_ctx *ctx = m->ctx;
     (void)options;
@@ -109,7 +109,7 @@ static const weft__layer plain_layer = {"function", run_plain};
 
 weft_module *weft_nn_function(weft_module *parent, const char *name, weft_tensor *(*fn)(weft_tensor *x))
 {
-    weft__module *m = weft__layer_open("nn_function", parent, name, &plain_layer);
+    weft__member *m = weft__layer_open("nn_function", parent, name, &plain_layer);
     if (m && !fn)
         weft__layer_fail(m, "nn_function", WEFT_E_NULL_ARGUMENT, "its function is NULL");
     if (m)
@@ -119,10 +119,10 @@ weft_module *weft_nn_function(weft_module *parent, const char *name, weft_tensor
 
 /* ---- Sequential ---- */
 
-static weft_tensor *run_all(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_all(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     weft_module *handle = m->handle;
-    for (weft__module *child = m->first; child && x; child = child->next) {
+    for (weft__member *child = m->first; child && x; child = child->next) {
         weft_module *own = child->handle;
         x = weft__forward(child, x, options);
         if (weft__module_if(handle) != m || weft__module_if(own) != child)
@@ -140,12 +140,12 @@ weft_module *weft_nn_sequential(weft_module *parent, const char *name)
 
 /* ---- Dropout, shapes, pools ---- */
 
-weft_tensor *weft__drop(const weft__module *m, weft_tensor *y, double p)
+weft_tensor *weft__drop(const weft__member *m, weft_tensor *y, double p)
 {
     return m->training && p > 0 ? weft_dropout(y, p, true) : y;
 }
 
-static weft_tensor *run_dropout(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_dropout(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return weft__drop(m, x, m->as.p);
@@ -155,13 +155,13 @@ static const weft__layer dropout = {"dropout", run_dropout};
 
 weft_module *weft_nn_dropout(weft_module *parent, const char *name, double p)
 {
-    weft__module *m = weft__layer_open("nn_dropout", parent, name, &dropout);
+    weft__member *m = weft__layer_open("nn_dropout", parent, name, &dropout);
     if (weft__is_share(m, "nn_dropout", "p", p))
         m->as.p = p;
     return weft__layer_done(m);
 }
 
-static weft_tensor *run_flatten(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_flatten(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return weft_flatten(x, m->as.list.size[0], -1);
@@ -171,22 +171,38 @@ static const weft__layer flatten = {"flatten", run_flatten};
 
 weft_module *weft_nn_flatten(weft_module *parent, const char *name, int64_t first_dim)
 {
-    weft__module *m = weft__layer_open("nn_flatten", parent, name, &flatten);
+    weft__member *m = weft__layer_open("nn_flatten", parent, name, &flatten);
     if (m)
         m->as.list.size[0] = first_dim;
     return weft__layer_done(m);
 }
 
-static weft_tensor *run_max_pool(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+/* Whether pictures have a kernel of their own for these windows, and its parameters. */
+static bool is_plain(const weft_window_params *w, const weft_tensor *x, weft_pool2d_params *p)
 {
-    (void)options;
-    return weft_max_pool(x, &m->as.window);
+    static const weft_pool2d_params defaults = WEFT_POOL2D_DEFAULTS;
+    *p = defaults;
+    for (int d = 0; d < 2; d++) {
+        p->kernel[d] = w->kernel[d];
+        p->stride[d] = w->stride[d];
+        p->padding[d] = w->padding[d];
+    }
+    return w->ndim == 2 && weft_ndim(x) == 4 && w->dilation[0] == 1 && w->dilation[1] == 1 && !w->ceil_mode;
 }
 
-static weft_tensor *run_avg_pool(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_max_pool(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
+    weft_pool2d_params p;
     (void)options;
-    return weft_avg_pool(x, &m->as.window);
+    return is_plain(&m->as.window, x, &p) ? weft_max_pool2d(x, &p) : weft_max_pool(x, &m->as.window);
+}
+
+static weft_tensor *run_avg_pool(weft__member *m, weft_tensor *x, const weft_forward_options *options)
+{
+    weft_pool2d_params p;
+    (void)options;
+    return is_plain(&m->as.window, x, &p) && !m->as.window.exclude_padding ? weft_avg_pool2d(x, &p)
+                                                                           : weft_avg_pool(x, &m->as.window);
 }
 
 static const weft__layer max_pool = {"max_pool", run_max_pool}, avg_pool = {"avg_pool", run_avg_pool};
@@ -195,7 +211,7 @@ static weft_module *pool(const char *function, weft_module *parent, const char *
                          const weft_window_params *params)
 {
     static const weft_window_params defaults = WEFT_WINDOW_DEFAULTS;
-    weft__module *m = weft__layer_open(function, parent, name, layer);
+    weft__member *m = weft__layer_open(function, parent, name, layer);
     if (!m || weft_struct_in(m->ctx, function, "weft_window_params", &defaults, params, &m->as.window) != WEFT_OK)
         return weft__layer_done(m);
     const weft_window_params *w = &m->as.window;
@@ -216,7 +232,7 @@ weft_module *weft_nn_avg_pool(weft_module *parent, const char *name, const weft_
     return pool("nn_avg_pool", parent, name, &avg_pool, params);
 }
 
-static weft_tensor *run_adaptive(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_adaptive(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return weft_interpolate(x, m->as.list.size, m->as.list.n, WEFT_INTERPOLATION_AREA, false);
@@ -227,7 +243,7 @@ static const weft__layer adaptive = {"adaptive_avg_pool", run_adaptive};
 weft_module *weft_nn_adaptive_avg_pool(weft_module *parent, const char *name, const int64_t *sizes, int n)
 {
     const char *function = "nn_adaptive_avg_pool";
-    weft__module *m = weft__layer_open(function, parent, name, &adaptive);
+    weft__member *m = weft__layer_open(function, parent, name, &adaptive);
     if (m && (n < 1 || n > 3 || !sizes))
         weft__layer_fail(m, function, WEFT_E_INVALID, "%d sizes are given; there are 1 to 3", n);
     for (int k = 0; k < n && weft__at_least(m, function, "a size", sizes[k], 1); k++)
@@ -239,7 +255,7 @@ weft_module *weft_nn_adaptive_avg_pool(weft_module *parent, const char *name, co
 
 /* ---- Linear and embedding ---- */
 
-weft_tensor *weft__linear_forward(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+weft_tensor *weft__linear_forward(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     weft_tensor *y = weft_linear(x, weft__own_tensor(m, "weight"), weft__own_tensor(m, "bias"));
@@ -252,15 +268,15 @@ weft_tensor *weft__linear_forward(weft__module *m, weft_tensor *x, const weft_fo
 
 static const weft__layer linear = {"linear", weft__linear_forward};
 
-bool weft__is_linear(const weft__module *m)
+bool weft__is_linear(const weft__member *m)
 {
     return m->layer == &linear;
 }
 
-static weft__module *make_linear(const char *function, weft_module *parent, const char *name, int64_t in, int64_t out,
+static weft__member *make_linear(const char *function, weft_module *parent, const char *name, int64_t in, int64_t out,
                                  bool bias)
 {
-    weft__module *m = weft__layer_open(function, parent, name, &linear);
+    weft__member *m = weft__layer_open(function, parent, name, &linear);
     if (weft__at_least(m, function, "in", in, 0) && weft__at_least(m, function, "out", out, 0)) {
         weft_tensor *w = weft__new_parameter(m, "weight", WEFT_DIMS(out, in), 0),
                     *b = bias ? weft__new_parameter(m, "bias", WEFT_DIMS(out), 0) : NULL;
@@ -271,17 +287,17 @@ static weft__module *make_linear(const char *function, weft_module *parent, cons
 
 weft_module *weft_nn_linear(weft_module *parent, const char *name, int64_t in, int64_t out, bool bias)
 {
-    weft__module *m = make_linear("nn_linear", parent, name, in, out, bias);
+    weft__member *m = make_linear("nn_linear", parent, name, in, out, bias);
     return m ? m->handle : NULL;
 }
 
-weft__module *weft__child_linear(weft__module *parent, const char *function, const char *name, int64_t in, int64_t out,
+weft__member *weft__child_linear(weft__member *parent, const char *function, const char *name, int64_t in, int64_t out,
                                  bool bias)
 {
     return weft_ctx_status(parent->ctx) == WEFT_OK ? make_linear(function, parent->handle, name, in, out, bias) : NULL;
 }
 
-static weft_tensor *run_embedding(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_embedding(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return weft_embedding(weft__own_tensor(m, "weight"), x);
@@ -292,7 +308,7 @@ static const weft__layer embedding = {"embedding", run_embedding};
 weft_module *weft_nn_embedding(weft_module *parent, const char *name, int64_t rows, int64_t size)
 {
     const char *function = "nn_embedding";
-    weft__module *m = weft__layer_open(function, parent, name, &embedding);
+    weft__member *m = weft__layer_open(function, parent, name, &embedding);
     if (weft__at_least(m, function, "rows", rows, 0) && weft__at_least(m, function, "size", size, 0))
         weft_init_normal_(weft__new_parameter(m, "weight", WEFT_DIMS(rows, size), 0), 0, 1);
     return weft__layer_done(m);

@@ -21,17 +21,17 @@ static double epsilon(weft_dtype dtype)
     }
 }
 
-static weft_tensor *weight_of(const weft__module *m)
+static weft_tensor *weight_of(const weft__member *m)
 {
     return weft__own_tensor(m, "weight");
 }
 
-static weft_tensor *bias_of(const weft__module *m)
+static weft_tensor *bias_of(const weft__member *m)
 {
     return weft__own_tensor(m, "bias");
 }
 
-static weft_tensor *run_batch(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_batch(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     weft_batch_norm_params p = WEFT_BATCH_NORM_DEFAULTS;
@@ -46,7 +46,7 @@ static weft_tensor *run_batch(weft__module *m, weft_tensor *x, const weft_forwar
     return y;
 }
 
-static weft_tensor *run_layer(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_layer(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     const int n = (int)m->as.norm.groups;
@@ -62,7 +62,7 @@ static weft_tensor *run_layer(weft__module *m, weft_tensor *x, const weft_forwar
     return NULL;
 }
 
-static weft_tensor *run_rms(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_rms(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     const int n = (int)m->as.norm.groups;
@@ -78,7 +78,7 @@ static weft_tensor *run_rms(weft__module *m, weft_tensor *x, const weft_forward_
 }
 
 /* The operations take any number of channels where there is no weight. */
-static bool has_channels(weft__module *m, const weft_tensor *x)
+static bool has_channels(weft__member *m, const weft_tensor *x)
 {
     char text[160];
     if (weft_ndim(x) >= 2 && weft_size(x, 1) == m->as.norm.channels)
@@ -88,13 +88,13 @@ static bool has_channels(weft__module *m, const weft_tensor *x)
     return false;
 }
 
-static weft_tensor *run_group(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_group(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return has_channels(m, x) ? weft_group_norm(x, weight_of(m), bias_of(m), m->as.norm.groups, m->as.norm.eps) : NULL;
 }
 
-static weft_tensor *run_instance(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *run_instance(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     (void)options;
     return has_channels(m, x) ? weft_instance_norm(x, weight_of(m), bias_of(m), m->as.norm.eps) : NULL;
@@ -105,10 +105,10 @@ static const weft__layer batch = {"batch_norm", run_batch}, layer = {"layer_norm
                          instance = {"instance_norm", run_instance};
 
 /* The layer with its weight of that shape, and a bias unless it is an rms_norm. */
-static weft__module *make(const char *function, weft_module *parent, const char *name, const weft__layer *kind,
+static weft__member *make(const char *function, weft_module *parent, const char *name, const weft__layer *kind,
                           const int64_t *shape, int ndim, const weft_nn_norm_options *options, weft_nn_norm_options *o)
 {
-    weft__module *m = weft__layer_open(function, parent, name, kind);
+    weft__member *m = weft__layer_open(function, parent, name, kind);
     if (!m || weft_struct_in(m->ctx, function, "weft_nn_norm_options", &defaults, options, o) != WEFT_OK)
         return m;
     if (ndim < 1 || ndim > WEFT_MAX_DIMS || !shape) {
@@ -138,7 +138,7 @@ weft_module *weft_nn_batch_norm(weft_module *parent, const char *name, int64_t c
                                 const weft_nn_norm_options *options)
 {
     weft_nn_norm_options o = WEFT_NN_NORM_DEFAULTS;
-    weft__module *m = make("nn_batch_norm", parent, name, &batch, WEFT_DIMS(channels), options, &o);
+    weft__member *m = make("nn_batch_norm", parent, name, &batch, WEFT_DIMS(channels), options, &o);
     if (m && o.running && weft_ctx_status(m->ctx) == WEFT_OK) {
         const weft_dtype wide = m->dtype == WEFT_F64 ? WEFT_F64 : WEFT_F32;
         weft__new_buffer(m, "running_mean", wide, WEFT_DIMS(channels), 0);
@@ -166,7 +166,7 @@ weft_module *weft_nn_group_norm(weft_module *parent, const char *name, int64_t g
                                 const weft_nn_norm_options *options)
 {
     weft_nn_norm_options o = WEFT_NN_NORM_DEFAULTS;
-    weft__module *m = make("nn_group_norm", parent, name, &group, WEFT_DIMS(channels), options, &o);
+    weft__member *m = make("nn_group_norm", parent, name, &group, WEFT_DIMS(channels), options, &o);
     if (m && weft__at_least(m, "nn_group_norm", "groups", groups, 1) && channels % groups)
         weft__layer_fail(m, "nn_group_norm", WEFT_E_INVALID, "groups is %lld, which does not divide channels, %lld",
                          (long long)groups, (long long)channels);

@@ -20,7 +20,7 @@ static void part_name(char *name, size_t size, int layer, int way, int part)
 }
 
 /* All weights in the order of weft_rnn. */
-static void weights_of(const weft__module *m, weft_tensor **weights)
+static void weights_of(const weft__member *m, weft_tensor **weights)
 {
     const weft__recurrent_state *s = &m->as.recurrent;
     char name[40];
@@ -56,7 +56,7 @@ static weft_tensor *states_of(weft_tensor *states, int layer, int ways)
 }
 
 /* Layer by layer, with dropout between them. */
-static weft_status run_layers(weft__module *m, weft_tensor *x, weft_tensor *h0, weft_tensor *c0,
+static weft_status run_layers(weft__member *m, weft_tensor *x, weft_tensor *h0, weft_tensor *c0,
                               weft_tensor *const *weights, weft_tensor **y, weft_tensor **h, weft_tensor **c)
 {
     const weft__recurrent_state *s = &m->as.recurrent;
@@ -73,7 +73,7 @@ static weft_status run_layers(weft__module *m, weft_tensor *x, weft_tensor *h0, 
     return weft_ctx_status(m->ctx);
 }
 
-static weft_status run(weft__module *m, weft_tensor *x, weft_tensor *h0, weft_tensor *c0, weft_tensor **y,
+static weft_status run(weft__member *m, weft_tensor *x, weft_tensor *h0, weft_tensor *c0, weft_tensor **y,
                        weft_tensor **h, weft_tensor **c)
 {
     const weft__recurrent_state *s = &m->as.recurrent;
@@ -103,7 +103,7 @@ static weft_status run(weft__module *m, weft_tensor *x, weft_tensor *h0, weft_te
                                                           : run_cells(s, s->layers, x, h0, c0, weights, y, h, c);
 }
 
-static weft_tensor *forward(weft__module *m, weft_tensor *x, const weft_forward_options *options)
+static weft_tensor *forward(weft__member *m, weft_tensor *x, const weft_forward_options *options)
 {
     weft_tensor *y = NULL, *h, *c;
     (void)options;
@@ -120,7 +120,7 @@ weft_status weft_nn_recurrent_forward(weft_module *module, weft_tensor *x, weft_
     weft_tensor *made[3] = {NULL, NULL, NULL};
     for (int k = 0; k < 3; k++)
         *places[k] = NULL;
-    weft__module *m = weft__module_of(function, module, weft_ctx_of(x));
+    weft__member *m = weft__module_of(function, module, weft_ctx_of(x));
     if (!m)
         return x && weft_ctx_of(x) ? weft_ctx_status(weft_ctx_of(x)) : WEFT_E_NULL_ARGUMENT;
     if (m->layer->forward != forward)
@@ -143,7 +143,7 @@ weft_status weft_nn_recurrent_forward(weft_module *module, weft_tensor *x, weft_
     return status;
 }
 
-static void make_weights(weft__module *m)
+static void make_weights(weft__member *m)
 {
     static const int gates_of[] = {1, 3, 4};
     const weft__recurrent_state *s = &m->as.recurrent;
@@ -167,7 +167,7 @@ weft_module *weft_nn_recurrent(weft_module *parent, const char *name, weft_nn_ce
     const char *function = "nn_recurrent";
     const bool is_cell = cell >= WEFT_NN_CELL_RNN && cell <= WEFT_NN_CELL_LSTM;
     weft_nn_recurrent_options o;
-    weft__module *m = weft__layer_open(function, parent, name, &layers[is_cell ? cell : 0]);
+    weft__member *m = weft__layer_open(function, parent, name, &layers[is_cell ? cell : 0]);
     if (!m || weft_struct_in(m->ctx, function, "weft_nn_recurrent_options", &defaults, options, &o) != WEFT_OK)
         return weft__layer_done(m);
     if (!is_cell || (o.relu && cell != WEFT_NN_CELL_RNN))

@@ -36,14 +36,14 @@ static void work_of(looking *l, double *flops, double *bytes)
     }
 }
 
-static void begin(weft__watch *watch, weft__module *m)
+static void begin(weft__watch *watch, weft__member *m)
 {
     record *r = m->watched;
     if (r)
         work_of((looking *)(void *)watch, &r->flops, &r->bytes);
 }
 
-static void end(weft__watch *watch, weft__module *m, weft_tensor *y)
+static void end(weft__watch *watch, weft__member *m, weft_tensor *y)
 {
     record *r = m->watched;
     double flops, bytes;
@@ -59,7 +59,7 @@ static void end(weft__watch *watch, weft__module *m, weft_tensor *y)
         r->row.shape[d] = weft_size(y, d);
 }
 
-static int depth_of(const weft__module *root, const weft__module *m)
+static int depth_of(const weft__member *root, const weft__member *m)
 {
     int depth = 0;
     for (; m != root; m = m->parent)
@@ -68,10 +68,10 @@ static int depth_of(const weft__module *root, const weft__module *m)
 }
 
 /* Every module gets its record and goes to evaluation mode. */
-static void begin_all(looking *l, weft__module *root)
+static void begin_all(looking *l, weft__member *root)
 {
     record *r = l->records;
-    for (weft__module *m = root; m; m = weft__next_module(root, m), r++) {
+    for (weft__member *m = root; m; m = weft__next_module(root, m), r++) {
         weft_module_counts counts = {0};
         weft_module_count(m->handle, &counts, sizeof counts);
         *r = (record){.handle = m->handle, .training = m->training};
@@ -89,7 +89,7 @@ static void begin_all(looking *l, weft__module *root)
 static void end_all(looking *l)
 {
     for (int k = 0; k < l->n; k++) {
-        weft__module *m = weft__module_if(l->records[k].handle);
+        weft__member *m = weft__module_if(l->records[k].handle);
         if (m) {
             m->watched = NULL;
             m->training = l->records[k].training;
@@ -100,9 +100,9 @@ static void end_all(looking *l)
 /* Runs the model with the records in place. */
 static weft_status run(looking *l, weft_module *module, weft_tensor *x)
 {
-    weft__module *m = weft__module_if(module);
+    weft__member *m = weft__module_if(module);
     const int mark = weft_scope_push_no_grad(l->ctx);
-    weft__module *root = m->root;
+    weft__member *root = m->root;
     weft_module *root_handle = root->handle;
     if (weft_profile_begin(l->ctx, &l->profile) == WEFT_OK) {
         begin_all(l, m);
@@ -120,7 +120,7 @@ static weft_status run(looking *l, weft_module *module, weft_tensor *x)
 static weft_status look(const char *function, weft_module *module, weft_tensor *x,
                         void (*row)(void *user, const weft_summary_row *row), void *user, bool calls_back)
 {
-    weft__module *m = weft__module_of(function, module, weft_ctx_of(x));
+    weft__member *m = weft__module_of(function, module, weft_ctx_of(x));
     if (!m)
         return WEFT_E_NULL_ARGUMENT;
     looking l = {.watch = {begin, end}, .ctx = m->ctx};
@@ -129,7 +129,7 @@ static weft_status look(const char *function, weft_module *module, weft_tensor *
     if (m->root->watch || !row)
         return weft_ctx_fail(l.ctx, row ? WEFT_E_STATE : WEFT_E_NULL_ARGUMENT, "weft_%s: %s", function,
                              row ? "the model is being looked at already" : "row is NULL");
-    for (weft__module *at = m; at; at = weft__next_module(m, at))
+    for (weft__member *at = m; at; at = weft__next_module(m, at))
         l.n++;
     const size_t bytes = sizeof(record) * (size_t)l.n, kernels = sizeof(weft_profile_op) * KERNELS;
     l.records = weft_ctx_alloc(l.ctx, bytes);

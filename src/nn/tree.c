@@ -11,7 +11,7 @@ static const weft__layer no_layer = {"module", NULL};
 
 /* ---- Making and ending ---- */
 
-static void give_back(weft__module *m, weft__slot *slot)
+static void give_back(weft__member *m, weft__slot *slot)
 {
     weft_owned_release(slot->tensor);
     weft_ctx_free(m->ctx, slot, slot->bytes);
@@ -20,14 +20,14 @@ static void give_back(weft__module *m, weft__slot *slot)
 /* Of a module whose children have ended. */
 static void end(void *object)
 {
-    weft__module *m = object;
+    weft__member *m = object;
     while (m->slots) {
         weft__slot *slot = m->slots;
         m->slots = slot->next;
         give_back(m, slot);
     }
     if (m->parent) {
-        weft__module **link = &m->parent->first;
+        weft__member **link = &m->parent->first;
         while (*link != m)
             link = &(*link)->next;
         *link = m->next;
@@ -40,32 +40,32 @@ static void end(void *object)
 static const weft_object_kind model_kind = {sizeof model_kind, "model", "weft_module_close", end, false};
 static const weft_object_kind part_kind = {sizeof part_kind, "module", "weft_module_close", end, true};
 
-static void end_tree(weft__module *m)
+static void end_tree(weft__member *m)
 {
     while (m->first)
         end_tree(m->first);
     weft_owned_end(m->parent ? &part_kind : &model_kind, m->handle);
 }
 
-weft__module *weft__module_if(const weft_module *handle)
+weft__member *weft__module_if(const weft_module *handle)
 {
-    weft__module *m = weft_owned(&part_kind, handle);
+    weft__member *m = weft_owned(&part_kind, handle);
     return m ? m : weft_owned(&model_kind, handle);
 }
 
-weft__module *weft__module_of(const char *function, weft_module *handle, weft_ctx *ctx)
+weft__member *weft__module_of(const char *function, weft_module *handle, weft_ctx *ctx)
 {
-    weft__module *m = weft__module_if(handle);
+    weft__member *m = weft__module_if(handle);
     if (!m)
         weft_owned_fail(ctx, function, &part_kind, handle);
     return m;
 }
 
 /* A module without a parent yet; own: where its name begins in path. */
-static weft__module *make(weft_ctx *ctx, const char *function, weft__module *parent, const char *path, int own)
+static weft__member *make(weft_ctx *ctx, const char *function, weft__member *parent, const char *path, int own)
 {
-    const size_t bytes = sizeof(weft__module) + strlen(path) + 1;
-    weft__module *m = weft_ctx_alloc(ctx, bytes);
+    const size_t bytes = sizeof(weft__member) + strlen(path) + 1;
+    weft__member *m = weft_ctx_alloc(ctx, bytes);
     if (!m)
         return NULL;
     memset(m, 0, bytes);
@@ -83,7 +83,7 @@ static weft__module *make(weft_ctx *ctx, const char *function, weft__module *par
     m->root = parent ? parent->root : m;
     m->parent = parent;
     if (parent) {
-        weft__module **link = &parent->first;
+        weft__member **link = &parent->first;
         while (*link)
             link = &(*link)->next;
         *link = m;
@@ -112,7 +112,7 @@ weft_status weft_module_open(weft_ctx *ctx, const weft_module_options *options, 
     if (!weft_dtype_is_float(own.dtype))
         return weft_ctx_fail(ctx, WEFT_E_DTYPE, "weft_%s: the option dtype is %s; parameters have a floating dtype",
                              function, weft_dtype_name(own.dtype));
-    weft__module *m = make(ctx, function, NULL, "", 0);
+    weft__member *m = make(ctx, function, NULL, "", 0);
     if (!m)
         return weft_ctx_status(ctx);
     m->dtype = own.dtype;
@@ -122,7 +122,7 @@ weft_status weft_module_open(weft_ctx *ctx, const weft_module_options *options, 
 
 void weft_module_close(weft_module *handle)
 {
-    weft__module *m = weft__module_if(handle);
+    weft__member *m = weft__module_if(handle);
     if (m)
         end_tree(m);
 }
@@ -156,15 +156,15 @@ static bool same(const char *name, const char *text, size_t n)
     return strncmp(name, text, n) == 0 && name[n] == '\0';
 }
 
-static weft__module *child_of(const weft__module *m, const char *name, size_t n)
+static weft__member *child_of(const weft__member *m, const char *name, size_t n)
 {
-    for (weft__module *child = m->first; child; child = child->next)
+    for (weft__member *child = m->first; child; child = child->next)
         if (same(child->path + child->own, name, n))
             return child;
     return NULL;
 }
 
-static weft__slot *slot_of(const weft__module *m, const char *name)
+static weft__slot *slot_of(const weft__member *m, const char *name)
 {
     for (weft__slot *slot = m->slots; slot; slot = slot->next)
         if (strcmp(slot->path + slot->own, name) == 0)
@@ -172,7 +172,7 @@ static weft__slot *slot_of(const weft__module *m, const char *name)
     return NULL;
 }
 
-weft__module *weft__find_module(weft__module *root, const char *path)
+weft__member *weft__find_module(weft__member *root, const char *path)
 {
     while (root && *path) {
         const size_t n = first_name(path);
@@ -182,7 +182,7 @@ weft__module *weft__find_module(weft__module *root, const char *path)
     return root;
 }
 
-weft__slot *weft__find_slot(weft__module *root, const char *name)
+weft__slot *weft__find_slot(weft__member *root, const char *name)
 {
     const char *dot = strchr(name, '.');
     weft__slot *slot = slot_of(root, name); /* "lora_A.weight" has a dot in its own name */
@@ -195,13 +195,13 @@ weft__slot *weft__find_slot(weft__module *root, const char *name)
     return slot;
 }
 
-const char *weft__name_from(const weft__module *root, const char *path)
+const char *weft__name_from(const weft__member *root, const char *path)
 {
     const size_t n = strlen(root->path);
     return path + n + (n > 0 && path[n] == '.');
 }
 
-weft_tensor *weft__own_tensor(const weft__module *m, const char *name)
+weft_tensor *weft__own_tensor(const weft__member *m, const char *name)
 {
     const weft__slot *slot = slot_of(m, name);
     return slot ? slot->tensor : NULL;
@@ -210,30 +210,30 @@ weft_tensor *weft__own_tensor(const weft__module *m, const char *name)
 /* ---- Children ---- */
 
 /* Joins the paths of a module and of what is in it. */
-static void join(const weft__module *m, const char *name, size_t n, char *path, size_t size)
+static void join(const weft__member *m, const char *name, size_t n, char *path, size_t size)
 {
     snprintf(path, size, "%s%s%.*s", m->path, m->path[0] ? "." : "", (int)n, name);
 }
 
 /* The place that is free for a new child, by its number. */
-static void number_name(const weft__module *m, char *name, size_t size)
+static void number_name(const weft__member *m, char *name, size_t size)
 {
     int n = 0;
-    for (const weft__module *child = m->first; child; child = child->next)
+    for (const weft__member *child = m->first; child; child = child->next)
         n++;
     do
         snprintf(name, size, "%d", n++);
     while (child_of(m, name, strlen(name)));
 }
 
-static weft__module *add_child(const char *function, weft__module *m, const char *name)
+static weft__member *add_child(const char *function, weft__member *m, const char *name)
 {
     char path[2 * LONGEST_PATH + 2];
-    weft__module *top = NULL; /* what was made first for this one */
+    weft__member *top = NULL; /* what was made first for this one */
     int above = 0;
     for (;;) {
         const size_t n = first_name(name);
-        weft__module *child = child_of(m, name, n);
+        weft__member *child = child_of(m, name, n);
         join(m, name, n, path, sizeof path);
         if (strlen(path) >= LONGEST_PATH || (!child && weft__own_tensor(m, path + strlen(path) - n)) ||
             (child && !name[n])) {
@@ -258,10 +258,10 @@ static weft__module *add_child(const char *function, weft__module *m, const char
     }
 }
 
-weft__module *weft__layer_open(const char *function, weft_module *parent, const char *name, const weft__layer *layer)
+weft__member *weft__layer_open(const char *function, weft_module *parent, const char *name, const weft__layer *layer)
 {
     char number[16];
-    weft__module *m = weft__module_of(function, parent, NULL);
+    weft__member *m = weft__module_of(function, parent, NULL);
     if (!m || weft_ctx_status(m->ctx) != WEFT_OK)
         return NULL;
     if (!name) {
@@ -282,7 +282,7 @@ weft__module *weft__layer_open(const char *function, weft_module *parent, const 
     return m;
 }
 
-weft_module *weft__layer_done(weft__module *m)
+weft_module *weft__layer_done(weft__member *m)
 {
     if (!m)
         return NULL;
@@ -301,7 +301,7 @@ weft_module *weft_module_child(weft_module *parent, const char *name)
 
 /* ---- Tensors ---- */
 
-weft__slot *weft__add_slot(weft__module *m, const char *function, const char *name, weft_tensor *t, bool buffer)
+weft__slot *weft__add_slot(weft__member *m, const char *function, const char *name, weft_tensor *t, bool buffer)
 {
     char path[2 * LONGEST_PATH + 2];
     if (!t || weft_ctx_status(m->ctx) != WEFT_OK)
@@ -331,7 +331,7 @@ weft__slot *weft__add_slot(weft__module *m, const char *function, const char *na
     return slot;
 }
 
-void weft__remove_slot(weft__module *m, weft__slot *slot)
+void weft__remove_slot(weft__member *m, weft__slot *slot)
 {
     weft__slot **link = &m->slots;
     while (*link && *link != slot)
@@ -342,7 +342,7 @@ void weft__remove_slot(weft__module *m, weft__slot *slot)
     }
 }
 
-static weft_tensor *fresh(weft__module *m, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
+static weft_tensor *fresh(weft__member *m, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
                           double value, bool buffer)
 {
     if (!m || weft_ctx_status(m->ctx) != WEFT_OK)
@@ -355,12 +355,12 @@ static weft_tensor *fresh(weft__module *m, const char *name, weft_dtype dtype, c
     return slot ? t : NULL;
 }
 
-weft_tensor *weft__new_parameter(weft__module *m, const char *name, const int64_t *shape, int ndim, double value)
+weft_tensor *weft__new_parameter(weft__member *m, const char *name, const int64_t *shape, int ndim, double value)
 {
     return fresh(m, name, m ? m->dtype : WEFT_F32, shape, ndim, value, false);
 }
 
-weft_tensor *weft__new_buffer(weft__module *m, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
+weft_tensor *weft__new_buffer(weft__member *m, const char *name, weft_dtype dtype, const int64_t *shape, int ndim,
                               double value)
 {
     return fresh(m, name, dtype, shape, ndim, value, true);
@@ -368,7 +368,7 @@ weft_tensor *weft__new_buffer(weft__module *m, const char *name, weft_dtype dtyp
 
 static weft_tensor *add_tensor(const char *function, weft_module *module, const char *name, weft_tensor *t, bool buffer)
 {
-    weft__module *m = weft__module_of(function, module, weft_ctx_of(t));
+    weft__member *m = weft__module_of(function, module, weft_ctx_of(t));
     if (!m || weft_check_params(m->ctx, function, &t, 1, 0) != WEFT_OK)
         return NULL;
     if (!name || !is_path(name) || strchr(name, '.')) {
@@ -403,7 +403,7 @@ weft_tensor *weft_module_add_buffer(weft_module *module, const char *name, weft_
 
 /* ---- Checks that layers share ---- */
 
-void weft__layer_fail(weft__module *m, const char *function, weft_status status, const char *format, ...)
+void weft__layer_fail(weft__member *m, const char *function, weft_status status, const char *format, ...)
 {
     char text[400];
     va_list list;
@@ -414,7 +414,7 @@ void weft__layer_fail(weft__module *m, const char *function, weft_status status,
                   text);
 }
 
-bool weft__at_least(weft__module *m, const char *function, const char *what, int64_t value, int64_t least)
+bool weft__at_least(weft__member *m, const char *function, const char *what, int64_t value, int64_t least)
 {
     if (!m || weft_ctx_status(m->ctx) != WEFT_OK)
         return false;
@@ -425,7 +425,7 @@ bool weft__at_least(weft__module *m, const char *function, const char *what, int
     return false;
 }
 
-bool weft__is_share(weft__module *m, const char *function, const char *what, double p)
+bool weft__is_share(weft__member *m, const char *function, const char *what, double p)
 {
     if (!m || weft_ctx_status(m->ctx) != WEFT_OK)
         return false;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-weft__module *weft__next_module(weft__module *root, weft__module *m)
+weft__member *weft__next_module(weft__member *root, weft__member *m)
 {
     if (!m)
         return root;
@@ -15,7 +15,7 @@ weft__module *weft__next_module(weft__module *root, weft__module *m)
     return m == root ? NULL : m->next;
 }
 
-weft__slots weft__slots_of(weft__module *root)
+weft__slots weft__slots_of(weft__member *root)
 {
     return (weft__slots){root, NULL, NULL};
 }
@@ -45,56 +45,56 @@ bool weft__is_first(const weft__slots *at)
 
 weft_module *weft_module_find(weft_module *module, const char *path)
 {
-    weft__module *m = weft__module_of("module_find", module, NULL),
+    weft__member *m = weft__module_of("module_find", module, NULL),
                  *found = m && path ? weft__find_module(m, path) : NULL;
     return found ? found->handle : NULL;
 }
 
 weft_module *weft_module_next(weft_module *module, weft_module *last)
 {
-    weft__module *m = weft__module_of("module_next", module, NULL), *before = last ? weft__module_if(last) : NULL;
+    weft__member *m = weft__module_of("module_next", module, NULL), *before = last ? weft__module_if(last) : NULL;
     if (!m)
         return NULL;
     if (last && !before)
         weft__module_of("module_next", last, m->ctx);
-    for (const weft__module *up = before; up != m && last; up = up->parent)
+    for (const weft__member *up = before; up != m && last; up = up->parent)
         if (!up)
             return NULL; /* not of this tree */
-    weft__module *next = weft__next_module(m, before);
+    weft__member *next = weft__next_module(m, before);
     return next ? next->handle : NULL;
 }
 
 weft_ctx *weft_module_ctx(weft_module *module)
 {
-    const weft__module *m = weft__module_if(module);
+    const weft__member *m = weft__module_if(module);
     return m ? m->ctx : NULL;
 }
 
 const char *weft_module_path(weft_module *module)
 {
-    const weft__module *m = weft__module_if(module);
+    const weft__member *m = weft__module_if(module);
     return m ? m->path : NULL;
 }
 
 const char *weft_module_kind(weft_module *module)
 {
-    const weft__module *m = weft__module_if(module);
+    const weft__member *m = weft__module_if(module);
     return m ? m->layer->name : NULL;
 }
 
 weft_status weft_module_train(weft_module *module, bool on)
 {
-    weft__module *m = weft__module_of("module_train", module, NULL);
+    weft__member *m = weft__module_of("module_train", module, NULL);
     if (!m)
         return WEFT_E_NULL_ARGUMENT;
-    for (weft__module *at = m; at; at = weft__next_module(m, at))
+    for (weft__member *at = m; at; at = weft__next_module(m, at))
         at->training = on;
     return weft_ctx_status(m->ctx);
 }
 
 bool weft_module_training(weft_module *module)
 {
-    const weft__module *m = weft__module_if(module);
+    const weft__member *m = weft__module_if(module);
     return m && m->training;
 }
 
@@ -102,12 +102,12 @@ bool weft_module_training(weft_module *module)
 
 weft_tensor *weft_module_tensor(weft_module *module, const char *name)
 {
-    weft__module *m = weft__module_of("module_tensor", module, NULL);
+    weft__member *m = weft__module_of("module_tensor", module, NULL);
     const weft__slot *slot = m && name ? weft__find_slot(m, name) : NULL;
     return slot ? slot->tensor : NULL;
 }
 
-static weft_status put(const char *function, weft__module *m, const char *name, weft_tensor *t)
+static weft_status put(const char *function, weft__member *m, const char *name, weft_tensor *t)
 {
     char mine[160], given[160];
     weft__slot *slot = name ? weft__find_slot(m, name) : NULL;
@@ -134,13 +134,13 @@ static weft_status put(const char *function, weft__module *m, const char *name, 
 
 weft_status weft_module_set(weft_module *module, const char *name, weft_tensor *t)
 {
-    weft__module *m = weft__module_of("module_set", module, weft_ctx_of(t));
+    weft__member *m = weft__module_of("module_set", module, weft_ctx_of(t));
     return m ? put("module_set", m, name, t) : WEFT_E_NULL_ARGUMENT;
 }
 
 weft_status weft_module_tie(weft_module *module, const char *name, const char *other)
 {
-    weft__module *m = weft__module_of("module_tie", module, NULL);
+    weft__member *m = weft__module_of("module_tie", module, NULL);
     if (!m)
         return WEFT_E_NULL_ARGUMENT;
     const weft__slot *slot = other ? weft__find_slot(m, other) : NULL;
@@ -161,7 +161,7 @@ static bool is_wanted(const weft__slots *at, int flags)
 
 int weft_module_tensors(weft_module *module, int flags, weft_named_tensor *list, int room)
 {
-    weft__module *m = weft__module_of("module_tensors", module, NULL);
+    weft__member *m = weft__module_of("module_tensors", module, NULL);
     if (!m)
         return -1;
     int n = 0;
@@ -179,7 +179,7 @@ int weft_module_tensors(weft_module *module, int flags, weft_named_tensor *list,
 weft_tensor *const *weft_module_parameters(weft_module *module, int *n)
 {
     const int flags = WEFT_MODULE_TENSORS_PARAMETERS | WEFT_MODULE_TENSORS_TRAINABLE | WEFT_MODULE_TENSORS_ONCE;
-    weft__module *m = weft__module_of("module_parameters", module, NULL);
+    weft__member *m = weft__module_of("module_parameters", module, NULL);
     if (n)
         *n = 0;
     if (!m || !n || weft_ctx_status(m->ctx) != WEFT_OK)
@@ -201,7 +201,7 @@ weft_tensor *const *weft_module_parameters(weft_module *module, int *n)
 weft_status weft_module_count(weft_module *module, weft_module_counts *out, size_t size)
 {
     weft_module_counts counts = {0};
-    weft__module *m = weft__module_of("module_count", module, NULL);
+    weft__member *m = weft__module_of("module_count", module, NULL);
     if (!m)
         return WEFT_E_NULL_ARGUMENT;
     if (!out)
@@ -238,7 +238,7 @@ bool weft__named_by(const char *pattern, const char *name)
 
 static int set_trainable(const char *function, weft_module *module, const char *pattern, bool on)
 {
-    weft__module *m = weft__module_of(function, module, NULL);
+    weft__member *m = weft__module_of(function, module, NULL);
     if (!m || weft_ctx_status(m->ctx) != WEFT_OK)
         return -1;
     int n = 0;

@@ -55,7 +55,8 @@ typedef struct weft_x { int n; } weft_x;
 typedef struct weft_y { int n; } weft_y;
 WEFT_API int weft_f(weft_ctx *ctx, const weft_x_options *o, const weft_y *in, weft_y *made, weft_x *x, size_t size);
 WEFT_API int weft_g(weft_ctx *ctx, void (*row)(void *user, const weft_x *x), void *user);'
-fine 'functions' 'WEFT_API WEFT_MUST_CHECK weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, int n_results,
+fine 'functions' 'WEFT_API weft_tensor *weft_forward(weft_module *module, weft_tensor *x);
+WEFT_API WEFT_MUST_CHECK weft_status weft_grad(weft_ctx *ctx, weft_tensor *const *results, int n_results,
                      weft_tensor *const *inputs, int n, int flags, weft_tensor **out);
 WEFT_API int64_t weft_each(weft_ctx *ctx, void (*report)(void *user, weft_tensor *leaf, const char *why), void *user);
 WEFT_API weft_tensor *weft_sum(weft_tensor *x, const int64_t *dims, int ndim, bool keepdim); /* int dim */
