@@ -103,6 +103,39 @@ WEFT_TEST(Models, ACacheSaysWhatItCannotDo)
     fault_ctx_close(c, &memory);
 }
 
+/* The same weights in another dtype give nearly the same, forward and backward. */
+WEFT_TEST(Models, BlocksOfEveryFloatingDtype)
+{
+    static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F16, WEFT_BF16};
+    static const double most[] = {1e-5, 0.02, 0.15};
+    for (int k = 0; k < 9; k++) {
+        fault_memory memory = {0};
+        weft_ctx *c = fault_ctx_open(&memory);
+        weft_module *model = open_model(c), *net = blocks(model, k / 3), *other = NULL;
+        weft_module_options o = WEFT_MODULE_DEFAULTS;
+        weft_named_tensor list[64];
+        o.dtype = dtypes[k % 3];
+        WEFT_CHECK_OK(weft_module_open(c, &o, &other));
+        weft_module *copy = blocks(other, k / 3);
+        const int n = weft_module_tensors(model, 0, list, 64);
+        WEFT_CHECK_OK(weft_module_load_named(other, list, n, NULL));
+        weft_tensor *x = weft_randn(c, WEFT_F32, WEFT_DIMS(2, 5, 16), 0, 1), *y[2];
+        y[0] = weft_forward(net, x);
+        y[1] = weft_forward(copy, weft_cast(x, o.dtype));
+        WEFT_CHECK(y[1] && weft_dtype_of(y[1]) == o.dtype);
+        WEFT_CHECK_NEAR(furthest(c, y[0], weft_cast(y[1], WEFT_F32)), 0, most[k % 3]);
+        for (int side = 0; side < 2; side++)
+            WEFT_CHECK_OK(weft_backward(c, weft_sum(weft_square(y[side]), WEFT_ALL, false)));
+        weft_tensor *g = weft_grad_of(list[0].tensor), *h = weft_grad_of(weft_module_tensor(other, list[0].name));
+        WEFT_REQUIRE(g && h);
+        const double size = weft_item(c, weft_max_over(weft_abs(g), WEFT_ALL, false));
+        WEFT_CHECK(furthest(c, g, weft_cast(h, WEFT_F32)) < most[k % 3] * (size + 1));
+        weft_module_close(model);
+        weft_module_close(other);
+        fault_ctx_close(c, &memory);
+    }
+}
+
 /* A mask as truth values and as numbers, with and without dropout's way through the scores. */
 WEFT_TEST(Models, MasksHideKeys)
 {

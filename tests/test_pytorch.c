@@ -1,6 +1,7 @@
 /* test_pytorch.c - Weft's side of docs/pytorch.md, one test of the same name for each row. */
 #include <math.h>
 #include <stdio.h>
+#include <weft/nn.h>
 
 #include "harness/structs.h"
 #include "harness/test_ctx.h"
@@ -428,6 +429,7 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
                                         "DropoutOfEverything",
                                         "CausalLooksBack",
                                         "HiddenStaysHidden",
+                                        "MasksSayWhatIsSeen",
                                         "RmspropOfAlikeGradients",
                                         "ClipIsExact",
                                         "LeavesAreOverwritten",
@@ -461,6 +463,19 @@ WEFT_TEST(Pytorch, ThePageAndTheTestsNameEachOther)
         snprintf(start, sizeof start, "\n| `%s`: ", tests[k]);
         WEFT_CHECK_STR_HAS(page, start);
     }
+}
+
+DIFFERENCE(MasksSayWhatIsSeen)
+{
+    weft_module *model = NULL;
+    WEFT_CHECK_OK(weft_module_open(c, NULL, &model));
+    weft_module *m = weft_nn_attention(model, "m", 4, 2, NULL);
+    weft_tensor *x = weft_randn(c, WEFT_F32, WEFT_DIMS(1, 3, 4), 0, 1), *y = weft_detach(weft_forward(m, x));
+    weft_forward_options o = WEFT_FORWARD_DEFAULTS;
+    o.mask = weft_ones(c, WEFT_BOOL, WEFT_DIMS(3, 3));
+    weft_tensor *off = weft_sub(weft_detach(weft_forward_with(m, x, &o)), y);
+    WEFT_CHECK_NEAR(weft_item(c, weft_max_over(weft_abs(off), WEFT_ALL, false)), 0, 1e-6);
+    weft_module_close(model);
 }
 
 DIFFERENCE(LogcumsumexpOfNothing)
