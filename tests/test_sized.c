@@ -115,6 +115,10 @@ WEFT_TEST(Sized, DefaultsOfTheTests)
     SAME(weft_pool2d_params, POOL2D);
     SAME(weft_sgd_options, SGD);
     SAME(weft_adam_options, ADAM);
+    SAME(weft_adagrad_options, ADAGRAD);
+    SAME(weft_adadelta_options, ADADELTA);
+    SAME(weft_nadam_options, NADAM);
+    SAME(weft_lion_options, LION);
     SAME(weft_step_lists, STEP_LISTS);
     SAME(weft_gradcheck_options, GRADCHECK);
     SAME(weft_bench_options, BENCH);

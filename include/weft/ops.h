@@ -2014,7 +2014,8 @@ WEFT_API weft_tensor *weft_fill_(weft_tensor *x, double value);
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_sgd_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_sgd_options *options);
 
-/* one step of Adam or AdamW over n parameters, in place and in one pass; its state is the first and the second moment.
+/* one step of Adam or AdamW over n parameters, in place and in one pass; its state is the first and the second moment,
+ * and of AMSGrad the largest second moment so far.
  * Dtypes: floating; weft_step_lists says which beside which.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_adam_options *options);
@@ -2025,6 +2026,29 @@ WEFT_API weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists,
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
 WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lists,
                                        const weft_rmsprop_options *options);
+
+/* one step of AdaGrad over n parameters, in place and in one pass; its state is the sum of squares.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_adagrad_step(weft_ctx *ctx, const weft_step_lists *lists,
+                                       const weft_adagrad_options *options);
+
+/* one step of Adadelta over n parameters, in place and in one pass; its state is the averages of squared gradients and
+ * of squared steps.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_adadelta_step(weft_ctx *ctx, const weft_step_lists *lists,
+                                        const weft_adadelta_options *options);
+
+/* one step of NAdam over n parameters, in place and in one pass; its state is the first and the second moment.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_nadam_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_nadam_options *options);
+
+/* one step of Lion over n parameters, in place and in one pass; its state is the average of gradients.
+ * Dtypes: floating; weft_step_lists says which beside which.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID, WEFT_E_STATE. */
+WEFT_API weft_status weft_lion_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_lion_options *options);
 
 #ifdef __cplusplus
 }
@@ -2398,5 +2422,9 @@ WEFT_API weft_status weft_rmsprop_step(weft_ctx *ctx, const weft_step_lists *lis
 #define weft_sgd_step(...) (WEFT_HERE("sgd_step"), weft_sgd_step(__VA_ARGS__))
 #define weft_adam_step(...) (WEFT_HERE("adam_step"), weft_adam_step(__VA_ARGS__))
 #define weft_rmsprop_step(...) (WEFT_HERE("rmsprop_step"), weft_rmsprop_step(__VA_ARGS__))
+#define weft_adagrad_step(...) (WEFT_HERE("adagrad_step"), weft_adagrad_step(__VA_ARGS__))
+#define weft_adadelta_step(...) (WEFT_HERE("adadelta_step"), weft_adadelta_step(__VA_ARGS__))
+#define weft_nadam_step(...) (WEFT_HERE("nadam_step"), weft_nadam_step(__VA_ARGS__))
+#define weft_lion_step(...) (WEFT_HERE("lion_step"), weft_lion_step(__VA_ARGS__))
 #endif
 #endif

@@ -67,7 +67,8 @@ WEFT_API WEFT_MUST_CHECK weft_status weft_sgd_open(weft_ctx *ctx, weft_tensor *c
 /* m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
  * p <- p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps). State: m, v.
  * Coupled (Adam, Kingma & Ba 2015): g <- g + weight_decay p first. Decoupled (AdamW, Loshchilov & Hutter 2019):
- * p <- p (1 - lr weight_decay) first. */
+ * p <- p (1 - lr weight_decay) first. AMSGrad (Reddi et al. 2018): w <- max(w, v), and w stands for v in the root;
+ * state: m, v, w. */
 typedef struct weft_adam_options {
     size_t struct_size;  /* set by WEFT_ADAM_DEFAULTS */
     double lr;           /* default 0.001 */
@@ -78,10 +79,11 @@ typedef struct weft_adam_options {
     bool decoupled;      /* AdamW */
     bool allow_missing;  /* as above */
     bool master_weights; /* as above */
+    bool amsgrad;        /* default false */
 } weft_adam_options;
 #define WEFT_ADAM_DEFAULTS                                                                                             \
     {                                                                                                                  \
-        sizeof(weft_adam_options), 0.001, 0.9, 0.999, 1e-8, 0, false, false, false                                     \
+        sizeof(weft_adam_options), 0.001, 0.9, 0.999, 1e-8, 0, false, false, false, false                              \
     }
 WEFT_API WEFT_MUST_CHECK weft_status weft_adam_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                     const weft_adam_options *options, weft_optim **out);
@@ -110,6 +112,86 @@ typedef struct weft_rmsprop_options {
     }
 WEFT_API WEFT_MUST_CHECK weft_status weft_rmsprop_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                        const weft_rmsprop_options *options, weft_optim **out);
+
+/* g <- g + weight_decay p; s <- s + g^2; p <- p - lr / (1 + (t - 1) lr_decay) g / (sqrt(s) + eps). State: s, at first
+ * initial_accumulator. Source: Duchi et al. 2011, in the form used by PyTorch (Adagrad). */
+typedef struct weft_adagrad_options {
+    size_t struct_size;         /* set by WEFT_ADAGRAD_DEFAULTS */
+    double lr;                  /* default 0.01 */
+    double lr_decay;            /* default 0 */
+    double weight_decay;        /* default 0 */
+    double initial_accumulator; /* default 0 */
+    double eps;                 /* default 1e-10 */
+    bool allow_missing;         /* as above */
+    bool master_weights;        /* as above */
+} weft_adagrad_options;
+#define WEFT_ADAGRAD_DEFAULTS                                                                                          \
+    {                                                                                                                  \
+        sizeof(weft_adagrad_options), 0.01, 0, 0, 0, 1e-10, false, false                                               \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_adagrad_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                       const weft_adagrad_options *options, weft_optim **out);
+
+/* g <- g + weight_decay p; v <- rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g;
+ * u <- rho u + (1 - rho) d^2; p <- p - lr d. State: v, u. Source: Zeiler 2012, in the form used by PyTorch. */
+typedef struct weft_adadelta_options {
+    size_t struct_size;  /* set by WEFT_ADADELTA_DEFAULTS */
+    double lr;           /* default 1 */
+    double rho;          /* in [0, 1]; default 0.9 */
+    double eps;          /* default 1e-6 */
+    double weight_decay; /* default 0 */
+    bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
+} weft_adadelta_options;
+#define WEFT_ADADELTA_DEFAULTS                                                                                         \
+    {                                                                                                                  \
+        sizeof(weft_adadelta_options), 1, 0.9, 1e-6, 0, false, false                                                   \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_adadelta_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                        const weft_adadelta_options *options, weft_optim **out);
+
+/* With b(k) = beta1 (1 - 0.96^(k momentum_decay) / 2), and B = b(1) ... b(t) their product:
+ * m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
+ * p <- p - lr (b(t + 1) m / (1 - B b(t + 1)) + (1 - b(t)) g / (1 - B)) / (sqrt(v / (1 - beta2^t)) + eps). State: m, v.
+ * Weight decay is coupled, or decoupled as AdamW's. Source: Dozat 2016, in the form used by PyTorch, which multiplies B
+ * up in f32, where here it is f64. */
+typedef struct weft_nadam_options {
+    size_t struct_size;    /* set by WEFT_NADAM_DEFAULTS */
+    double lr;             /* default 0.002 */
+    double beta1;          /* in [0, 1); default 0.9 */
+    double beta2;          /* in [0, 1); default 0.999 */
+    double eps;            /* default 1e-8 */
+    double weight_decay;   /* default 0 */
+    double momentum_decay; /* default 0.004 */
+    bool decoupled;        /* PyTorch's decoupled_weight_decay; default false */
+    bool allow_missing;    /* as above */
+    bool master_weights;   /* as above */
+} weft_nadam_options;
+#define WEFT_NADAM_DEFAULTS                                                                                            \
+    {                                                                                                                  \
+        sizeof(weft_nadam_options), 0.002, 0.9, 0.999, 1e-8, 0, 0.004, false, false, false                             \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_nadam_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                     const weft_nadam_options *options, weft_optim **out);
+
+/* p <- p (1 - lr weight_decay) - lr sign(beta1 m + (1 - beta1) g); m <- beta2 m + (1 - beta2) g. State: m. A gradient
+ * that is NaN makes the parameter NaN, where the sign of NaN as 0 would hide it. Source: Chen et al. 2023; PyTorch has
+ * none. */
+typedef struct weft_lion_options {
+    size_t struct_size;  /* set by WEFT_LION_DEFAULTS */
+    double lr;           /* default 1e-4 */
+    double beta1;        /* in [0, 1); default 0.9 */
+    double beta2;        /* in [0, 1); default 0.99 */
+    double weight_decay; /* default 0 */
+    bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
+} weft_lion_options;
+#define WEFT_LION_DEFAULTS                                                                                             \
+    {                                                                                                                  \
+        sizeof(weft_lion_options), 1e-4, 0.9, 0.99, 0, false, false                                                    \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_lion_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                    const weft_lion_options *options, weft_optim **out);
 
 /* ---- Using one ---- */
 
@@ -144,7 +226,8 @@ typedef struct weft_step_lists {
     size_t struct_size;         /* set by WEFT_STEP_LISTS_DEFAULTS; all else is 0 or NULL there */
     weft_tensor *const *params; /* [n] */
     weft_tensor *const *grads;  /* [n]; NULL: the parameter is left alone, and what belongs to it */
-    weft_tensor *const *state;  /* [kinds n], kind by kind, as weft_optim_state gives it; zeros before the first step */
+    weft_tensor *const *
+        state; /* [kinds n], kind by kind, as weft_optim_state gives it; zeros (AdaGrad: initial_accumulator) before step 1 */
     weft_tensor *const *master; /* [n]: f32 for a half parameter, or NULL; NULL for all others; NULL: none has */
     int n;                      /* at least 1 */
     int64_t step;               /* number of this step, counted from 1 */
@@ -174,6 +257,10 @@ WEFT_API weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *par
 #define weft_adam_open(...) (WEFT_HERE("adam_open"), weft_adam_open(__VA_ARGS__))
 #define weft_adamw_open(...) (WEFT_HERE("adamw_open"), weft_adamw_open(__VA_ARGS__))
 #define weft_rmsprop_open(...) (WEFT_HERE("rmsprop_open"), weft_rmsprop_open(__VA_ARGS__))
+#define weft_adagrad_open(...) (WEFT_HERE("adagrad_open"), weft_adagrad_open(__VA_ARGS__))
+#define weft_adadelta_open(...) (WEFT_HERE("adadelta_open"), weft_adadelta_open(__VA_ARGS__))
+#define weft_nadam_open(...) (WEFT_HERE("nadam_open"), weft_nadam_open(__VA_ARGS__))
+#define weft_lion_open(...) (WEFT_HERE("lion_open"), weft_lion_open(__VA_ARGS__))
 #define weft_optim_step(...) (WEFT_HERE("optim_step"), weft_optim_step(__VA_ARGS__))
 #define weft_optim_zero_grad(...) (WEFT_HERE("optim_zero_grad"), weft_optim_zero_grad(__VA_ARGS__))
 #define weft_optim_set_lr(...) (WEFT_HERE("optim_set_lr"), weft_optim_set_lr(__VA_ARGS__))

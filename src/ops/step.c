@@ -36,6 +36,11 @@ int weft__count_states(const weft__rule *rule, const void *options)
     return n;
 }
 
+double weft__initial(const weft__rule *rule, const void *options, int state)
+{
+    return state == 0 && rule->initial ? rule->initial(options) : 0;
+}
+
 weft_status weft__read_options(weft_ctx *ctx, const char *function, const weft__rule *rule, const void *options,
                                weft__any_options *own)
 {
@@ -250,7 +255,8 @@ void weft__step_sample(weft_sample_call *c, const weft__rule *rule, const void *
         const weft_dtype beside = (weft_dtype)weft__wide_dtype((int32_t)weft_dtype_of(p));
         master[k] = masters && beside != weft_dtype_of(p) ? weft_cast(p, beside) : NULL;
         for (int list = 0; list < n_states; list++)
-            state[list * n + k] = p ? weft_zeros(c->ctx, beside, weft_shape(p), weft_ndim(p)) : NULL;
+            state[list * n + k] =
+                p ? weft_full(c->ctx, beside, weft_shape(p), weft_ndim(p), weft__initial(rule, options, list)) : NULL;
     }
     weft_step_lists lists = WEFT_STEP_LISTS_DEFAULTS;
     lists.n = n;

@@ -40,6 +40,8 @@ typedef struct weft__rule {
     void (*attrs)(const void *options, int64_t step, weft__attrs *attrs);
     /* Which of the row's states a step with these options has: bit k for state k. NULL: all. */
     unsigned (*states)(const void *options);
+    /* What the first state is filled with before the first step. NULL: 0, as every other state. */
+    double (*initial)(const void *options);
 } weft__rule;
 
 /* WEFT__RULE(sgd_step) = {OPTIONS_OF(...), ...}: found by the row's name, as by tests of every optimiser. */
@@ -73,6 +75,9 @@ double weft__step_bytes(const weft__work *w, bool unset);
 unsigned weft__states(const weft__rule *rule, const void *options);
 
 int weft__count_states(const weft__rule *rule, const void *options);
+
+/* What state number `state` of such a step is filled with before the first one. */
+double weft__initial(const weft__rule *rule, const void *options, int state);
 
 /* Room for any rule's options. */
 typedef union weft__any_options {

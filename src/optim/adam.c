@@ -1,4 +1,4 @@
-/* adam.c - Adam and AdamW: their options, their record, their step and their opening. The formula stands in ops.def and
+/* adam.c - Adam and AdamW, also as AMSGrad: their options, their record, their step and their opening. The formula stands in ops.def and
  * <weft/optim.h>. */
 #include "optim.h"
 
@@ -16,6 +16,7 @@ static void attrs(const void *options, int64_t step, weft__attrs *attrs)
     const weft_adam_options *o = options;
     attrs->adam = (weft__adam_attrs){.decoupled = o->decoupled,
                                      .step = step,
+                                     .amsgrad = o->amsgrad,
                                      .lr = o->lr,
                                      .beta1 = o->beta1,
                                      .beta2 = o->beta2,
@@ -23,14 +24,20 @@ static void attrs(const void *options, int64_t step, weft__attrs *attrs)
                                      .weight_decay = o->weight_decay};
 }
 
-WEFT__RULE(adam_step) = {OPTIONS_OF(ADAM_STEP, weft_adam_options, defaults), .check = check, .attrs = attrs,
-                         .states = NULL};
+static unsigned states(const void *options)
+{
+    return ((const weft_adam_options *)options)->amsgrad ? 7 : 3;
+}
 
-/* i: parameters, steps, decoupled, master weights; f: lr, beta1, beta2, eps, weight decay */
+WEFT__RULE(adam_step) = {OPTIONS_OF(ADAM_STEP, weft_adam_options, defaults), .check = check, .attrs = attrs,
+                         .states = states};
+
+/* i: parameters, steps, decoupled, master weights, amsgrad (the last two where there are so many); f: lr, beta1, beta2, eps, weight decay */
 CALL(adam_step)
 {
     weft_adam_options o = WEFT_ADAM_DEFAULTS;
     o.decoupled = c->i[2] != 0;
+    o.amsgrad = c->ni > 4 && c->i[4] != 0;
     o.lr = c->f[0];
     o.beta1 = c->f[1];
     o.beta2 = c->f[2];
@@ -41,8 +48,9 @@ CALL(adam_step)
 
 WEFT__DEFINE_STEP(ADAM_STEP, adam_step, adam,
                   SAMPLE(call_adam_step, RECIPE("rab rab", "1 1 0 1; 0.1 0.9 0.99 1e-8 0.01"),
-                         RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0.99 1e-8 0.01")),
-                  STATE, STATE)
+                         RECIPE("rab rab rab", "1 2 1 0; 0.1 0.9 0.99 1e-8 0.01"),
+                         RECIPE("rab rab rab", "1 2 0 1 1; 0.1 0.9 0.99 1e-8 0.01")),
+                  STATE, STATE, STATE | OR_NULL)
 
 weft_status weft_adam_step(weft_ctx *ctx, const weft_step_lists *lists, const weft_adam_options *options)
 {

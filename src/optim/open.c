@@ -18,7 +18,7 @@ static void end(void *object)
 
 const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end, false};
 
-/* Zeros in the type that the step computes in, and copies in it where master weights are asked for. */
+/* State in the type that the step computes in, zeros in general, and copies in it where master weights are asked for. */
 static weft_status make_state(weft__optim *o)
 {
     const int mark = weft_scope_push(o->ctx);
@@ -26,7 +26,8 @@ static weft_status make_state(weft__optim *o)
         weft_tensor *p = o->params[k];
         const weft_dtype dtype = (weft_dtype)weft__wide_dtype((int32_t)weft_dtype_of(p));
         for (int state = 0; state < o->states; state++)
-            o->state[state * o->n + k] = weft_owned_keep(weft_zeros(o->ctx, dtype, weft_shape(p), weft_ndim(p)));
+            o->state[state * o->n + k] = weft_owned_keep(
+                weft_full(o->ctx, dtype, weft_shape(p), weft_ndim(p), weft__initial(o->rule, o->options, state)));
         if (o->master && dtype != weft_dtype_of(p))
             o->master[k] = weft_owned_keep(weft_cast(p, dtype));
     }

@@ -41,6 +41,23 @@
     {                                                                                                                  \
         .struct_size = sizeof(weft_adam_options), .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, __VA_ARGS__   \
     }
+#define INIT_ADAGRAD(...)                                                                                              \
+    {                                                                                                                  \
+        .struct_size = sizeof(weft_adagrad_options), .lr = 0.01, .eps = 1e-10, __VA_ARGS__                             \
+    }
+#define INIT_ADADELTA(...)                                                                                             \
+    {                                                                                                                  \
+        .struct_size = sizeof(weft_adadelta_options), .lr = 1, .rho = 0.9, .eps = 1e-6, __VA_ARGS__                    \
+    }
+#define INIT_NADAM(...)                                                                                                \
+    {                                                                                                                  \
+        .struct_size = sizeof(weft_nadam_options), .lr = 2e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,              \
+        .momentum_decay = 4e-3, __VA_ARGS__                                                                            \
+    }
+#define INIT_LION(...)                                                                                                 \
+    {                                                                                                                  \
+        .struct_size = sizeof(weft_lion_options), .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.99, __VA_ARGS__                 \
+    }
 #define INIT_STEP_LISTS(...)                                                                                           \
     {                                                                                                                  \
         .struct_size = sizeof(weft_step_lists), __VA_ARGS__                                                            \
@@ -86,6 +103,10 @@
 #define WITH_POOL2D(...) ((weft_pool2d_params)INIT_POOL2D(__VA_ARGS__))
 #define WITH_SGD(...) ((weft_sgd_options)INIT_SGD(__VA_ARGS__))
 #define WITH_ADAM(...) ((weft_adam_options)INIT_ADAM(__VA_ARGS__))
+#define WITH_ADAGRAD(...) ((weft_adagrad_options)INIT_ADAGRAD(__VA_ARGS__))
+#define WITH_ADADELTA(...) ((weft_adadelta_options)INIT_ADADELTA(__VA_ARGS__))
+#define WITH_NADAM(...) ((weft_nadam_options)INIT_NADAM(__VA_ARGS__))
+#define WITH_LION(...) ((weft_lion_options)INIT_LION(__VA_ARGS__))
 #define WITH_STEP_LISTS(...) ((weft_step_lists)INIT_STEP_LISTS(__VA_ARGS__))
 #define WITH_GRADCHECK(...) ((weft_gradcheck_options)INIT_GRADCHECK(__VA_ARGS__))
 #define WITH_BENCH(...) ((weft_bench_options)INIT_BENCH(__VA_ARGS__))

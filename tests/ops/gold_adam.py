@@ -3,6 +3,7 @@ import itertools
 
 import torch
 
+import gold_optim
 from gold_format import Gold, Source
 from gold_sgd import TENSORS, steps
 from gold_torch import PYTORCH
@@ -20,4 +21,5 @@ def adam(gold):
 def make():
     gold = Gold(f"Steps of Adam and AdamW, by {PYTORCH} in float64.")
     adam(gold)
+    gold_optim.adam(gold)
     return {"adam": gold}

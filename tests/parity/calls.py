@@ -186,12 +186,36 @@ def sgd(c):
 
 def adam(c):
     kind = torch.optim.AdamW if c.i[2] else torch.optim.Adam
-    return steps(c, kind, ["exp_avg", "exp_avg_sq"], betas=(c.f[1], c.f[2]), eps=c.f[3], weight_decay=c.f[4])
+    largest = len(c.i) > 4 and bool(c.i[4])
+    states = ["exp_avg", "exp_avg_sq"] + ["max_exp_avg_sq"] * largest
+    return steps(c, kind, states, betas=(c.f[1], c.f[2]), eps=c.f[3], weight_decay=c.f[4], amsgrad=largest)
 
 
 def rmsprop(c):
     states = ["square_avg"] + ["momentum_buffer"] * (c.f[4] != 0) + ["grad_avg"] * (c.i[2] != 0)
     return steps(c, torch.optim.RMSprop, states, alpha=c.f[1], eps=c.f[2], weight_decay=c.f[3], momentum=c.f[4], centered=bool(c.i[2]))
+
+
+def adagrad(c):
+    return steps(c, torch.optim.Adagrad, ["sum"], lr_decay=c.f[1], weight_decay=c.f[2], initial_accumulator_value=c.f[3], eps=c.f[4])
+
+
+def adadelta(c):
+    return steps(c, torch.optim.Adadelta, ["square_avg", "acc_delta"], rho=c.f[1], eps=c.f[2], weight_decay=c.f[3])
+
+
+def nadam(c):
+    """The product of momenta, which PyTorch keeps in its default dtype, in float64."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        return nadam_steps(c)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def nadam_steps(c):
+    return steps(c, torch.optim.NAdam, ["exp_avg", "exp_avg_sq"], betas=(c.f[1], c.f[2]), eps=c.f[3], weight_decay=c.f[4], momentum_decay=c.f[5],
+                 decoupled_weight_decay=bool(c.i[2]))
 
 
 # ---- Fourier transforms: pairs [..., 2] stand for complex numbers ----
@@ -557,6 +581,9 @@ CALLS = {
     "sgd_step": sgd,
     "adam_step": adam,
     "rmsprop_step": rmsprop,
+    "adagrad_step": adagrad,
+    "adadelta_step": adadelta,
+    "nadam_step": nadam,
     # Order, scans, search
     "argsort": lambda c: torch.argsort(c[0], dim=c.i[0], descending=bool(c.i[1]), stable=True),
     "kthvalue": lambda c: tuple(torch.kthvalue(c[0], c.i[0], c.i[1], bool(c.i[2]))),
