@@ -193,6 +193,136 @@ typedef struct weft_lion_options {
 WEFT_API WEFT_MUST_CHECK weft_status weft_lion_open(weft_ctx *ctx, weft_tensor *const *params, int n,
                                                     const weft_lion_options *options, weft_optim **out);
 
+/* ---- Optimisers made of public operations ----
+ * They have no step as an operation. Each parameter is stepped by itself: where memory ends in the middle, the error
+ * says which parameter was not stepped; those before it were, and weft_optim_steps has not counted the step. */
+
+/* m and v as Adam's; r = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps) + weight_decay p;
+ * p <- p - lr |p| / |r| r, with norms over the parameter, and 1 for their quotient where one is 0. State: m, v.
+ * Source: You et al. 2020; PyTorch has none. */
+typedef struct weft_lamb_options {
+    size_t struct_size;  /* set by WEFT_LAMB_DEFAULTS */
+    double lr;           /* default 0.001 */
+    double beta1;        /* in [0, 1); default 0.9 */
+    double beta2;        /* in [0, 1); default 0.999 */
+    double eps;          /* default 1e-6 */
+    double weight_decay; /* default 0 */
+    bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
+} weft_lamb_options;
+#define WEFT_LAMB_DEFAULTS                                                                                             \
+    {                                                                                                                  \
+        sizeof(weft_lamb_options), 0.001, 0.9, 0.999, 1e-6, 0, false, false                                            \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_lamb_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                    const weft_lamb_options *options, weft_optim **out);
+
+/* With c = t^beta2_decay: of a parameter [..., R, C] r <- r + c (mean of g^2 over C - r), s <- s + c (mean over R - s),
+ * v = r s / max(mean of r over R, eps1); of one with fewer dims v <- v + c (g^2 - v). u = g / sqrt(max(v, eps1^2));
+ * a = max(eps2, rms(p)) min(lr, 1 / sqrt(t)); p <- p (1 - lr weight_decay) - a u / max(1, rms(u) / d).
+ * State: all r, then all s, then all v, each of the parameters that have it. Source: Shazeer & Stern 2018, in the form
+ * used by PyTorch, whose eps1 is the spacing of the parameter's dtype at 1 where nothing is said. */
+typedef struct weft_adafactor_options {
+    size_t struct_size;  /* set by WEFT_ADAFACTOR_DEFAULTS */
+    double lr;           /* the largest rate; default 0.01 */
+    double beta2_decay;  /* in [-1, 0]; default -0.8 */
+    double eps1;         /* default 2^-23 */
+    double eps2;         /* default 0.001 */
+    double d;            /* > 0; default 1 */
+    double weight_decay; /* default 0 */
+    bool allow_missing;  /* as above */
+    bool master_weights; /* as above */
+} weft_adafactor_options;
+#define WEFT_ADAFACTOR_DEFAULTS                                                                                        \
+    {                                                                                                                  \
+        sizeof(weft_adafactor_options), 0.01, -0.8, 0x1p-23, 1e-3, 1, 0, false, false                                  \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_adafactor_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                         const weft_adafactor_options *options, weft_optim **out);
+
+/* What weft_muon_open multiplies the rate by, for a matrix [R, C]: sqrt(max(1, R / C)); 0.2 sqrt(max(R, C)), with which
+ * rates and decays of AdamW fit; sqrt(R / C). */
+typedef enum weft_muon_scale {
+    WEFT_MUON_SCALE_ORIGINAL,
+    WEFT_MUON_SCALE_MATCH_RMS_ADAMW,
+    WEFT_MUON_SCALE_SPECTRAL
+} weft_muon_scale;
+
+/* For parameters of 2 dims: m <- momentum m + (1 - momentum) g; x = m, with nesterov (1 - momentum) g + momentum m;
+ * x <- x / max(|x|, eps), transposed if it has more rows than columns, and `iterations` times
+ * x <- 3.4445 x + (-4.7750 A + 2.0315 A A) x with A = x x^T; p <- p (1 - lr weight_decay) - lr scale x. State: m.
+ * Source: Jordan et al. 2024, in the form used by PyTorch, which computes x in bf16: here it is f32, of f64 parameters
+ * f64. */
+typedef struct weft_muon_options {
+    size_t struct_size;    /* set by WEFT_MUON_DEFAULTS */
+    double lr;             /* default 0.001 */
+    double weight_decay;   /* default 0.1 */
+    double momentum;       /* in [0, 1); default 0.95 */
+    double eps;            /* default 1e-7 */
+    int iterations;        /* 0 to 99; PyTorch's ns_steps; default 5 */
+    weft_muon_scale scale; /* PyTorch's adjust_lr_fn; default WEFT_MUON_SCALE_ORIGINAL */
+    bool nesterov;         /* default true */
+    bool allow_missing;    /* as above */
+    bool master_weights;   /* as above */
+} weft_muon_options;
+#define WEFT_MUON_DEFAULTS                                                                                             \
+    {                                                                                                                  \
+        sizeof(weft_muon_options), 0.001, 0.1, 0.95, 1e-7, 5, WEFT_MUON_SCALE_ORIGINAL, true, false, false             \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_muon_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                    const weft_muon_options *options, weft_optim **out);
+
+/* Which quotient is the rate: s s / (s y), or s y / (y y), the shorter one. */
+typedef enum weft_barzilai_borwein_form {
+    WEFT_BARZILAI_BORWEIN_FORM_LONG,
+    WEFT_BARZILAI_BORWEIN_FORM_SHORT
+} weft_barzilai_borwein_form;
+
+/* p <- p - a g, where a is the quotient of form, with s what all parameters together moved by since the last step and y
+ * what their gradient changed by. a is lr at the first step, and where s y is not above 0: the loss curves downwards
+ * there. State: the parameters and the gradient at the last step. Source: Barzilai & Borwein 1988 (Gorgonia's
+ * BarzilaiBorweinSolver); PyTorch has none. */
+typedef struct weft_barzilai_borwein_options {
+    size_t struct_size;              /* set by WEFT_BARZILAI_BORWEIN_DEFAULTS */
+    double lr;                       /* default 0.001 */
+    weft_barzilai_borwein_form form; /* default WEFT_BARZILAI_BORWEIN_FORM_LONG */
+    bool allow_missing;              /* as above */
+    bool master_weights;             /* as above */
+} weft_barzilai_borwein_options;
+#define WEFT_BARZILAI_BORWEIN_DEFAULTS                                                                                 \
+    {                                                                                                                  \
+        sizeof(weft_barzilai_borwein_options), 0.001, WEFT_BARZILAI_BORWEIN_FORM_LONG, false, false                    \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_barzilai_borwein_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                                const weft_barzilai_borwein_options *options,
+                                                                weft_optim **out);
+
+/* Quasi-Newton steps, up to max_iter of them in one weft_optim_step_with, along d = -H g, where H comes from the last
+ * history_size changes of parameters and gradient. Their length is lr (at first min(1, 1 / |g|_1) lr), or with
+ * strong_wolfe what a search along d finds that begins there. Ends early when the gradient's largest element is at most
+ * tolerance_grad, a step or the change of the loss below tolerance_change, or the loss was asked for max_eval times.
+ * The loss must be the same function each time: no dropout, one batch. After an error the parameters are where the
+ * search was. State: direction and last gradient [N] of all parameters' N elements, changes and moves
+ * [history_size, N], and an f64 [5 + history_size] of numbers. Source: Nocedal 1980, in the form used by PyTorch. */
+typedef struct weft_lbfgs_options {
+    size_t struct_size;      /* set by WEFT_LBFGS_DEFAULTS */
+    double lr;               /* default 1 */
+    int max_iter;            /* at least 1; default 20 */
+    int max_eval;            /* at least 1; default 25 */
+    int history_size;        /* at least 1; default 100 */
+    double tolerance_grad;   /* default 1e-7 */
+    double tolerance_change; /* default 1e-9 */
+    bool strong_wolfe;       /* PyTorch's line_search_fn="strong_wolfe"; default false */
+    bool allow_missing;      /* as above */
+    bool master_weights;     /* as above */
+} weft_lbfgs_options;
+#define WEFT_LBFGS_DEFAULTS                                                                                            \
+    {                                                                                                                  \
+        sizeof(weft_lbfgs_options), 1, 20, 25, 100, 1e-7, 1e-9, false, false, false                                    \
+    }
+WEFT_API WEFT_MUST_CHECK weft_status weft_lbfgs_open(weft_ctx *ctx, weft_tensor *const *params, int n,
+                                                     const weft_lbfgs_options *options, weft_optim **out);
+
 /* ---- Using one ---- */
 
 /* Frees the optimiser and gives up its parameters. NULL and a handle whose optimiser has ended are fine. */
@@ -201,11 +331,17 @@ WEFT_API void weft_optim_close(weft_optim *optim);
 /* One step over all parameters, in place, not recorded. A parameter without a gradient is the error WEFT_E_NO_GRADIENT,
  * which says which one and what cut it off, and then nothing is changed. */
 WEFT_API weft_status weft_optim_step(weft_ctx *ctx, weft_optim *optim);
+/* Clears the gradients, calls loss, which computes it, calls weft_backward and returns it (weft_item), and steps. An
+ * L-BFGS calls loss several times and has no other step. *value (or NULL) is the first loss; NAN after an error. */
+WEFT_API weft_status weft_optim_step_with(weft_ctx *ctx, weft_optim *optim, double (*loss)(weft_ctx *ctx, void *user),
+                                          void *user, double *value);
 WEFT_API weft_status weft_optim_zero_grad(weft_ctx *ctx, weft_optim *optim);
 
 WEFT_API double weft_optim_lr(const weft_optim *optim); /* NAN where there is no optimiser */
 /* lr finite, >= 0, 0 too. WEFT_E_INVALID is recorded; WEFT_E_NULL_ARGUMENT for NULL. */
 WEFT_API weft_status weft_optim_set_lr(weft_optim *optim, double lr);
+/* The rate that it was opened with, which schedules (schedule.h) start from; PyTorch's initial_lr. */
+WEFT_API double weft_optim_base_lr(const weft_optim *optim);
 WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so far; 0 where there is no optimiser */
 
 /* State for checkpoints, in the order that is said with the options: of the first kind (velocity, first moments) one
@@ -216,6 +352,44 @@ WEFT_API int64_t weft_optim_steps(const weft_optim *optim); /* steps taken so fa
 WEFT_API int weft_optim_state(weft_optim *optim, weft_tensor **state, int room);
 /* steps 0 to 2^53; errors as of weft_optim_set_lr. */
 WEFT_API weft_status weft_optim_set_steps(weft_optim *optim, int64_t steps);
+
+/* ---- Parameter groups ---- */
+
+/* One optimiser of n >= 1 others, its groups: each has its own parameters, options, even rule (Muon for matrices and
+ * AdamW for all else). It steps, clears and closes them all; rate and steps that are asked for are the first group's,
+ * those that are set are set for all, and the state is the groups' one after the other. A parameter in two groups, an
+ * L-BFGS, and one that is joined itself, are refused (WEFT_E_INVALID). On failure *out is NULL and the n others stay
+ * the caller's. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_optim_join(weft_ctx *ctx, weft_optim *const *optims, int n, weft_optim **out);
+
+/* How many groups there are: 1 for an optimiser that was not joined; 0 where there is none. Group 0 ... of them, whose
+ * rate may be set by itself; it is closed with what joins it. NULL: there is no such group; recorded. */
+WEFT_API int weft_optim_groups(const weft_optim *optim);
+WEFT_API weft_optim *weft_optim_group(weft_optim *optim, int group);
+
+/* ---- Averages of parameters ---- */
+
+typedef struct weft_ema weft_ema;
+
+/* e <- decay e + (1 - decay) p for n >= 1 contiguous leaves, each listed once; e <- p at the first update. e is f32
+ * beside a half parameter, else of its dtype. decay in (0, 1). PyTorch: swa_utils.AveragedModel with
+ * get_ema_multi_avg_fn. The context owns it as it does optimisers. */
+WEFT_API WEFT_MUST_CHECK weft_status weft_ema_open(weft_ctx *ctx, weft_tensor *const *params, int n, double decay,
+                                                   weft_ema **out);
+WEFT_API void weft_ema_close(weft_ema *ema);
+
+/* After weft_optim_step, in one pass. */
+WEFT_API weft_status weft_ema_update(weft_ctx *ctx, weft_ema *ema);
+
+/* Puts the averages into the parameters, to evaluate, and the parameters back, bit for bit. WEFT_E_STATE for the wrong
+ * one of both, and for an update in between. Without memory to keep the parameters nothing changes. */
+WEFT_API weft_status weft_ema_swap_in(weft_ctx *ctx, weft_ema *ema);
+WEFT_API weft_status weft_ema_swap_out(weft_ctx *ctx, weft_ema *ema);
+
+/* For checkpoints: the averages, as weft_optim_state gives state, and the number of updates. */
+WEFT_API int weft_ema_state(weft_ema *ema, weft_tensor **state, int room);
+WEFT_API int64_t weft_ema_updates(const weft_ema *ema);
+WEFT_API weft_status weft_ema_set_updates(weft_ema *ema, int64_t updates);
 
 /* ---- Steps without one ---- */
 
@@ -261,10 +435,22 @@ WEFT_API weft_status weft_clip_grad_value(weft_ctx *ctx, weft_tensor *const *par
 #define weft_adadelta_open(...) (WEFT_HERE("adadelta_open"), weft_adadelta_open(__VA_ARGS__))
 #define weft_nadam_open(...) (WEFT_HERE("nadam_open"), weft_nadam_open(__VA_ARGS__))
 #define weft_lion_open(...) (WEFT_HERE("lion_open"), weft_lion_open(__VA_ARGS__))
+#define weft_lamb_open(...) (WEFT_HERE("lamb_open"), weft_lamb_open(__VA_ARGS__))
+#define weft_adafactor_open(...) (WEFT_HERE("adafactor_open"), weft_adafactor_open(__VA_ARGS__))
+#define weft_muon_open(...) (WEFT_HERE("muon_open"), weft_muon_open(__VA_ARGS__))
+#define weft_barzilai_borwein_open(...) (WEFT_HERE("barzilai_borwein_open"), weft_barzilai_borwein_open(__VA_ARGS__))
+#define weft_lbfgs_open(...) (WEFT_HERE("lbfgs_open"), weft_lbfgs_open(__VA_ARGS__))
 #define weft_optim_step(...) (WEFT_HERE("optim_step"), weft_optim_step(__VA_ARGS__))
 #define weft_optim_zero_grad(...) (WEFT_HERE("optim_zero_grad"), weft_optim_zero_grad(__VA_ARGS__))
 #define weft_optim_set_lr(...) (WEFT_HERE("optim_set_lr"), weft_optim_set_lr(__VA_ARGS__))
 #define weft_optim_set_steps(...) (WEFT_HERE("optim_set_steps"), weft_optim_set_steps(__VA_ARGS__))
+#define weft_optim_step_with(...) (WEFT_HERE("optim_step_with"), weft_optim_step_with(__VA_ARGS__))
+#define weft_optim_join(...) (WEFT_HERE("optim_join"), weft_optim_join(__VA_ARGS__))
+#define weft_ema_open(...) (WEFT_HERE("ema_open"), weft_ema_open(__VA_ARGS__))
+#define weft_ema_update(...) (WEFT_HERE("ema_update"), weft_ema_update(__VA_ARGS__))
+#define weft_ema_swap_in(...) (WEFT_HERE("ema_swap_in"), weft_ema_swap_in(__VA_ARGS__))
+#define weft_ema_swap_out(...) (WEFT_HERE("ema_swap_out"), weft_ema_swap_out(__VA_ARGS__))
+#define weft_ema_set_updates(...) (WEFT_HERE("ema_set_updates"), weft_ema_set_updates(__VA_ARGS__))
 #define weft_clip_grad_norm(...) (WEFT_HERE("clip_grad_norm"), weft_clip_grad_norm(__VA_ARGS__))
 #define weft_clip_grad_value(...) (WEFT_HERE("clip_grad_value"), weft_clip_grad_value(__VA_ARGS__))
 #endif

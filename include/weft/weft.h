@@ -6,7 +6,7 @@
  *   ops.h       every operation (generated)      params.h    structs that operations take
  *   autograd.h  gradients, custom operations     optim.h     optimisers
  *   functional.h Jacobians, Hessians, samples    device.h    which devices there are
- *   reference.h the operations as data
+ *   reference.h the operations as data          schedule.h  learning rates that change
  * and, to be included by themselves: compare.h (where two sides part), profile.h, io.h (npz, safetensors)
  *   bench.h     measuring speed                  sample.h    operands for every operation, and its call
  *   nn.h        layers                           module.h    models: named parameters, files, summaries
@@ -60,6 +60,7 @@
 #include <weft/init.h>
 #include <weft/signal.h>
 #include <weft/optim.h>
+#include <weft/schedule.h>
 #include <weft/reference.h>
 #include <weft/bench.h>
 

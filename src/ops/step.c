@@ -24,8 +24,10 @@ weft_status weft__check_options(weft_ctx *ctx, const char *function, const weft_
 
 unsigned weft__states(const weft__rule *rule, const void *options)
 {
+    if (rule->states)
+        return rule->states(options);
     const int states = weft__defs[rule->op]->n_in - 3; /* beside parameters, gradients, master weights */
-    return rule->states ? rule->states(options) : (1u << states) - 1;
+    return (1u << states) - 1;
 }
 
 int weft__count_states(const weft__rule *rule, const void *options)

@@ -25,6 +25,8 @@ weft_status weft__check_options(weft_ctx *ctx, const char *function, const weft_
     weft__check_options(ctx, function, (const weft__option[]){__VA_ARGS__},                                            \
                         (int)(sizeof((const weft__option[]){__VA_ARGS__}) / sizeof(weft__option)))
 
+struct weft__optim; /* src/optim/optim.h */
+
 /* An optimiser. Its options are a public struct that begins with struct_size and has fields lr, allow_missing and
  * master_weights somewhere. */
 typedef struct weft__rule {
@@ -42,15 +44,23 @@ typedef struct weft__rule {
     unsigned (*states)(const void *options);
     /* What the first state is filled with before the first step. NULL: 0, as every other state. */
     double (*initial)(const void *options);
+
+    /* An optimiser made of public operations has no row; its op is -1, it has no attrs, and these: */
+    weft_tensor *(*make_state)(const struct weft__optim *o, int state, int k); /* of parameter k; NULL: there is none */
+    weft_status (*update)(struct weft__optim *o); /* step number o->steps + 1, from o->grads; not recorded */
+    weft_status (*search)(struct weft__optim *o, double (*loss)(weft_ctx *ctx, void *user), void *user,
+                          double *value); /* instead of update where a step asks for the loss several times */
 } weft__rule;
 
+#define OPTIONS_ALONE(type_, defaults_) OPTIONS_FOR(-1, type_, defaults_)
 /* WEFT__RULE(sgd_step) = {OPTIONS_OF(...), ...}: found by the row's name, as by tests of every optimiser. */
 #define WEFT__RULE(NAME)                                                                                               \
     extern const weft__rule weft__rule_##NAME;                                                                         \
     const weft__rule weft__rule_##NAME
 #define WEFT__MOST_OPTIONS 256 /* bytes of a struct of options; a larger one does not compile */
-#define OPTIONS_OF(ID, type_, defaults_)                                                                               \
-    .op = WEFT_OP_##ID, .type = #type_, .defaults = &(defaults_),                                                      \
+#define OPTIONS_OF(ID, type_, defaults_) OPTIONS_FOR(WEFT_OP_##ID, type_, defaults_)
+#define OPTIONS_FOR(op_, type_, defaults_)                                                                             \
+    .op = (op_), .type = #type_, .defaults = &(defaults_),                                                             \
     .size = sizeof(type_) * sizeof(char[sizeof(type_) <= WEFT__MOST_OPTIONS ? 1 : -1]), .lr = offsetof(type_, lr),     \
     .allow_missing = offsetof(type_, allow_missing), .master_weights = offsetof(type_, master_weights)
 

@@ -3,10 +3,15 @@
 #include "list.h"
 #include "optim.h"
 
+static void end(void *object);
+const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end};
+
 static void end(void *object)
 {
     weft__optim *o = object;
-    for (int k = 0; k < o->n; k++) {
+    for (int k = 0; o->parts && k < o->n; k++)
+        weft_owned_end(&weft__optim_kind, o->parts[k]);
+    for (int k = 0; !o->parts && k < o->n; k++) {
         for (int state = 0; state < o->states; state++)
             weft_owned_release(o->state[state * o->n + k]);
         if (o->master)
@@ -17,6 +22,13 @@ static void end(void *object)
 }
 
 const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end, false};
+static weft_tensor *state_of(const weft__optim *o, int state, int k, weft_dtype dtype)
+{
+    const weft_tensor *p = o->params[k];
+    if (o->rule->make_state)
+        return o->rule->make_state(o, state, k);
+    return weft_full(o->ctx, dtype, weft_shape(p), weft_ndim(p), weft__initial(o->rule, o->options, state));
+}
 
 /* State in the type that the step computes in, zeros in general, and copies in it where master weights are asked for. */
 static weft_status make_state(weft__optim *o)
@@ -26,8 +38,7 @@ static weft_status make_state(weft__optim *o)
         weft_tensor *p = o->params[k];
         const weft_dtype dtype = (weft_dtype)weft__wide_dtype((int32_t)weft_dtype_of(p));
         for (int state = 0; state < o->states; state++)
-            o->state[state * o->n + k] = weft_owned_keep(
-                weft_full(o->ctx, dtype, weft_shape(p), weft_ndim(p), weft__initial(o->rule, o->options, state)));
+            o->state[state * o->n + k] = weft_owned_keep(state_of(o, state, k, dtype));
         if (o->master && dtype != weft_dtype_of(p))
             o->master[k] = weft_owned_keep(weft_cast(p, dtype));
     }
@@ -71,6 +82,7 @@ static weft__optim *make_block(weft_ctx *ctx, const weft__rule *rule, int n, con
     memset(o, 0, bytes);
     *o = (weft__optim){.ctx = ctx, .bytes = bytes, .rule = rule, .n = n, .states = states};
     o->allow_missing = flag_at(options, rule->allow_missing);
+    memcpy(&o->base_lr, (const char *)options + rule->lr, sizeof o->base_lr);
     o->options = o + 1;
     memcpy(o->options, options, rule->size);
     o->params = (weft_tensor **)(void *)((char *)o->options + own);
