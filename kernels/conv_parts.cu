@@ -161,6 +161,10 @@ int weft_conv_splits(const weft__exec *e, int64_t blocks, int64_t terms, int64_t
     int64_t splits = (wanted + blocks - 1) / blocks;
     if (splits > terms / shortest_part)
         splits = terms / shortest_part;
+    if (weft__cuda_invariant(e)) { /* the number of images decides nothing */
+        splits = terms / longest_part;
+        return static_cast<int>(splits < 1 ? 1 : splits > most_parts ? most_parts : splits);
+    }
     if (splits < terms / longest_part)
         splits = terms / longest_part;
     const int64_t affordable = most_part_bytes / (out_count * static_cast<int64_t>(compute_bytes));

@@ -24,6 +24,7 @@ struct labels {
     double smoothing;
     weft__cuda_fault *fault;
     int32_t op;
+    bool anywhere; /* weft_row_at */
 
     /* The class of a row; -1: it counts nothing. */
     __device__ __forceinline__ int64_t of(int64_t row) const
@@ -109,7 +110,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>)
         if constexpr (SMOOTH)
             center = isfinite(weft_load(logits[0])) ? weft_load(logits[0]) : C(0);
         entropy_stat<T> s = {weft_online<T>::none(), 0};
-        weft_each<GROUP, T>(weft_row_at(logits, active ? l.classes : 0), lane, [&](auto number, int64_t i, int64_t) {
+        weft_each<GROUP, T>(weft_row_at(logits, active ? l.classes : 0, l.anywhere), lane, [&](auto number, int64_t i, int64_t) {
             constexpr int N = decltype(number)::value;
             C v[N];
             weft_widen(v, weft_get<N>(logits + i));
@@ -192,7 +193,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>)
         const C scale = weft_load(g[per_row ? row : 0]) * scale_all;
         if (lane == 0)
             l.report(row);
-        weft_each<GROUP, T>(weft_row_at(x + offset, l.classes), lane, [&](auto number, int64_t i, int64_t) {
+        weft_each<GROUP, T>(weft_row_at(x + offset, l.classes, l.anywhere), lane, [&](auto number, int64_t i, int64_t) {
             constexpr int N = decltype(number)::value;
             C v[N];
             weft_widen(v, weft_get<N>(x + offset + i));
@@ -217,7 +218,8 @@ labels labels_of(const weft__exec *e)
             e->attrs->cross_entropy.ignore_index,
             e->attrs->cross_entropy.label_smoothing,
             weft__cuda_device_of(e)->fault,
-            static_cast<int32_t>(e->caller)};
+            static_cast<int32_t>(e->caller),
+            weft__cuda_invariant(e)};
 }
 
 /* visit(weft_number<GROUP>()), GROUP the threads for a row */

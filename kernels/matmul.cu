@@ -391,7 +391,7 @@ extern "C" weft_status weft__cuda_product_tiled(const weft__exec *e, const weft_
 {
     if (p->m == 0 || p->n == 0 || p->batches == 0)
         return WEFT_OK;
-    if (p->m == 1 || p->n == 1)
+    if ((p->m == 1 || p->n == 1) && !weft__cuda_invariant(e)) /* they add up in another order than tiles */
         return weft__cuda_product_vector(e, p);
     return weft__cuda_status(e, weft_visit_float(p->dtype, cudaErrorInvalidValue, [&](auto name) -> cudaError_t {
                                  using T = typename decltype(name)::type;

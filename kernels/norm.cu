@@ -195,8 +195,8 @@ __device__ __forceinline__ void add_to_sums(C *dw, C *db, const C (&v)[2][N], co
     weft_put_all(db, b);
 }
 
-/* Every thread keeps to its own columns, whatever the row, so that only the end needs a barrier. packed: rows begin at
- * 16-byte borders and are made of packs.
+/* Every thread keeps to its own columns, whatever the row, so that only the end needs a barrier. packed: rows are made of
+ * packs, and begin at 16-byte borders or must be added up as if they did (weft_row_at).
  * op.in = {g, x} [rows, n], op.out dx [rows, n] or NULL, sums [blocks][dw, db][n]; shared memory: [groups][dw,
  * db][room] of sums, [groups][g, x][room] of the rows under work */
 template <int GROUP, class T>
@@ -390,7 +390,8 @@ cudaError_t make_sums(const weft__exec *e, const norm_grad_op<T> &op, int64_t ro
 {
     const unsigned blocks = static_cast<unsigned>(p.blocks);
     if (p.kernel) {
-        const bool packed = n % weft_width<T> == 0 && weft__cuda_aligned16(op.in[0]) && weft__cuda_aligned16(op.in[1]);
+        const bool aligned = weft__cuda_aligned16(op.in[0]) && weft__cuda_aligned16(op.in[1]);
+        const bool packed = n % weft_width<T> == 0 && (aligned || weft__cuda_invariant(e));
         return weft_launch(p.kernel, blocks, weft_row_threads<256>, p.shared, weft__stream(e), op, rows, n, packed,
                            sums);
     }

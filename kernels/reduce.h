@@ -142,7 +142,7 @@ __device__ __forceinline__ void weft_take_units(const F &fold, typename F::acc &
         int64_t place;
         const int64_t offset = weft_axes_offset(p.reduced, segment, &place) + row * p.rows.stride;
         const int64_t at = place + row * p.rows.step;
-        if (p.rows.stride == 1)
+        if (p.dense)
             weft_take_dense(fold, a, x + offset, n, at, p.rows.step, lane, p.group);
         else
             weft_take_strided(fold, a, x + offset, n, p.rows.stride, at, p.rows.step, lane, p.group);
@@ -339,7 +339,8 @@ inline weft_status weft_reduce(const weft__exec *e, const weft__array *x, int64_
     using acc = typename F::acc;
     if (y->count == 0)
         return WEFT_OK;
-    const weft_reduce_plan p = weft_make_reduce_plan(x, mask, sizeof(T), weft_row_width<T>, weft_column_width<T>);
+    const weft_reduce_plan p = weft_make_reduce_plan(x, mask, sizeof(T), weft_row_width<T>, weft_column_width<T>,
+                                                     weft__cuda_invariant(e));
     const T *from = static_cast<const T *>(x->data);
     typename F::out *to = static_cast<typename F::out *>(y->data);
     acc *partial = nullptr;

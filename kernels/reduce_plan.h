@@ -9,7 +9,7 @@
  *
  * What lies behind an output is counted in units: a piece of the rows of one segment. Few outputs over many units are
  * split into chunks of units, whose partial results a second kernel joins in a fixed order. All borders follow from
- * shape and strides, so the bits depend on nothing else. */
+ * shape and strides, so the bits depend on nothing else; with batch_invariant from the sizes of the reduced dims. */
 #ifndef WEFT_KERNELS_REDUCE_PLAN_H
 #define WEFT_KERNELS_REDUCE_PLAN_H
 
@@ -20,6 +20,7 @@ enum {
     WEFT_REDUCE_THREADS = 256,
     WEFT_REDUCE_RESIDENT = 3,  /* blocks on a multiprocessor, for the compiler's choice of registers */
     WEFT_REDUCE_BLOCKS = 2048, /* that many keep a device busy to the end; half of them are not split further */
+    WEFT_REDUCE_CHUNK = 65536, /* elements of a chunk, where no number of blocks decides */
     WEFT_REDUCE_UNROLL = 4,    /* loads of a thread that are under way together */
     WEFT_REDUCE_LONG_ROW = 16  /* from this length a dense row is reduced by itself */
 };
@@ -41,6 +42,8 @@ struct weft_reduce_plan {
     int64_t count;           /* elements behind an output */
     int64_t outputs;
     bool by_columns;
+    bool invariant; /* cut by the reduced dims alone */
+    bool dense;     /* by rows: elements are loaded in packs */
     bool packed;           /* by columns: a thread's columns are loaded as one pack */
     int32_t group;         /* threads on a row; by columns: threads side by side in a tile */
     int64_t tiles;         /* outputs, or tiles of columns ... */
@@ -149,6 +152,24 @@ inline void weft_reduce_dims(weft_reduce_plan &p, const weft__array *x, int64_t 
     p.cols = weft_axes_take_out(p.kept, p.by_columns ? k : -1);
 }
 
+/* With batch_invariant: nothing looks at the kept dims' sizes, at strides, or at what lies on one line. By columns where
+ * the last dim is kept (a sum over a dim of one is none). */
+inline void weft_reduce_dims_invariant(weft_reduce_plan &p, const weft__array *x, int64_t mask)
+{
+    for (int d = 0; d < x->ndim; d++) {
+        if ((mask >> d & 1) == 0)
+            weft_axes_add(p.kept, x->shape[d], x->strides[d]);
+        else if (x->shape[d] != 1)
+            p.reduced.axis[p.reduced.ndim++] = {x->shape[d], x->strides[d], 0};
+    }
+    p.outputs = weft_axes_number(p.kept);
+    p.count = weft_axes_number(p.reduced);
+    const int last = x->ndim - 1;
+    p.by_columns = last >= 0 && ((mask >> last & 1) == 0 || x->shape[last] == 1);
+    p.rows = weft_axes_take_out(p.reduced, p.reduced.ndim - 1);
+    p.cols = weft_axes_take_out(p.kept, p.by_columns ? weft_axes_closest(p.kept, 1) : -1);
+}
+
 /* At most `strands` x 4 rows make a thread's part of a column long enough to be worth joining. */
 inline void weft_reduce_tile_columns(weft_reduce_plan &p, const void *x, int64_t element, int64_t width)
 {
@@ -158,7 +179,8 @@ inline void weft_reduce_tile_columns(weft_reduce_plan &p, const void *x, int64_t
     int32_t strands = 1;
     while (strands < 8 && strands * 8 <= p.count)
         strands *= 2;
-    p.group = weft_power_above(weft_ceil_div(p.cols.n, width), 1, WEFT_REDUCE_THREADS / strands);
+    p.group = p.invariant ? WEFT_REDUCE_THREADS / strands
+                          : weft_power_above(weft_ceil_div(p.cols.n, width), 1, WEFT_REDUCE_THREADS / strands);
     strands = WEFT_REDUCE_THREADS / p.group;
     p.strips = weft_ceil_div(p.cols.n, p.group * width);
     p.tiles = p.strips * weft_axes_count(p.kept);
@@ -167,27 +189,42 @@ inline void weft_reduce_tile_columns(weft_reduce_plan &p, const void *x, int64_t
 
 inline void weft_reduce_group_rows(weft_reduce_plan &p, int64_t width)
 {
-    const int64_t pack = p.rows.stride == 1 ? width : 1;
+    p.dense = p.rows.stride == 1 && !p.invariant;
+    const int64_t pack = p.dense ? width : 1;
     p.group = weft_power_above(p.rows.n / (pack * WEFT_REDUCE_UNROLL), 4, WEFT_REDUCE_THREADS);
     p.strips = 1;
     p.tiles = p.outputs;
     p.piece = p.group * pack * WEFT_REDUCE_UNROLL;
 }
 
+/* How many chunks the units behind an output are split into. */
+inline int64_t weft_reduce_chunks_wanted(const weft_reduce_plan &p)
+{
+    if (p.invariant) {
+        const int64_t want = p.count / WEFT_REDUCE_CHUNK;
+        return want < WEFT_REDUCE_BLOCKS ? want : WEFT_REDUCE_BLOCKS;
+    }
+    const int64_t blocks = p.by_columns ? p.tiles : weft_ceil_div(p.tiles, WEFT_REDUCE_THREADS / p.group);
+    return blocks < WEFT_REDUCE_BLOCKS / 2 ? weft_ceil_div(WEFT_REDUCE_BLOCKS, blocks) : 1;
+}
+
 /* Elements are `element` bytes each; by rows they are loaded in packs of row_width, by columns of column_width. */
 inline weft_reduce_plan weft_make_reduce_plan(const weft__array *x, int64_t mask, int64_t element, int64_t row_width,
-                                              int64_t column_width)
+                                              int64_t column_width, bool invariant)
 {
     weft_reduce_plan p = {};
-    weft_reduce_dims(p, x, mask);
+    p.invariant = invariant;
+    if (invariant)
+        weft_reduce_dims_invariant(p, x, mask);
+    else
+        weft_reduce_dims(p, x, mask);
     if (p.by_columns)
         weft_reduce_tile_columns(p, x->data, element, column_width);
     else
         weft_reduce_group_rows(p, row_width);
     p.pieces = weft_ceil_div(p.rows.n, p.piece);
     p.units = p.count == 0 ? 0 : p.pieces * weft_axes_count(p.reduced);
-    const int64_t blocks = p.by_columns ? p.tiles : weft_ceil_div(p.tiles, WEFT_REDUCE_THREADS / p.group);
-    int64_t want = blocks < WEFT_REDUCE_BLOCKS / 2 ? weft_ceil_div(WEFT_REDUCE_BLOCKS, blocks) : 1;
+    int64_t want = weft_reduce_chunks_wanted(p);
     want = want < p.units ? want : p.units;
     p.chunk_units = want > 1 ? weft_ceil_div(p.units, want) : p.units;
     p.chunks = p.units == 0 ? 1 : weft_ceil_div(p.units, p.chunk_units);

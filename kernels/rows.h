@@ -158,10 +158,13 @@ struct weft_row {
     int head; /* elements before the first pack */
 };
 
-/* Of n elements from p on. */
-template <class T> __device__ __forceinline__ weft_row weft_row_at(const T *p, int64_t n)
+/* Of n elements from p on. anywhere: cut by n alone, so that a row is added up alike wherever it lies; packs that are
+ * not aligned are then read as single elements. */
+template <class T> __device__ __forceinline__ weft_row weft_row_at(const T *p, int64_t n, bool anywhere)
 {
     constexpr int WIDTH = weft_width<T>;
+    if (anywhere)
+        return {n, n / WIDTH, 0};
     const int beyond = static_cast<int>(reinterpret_cast<uintptr_t>(p) % 16 / sizeof(T));
     const int head = (WIDTH - beyond) % WIDTH;
     if (n < head + WIDTH)
@@ -220,7 +223,7 @@ constexpr int weft_row_blocks = GROUP != 512     ? 0
  * read once. Else they are read twice. */
 template <int GROUP, bool KEPT, class Op>
 __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP, KEPT, typename Op::type>)
-    k_rows(Op op, int64_t rows, int64_t n)
+    k_rows(Op op, int64_t rows, int64_t n, bool anywhere)
 {
     using T = typename Op::type;
     using C = weft_compute_t<T>;
@@ -234,7 +237,7 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>, weft_row_blocks<GROUP
          base += static_cast<int64_t>(gridDim.x) * GROUPS) {
         const bool active = base + group < rows;
         const int64_t row = active ? base + group : 0, offset = row * n;
-        const weft_row extent = weft_row_at(op.in[0] + offset, active ? n : 0);
+        const weft_row extent = weft_row_at(op.in[0] + offset, active ? n : 0, anywhere);
         typename Op::stat stat = op.start();
         weft_each<GROUP, T, UNROLL>(extent, lane, [&](auto number, int64_t i, int64_t slot) {
             constexpr int N = decltype(number)::value;
@@ -271,7 +274,7 @@ inline cudaError_t weft_launch_rows(const weft__exec *e, const Op &op, int64_t r
     if (error != cudaSuccess)
         return error;
     return weft_launch(k_rows<GROUP, KEPT, Op>, weft__cuda_blocks(e, rows, GROUPS), THREADS, bytes, weft__stream(e), op,
-                       rows, n);
+                       rows, n, weft__cuda_invariant(e));
 }
 
 /* Rows of up to this many elements go to groups of 4 lanes, to warps. */

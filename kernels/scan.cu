@@ -302,7 +302,7 @@ template <class F> cudaError_t scan(const weft__exec *e, const F &f)
     const bool reverse = attrs.reverse != 0;
     if (x->count == 0)
         return cudaSuccess;
-    if (inner == 1)
+    if (weft__cuda_invariant(e) ? attrs.dim == x->ndim - 1 : inner == 1) /* as in softmax.cu */
         return weft_launch(k_scan_rows<F>, weft__cuda_blocks(e, outer, 1), THREADS, 0, weft__stream(e), f, outer, n,
                            reverse);
     return weft_launch(k_scan_columns<F>, weft__cuda_blocks(e, outer * inner, THREADS), THREADS, 0, weft__stream(e), f,

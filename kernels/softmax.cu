@@ -251,7 +251,8 @@ template <class Op> cudaError_t run(const weft__exec *e, const Op &op)
         *(d < dim ? &outer : d == dim ? &n : &inner) *= x->shape[d];
     if (x->count == 0)
         return cudaSuccess;
-    if (inner == 1)
+    /* One slice among others is added up as a column is; where they are a batch, one alone must be as well. */
+    if (weft__cuda_invariant(e) ? dim == x->ndim - 1 : inner == 1)
         return weft_run_rows(e, op, outer, n);
     return weft_launch(k_softmax_columns<Op>, weft__cuda_blocks(e, outer * inner, COLUMNS), dim3(COLUMNS, SHARES), 0,
                        weft__stream(e), op, outer * inner, n, inner);

@@ -69,10 +69,37 @@ typedef struct weft_options {
      * file or it is damaged: nothing runs with another choice than was asked for. */
     bool allow_tf32, time_matmul;
     const char *matmul_choices;
+
+    /* Batch invariance: what an operation gives for one row of a batch does not depend on how many rows come with it,
+     * nor on which, nor on its place among them, bit for bit. So a request is answered alike alone and in any company,
+     * and what is generated a token at a time can be checked against one pass over all of it. Default false: the
+     * fastest way is taken for each number of rows, and they differ in the last bits.
+     *
+     * It holds, on either device and for every dtype, for
+     *
+     *   - matrix products (weft_matmul, weft_linear, weft_linear_act and what is made of them): an element of the
+     *     result depends on its row of the one and its column of the other operand alone. Vectors are such rows and
+     *     columns, and each product of a batch is one by itself;
+     *   - norms, softmax, log_softmax, logsumexp, sums, means, variances and other reductions over some dims: the dims
+     *     that stay are the batch. Of losses what reduction NONE gives;
+     *   - attention: an entry of the leading dims depends on its own queries, keys and values alone;
+     *   - whatever goes element by element, moves, looks up, sorts or scans;
+     *   - the gradients of all these by what has a row for each row of the batch: of a linear layer and a norm by x, of
+     *     attention by q, k and v, given the same gradient of the row's result.
+     *
+     * It does not hold for what adds up or looks at the whole batch: gradients of weights, biases and tables, losses
+     * that are reduced, batch norm while training, random numbers, whose place in the stream is their place in the
+     * batch; for convolutions on CUDA; for weft_einsum of three operands and more, whose order of products follows from
+     * the sizes; for custom operations. Rows are compared on one device, with one instruction set and one build of the
+     * library.
+     *
+     * What it costs depends on the shape: weft bench invariance prints it. On CUDA matrix products and attention then
+     * keep to Weft's own kernels, and allow_tf32, time_matmul and matmul_choices are not looked at. */
+    bool batch_invariant;
 } weft_options;
 #define WEFT_OPTIONS_DEFAULTS                                                                                          \
     {                                                                                                                  \
-        sizeof(weft_options), "cpu", 1, 0, SIZE_MAX, false, NULL, NULL, NULL, NULL, NULL, false, false, NULL           \
+        sizeof(weft_options), "cpu", 1, 0, SIZE_MAX, false, NULL, NULL, NULL, NULL, NULL, false, false, NULL, false    \
     }
 
 /* Opens a context. options NULL: the defaults. On failure *out is NULL, the status says why (WEFT_E_INVALID,

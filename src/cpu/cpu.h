@@ -30,6 +30,12 @@ static inline weft__pool *weft__exec_pool(const weft__exec *e)
     return ((const weft__cpu_device *)e->device)->pool;
 }
 
+/* A row's result must not depend on how many rows come with it (the option batch_invariant). */
+static inline bool weft__exec_invariant(const weft__exec *e)
+{
+    return ((const weft__cpu_device *)e->device)->options.batch_invariant;
+}
+
 #ifdef WEFT_ISA
 #define WEFT__CPU(name) WEFT__CAT(weft__cpu_##name, WEFT_ISA)
 #define WEFT__CPU_TABLE WEFT__CAT(weft__cpu_table, WEFT_ISA)

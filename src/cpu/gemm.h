@@ -3,7 +3,8 @@
  * A and B are cut into panels that are copied next to each other ("packed"), so that one register tile of MR x NR runs
  * over contiguous memory (Goto & van de Geijn 2008). B comes through a function that packs a piece of it: a strided
  * matrix, or windows of an image that never exist as a matrix. Every element of C is summed over k in the same order
- * however C is cut, so results do not depend on the number of threads. */
+ * however C is cut, so results do not depend on the number of threads. gemm_block and gemm_small in blocks agree bit by
+ * bit, for any strides; gemm_small without, gemm_dots and gemv have orders of their own. */
 #ifndef WEFT_CPU_GEMM_H
 #define WEFT_CPU_GEMM_H
 
@@ -63,8 +64,10 @@ enum {
     /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work elements. */              \
     void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,          \
                                                           int64_t j0, int64_t j1, weft__real_##real *work);            \
-    /* The whole product without packing B, in the calling thread: for small ones. */                                  \
-    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);   \
+    /* The whole product without packing B, in the calling thread: for small ones. in_blocks: added up in blocks of KC \
+     * terms, as gemm_block adds them up. */           \
+    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,    \
+                                                          bool in_blocks);                                             \
     /* Rows [i0, i1), i0 a multiple of WEFT__GEMM_DOTS, as dot products, where gemm_is_dots finds that \
      * the better way. */               \
     bool WEFT__CAT(weft__cpu_gemm_is_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b); \

@@ -10,7 +10,11 @@
  * kept dim. The elements behind a tile are cut into units of a fixed size, and units are handed in spans (rows x cols,
  * the cols contiguous) to the operation's fold, which takes them into one accumulator an output. Few tiles over many
  * elements are also split into chunks of units, whose accumulators are merged in order. All borders follow from the
- * shape alone, so the bits do not depend on the number of threads. */
+ * shape alone, so the bits do not depend on the number of threads.
+ *
+ * With batch_invariant they follow from the reduced dims alone, and so do the rows that are taken together: no look at
+ * sizes of kept dims, at strides, or at which dims lie on one line. The last dim decides: if it is reduced, outputs are
+ * made one by one, else in strips. */
 #include <stdalign.h>
 #include <stdlib.h>
 #include "loop.h"
@@ -25,6 +29,8 @@ enum {
     MANY_TILES = 64, /* that many tiles are not split further */
     CHUNK = 32768,   /* elements in a chunk at least */
     MAX_ACC = 24,    /* bytes of an accumulator at most */
+    STRIP = 128,     /* outputs in a tile, and ... */
+    STRIP_ROWS = 32, /* ... rows taken at a time, with batch_invariant: as many as fit into the buffer */
     LONG_ROW = 16,   /* from this length a contiguous row is reduced by itself */
     SHORT_RUN = 64   /* runs below this length are gathered before they are taken */
 };
@@ -35,6 +41,7 @@ typedef struct span {
     int64_t rows, step;
     int64_t cols;
     int64_t base, weight;
+    bool strip; /* added up as columns, even if it is one */
 } span;
 
 /* Where the results of some accumulators go, and what they are made with. */
@@ -56,7 +63,7 @@ typedef struct fold {
 /* A row of consecutive elements: nothing to spread over columns. */
 static inline bool is_row(const span *s)
 {
-    return s->cols == 1 && s->step == 1;
+    return s->cols == 1 && s->step == 1 && !s->strip;
 }
 
 typedef int64_t weft__real_i64;
@@ -160,6 +167,7 @@ typedef struct plan {
     size_t size;        /* of an element of x */
     size_t taken;       /* of an element that the fold takes */
     bool native;        /* x has such elements */
+    bool strip;         /* batch_invariant, and the last dim is kept */
     int64_t count;      /* elements behind an output */
     axes kept, reduced; /* without the two below */
     axis cols, rows;    /* the kept and the reduced dim that spans run along; n 1 where there is none */
@@ -247,6 +255,35 @@ static int64_t axes_offset(const axes *a, int64_t i, int64_t *place)
     return offset;
 }
 
+static void plan_dims_invariant(plan *p, const weft__array *x, int64_t mask)
+{
+    for (int d = 0; d < x->ndim; d++) {
+        if ((mask >> d & 1) == 0)
+            axes_add(&p->kept, x->shape[d], x->strides[d]);
+        else if (x->shape[d] != 1)
+            p->reduced.axis[p->reduced.n++] = (axis){.n = x->shape[d], .stride = x->strides[d]};
+    }
+    axes_number(&p->kept);
+    p->count = axes_number(&p->reduced);
+    const int last = x->ndim - 1;
+    p->strip = last >= 0 && ((mask >> last & 1) == 0 || x->shape[last] == 1); /* a sum over a dim of one is none */
+    p->rows = axes_take_out(&p->reduced, p->reduced.n - 1);
+    p->cols = axes_take_out(&p->kept, p->strip ? axes_closest(&p->kept) : -1);
+}
+
+static void plan_cuts_invariant(plan *p)
+{
+    p->width = p->strip ? weft__least(p->cols.n, STRIP) : 1;
+    p->strips = weft__ceil_div(p->cols.n, p->width);
+    p->tiles = p->strips * axes_count(&p->kept);
+    p->piece = weft__least(p->rows.n, p->strip ? STRIP_ROWS : BUFFER);
+    p->pieces = p->rows.n == 0 ? 0 : weft__ceil_div(p->rows.n, p->piece);
+    p->units = p->pieces * axes_count(&p->reduced);
+    const int64_t want = weft__most(1, weft__least(weft__least(MANY_TILES, p->count / CHUNK), p->units));
+    p->chunk_units = weft__most(1, weft__ceil_div(p->units, want));
+    p->chunks = weft__most(1, weft__ceil_div(p->units, p->chunk_units));
+}
+
 static void plan_dims(plan *p, const weft__array *x, int64_t mask)
 {
     for (int d = 0; d < x->ndim; d++)
@@ -321,7 +358,7 @@ static void gather(const plan *p, void *dst, const char *src, int64_t rows, int6
 /* One unit: s->rows x s->cols elements from src on, wherever they lie. */
 static void take_unit(const plan *p, void *acc, const char *src, span s)
 {
-    bool direct = s.cols == 1 ? p->rows.stride == 1 : p->cols.stride == 1;
+    bool direct = s.cols == 1 && !s.strip ? p->rows.stride == 1 : s.cols == 1 || p->cols.stride == 1;
     if (direct && p->native) {
         s.step = p->rows.stride;
         p->fold->take(acc, src, &s);
@@ -342,7 +379,7 @@ static void take_unit(const plan *p, void *acc, const char *src, span s)
 /* A single output over many short runs, whose positions follow one another: they are gathered into one row. */
 static bool takes_short_runs(const plan *p, int64_t cols)
 {
-    return cols == 1 && p->pieces == 1 && p->rows.n < SHORT_RUN && p->rows.step == 1 && p->reduced.n > 0;
+    return cols == 1 && !p->strip && p->pieces == 1 && p->rows.n < SHORT_RUN && p->rows.step == 1 && p->reduced.n > 0;
 }
 
 static void take_short_runs(const plan *p, void *acc, const char *x, int64_t begin, int64_t end)
@@ -374,7 +411,7 @@ static void take_units(const plan *p, void *acc, const char *x, int64_t cols, in
         int64_t outer = p->pieces == 1 ? u : u / p->pieces;
         int64_t row = (u - outer * p->pieces) * p->piece, place;
         int64_t offset = axes_offset(&p->reduced, outer, &place) + row * p->rows.stride;
-        span s = {.rows = weft__least(p->piece, p->rows.n - row), .cols = cols};
+        span s = {.rows = weft__least(p->piece, p->rows.n - row), .cols = cols, .strip = p->strip};
         s.weight = p->rows.step;
         s.base = place + row * s.weight;
         take_unit(p, acc, x + offset * (int64_t)p->size, s);
@@ -485,8 +522,13 @@ static weft_status reduce(const weft__exec *e, const fold *fold)
               .size = weft_dtype_size((weft_dtype)x->dtype),
               .taken = type == WEFT__COMPUTE_F32 ? 4 : 8,
               .native = weft__is_native(x->dtype, type)};
-    plan_dims(&p, x, e->attrs->reduce.dims);
-    plan_cuts(&p);
+    if (weft__exec_invariant(e)) {
+        plan_dims_invariant(&p, x, e->attrs->reduce.dims);
+        plan_cuts_invariant(&p);
+    } else {
+        plan_dims(&p, x, e->attrs->reduce.dims);
+        plan_cuts(&p);
+    }
     if (p.chunks > 1)
         return run_split(e, &p);
     weft__pool_for(weft__exec_pool(e), p.tiles, weft__grain(p.count * p.width), run_tiles, &p);
@@ -537,6 +579,30 @@ weft_status WEFT__CPU(logsumexp)(const weft__exec *e)
 
 /* The squares of f32 fit into f64. Those of f64 may overflow or vanish: the plain sum is tried first, since nearly all
  * data is harmless, and a result that looks suspicious brings the careful, slower fold. */
+static bool looks_harmless(double norm)
+{
+    return norm >= 1e-140 && norm <= 1e150;
+}
+
+/* With batch_invariant the others keep what they have. */
+static weft_status put_right(const weft__exec *e)
+{
+    double *y = e->out[0]->data;
+    if (!weft__exec_invariant(e))
+        return reduce(e, &safe_norm_f64);
+    weft__array safe = *e->out[0];
+    weft__exec other = *e;
+    other.out = (weft__array *[]){&safe};
+    double *from = safe.data = weft__scratch(e, safe.count, sizeof *y);
+    if (!from)
+        return WEFT_E_NOMEM;
+    const weft_status status = reduce(&other, &safe_norm_f64);
+    for (int64_t i = 0; status == WEFT_OK && i < safe.count; i++)
+        if (!looks_harmless(y[i]))
+            y[i] = from[i];
+    return status;
+}
+
 weft_status WEFT__CPU(norm)(const weft__exec *e)
 {
     weft_status status = reduce_float(e, &norm_f32, &norm_f64);
@@ -544,8 +610,8 @@ weft_status WEFT__CPU(norm)(const weft__exec *e)
         return status;
     const double *y = e->out[0]->data;
     for (int64_t i = 0; i < e->out[0]->count; i++)
-        if (!(y[i] >= 1e-140 && y[i] <= 1e150))
-            return reduce(e, &safe_norm_f64);
+        if (!looks_harmless(y[i]))
+            return put_right(e);
     return WEFT_OK;
 }
 

@@ -1,7 +1,9 @@
 /* softmax.c - softmax, log_softmax and their first-order gradients along one dim.
  *
  * An array is seen as [outer, n, inner] with n the dim's size. With inner 1 a slice is a contiguous row that is worked
- * on in cache; else strips of neighbouring slices go side by side through the rows of [n, inner]. */
+ * on in cache; else strips of neighbouring slices go side by side through the rows of [n, inner]. Both add up in orders
+ * of their own. Where inner is a batch, one slice must be as it is among others (batch_invariant): then it is the dim's
+ * place that decides. */
 #include "rows.h"
 
 enum { STRIP = 256 };
@@ -11,6 +13,7 @@ typedef struct slices {
     const void *a, *b;
     void *y;
     int64_t outer, n, inner;
+    bool by_rows;
     int64_t width, strips; /* of the strips that inner is cut into */
 } slices;
 
@@ -22,17 +25,18 @@ static slices slices_of(const weft__exec *e)
     s.outer = s.n = s.inner = 1;
     for (int d = 0; d < x->ndim; d++)
         *(d < dim ? &s.outer : d == dim ? &s.n : &s.inner) *= x->shape[d];
+    s.by_rows = weft__exec_invariant(e) ? dim == x->ndim - 1 : s.inner == 1;
     s.width = weft__most(1, weft__least(STRIP, s.inner));
     s.strips = weft__ceil_div(s.inner, s.width);
     return s;
 }
 
-/* Runs fn over the rows (inner 1) or strips of s. */
+/* Runs fn over the rows or strips of s. */
 static weft_status run_slices(const weft__exec *e, slices *s, weft__range_fn rows, weft__range_fn strips)
 {
     if (e->out[0]->count == 0)
         return WEFT_OK;
-    if (s->inner == 1)
+    if (s->by_rows)
         weft__pool_for(weft__exec_pool(e), s->outer, weft__grain(s->n), rows, s);
     else
         weft__pool_for(weft__exec_pool(e), s->outer * s->strips, weft__grain(s->n * s->width), strips, s);

@@ -1,4 +1,5 @@
-/* dnn_attention.c - the launchers of attention: cuDNN's fused attention where it fits, the kernels of
+/* dnn_attention.c - the launchers of attention: cuDNN's fused attention where it fits (and may be: it plans by the size
+ * of the batch, so not with batch_invariant), the kernels of
  * kernels/attention*.cu for everything else.
  *
  * It fits halves (its products run on tensor cores, f32 would be rounded) with heads of up to 256 columns, a multiple
@@ -135,7 +136,7 @@ static void add_numbers(weft__dnn_argument *arguments, const weft__dnn_attention
 static bool run_forward(const weft__exec *e)
 {
     weft__dnn_attention a;
-    if (!describe(e, e->out[0], NULL, &a) || !device_fits(e, &a))
+    if (weft__cuda_invariant(e) || !describe(e, e->out[0], NULL, &a) || !device_fits(e, &a))
         return false;
     numbers n = numbers_of(e, &a);
     weft__dnn_argument arguments[WEFT__DNN_ATTENTION_TENSORS] = {
@@ -220,7 +221,7 @@ static bool run_part(const weft__exec *e, const weft__dnn_attention *whole, cons
 static bool run_grad(const weft__exec *e)
 {
     weft__dnn_attention whole, part;
-    if (!describe(e, e->in[3], e->in[5], &whole) || !device_fits(e, &whole) || !cut(&whole, &part))
+    if (weft__cuda_invariant(e) || !describe(e, e->in[3], e->in[5], &whole) || !device_fits(e, &whole) || !cut(&whole, &part))
         return false;
     for (int64_t batch = 0; batch < whole.batch; batch += part.batch)
         for (int64_t head = 0; head < whole.heads; head += part.heads)

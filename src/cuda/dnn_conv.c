@@ -44,7 +44,7 @@ static weft__dnn_conv describe(const weft__exec *e, weft__dnn_way way, const wef
 static bool run_cudnn(const weft__exec *e, weft__dnn_way way, const weft__array *const arrays[WEFT__DNN_ROLES],
                       const weft__array *bias)
 {
-    if (!suits(e, arrays))
+    if (weft__cuda_invariant(e) || !suits(e, arrays)) /* its plans follow from the number of images */
         return false;
     const weft__dnn_conv c = describe(e, way, arrays, bias);
     const weft__dnn_problem problem = weft__dnn_conv_problem(&c);

@@ -10,6 +10,13 @@ static inline weft__cuda_device *weft__cuda_device_of(const weft__exec *e)
     return (weft__cuda_device *)e->device;
 }
 
+/* A row's result must not depend on how many rows come with it (the option batch_invariant): one order of summation,
+ * which follows from what is summed alone. */
+static inline bool weft__cuda_invariant(const weft__exec *e)
+{
+    return weft__cuda_device_of(e)->options.batch_invariant;
+}
+
 /* The stream that everything of the operation goes to. */
 static inline cudaStream_t weft__stream(const weft__exec *e)
 {

@@ -1,8 +1,9 @@
 /* matmul.c - the launchers of matrix products: cuBLASLt where there is one and it knows the product, else the
- * kernels. */
+ * kernels. With batch_invariant always those: cuBLASLt picks its algorithm by the number of rows. */
 #include <weft/params.h>
 #include "host.h"
 #include "kernels.h"
+#include "launch.h"
 #include "product.h"
 
 /* Of LINEAR_GRAD: db = the sums of g's columns. */
@@ -54,7 +55,7 @@ static weft_status multiply(const weft__exec *e)
     bool done = false;
     weft__cuda_describe_product(e, &p);
 #ifdef WEFT__CUBLASLT
-    if (any && p.k > 0)
+    if (any && p.k > 0 && !weft__cuda_invariant(e))
         status = by_library(e, &p, &done);
 #endif
     if (status != WEFT_OK || done)

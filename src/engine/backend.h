@@ -102,6 +102,7 @@ typedef struct weft__device_options {
     int index;                    /* which device of the kind, from 0 */
     bool allow_tf32, time_matmul; /* CUDA: as in weft_options (weft/ctx.h) */
     const char *matmul_choices;
+    bool batch_invariant; /* as in weft_options */
 } weft__device_options;
 
 typedef struct weft__backend {

@@ -73,7 +73,8 @@ static weft_status open_device(weft_ctx *ctx)
                                    .user = ctx,
                                    .allow_tf32 = o->allow_tf32,
                                    .time_matmul = o->time_matmul,
-                                   .matmul_choices = o->matmul_choices};
+                                   .matmul_choices = o->matmul_choices,
+                                   .batch_invariant = o->batch_invariant};
     weft_status status = WEFT_E_DEVICE;
     if (!weft__device_parse(o->device ? o->device : "cpu", kind, sizeof kind, &device.index))
         snprintf(message, sizeof message, "\"%.40s\" names no device; \"cpu\", \"cuda\" and \"cuda:1\" would",
