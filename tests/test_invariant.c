@@ -355,8 +355,7 @@ static void run_row(void *user)
     for (int r = 0; r < WEFT__MAX_RECIPES && weft__defs[op]->recipes[r].operands; r++)
         for (char letter = 'a'; letter < 'a' + LETTERS; letter++)
             batches += check_size(c, op, WITH_SAMPLE(.recipe = r), weft__defs[op]->recipes[r].operands, letter);
-    if (getenv("WEFT_VARIANT"))
-        printf("BATCHES %s %d\n", weft__ops[op].name, batches);
+    weft_test_property("batches", batches);
     weft_ctx_close(c);
 }
 
@@ -430,4 +429,93 @@ WEFT_TEST_INIT(invariant_rows)
     }
     for (size_t k = 0; k < sizeof more / sizeof *more; k++)
         weft_test_add("InvariantCases", more[k].name, run_more, (void *)(uintptr_t)&more[k], __FILE__, __LINE__);
+}
+
+/* ---- Queries, magnitudes, the option ---- */
+
+static weft_tensor *dense(weft_tensor *t)
+{
+    return weft_clone(t);
+}
+
+/* What is generated a token at a time: query t alone, with the keys up to its own, is row t of all queries at once. */
+WEFT_TEST(Invariant, OneQueryIsARowOfAllOfThem)
+{
+    static const int64_t places[] = {0, 1, 6, 63, 64, 167, 168, 255, 256, 300};
+    const int64_t most = test_on_cpu() ? 301 : 70;
+    weft_ctx *c = open_invariant();
+    WEFT_REQUIRE(c);
+    weft_tensor *q = weft_randn(c, WEFT_F32, (int64_t[]){2, most, 24}, 3, 0, 1);
+    weft_tensor *k = weft_randn(c, WEFT_F32, (int64_t[]){2, most, 24}, 3, 0, 1);
+    weft_tensor *v = weft_randn(c, WEFT_F32, (int64_t[]){2, most, 19}, 3, 0, 1);
+    weft_tensor *all = weft_attention(q, k, v, 0.2, true);
+    for (size_t i = 0; i < sizeof places / sizeof *places && places[i] < most; i++) {
+        const int64_t t = places[i];
+        weft_tensor *one = weft_attention(dense(weft_slice(q, 1, t, t + 1, 1)), dense(weft_slice(k, 1, 0, t + 1, 1)),
+                                          dense(weft_slice(v, 1, 0, t + 1, 1)), 0.2, true);
+        if (compare(c, dense(weft_slice(all, 1, t, t + 1, 1)), one) != EQUAL)
+            WEFT_FAIL("query %lld has other bits alone", (long long)t);
+    }
+    WEFT_CHECK_OK(weft_ctx_status(c));
+    weft_ctx_close(c);
+}
+
+/* A norm whose squares overflow takes another way, alone and not for the rows beside it. */
+WEFT_TEST(Invariant, ARowOfHugeNumbersChangesNoOtherNorm)
+{
+    weft_ctx *c = open_invariant();
+    WEFT_REQUIRE(c);
+    weft_tensor *x = weft_randn(c, WEFT_F64, (int64_t[]){1, 301}, 2, 0, 1);
+    weft_tensor *both = weft_concat((weft_tensor *[]){x, weft_mul_scalar(x, 1e200), weft_mul_scalar(x, 1e-200)}, 3, 0);
+    const int64_t last = 1;
+    weft_tensor *alone = weft_norm(x, &last, 1, false), *among = weft_norm(both, &last, 1, false);
+    WEFT_CHECK(compare(c, dense(weft_slice(among, 0, 0, 1, 1)), alone) == EQUAL);
+    WEFT_CHECK(compare(c, dense(weft_slice(among, 0, 1, 2, 1)), weft_norm(weft_mul_scalar(x, 1e200), &last, 1, false)) ==
+               EQUAL);
+    weft_ctx_close(c);
+}
+
+/* Products so small that they round to -0 stay that, in whatever tile. */
+WEFT_TEST(Invariant, MinusZeroIsKept)
+{
+    weft_ctx *c = open_invariant();
+    WEFT_REQUIRE(c);
+    weft_tensor *a = weft_full(c, WEFT_F32, (int64_t[]){23, 3}, 2, 1e-30), *b = weft_full(c, WEFT_F32, (int64_t[]){3, 19}, 2, -1e-30);
+    weft_tensor *all = weft_matmul(a, b), *row = weft_matmul(dense(weft_slice(a, 0, 22, 23, 1)), b);
+    weft_tensor *column = weft_matmul(a, dense(weft_slice(b, 1, 18, 19, 1)));
+    WEFT_CHECK(compare(c, dense(weft_slice(all, 0, 22, 23, 1)), row) == EQUAL);
+    WEFT_CHECK(compare(c, dense(weft_slice(all, 1, 18, 19, 1)), column) == EQUAL);
+    weft_ctx_close(c);
+}
+
+/* A row of a product with another one beside it, less the row alone: exactly 0 with the option. */
+static bool rows_agree(const weft_options *o)
+{
+    weft_ctx *c = NULL;
+    bool agree = true;
+    WEFT_CHECK_OK(weft_ctx_open(o, &c));
+    weft_tensor *x = weft_randn(c, WEFT_F32, (int64_t[]){64, 1000}, 2, 0, 1);
+    weft_tensor *w = weft_randn(c, WEFT_F32, (int64_t[]){200, 1000}, 2, 0, 1), *all = weft_linear(x, w, NULL);
+    for (int64_t n = 1; n <= 2 && c; n++)
+        agree &= compare(c, dense(weft_slice(all, 0, 0, n, 1)), weft_linear(dense(weft_slice(x, 0, 0, n, 1)), w, NULL)) == EQUAL;
+    weft_ctx_close(c);
+    return agree;
+}
+
+/* The default is off; a program that was built before the option existed gets that, whatever lies behind its struct. */
+WEFT_TEST(Invariant, TheOptionIsOffUnlessAskedFor)
+{
+    weft_options o = INIT_OPTIONS(.device = test_device(), .batch_invariant = true, .seed = 3);
+    WEFT_CHECK(rows_agree(&o));
+    o.struct_size = offsetof(weft_options, batch_invariant);
+    if (test_on_cpu())
+        WEFT_CHECK(!rows_agree(&o)); /* one row is summed up in another order than many */
+    static const weft_options defaults = WEFT_OPTIONS_DEFAULTS;
+    WEFT_CHECK(!defaults.batch_invariant);
+    weft_ctx *c = NULL;
+    o.struct_size = sizeof o + sizeof(void *);
+    WEFT_CHECK_STATUS(weft_ctx_open(&o, &c), WEFT_E_INVALID);
+    o.struct_size = offsetof(weft_options, batch_invariant) + 1;
+    WEFT_CHECK_STATUS(weft_ctx_open(&o, &c), WEFT_E_INVALID);
+    WEFT_CHECK(c == NULL);
 }

@@ -10,12 +10,13 @@
 #include <string.h>
 
 static const usage bench_usage = {
-    "weft bench", "[ops [NAME... | all] | models [NAME...] | ceilings | diff A.json B.json] [options]",
+    "weft bench", "[ops [NAME... | all] | models [NAME...] | ceilings | invariance | diff A.json B.json] [options]",
     "How fast this machine is and how close Weft comes. First the ceilings are measured: memory, arithmetic, the start "
     "of\n"
     "an operation, transfers. Then operations and models, each with median, spread and the share of the roofline, the\n"
     "least time that its bytes and flops can take. Without a word: ceilings, usual operations and small models.\n"
-    "Operands rotate through more memory than the caches hold. `weft bench diff --help` explains comparisons.",
+    "Operands rotate through more memory than the caches hold. `weft bench diff --help` explains comparisons, `weft bench\n"
+    "invariance --help` what a row that does not depend on its batch costs.",
     "  weft bench                                     how fast is this machine against its limit?\n"
     "  weft bench ops gelu softmax --dtype f32,bf16   two operations in two dtypes\n"
     "  weft bench ops matmul --shape 4096x4096 --device cpu,cuda\n"
@@ -24,6 +25,7 @@ static const usage bench_usage = {
     "  weft bench models gpt2-124m --device cuda      forward and training step of a model\n"
     "  weft bench --html report.html                  a page with roofline and charts, for any browser\n"
     "  weft bench ops all --json > today.json         for `weft bench diff` and other programs\n"
+    "  weft bench invariance                          what batch invariance costs\n"
     "  weft bench diff yesterday.json today.json      what changed by more than noise\n"};
 
 typedef enum bench_parts { PART_OPS = 1, PART_MODELS = 2 } bench_parts;
@@ -283,6 +285,8 @@ int command_bench(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "diff") == 0)
         return bench_diff(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "invariance") == 0)
+        return bench_invariance(argc - 1, argv + 1);
     bench_report r = {.n_devices = 0};
     bool as_json = false;
     const char *html = NULL, *device = NULL, *dtype = "f32", *shape = NULL;
@@ -307,8 +311,8 @@ int command_bench(int argc, char **argv)
         return status;
     int parts = parts_of(argc > 1 ? argv[1] : NULL);
     if (parts < 0) {
-        static const char *const words[] = {"ops", "models", "ceilings", "diff"};
-        const char *near = weft_op_find(argv[1]) >= 0 ? "ops" : suggest(argv[1], words, 4);
+        static const char *const words[] = {"ops", "models", "ceilings", "invariance", "diff"};
+        const char *near = weft_op_find(argv[1]) >= 0 ? "ops" : suggest(argv[1], words, 5);
         complain("weft bench has no \"%s\"; %s%s%s`weft bench --help` explains", argv[1],
                  near ? "did you mean `weft bench " : "", near ? near : "", near ? "`? " : "");
         return EXIT_USAGE;

@@ -87,7 +87,8 @@ const char *bench_unit_name(weft_bench_unit unit); /* "B/s" */
 /* The same case on a GPU, for case k on the CPU; NULL: none. */
 const bench_case *bench_partner(const bench_report *r, int k);
 
-/* `weft bench diff`. */
+/* `weft bench diff` and `weft bench invariance`. */
 int bench_diff(int argc, char **argv);
+int bench_invariance(int argc, char **argv);
 
 #endif

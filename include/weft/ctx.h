@@ -70,37 +70,40 @@ typedef struct weft_options {
     bool allow_tf32, time_matmul;
     const char *matmul_choices;
 
-    /* Batch invariance: what an operation gives for one row of a batch does not depend on how many rows come with it,
-     * nor on which, nor on its place among them, bit for bit. So a request is answered alike alone and in any company,
-     * and what is generated a token at a time can be checked against one pass over all of it. Default false: the
-     * fastest way is taken for each number of rows, and they differ in the last bits.
-     *
-     * It holds, on either device and for every dtype, for
-     *
-     *   - matrix products (weft_matmul, weft_linear, weft_linear_act and what is made of them): an element of the
-     *     result depends on its row of the one and its column of the other operand alone. Vectors are such rows and
-     *     columns, and each product of a batch is one by itself;
-     *   - norms, softmax, log_softmax, logsumexp, sums, means, variances and other reductions over some dims: the dims
-     *     that stay are the batch. Of losses what reduction NONE gives;
-     *   - attention: an entry of the leading dims depends on its own queries, keys and values alone;
-     *   - whatever goes element by element, moves, looks up, sorts or scans;
-     *   - the gradients of all these by what has a row for each row of the batch: of a linear layer and a norm by x, of
-     *     attention by q, k and v, given the same gradient of the row's result.
-     *
-     * It does not hold for what adds up or looks at the whole batch: gradients of weights, biases and tables, losses
-     * that are reduced, batch norm while training, random numbers, whose place in the stream is their place in the
-     * batch; for convolutions on CUDA; for weft_einsum of three operands and more, whose order of products follows from
-     * the sizes; for custom operations. Rows are compared on one device, with one instruction set and one build of the
-     * library.
-     *
-     * What it costs depends on the shape: weft bench invariance prints it. On CUDA matrix products and attention then
-     * keep to Weft's own kernels, and allow_tf32, time_matmul and matmul_choices are not looked at. */
+    /* What an operation gives for a row does not depend on the rows that come with it (see Batch invariance). */
     bool batch_invariant;
 } weft_options;
 #define WEFT_OPTIONS_DEFAULTS                                                                                          \
     {                                                                                                                  \
         sizeof(weft_options), "cpu", 1, 0, SIZE_MAX, false, NULL, NULL, NULL, NULL, NULL, false, false, NULL, false    \
     }
+
+/* ---- Batch invariance ----
+ * With the option batch_invariant, what an operation gives for one row of a batch does not depend on how many rows come
+ * with it, nor on which, nor on its place among them, bit for bit. So a request is answered alike alone and in any
+ * company, and what is generated a token at a time can be compared with one pass over all of it. By default the fastest
+ * way is taken for each number of rows, and they differ in the last bits. The promise, on either device and for every
+ * dtype:
+ *
+ *   - matrix products (weft_matmul, weft_linear, weft_linear_act and what is made of them): an element of the result
+ *     depends on its row of the one operand and its column of the other alone. Vectors are such rows and columns, and
+ *     each product of a batch is one by itself;
+ *   - layer_norm, rms_norm, group_norm, softmax, log_softmax, logsumexp, sums, means, variances and the other
+ *     reductions over some dims: the dims that stay are the batch. Of losses, what reduction NONE gives;
+ *   - attention: an entry of the leading dims depends on its own queries, keys and values alone, and a query on no
+ *     other one: the last query alone, with all keys, gives the last row of all queries;
+ *   - convolutions: an image depends on no other one;
+ *   - recurrent layers, and whatever goes element by element, moves, looks up, sorts, scans or transforms;
+ *   - the gradients of all these by what has a row for each row of the batch, given the same gradient of the results:
+ *     of a product, a linear layer, a norm or a convolution by x, of attention by q, k and v.
+ *
+ * Outside of it is what adds up or looks at the whole batch: gradients of weights, biases and tables, losses that are
+ * reduced, batch norm while training, random numbers (a number's place in the stream is its place in the batch);
+ * further weft_einsum of three operands and more, whose order of products follows from the sizes; and operations of
+ * your own. Rows are compared on one device, with one instruction set and one build of the library; layouts may differ.
+ *
+ * What it costs depends on the shape: `weft bench invariance` prints it. On CUDA, products, attention and convolutions
+ * then keep to Weft's own kernels, and allow_tf32, time_matmul and matmul_choices have no effect. */
 
 /* Opens a context. options NULL: the defaults. On failure *out is NULL, the status says why (WEFT_E_INVALID,
  * WEFT_E_NOMEM, WEFT_E_DEVICE) and the log callback gets the message. */

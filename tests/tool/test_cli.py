@@ -20,7 +20,7 @@ def test_help_lists_the_commands():
 
 
 def test_every_command_teaches_by_examples():
-    for command in COMMANDS + ["bench diff"]:
+    for command in COMMANDS + ["bench diff", "bench invariance"]:
         result = weft(*command.split(), "--help")
         assert result.code == 0 and result.err == "", command
         assert f"usage: weft {command}" in result.out
@@ -134,7 +134,7 @@ def test_the_manual_is_complete():
     page = os.path.join(HERE, "..", "..", "docs", "weft.1")
     with open(page) as file:
         text = file.read()
-    for command in COMMANDS + ["bench diff"]:
+    for command in COMMANDS + ["bench diff", "bench invariance"]:
         assert f".Cm {command}\n" in text, command
         for option in re.findall(r"\n  --([a-z-]+)", weft(*command.split(), "--help").out):
             assert option == "help" or f"Fl -{option}" in text, (command, option)

@@ -4,8 +4,8 @@ import re
 
 from tool import main, weft
 
-NUMERIC = {"bench": {"batch", "threads", "samples"}, "bench diff": {"threshold"}, "compare": {"steps", "batch", "rtol", "atol"}}
-COMMANDS = ["info", "ops", "gradcheck", "compare", "profile", "bench", "bench diff"]
+NUMERIC = {"bench": {"batch", "threads", "samples"}, "bench diff": {"threshold"}, "bench invariance": {"threads", "samples"}, "compare": {"steps", "batch", "rtol", "atol"}}
+COMMANDS = ["info", "ops", "gradcheck", "compare", "profile", "bench", "bench diff", "bench invariance"]
 NO_NUMBERS = ["nan", "-nan", "inf", "-inf", "1e999", "", " ", " 5", "5 ", "1x", "x", "--", "-1", "-0.5", "1,5", "0x", "5.5.5"]
 
 
