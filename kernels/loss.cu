@@ -110,17 +110,18 @@ __global__ void __launch_bounds__(weft_row_threads<GROUP>)
         if constexpr (SMOOTH)
             center = isfinite(weft_load(logits[0])) ? weft_load(logits[0]) : C(0);
         entropy_stat<T> s = {weft_online<T>::none(), 0};
-        weft_each<GROUP, T>(weft_row_at(logits, active ? l.classes : 0, l.anywhere), lane, [&](auto number, int64_t i, int64_t) {
-            constexpr int N = decltype(number)::value;
-            C v[N];
-            weft_widen(v, weft_get<N>(logits + i));
-            s.online.add(v);
-            if constexpr (SMOOTH) {
+        weft_each<GROUP, T>(weft_row_at(logits, active ? l.classes : 0, l.anywhere), lane,
+                            [&](auto number, int64_t i, int64_t) {
+                                constexpr int N = decltype(number)::value;
+                                C v[N];
+                                weft_widen(v, weft_get<N>(logits + i));
+                                s.online.add(v);
+                                if constexpr (SMOOTH) {
 #pragma unroll
-                for (int k = 0; k < N; k++)
-                    s.off += v[k] - center;
-            }
-        });
+                                    for (int k = 0; k < N; k++)
+                                        s.off += v[k] - center;
+                                }
+                            });
         if constexpr (SMOOTH)
             s = weft_reduce_group<GROUP>(s, entropy_stat<T>::merge);
         else

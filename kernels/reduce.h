@@ -339,8 +339,8 @@ inline weft_status weft_reduce(const weft__exec *e, const weft__array *x, int64_
     using acc = typename F::acc;
     if (y->count == 0)
         return WEFT_OK;
-    const weft_reduce_plan p = weft_make_reduce_plan(x, mask, sizeof(T), weft_row_width<T>, weft_column_width<T>,
-                                                     weft__cuda_invariant(e));
+    const weft_reduce_plan p =
+        weft_make_reduce_plan(x, mask, sizeof(T), weft_row_width<T>, weft_column_width<T>, weft__cuda_invariant(e));
     const T *from = static_cast<const T *>(x->data);
     typename F::out *to = static_cast<typename F::out *>(y->data);
     acc *partial = nullptr;

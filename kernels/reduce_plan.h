@@ -42,8 +42,8 @@ struct weft_reduce_plan {
     int64_t count;           /* elements behind an output */
     int64_t outputs;
     bool by_columns;
-    bool invariant; /* cut by the reduced dims alone */
-    bool dense;     /* by rows: elements are loaded in packs */
+    bool invariant;        /* cut by the reduced dims alone */
+    bool dense;            /* by rows: elements are loaded in packs */
     bool packed;           /* by columns: a thread's columns are loaded as one pack */
     int32_t group;         /* threads on a row; by columns: threads side by side in a tile */
     int64_t tiles;         /* outputs, or tiles of columns ... */

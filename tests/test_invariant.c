@@ -311,7 +311,7 @@ static bool is_outside(int op, char letter)
     }
 }
 
-/* In each dtype, f32 at two sizes; halves are asked only where the others have found a batch, since their roundings hide
+/* In each dtype, f32 at two sizes; halves are asked only where the others have found a batch: their roundings hide
  * what a mean over many depends on. Returns whether it is one. */
 static bool check_size(weft_ctx *c, int op, weft_sample_options o, const char *words, char letter)
 {
@@ -329,11 +329,12 @@ static bool check_size(weft_ctx *c, int op, weft_sample_options o, const char *w
         batch |= f.batch;
         all &= f.batch;
         if (f.batch && (f.result_is != EQUAL || f.gradient_is != EQUAL) && !is_outside(op, letter))
-            WEFT_FAIL("%s of %s, %s, %s, size %c: results of %lld rows from row %lld %s, gradients of %lld rows from row "
-                      "%lld %s",
-                      weft__ops[op].name, words, numbers ? numbers : "", weft_dtype_name(o.dtype), letter,
-                      (long long)f.result_rows, (long long)f.result_first, text_of(f.result_is),
-                      (long long)f.gradient_rows, (long long)f.gradient_first, text_of(f.gradient_is));
+            WEFT_FAIL(
+                "%s of %s, %s, %s, size %c: results of %lld rows from row %lld %s, gradients of %lld rows from row "
+                "%lld %s",
+                weft__ops[op].name, words, numbers ? numbers : "", weft_dtype_name(o.dtype), letter,
+                (long long)f.result_rows, (long long)f.result_first, text_of(f.result_is), (long long)f.gradient_rows,
+                (long long)f.gradient_first, text_of(f.gradient_is));
     }
     return batch;
 }
@@ -409,7 +410,8 @@ static void run_more(void *user)
 /* Kept dims between, behind and before the reduced ones. */
 static void run_reduction(void *user)
 {
-    static const char *const words[] = {"xba7", "xb6a", "xab5", "xa7b"}, *const dims[] = {"0 0 2", "0 0 1", "0 1 2", "1 -1"};
+    static const char *const words[] = {"xba7", "xb6a", "xab5", "xa7b"}, *const dims[] = {"0 0 2", "0 0 1", "0 1 2",
+                                                                                          "1 -1"};
     const int op = (int)(intptr_t)user;
     weft_ctx *c = open_invariant();
     WEFT_REQUIRE(c);
@@ -470,8 +472,8 @@ WEFT_TEST(Invariant, ARowOfHugeNumbersChangesNoOtherNorm)
     const int64_t last = 1;
     weft_tensor *alone = weft_norm(x, &last, 1, false), *among = weft_norm(both, &last, 1, false);
     WEFT_CHECK(compare(c, dense(weft_slice(among, 0, 0, 1, 1)), alone) == EQUAL);
-    WEFT_CHECK(compare(c, dense(weft_slice(among, 0, 1, 2, 1)), weft_norm(weft_mul_scalar(x, 1e200), &last, 1, false)) ==
-               EQUAL);
+    WEFT_CHECK(compare(c, dense(weft_slice(among, 0, 1, 2, 1)),
+                       weft_norm(weft_mul_scalar(x, 1e200), &last, 1, false)) == EQUAL);
     weft_ctx_close(c);
 }
 
@@ -480,7 +482,8 @@ WEFT_TEST(Invariant, MinusZeroIsKept)
 {
     weft_ctx *c = open_invariant();
     WEFT_REQUIRE(c);
-    weft_tensor *a = weft_full(c, WEFT_F32, (int64_t[]){23, 3}, 2, 1e-30), *b = weft_full(c, WEFT_F32, (int64_t[]){3, 19}, 2, -1e-30);
+    weft_tensor *a = weft_full(c, WEFT_F32, (int64_t[]){23, 3}, 2, 1e-30),
+                *b = weft_full(c, WEFT_F32, (int64_t[]){3, 19}, 2, -1e-30);
     weft_tensor *all = weft_matmul(a, b), *row = weft_matmul(dense(weft_slice(a, 0, 22, 23, 1)), b);
     weft_tensor *column = weft_matmul(a, dense(weft_slice(b, 1, 18, 19, 1)));
     WEFT_CHECK(compare(c, dense(weft_slice(all, 0, 22, 23, 1)), row) == EQUAL);
@@ -497,7 +500,8 @@ static bool rows_agree(const weft_options *o)
     weft_tensor *x = weft_randn(c, WEFT_F32, (int64_t[]){64, 1000}, 2, 0, 1);
     weft_tensor *w = weft_randn(c, WEFT_F32, (int64_t[]){200, 1000}, 2, 0, 1), *all = weft_linear(x, w, NULL);
     for (int64_t n = 1; n <= 2 && c; n++)
-        agree &= compare(c, dense(weft_slice(all, 0, 0, n, 1)), weft_linear(dense(weft_slice(x, 0, 0, n, 1)), w, NULL)) == EQUAL;
+        agree &= compare(c, dense(weft_slice(all, 0, 0, n, 1)),
+                         weft_linear(dense(weft_slice(x, 0, 0, n, 1)), w, NULL)) == EQUAL;
     weft_ctx_close(c);
     return agree;
 }

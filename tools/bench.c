@@ -15,7 +15,8 @@ static const usage bench_usage = {
     "of\n"
     "an operation, transfers. Then operations and models, each with median, spread and the share of the roofline, the\n"
     "least time that its bytes and flops can take. Without a word: ceilings, usual operations and small models.\n"
-    "Operands rotate through more memory than the caches hold. `weft bench diff --help` explains comparisons, `weft bench\n"
+    "Operands rotate through more memory than the caches hold. `weft bench diff --help` explains comparisons, `weft "
+    "bench\n"
     "invariance --help` what a row that does not depend on its batch costs.",
     "  weft bench                                     how fast is this machine against its limit?\n"
     "  weft bench ops gelu softmax --dtype f32,bf16   two operations in two dtypes\n"

@@ -9,13 +9,14 @@
 #include <string.h>
 #include <weft/sample.h>
 
-static const usage invariance_usage = {
-    "weft bench invariance", "[options]",
-    "What batch invariance costs (the option batch_invariant of a context): products, norms and attention with few and\n"
-    "with many rows, each without the option and with it in turns, and the ratio of the medians with its 99 % interval.\n"
-    "Operands are the same each time, and in the caches where they fit.",
-    "  weft bench invariance                   on one CPU thread\n"
-    "  weft bench invariance --device cuda     on the GPU\n"};
+static const usage invariance_usage = {"weft bench invariance", "[options]",
+                                       "What batch invariance costs (the option batch_invariant of a context): "
+                                       "products, norms and attention with few and\n"
+                                       "with many rows, each without the option and with it in turns, and the ratio of "
+                                       "the medians with its 99 % interval.\n"
+                                       "Operands are the same each time, and in the caches where they fit.",
+                                       "  weft bench invariance                   on one CPU thread\n"
+                                       "  weft bench invariance --device cuda     on the GPU\n"};
 
 /* An operation with a rows; b, c and d are sizes of its own. */
 typedef struct subject {
@@ -213,8 +214,8 @@ int bench_invariance(int argc, char **argv)
         {"dtype", "DTYPE", "f32 (the default), f64, f16 or bf16", OPTION_TEXT, &dtype, 0, 0},
         {"threads", "N", "CPU threads, 1 to 512; 1", OPTION_INT, &o.threads, 1, 512},
         {"samples", "N", "samples of each measurement, 3 to 99; 21", OPTION_INT, &o.samples, 3, 99},
-        {"quick", NULL, "little work, few samples: shows that it works, the figures mean nothing", OPTION_FLAG, &o.quick,
-         0, 0},
+        {"quick", NULL, "little work, few samples: shows that it works, the figures mean nothing", OPTION_FLAG,
+         &o.quick, 0, 0},
         {"json", NULL, "print JSON (schema weft-bench-invariance/1)", OPTION_FLAG, &as_json, 0, 0},
         {0}};
     int status;

@@ -221,7 +221,8 @@ static bool run_part(const weft__exec *e, const weft__dnn_attention *whole, cons
 static bool run_grad(const weft__exec *e)
 {
     weft__dnn_attention whole, part;
-    if (weft__cuda_invariant(e) || !describe(e, e->in[3], e->in[5], &whole) || !device_fits(e, &whole) || !cut(&whole, &part))
+    if (weft__cuda_invariant(e) || !describe(e, e->in[3], e->in[5], &whole) || !device_fits(e, &whole) ||
+        !cut(&whole, &part))
         return false;
     for (int64_t batch = 0; batch < whole.batch; batch += part.batch)
         for (int64_t head = 0; head < whole.heads; head += part.heads)
