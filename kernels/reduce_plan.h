@@ -152,8 +152,8 @@ inline void weft_reduce_dims(weft_reduce_plan &p, const weft__array *x, int64_t 
     p.cols = weft_axes_take_out(p.kept, p.by_columns ? k : -1);
 }
 
-/* With batch_invariant: nothing looks at the kept dims' sizes, at strides, or at what lies on one line. By columns where
- * the last dim is kept (a sum over a dim of one is none). */
+/* With batch_invariant: nothing looks at the kept dims' sizes, at strides, or at what lies on one line. By columns
+ * where the last dim is kept (a sum over a dim of one is none). */
 inline void weft_reduce_dims_invariant(weft_reduce_plan &p, const weft__array *x, int64_t mask)
 {
     for (int d = 0; d < x->ndim; d++) {
