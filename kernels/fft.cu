@@ -4,8 +4,9 @@
  * r of n, and goes from one array to another. Short lines are transformed in shared memory, a block each; long ones
  * stage by stage in global memory, all together. Factors up to 5 have stages of their own, in which a thread holds r
  * elements; for any other prime a thread adds up the r terms of one element. Real numbers are transformed as complex
- * ones. */
+ * ones. cuda/fft.c gives to cuFFT what this is slow at. */
 #include "base/fft_roots.h"
+#include "cuda/fft.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "types.h"
@@ -28,7 +29,7 @@ template <class C> __device__ __forceinline__ complex<C> operator+(complex<C> a,
     return {a.re + b.re, a.im + b.im};
 }
 
-enum kinds { PAIRS, FROM_REAL, TO_REAL };
+enum kinds { FROM_REAL = WEFT__FFT_FROM_REAL, TO_REAL = WEFT__FFT_TO_REAL };
 
 template <class T> struct task {
     using C = weft_compute_t<T>;
@@ -244,56 +245,113 @@ template <class T> weft_status run(const weft__exec *e, task<T> t)
                                     roots, t.n, t.inverse);
     if (error != cudaSuccess)
         return weft__cuda_status(e, error);
-    const size_t room = weft__cuda_usual_shared(e);
-    if (static_cast<size_t>(t.n) > room / (2 * sizeof(complex<C>)))
+    const weft__fft_lines l = weft__cuda_fft_lines(e);
+    if (!weft__cuda_fft_is_short(e, &l))
         return run_stages(e, t);
     return weft__cuda_status(e, weft_launch(k_fft_lines<T>, weft__cuda_blocks(e, t.lines, 1), THREADS,
                                             static_cast<size_t>(t.n) * 2 * sizeof(complex<C>), weft__stream(e), t));
 }
 
-/* n: elements of a line, real ones where there are some */
-weft_status run_any(const weft__exec *e, int kind, int64_t n)
+/* ---- For cuFFT (cuda/fft.c): lines behind each other in f32 or f64, and back ---- */
+
+template <class T> __global__ void __launch_bounds__(THREADS) k_fft_gather(task<T> t, void *to)
 {
-    const weft__array *x = e->in[0], *y = e->out[0], *pairs = kind == FROM_REAL ? y : x;
+    using C = weft_compute_t<T>;
+    const int64_t each = t.kind == TO_REAL ? t.n / 2 + 1 : t.n;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; i < t.lines * each;
+         i += static_cast<int64_t>(gridDim.x) * THREADS) {
+        const complex<C> z = load_element(t, i / each, i % each);
+        if (t.kind == FROM_REAL)
+            static_cast<C *>(to)[i] = z.re;
+        else
+            static_cast<complex<C> *>(to)[i] = z;
+    }
+}
+
+/* from may be y: an element is read before it is written, by the same thread. */
+template <class T> __global__ void __launch_bounds__(THREADS) k_fft_spread(task<T> t, const void *from)
+{
+    using C = weft_compute_t<T>;
+    const int64_t each = t.kind == FROM_REAL ? t.n / 2 + 1 : t.n;
+    for (int64_t i = static_cast<int64_t>(blockIdx.x) * THREADS + threadIdx.x; i < t.lines * each;
+         i += static_cast<int64_t>(gridDim.x) * THREADS) {
+        const int64_t line = i / each, k = i % each, at = from == t.y ? place(t, line, k, each) : i;
+        const complex<C> z = t.kind == TO_REAL ? complex<C>{static_cast<const C *>(from)[at], C(0)}
+                                               : static_cast<const complex<C> *>(from)[at];
+        store_element(t, line, k, z);
+    }
+}
+
+template <class T> task<T> task_of(const weft__exec *e, const weft__fft_lines &l)
+{
     const weft__fft_attrs *a = &e->attrs->fft;
-    if (x->count == 0 || y->count == 0)
-        return WEFT_OK;
-    int64_t outer = 1, inner = 1;
-    for (int d = 0; d < pairs->ndim - 1; d++)
-        if (d != a->dim)
-            *(d < a->dim ? &outer : &inner) *= pairs->shape[d];
-    return weft_visit_float(x->dtype, WEFT_E_DTYPE, [&](auto name) {
-        using T = typename decltype(name)::type;
-        const task<T> t = {static_cast<const T *>(x->data),
-                           static_cast<T *>(y->data),
-                           outer * inner,
-                           inner,
-                           n,
-                           kind,
-                           a->inverse != 0,
-                           a->adjoint != 0,
-                           static_cast<weft_compute_t<T>>(a->scale),
-                           nullptr};
-        return run(e, t);
-    });
+    return {static_cast<const T *>(e->in[0]->data),
+            static_cast<T *>(e->out[0]->data),
+            l.outer * l.inner,
+            l.inner,
+            l.n,
+            static_cast<int>(l.kind),
+            a->inverse != 0,
+            a->adjoint != 0,
+            static_cast<weft_compute_t<T>>(a->scale),
+            nullptr};
 }
 
 } /* namespace */
 
-/* x, y [outer, n, inner, 2]   attributes of all: fft */
-extern "C" weft_status weft__cuda_fft(const weft__exec *e)
+extern "C" weft__fft_lines weft__cuda_fft_lines(const weft__exec *e)
 {
-    return run_any(e, PAIRS, e->in[0]->shape[e->attrs->fft.dim]);
+    const int64_t dim = e->attrs->fft.dim;
+    weft__fft_lines l = {};
+    l.kind = e->op == WEFT_OP_RFFT ? WEFT__FFT_FROM_REAL : e->op == WEFT_OP_IRFFT ? WEFT__FFT_TO_REAL : WEFT__FFT_PAIRS;
+    const weft__array *pairs = l.kind == FROM_REAL ? e->out[0] : e->in[0];
+    l.n = l.kind == TO_REAL ? e->out[0]->shape[dim] : e->in[0]->shape[dim];
+    l.half = l.n / 2 + 1;
+    l.outer = l.inner = 1;
+    for (int d = 0; d < pairs->ndim - 1; d++)
+        if (d != dim)
+            *(d < dim ? &l.outer : &l.inner) *= pairs->shape[d];
+    l.wide = e->in[0]->dtype == WEFT_F64;
+    return l;
 }
 
-/* x [outer, n, inner]; y [outer, n / 2 + 1, inner, 2] */
-extern "C" weft_status weft__cuda_rfft(const weft__exec *e)
+extern "C" bool weft__cuda_fft_is_short(const weft__exec *e, const weft__fft_lines *l)
 {
-    return run_any(e, FROM_REAL, e->in[0]->shape[e->attrs->fft.dim]);
+    const size_t element = l->wide ? sizeof(complex<double>) : sizeof(complex<float>);
+    return static_cast<size_t>(l->n) <= weft__cuda_usual_shared(e) / (2 * element);
 }
 
-/* x [outer, n / 2 + 1, inner, 2]; y [outer, n, inner] */
-extern "C" weft_status weft__cuda_irfft(const weft__exec *e)
+extern "C" weft_status weft__cuda_fft_gather(const weft__exec *e, void *to)
 {
-    return run_any(e, TO_REAL, e->out[0]->shape[e->attrs->fft.dim]);
+    const weft__fft_lines l = weft__cuda_fft_lines(e);
+    return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
+        using T = typename decltype(name)::type;
+        const task<T> t = task_of<T>(e, l);
+        return weft__cuda_status(e, weft_launch(k_fft_gather<T>, weft__cuda_blocks(e, t.lines * t.n, THREADS), THREADS,
+                                                0, weft__stream(e), t, to));
+    });
+}
+
+extern "C" weft_status weft__cuda_fft_spread(const weft__exec *e, const void *from)
+{
+    const weft__fft_lines l = weft__cuda_fft_lines(e);
+    return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
+        using T = typename decltype(name)::type;
+        const task<T> t = task_of<T>(e, l);
+        return weft__cuda_status(e, weft_launch(k_fft_spread<T>, weft__cuda_blocks(e, t.lines * t.n, THREADS), THREADS,
+                                                0, weft__stream(e), t, from ? from : t.y));
+    });
+}
+
+/* x, y [outer, n, inner, 2]; of numbers [outer, n, inner]; half a spectrum [outer, n / 2 + 1, inner, 2]   attributes of
+ * all: fft */
+extern "C" weft_status weft__cuda_fft_own(const weft__exec *e)
+{
+    const weft__fft_lines l = weft__cuda_fft_lines(e);
+    if (e->in[0]->count == 0 || e->out[0]->count == 0)
+        return WEFT_OK;
+    return weft_visit_float(e->in[0]->dtype, WEFT_E_DTYPE, [&](auto name) {
+        using T = typename decltype(name)::type;
+        return run(e, task_of<T>(e, l));
+    });
 }

@@ -69,6 +69,8 @@ major=${nvcc_version%%.*}
 use_library WEFT_CUBLASLT "libcublasLt.so.$major"
 use_library WEFT_NVRTC "libnvrtc.so.$major"
 use_library WEFT_CUDNN libcudnn.so.9
+use_library WEFT_CUFFT "libcufft.so.$((major - 1))"
+use_library WEFT_CUSOLVER "libcusolver.so.$((major - 1))"
 
 # ---- Stages ----
 

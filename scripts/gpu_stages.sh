@@ -10,11 +10,12 @@ export WEFT_TEST_DEVICE=cuda
 stage_environment() {
     nvidia-smi
     nvcc --version
-    for variable in WEFT_CUBLASLT WEFT_CUDNN WEFT_NVRTC LD_LIBRARY_PATH; do
+    for variable in WEFT_CUBLASLT WEFT_CUDNN WEFT_CUFFT WEFT_CUSOLVER WEFT_NVRTC LD_LIBRARY_PATH; do
         eval "echo $variable=\${$variable:-}"
     done
-    { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep -E 'cublasLt|cudnn[.]|nvrtc[.]'
-    ls -d /usr/local/cuda/lib64/libcublasLt.so.* /usr/local/cuda/lib64/libcudnn.so.* 2>/dev/null
+    { ldconfig -p 2>/dev/null || /sbin/ldconfig -p 2>/dev/null; } | grep -E 'cublasLt|cudnn[.]|cufft[.]|cusolver[.]|nvrtc[.]'
+    ls -d /usr/local/cuda/lib64/libcublasLt.so.* /usr/local/cuda/lib64/libcudnn.so.* \
+        /usr/local/cuda/lib64/libcufft.so.* /usr/local/cuda/lib64/libcusolver.so.* 2>/dev/null
     return 0 # what is missing is told by the device stage
 }
 
@@ -96,18 +97,26 @@ run_cases() {
 stage_tests() {
     run_cases '-Gradcheck.*:Gradgradcheck.*:GpuMemory.*'
     first=$?
+    (
+        export WEFT_CUFFT_FROM=1 WEFT_CUSOLVER_FROM=1 # what our kernels do at these sizes otherwise
+        maths="DeviceFft.*:DeviceLinalg.*"
+        for op in fft ifft rfft irfft cholesky solve inverse det slogdet qr eigh svd pinv; do
+            maths="$maths:Golden.$op/*:Gradient.$op/*"
+        done
+        run_cases "$maths"
+    ) || first=1
     WEFT_TEST_FILL=1 "$tests" --gtest_color=no --gtest_filter='GpuMemory.*' || first=1
     run_cases 'Gradcheck.*:Gradgradcheck.*' && return $first
 }
 
 without_libraries() {
-    export WEFT_CUBLASLT=none WEFT_CUDNN=none
+    export WEFT_CUBLASLT=none WEFT_CUDNN=none WEFT_CUFFT=none WEFT_CUSOLVER=none
 }
 
 # What NVIDIA's libraries do where they are there, by our kernels.
 stage_own_kernels() {
     without_libraries
-    filter="Large.*:DeviceMatmul.*:DeviceLinear.*:DeviceConv.*:DeviceAttention.*:DeviceRows.BatchNorm:Gpu.*"
+    filter="Large.*:DeviceMatmul.*:DeviceLinear.*:DeviceConv.*:DeviceAttention.*:DeviceRows.BatchNorm:DeviceFft.*:Gpu.*"
     for op in matmul linear conv attention batch_norm; do
         filter="$filter:Golden.$op*:Gradient.$op*:GradientTwoWays.$op*"
     done

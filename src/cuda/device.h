@@ -18,8 +18,15 @@ typedef struct weft__cuda_fault {
     int64_t limit;    /* it must be in [0, limit); -1: of a matrix */
 } weft__cuda_fault;
 
-/* State of a part of the backend that needs more than a stream (cuBLASLt, cuDNN), made on its first use. */
-typedef enum weft__cuda_part { WEFT__CUDA_BLAS, WEFT__CUDA_DNN, WEFT__CUDA_PARTS } weft__cuda_part;
+/* State of a part of the backend that needs more than a stream (cuBLASLt, cuDNN, cuFFT, cuSOLVER), made on its first
+ * use. */
+typedef enum weft__cuda_part {
+    WEFT__CUDA_BLAS,
+    WEFT__CUDA_DNN,
+    WEFT__CUDA_FFT,
+    WEFT__CUDA_SOLVER,
+    WEFT__CUDA_PARTS
+} weft__cuda_part;
 
 /* Blocks of a launch that a multiprocessor holds at a time (weft__cuda_resident in launch.h). kernel NULL: nothing
  * yet. */

@@ -34,13 +34,16 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 #define WEFT_KERNEL(ID, name, ...) weft_status weft__cuda_##name(const weft__exec *e);
 #include "ops/ops.def"
 
-/* Without a library; the launchers of the operations, which choose, are in dnn_conv.c and dnn_attention.c. */
+/* Without a library; the launchers of the operations, which choose, are in dnn_conv.c, dnn_attention.c, fft.c and
+ * solver.c. */
+weft_status weft__cuda_fft_own(const weft__exec *e); /* FFT, RFFT and IRFFT */
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_weight_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_add_bias(const weft__exec *e); /* y (out[0]) += b (in[2]), a value for each channel */
 weft_status weft__cuda_attention_tiled(const weft__exec *e);
 weft_status weft__cuda_attention_grad_tiled(const weft__exec *e);
+weft_status weft__cuda_matrices_own(const weft__exec *e); /* every operation of base/linalg.h */
 
 #ifdef __cplusplus
 }

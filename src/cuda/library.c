@@ -15,11 +15,13 @@
 /* Of one toolkit, so that their major versions go with the CUDA version that the module was built with. */
 enum { CUDA_MAJOR = CUDART_VERSION / 1000 };
 #if CUDART_VERSION >= 14000
-#error "which cuBLASLt and NVRTC belong to this toolkit?"
+#error "which cuBLASLt, NVRTC, cuFFT and cuSOLVER belong to this toolkit?"
 #elif CUDART_VERSION >= 13000
 #define CUDA_SONAME "13"
+#define MATHS_SONAME "12" /* cuFFT and cuSOLVER count one behind */
 #else
 #define CUDA_SONAME "12"
+#define MATHS_SONAME "11"
 #endif
 
 typedef struct library {
@@ -53,6 +55,16 @@ static int nccl_version(void (*function)(void))
     return version < 10000 ? 10000 * (version / 1000) + version % 1000 : version;
 }
 
+/* cufftResult cufftGetVersion(int *version) and cusolverStatus_t cusolverGetVersion(int *version), 0 for success: 1000
+ * major + 100 minor + patch. */
+static int maths_version(void (*function)(void))
+{
+    int version = 0;
+    if (((int (*)(int *))function)(&version) != 0)
+        return 0;
+    return 10000 * (version / 1000) + version % 1000;
+}
+
 static const library libraries[WEFT__CUDA_LIBRARIES] = {
     [WEFT__CUDA_CUBLASLT] = {"cuBLASLt", "libcublasLt.so." CUDA_SONAME, "WEFT_CUBLASLT", "cublasLtGetVersion",
                              plain_version, 10000 * CUDA_MAJOR, 10000 * (CUDA_MAJOR + 1), "matrix products are slower"},
@@ -63,6 +75,12 @@ static const library libraries[WEFT__CUDA_LIBRARIES] = {
                           "nothing is lost: no operation is compiled at run time"},
     [WEFT__CUDA_NCCL] = {"NCCL", "libnccl.so.2", "WEFT_NCCL", "ncclGetVersion", nccl_version, 20000, 30000,
                          "nothing is lost: gradients are not summed over several GPUs"},
+    [WEFT__CUDA_CUFFT] = {"cuFFT", "libcufft.so." MATHS_SONAME, "WEFT_CUFFT", "cufftGetVersion", maths_version,
+                          10000 * (CUDA_MAJOR - 1), 10000 * CUDA_MAJOR,
+                          "Fourier transforms of long lines, and of lengths with large prime factors, are slower"},
+    [WEFT__CUDA_CUSOLVER] = {"cuSOLVER", "libcusolver.so." MATHS_SONAME, "WEFT_CUSOLVER", "cusolverGetVersion",
+                             maths_version, 10000 * (CUDA_MAJOR - 1), 10000 * CUDA_MAJOR,
+                             "linear algebra of large matrices is slower"},
 };
 
 static bool is_file_missing(const char *error)
@@ -157,6 +175,15 @@ bool weft__cuda_library_functions(weft__cuda_opened *opened, int n, const char *
         opened->handle = NULL;
     }
     return opened->handle != NULL;
+}
+
+int64_t weft__cuda_library_from(const char *variable)
+{
+    const char *text = getenv(variable);
+    int64_t from = 0;
+    for (; text && *text >= '0' && *text <= '9' && from < INT32_MAX; text++)
+        from = 10 * from + (*text - '0');
+    return from;
 }
 
 void weft__cuda_describe_libraries(weft_device_info *info)

@@ -40,6 +40,8 @@ typedef struct weft__host {
     /* 64-byte aligned memory of the executing device until the kernel returns; NULL (error already recorded) when out
      * of memory: return WEFT_E_NOMEM then. Not to be called from inside a parallel region. */
     void *(*scratch)(const weft__exec *e, size_t bytes);
+    /* Likewise, but NULL is no error: the kernel can do with less. */
+    void *(*try_scratch)(const weft__exec *e, size_t bytes);
     /* Runs kernel for e->op on arrays that its contract allows, converting before and after where needed. */
     weft_status (*drive)(const weft__exec *e, const weft__needs *needs, weft__kernel kernel);
     /* Whether the row has operands whose elements may be out of range. */

@@ -28,29 +28,38 @@ static weft_status host_fail(const weft__exec *e, weft_status status, const char
     return weft__fail(((running *)e->engine)->ctx, (int)e->op, status, "%s", text);
 }
 
-static void *host_scratch(const weft__exec *e, size_t bytes)
+static void *try_scratch(const weft__exec *e, size_t bytes)
 {
     running *r = e->engine;
     weft__storage *s = weft__storage_new(r->ctx, bytes);
-    if (!s) {
-        if (bytes == SIZE_MAX)
-            weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
-        else
-            weft__fail(
-                r->ctx, (int)e->op, WEFT_E_NOMEM,
-                "out of memory for %zu bytes of work space; %zu bytes are in use%s; use smaller batches or raise the "
-                "budget",
-                bytes, r->ctx->live_bytes, weft__budget_text(r->ctx).s);
+    if (!s)
         return NULL;
-    }
     s->next = r->scratch;
     r->scratch = s;
     return s->data;
 }
 
+static void *host_scratch(const weft__exec *e, size_t bytes)
+{
+    const running *r = e->engine;
+    void *room = try_scratch(e, bytes);
+    if (room)
+        return room;
+    if (bytes == SIZE_MAX)
+        weft__fail(r->ctx, (int)e->op, WEFT_E_NOMEM, "it needs more bytes of work space than can be addressed");
+    else
+        weft__fail(
+            r->ctx, (int)e->op, WEFT_E_NOMEM,
+            "out of memory for %zu bytes of work space; %zu bytes are in use%s; use smaller batches or raise the "
+            "budget",
+            bytes, r->ctx->live_bytes, weft__budget_text(r->ctx).s);
+    return NULL;
+}
+
 static const weft__host host = {.struct_size = sizeof host,
                                 .fail = host_fail,
                                 .scratch = host_scratch,
+                                .try_scratch = try_scratch,
                                 .drive = weft__drive,
                                 .checks_positions = weft__checks_positions};
 

@@ -58,19 +58,27 @@ TEST_F(DeviceInfo, LibrariesTellWhyTheyAreMissing)
     setenv("WEFT_CUDNN", "/nowhere/libcudnn.so.9", 1);
     setenv("WEFT_NVRTC", "self", 1);
     setenv("WEFT_NCCL", "self", 1);
+    setenv("WEFT_CUFFT", "self", 1);
+    setenv("WEFT_CUSOLVER", "none", 1);
     weft_device_info info = {};
     ASSERT_EQ(weft_device_info_get("cuda", 0, &info, sizeof info), WEFT_OK) << info.note;
     unsetenv("WEFT_CUBLASLT");
     unsetenv("WEFT_CUDNN");
     unsetenv("WEFT_NVRTC");
     unsetenv("WEFT_NCCL");
-    ASSERT_EQ(info.n_libraries, 4);
+    unsetenv("WEFT_CUFFT");
+    unsetenv("WEFT_CUSOLVER");
+    ASSERT_EQ(info.n_libraries, 6);
     EXPECT_STREQ(info.libraries[0].name, "cuBLASLt");
     EXPECT_TRUE(contains(info.libraries[0].reason, "WEFT_CUBLASLT=none")) << info.libraries[0].reason;
     EXPECT_TRUE(contains(info.libraries[1].reason, "/nowhere/libcudnn.so.9")) << info.libraries[1].reason;
     EXPECT_TRUE(contains(info.libraries[2].reason, "nvrtcVersion")) << info.libraries[2].reason;
     EXPECT_STREQ(info.libraries[3].name, "NCCL");
     EXPECT_TRUE(contains(info.libraries[3].reason, "ncclGetVersion")) << info.libraries[3].reason;
+    EXPECT_STREQ(info.libraries[4].name, "cuFFT");
+    EXPECT_TRUE(contains(info.libraries[4].reason, "cufftGetVersion")) << info.libraries[4].reason;
+    EXPECT_STREQ(info.libraries[5].name, "cuSOLVER");
+    EXPECT_TRUE(contains(info.libraries[5].reason, "WEFT_CUSOLVER=none")) << info.libraries[5].reason;
     for (int k = 0; k < info.n_libraries; k++)
         EXPECT_STREQ(info.libraries[k].version, "");
 }

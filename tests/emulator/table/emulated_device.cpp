@@ -45,7 +45,9 @@ struct Register {
         setenv("WEFT_TEST_DEVICE", "cuda", 1);
         setenv("WEFT_TEST_FILL", "1", 1);   /* nobody else uses this device */
         setenv("WEFT_CUBLASLT", "self", 0); /* the stand-in, not what may be installed here */
-        setenv("WEFT_CUDNN", "none", 0);    /* the real one would find no GPU */
+        setenv("WEFT_CUDNN", "none", 0);    /* the real ones would find no GPU */
+        setenv("WEFT_CUFFT", "none", 0);
+        setenv("WEFT_CUSOLVER", "none", 0);
         weft__backend_register(&weft__cuda_backend);
         weft_test_add_init([] { testing::UnitTest::GetInstance()->listeners().Append(new Guard); });
     }

@@ -23,7 +23,9 @@ struct Register {
     Register()
     {
         setenv("WEFT_CUBLASLT", "self", 0); /* the stand-in, not what may be installed here */
-        setenv("WEFT_CUDNN", "none", 0);    /* the real one would find no GPU */
+        setenv("WEFT_CUDNN", "none", 0);    /* the real ones would find no GPU */
+        setenv("WEFT_CUFFT", "none", 0);
+        setenv("WEFT_CUSOLVER", "none", 0);
         simt_reset();
         const char *bug = getenv("WEFT_TEST_PLANT");
         const weft__backend *backend = bug ? planted_named(&weft__cuda_backend, bug) : &weft__cuda_backend;
