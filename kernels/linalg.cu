@@ -214,16 +214,32 @@ __device__ __forceinline__ bool is_tame(double x)
     return x == 0 || (fabs(x) <= most_size && fabs(x) >= least_size);
 }
 
+/* Element of a matrix, of a triangle as it counts: nothing on the other side, a diagonal that may be 1. */
+__device__ __forceinline__ double element_for_solver(const weft__solver_task &t, const matrices &a, int64_t first,
+                                                     int64_t row, int64_t column)
+{
+    if (t.problem.op == WEFT_OP_TRIANGULAR_SOLVE) {
+        if (t.problem.upper ? column < row : column > row)
+            return 0;
+        if (t.problem.unit && column == row)
+            return 1;
+    }
+    return load_at(a, first + row * a.row + column * a.column);
+}
+
 /* left [count] of this part of the batch and infos are 0 before. */
 __global__ void __launch_bounds__(MANY) k_solver_load(weft__solver_task t, matrices a)
 {
     const int64_t m = t.problem.m, n = t.problem.n, all = m * n;
+    const bool triangle = t.problem.op == WEFT_OP_TRIANGULAR_SOLVE;
     EACH_ITEM(i, t.count * all)
     {
         const int64_t matrix = i / all, row = i % all / n, column = i % n, first = start_of(a, t.first + matrix);
-        double x = load_at(a, first + row * a.row + column * a.column);
-        if (!is_tame(x))
+        double x = element_for_solver(t, a, first, row, column);
+        if (!is_tame(x) || (triangle && row == column && x == 0))
             atomicOr(&t.left[t.first + matrix], 1);
+        if (triangle && row == column) /* nothing is exchanged */
+            t.pivots[matrix * n + row] = static_cast<int>(row + 1);
         int64_t to = row * n + column;
         if (t.form == WEFT__SOLVER_TURNED)
             to = column * m + row;
@@ -249,7 +265,11 @@ __global__ void __launch_bounds__(MANY) k_solver_load_sides(weft__solver_task t,
     EACH_ITEM(i, t.count * all)
     {
         const int64_t matrix = i / all, column = i % all / n, row = i % n;
-        t.b[i] = b.data ? load_at(b, start_of(b, t.first + matrix) + row * b.row + column * b.column) : row == column;
+        const double x = b.data ? load_at(b, start_of(b, t.first + matrix) + row * b.row + column * b.column)
+                                : static_cast<double>(row == column);
+        if (!(fabs(x) <= DBL_MAX))
+            atomicOr(&t.left[t.first + matrix], 1);
+        t.b[i] = x;
     }
 }
 
@@ -320,6 +340,7 @@ __device__ double result_at(const weft__solver_task &t, int64_t matrix, int resu
     case WEFT_OP_CHOLESKY: /* the upper triangle by columns is the lower one by rows */
         return i % n <= i / n ? a[i] : 0;
     case WEFT_OP_SOLVE:
+    case WEFT_OP_TRIANGULAR_SOLVE:
     case WEFT_OP_INVERSE:
         return b[i % t.rights * n + i / t.rights];
     case WEFT_OP_QR:
@@ -442,11 +463,6 @@ extern "C" weft_status weft__cuda_matrices_own(const weft__exec *e)
 }
 
 /* What cuSOLVER has not. */
-extern "C" weft_status weft__cuda_triangular_solve(const weft__exec *e)
-{
-    return run(e);
-}
-
 extern "C" weft_status weft__cuda_cofactor(const weft__exec *e)
 {
     return run(e);

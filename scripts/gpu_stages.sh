@@ -100,7 +100,7 @@ stage_tests() {
     (
         export WEFT_CUFFT_FROM=1 WEFT_CUSOLVER_FROM=1 # what our kernels do at these sizes otherwise
         maths="DeviceFft.*:DeviceLinalg.*"
-        for op in fft ifft rfft irfft cholesky solve inverse det slogdet qr eigh svd pinv; do
+        for op in fft ifft rfft irfft cholesky triangular_solve solve inverse det slogdet qr eigh svd pinv; do
             maths="$maths:Golden.$op/*:Gradient.$op/*"
         done
         run_cases "$maths"

@@ -1694,7 +1694,8 @@ WEFT_API weft_tensor *weft_logcumsumexp(weft_tensor *x, int64_t dim);
 WEFT_API weft_tensor *weft_linear_scan(weft_tensor *a, weft_tensor *b, int64_t dim);
 
 /* y[k] = sum of x[j] e^(-2 pi i j k / n) along dim; x [..., 2] holds complex numbers as pairs of real and imaginary
- * part, and dim is not the last. Every n >= 1: O(n log n), also where n is prime.
+ * part, and dim is not the last. Every n >= 1: O(n log n), also where n is prime. On CUDA cuFFT has the long lines and
+ * the large primes: of those the bits may depend on how many lines come together, of others never.
  * Dtypes: floating; integers and bool become f32; the result has that dtype.
  * Errors: WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_fft(weft_tensor *x, int64_t dim, weft_fft_norm norm);

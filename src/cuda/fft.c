@@ -1,11 +1,11 @@
 /* fft.c - the launchers of Fourier transforms: cuFFT for what the kernels of kernels/fft.cu are slow at, those kernels
  * for everything else.
  *
- * A line that fits into a block's shared memory is read once and written once by our kernel, which reads and writes
- * no more than must be, and gives it the same bits whatever lines come with it; but of a large prime factor r each element costs r
- * steps. So cuFFT gets the lines that are longer, and those whose length has a prime factor above MOST_FACTOR. No GPU
- * has measured where the border is (docs/gpu-status.md); WEFT_CUFFT_FROM=n in the environment gives cuFFT all lines of
- * n elements or more, and no others.
+ * A line that fits into a block's shared memory is read once and written once by our kernel, and gets the same bits
+ * whatever lines come with it; but of a large prime factor r each element costs r steps. So cuFFT gets the lines that
+ * are longer, and those whose length has a prime factor above MOST_FACTOR. No GPU has measured where the border is
+ * (docs/gpu-status.md); WEFT_CUFFT_FROM=n in the environment gives cuFFT all lines of n elements or more, and no
+ * others.
  *
  * Plans are kept by what they depend on, at most MOST_PLANS, and the one that was used longest ago makes room. Their
  * work areas, and the places where lines lie that cuFFT cannot take as they are, are scratch memory of the operation.

@@ -1,5 +1,6 @@
-/* fft_api.h - the part of cuFFT that Weft calls. It is opened at run time and its header is not needed to build, so its
- * types and numbers stand here; the stand-in (tests/emulator/cufft) compares them with the header where there is one. */
+/* fft_api.h - the part of cuFFT that Weft calls. It is opened at run time and its header is not needed to build, so
+ * its types and numbers stand here; the stand-in (tests/emulator/cufft) compares them with the header where there is
+ * one. */
 #ifndef WEFT_CUDA_FFT_API_H
 #define WEFT_CUDA_FFT_API_H
 

@@ -7,6 +7,9 @@
  * to (n / LARGE)^2 of them are better done one after the other. No GPU has measured this (docs/gpu-status.md);
  * WEFT_CUSOLVER_FROM=n in the environment gives cuSOLVER all matrices of n rows and columns or more, and no others.
  *
+ * A triangle is solved by getrs, which takes it for one factor of a matrix whose other factor is the unit matrix: twice
+ * the work of cuBLAS's trsm, and no other library.
+ *
  * Nothing waits for what cuSOLVER says of a matrix: a kernel reads it, and those that it gives up, or finds to have no
  * result, are done again by our own kernel behind it, which notes faults as it always does. So it is with matrices that
  * hold a NaN or an infinity: the numbers and errors are our own.
@@ -91,6 +94,11 @@ static int64_t most_of(int64_t a, int64_t b)
     return a < b ? b : a;
 }
 
+static bool has_sides(int32_t op)
+{
+    return op == WEFT_OP_SOLVE || op == WEFT_OP_TRIANGULAR_SOLVE;
+}
+
 static bool is_by_rotations(const weft__matrix_problem *p)
 {
     return p->op == WEFT_OP_EIGH || p->op == WEFT_OP_SVD || p->op == WEFT_OP_PINV;
@@ -99,7 +107,7 @@ static bool is_by_rotations(const weft__matrix_problem *p)
 static bool suits(const solver *part, const weft__matrix_problem *p, int64_t batch)
 {
     const int64_t r = least_of(p->m, p->n), large = is_by_rotations(p) ? LARGE_FOR_ROTATIONS : LARGE;
-    if (r == 0 || batch == 0 || (p->op == WEFT_OP_SOLVE && p->k == 0) || most_of(p->m, most_of(p->n, p->k)) > MOST)
+    if (r == 0 || batch == 0 || (has_sides(p->op) && p->k == 0) || most_of(p->m, most_of(p->n, p->k)) > MOST)
         return false;
     return part->from ? r >= part->from : r >= large && batch <= (r / large) * (r / large);
 }
@@ -113,10 +121,11 @@ static weft__solver_task describe(const weft__exec *e)
     for (int d = 0; d < e->in[0]->ndim - 2; d++)
         t.batch *= e->in[0]->shape[d];
     t.r = least_of(p->m, p->n);
-    t.rights = p->op == WEFT_OP_SOLVE ? p->k : p->op == WEFT_OP_INVERSE ? p->n : 0;
+    t.rights = has_sides(p->op) ? p->k : p->op == WEFT_OP_INVERSE ? p->n : 0;
     if (p->op == WEFT_OP_CHOLESKY || p->op == WEFT_OP_EIGH)
         t.form = WEFT__SOLVER_SYMMETRIC;
-    else if (p->op == WEFT_OP_QR || (is_by_rotations(p) && p->m > p->n)) /* gesvd takes no more columns than rows */
+    else if (p->op == WEFT_OP_QR || p->upper ||
+             (is_by_rotations(p) && p->m > p->n)) /* gesvd takes no more columns than rows */
         t.form = WEFT__SOLVER_TURNED;
     return t;
 }
@@ -182,6 +191,9 @@ static int work_size(const solver *part, const weft__solver_task *t)
     case WEFT_OP_PINV:
         result = f->gesvd_size(part->handle, l, r, &lwork);
         break;
+    case WEFT_OP_TRIANGULAR_SOLVE:
+        result = WEFT__SOLVER_SUCCESS;
+        break;
     default:
         result = f->getrf_size(part->handle, n, n, t->a, n, &lwork);
     }
@@ -214,8 +226,8 @@ static int run_call(const solver *part, const weft__solver_task *t, int call, in
     default:
         if (call == 0)
             return f->getrf(part->handle, n, n, a, n, work, pivots, info);
-        return f->getrs(part->handle, WEFT__SOLVER_TRANSPOSED, n, (int)t->rights, a, n, pivots,
-                        t->b + k * n * t->rights, n, info);
+        return f->getrs(part->handle, t->form == WEFT__SOLVER_TURNED ? WEFT__SOLVER_PLAIN : WEFT__SOLVER_TRANSPOSED, n,
+                        (int)t->rights, a, n, pivots, t->b + k * n * t->rights, n, info);
     }
 }
 
@@ -237,7 +249,7 @@ static weft_status run_part(const weft__exec *e, const solver *part, const weft_
 {
     const bool is_qr = t->problem.op == WEFT_OP_QR;
     weft_status status = weft__cuda_solver_load(e, t);
-    if (status == WEFT_OK)
+    if (status == WEFT_OK && t->problem.op != WEFT_OP_TRIANGULAR_SOLVE)
         status = run_calls(e, part, t, 0, work, lwork, fine);
     if (status == WEFT_OK && *fine && is_qr) /* the call for q overwrites r */
         status = weft__cuda_solver_store(e, t, 1);
@@ -290,6 +302,11 @@ static weft_status launch(const weft__exec *e)
 }
 
 weft_status weft__cuda_cholesky(const weft__exec *e)
+{
+    return launch(e);
+}
+
+weft_status weft__cuda_triangular_solve(const weft__exec *e)
 {
     return launch(e);
 }

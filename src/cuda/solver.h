@@ -37,7 +37,8 @@ typedef struct weft__solver_task {
 weft__matrix_problem weft__cuda_matrix_problem(const weft__exec *e);
 
 /* The operands in the work space. A matrix with a NaN or an infinity, with which an iteration may not end, and one
- * whose squares may overflow or vanish, is left, and a unit matrix takes its place. */
+ * whose squares may overflow or vanish, is left, and a unit matrix takes its place; likewise a triangle with a 0 on its
+ * diagonal. Of a triangle the pivots are filled in. */
 weft_status weft__cuda_solver_load(const weft__exec *e, const weft__solver_task *t);
 
 /* Matrices of which cuSOLVER's call number `call` says that they have no result are left. */

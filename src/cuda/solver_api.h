@@ -1,6 +1,6 @@
-/* solver_api.h - the part of cuSOLVER that Weft calls, and of cuBLAS nothing. It is opened at run time and its header is
- * not needed to build, so its types and numbers stand here; the stand-in (tests/emulator/cusolver) compares them with
- * the header where there is one. Matrices by columns, sizes and leading dimensions as int, in device memory like info. */
+/* solver_api.h - the part of cuSOLVER that Weft calls. It is opened at run time and its header is not needed to
+ * build, so its types and numbers stand here; the stand-in (tests/emulator/cusolver) compares them with the header
+ * where there is one. Matrices by columns, sizes and leading dimensions as int, in device memory like info. */
 #ifndef WEFT_CUDA_SOLVER_API_H
 #define WEFT_CUDA_SOLVER_API_H
 
@@ -9,8 +9,9 @@
 typedef void *weft__solver_handle; /* cusolverDnHandle_t */
 
 enum {
-    WEFT__SOLVER_SUCCESS = 0,    /* of cusolverStatus_t */
-    WEFT__SOLVER_UPPER = 1,      /* of cublasFillMode_t */
+    WEFT__SOLVER_SUCCESS = 0, /* of cusolverStatus_t */
+    WEFT__SOLVER_UPPER = 1,   /* of cublasFillMode_t */
+    WEFT__SOLVER_PLAIN = 0,
     WEFT__SOLVER_TRANSPOSED = 1, /* of cublasOperation_t */
     WEFT__SOLVER_VECTORS = 1     /* of cusolverEigMode_t */
 };

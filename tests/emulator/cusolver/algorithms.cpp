@@ -111,10 +111,23 @@ int getrf(int n, double *a, int lda, int *pivots)
     return info;
 }
 
-void getrs_transposed(int n, int k, const double *a, int lda, const int *pivots, double *b, int ldb)
+void getrs(bool transposed, int n, int k, const double *a, int lda, const int *pivots, double *b, int ldb)
 {
     for (int column = 0; column < k; column++) {
         double *x = b + column * ldb;
+        if (!transposed) {
+            for (int i = 0; i < n; i++)
+                std::swap(x[i], x[pivots[i] - 1]);
+            for (int j = 0; j < n; j++)
+                for (int i = j + 1; i < n; i++)
+                    x[i] -= a[j * lda + i] * x[j];
+            for (int j = n - 1; j >= 0; j--) {
+                x[j] /= a[j * lda + j];
+                for (int i = 0; i < j; i++)
+                    x[i] -= a[j * lda + i] * x[j];
+            }
+            continue;
+        }
         for (int i = 0; i < n; i++)
             x[i] = (x[i] - product(a + i * lda, x, i)) / a[i * lda + i];
         for (int i = n - 1; i >= 0; i--)

@@ -9,8 +9,8 @@ namespace cusolver
 /* The upper triangle; what is below it is not touched. Results as LAPACK's info. */
 int potrf(int n, double *a, int lda);
 int getrf(int n, double *a, int lda, int *pivots);
-/* a^T x = b */
-void getrs_transposed(int n, int k, const double *a, int lda, const int *pivots, double *b, int ldb);
+/* a x = b, or a^T x = b */
+void getrs(bool transposed, int n, int k, const double *a, int lda, const int *pivots, double *b, int ldb);
 void geqrf(int m, int n, double *a, int lda, double *tau);
 void orgqr(int m, int n, int k, double *a, int lda, const double *tau);
 /* Of the upper triangle; a becomes the vectors. */

@@ -20,7 +20,9 @@
 #include <cusolverDn.h>
 static_assert(int(WEFT__SOLVER_SUCCESS) == CUSOLVER_STATUS_SUCCESS && int(WEFT__SOLVER_UPPER) == CUBLAS_FILL_MODE_UPPER,
               "");
-static_assert(int(WEFT__SOLVER_TRANSPOSED) == CUBLAS_OP_T && int(WEFT__SOLVER_VECTORS) == CUSOLVER_EIG_MODE_VECTOR, "");
+static_assert(int(WEFT__SOLVER_PLAIN) == CUBLAS_OP_N && int(WEFT__SOLVER_TRANSPOSED) == CUBLAS_OP_T &&
+                  int(WEFT__SOLVER_VECTORS) == CUSOLVER_EIG_MODE_VECTOR,
+              "");
 #define RESULT cusolverStatus_t CUSOLVERAPI
 #define OF(status) static_cast<cusolverStatus_t>(status)
 typedef cusolverDnHandle_t Handle;
@@ -225,11 +227,12 @@ RESULT cusolverDnDgetrf(Handle handle, int m, int n, double *a, int lda, double 
 RESULT cusolverDnDgetrs(Handle handle, Operation trans, int n, int k, const double *a, int lda, const int *pivots,
                         double *b, int ldb, int *info)
 {
+    const bool transposed = trans == Operation(WEFT__SOLVER_TRANSPOSED);
     return OF(run(
-        handle, n > 0 && k > 0 && lda >= n && ldb >= n && trans == Operation(WEFT__SOLVER_TRANSPOSED),
+        handle, n > 0 && k > 0 && lda >= n && ldb >= n && (transposed || trans == Operation(WEFT__SOLVER_PLAIN)),
         {matrix(a, n, n, lda, true), place(pivots, n, true), matrix(b, n, k, ldb, true), place(b, 0), place(info, 1)},
         [=] {
-            cusolver::getrs_transposed(n, k, a, lda, pivots, b, ldb);
+            cusolver::getrs(transposed, n, k, a, lda, pivots, b, ldb);
             return 0;
         }));
 }

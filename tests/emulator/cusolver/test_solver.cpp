@@ -62,6 +62,21 @@ void all_determinants(weft_ctx *c, void *user, weft_tensor **y)
     weft_slogdet(weft_mul_scalar(input(c, p, p.n, p.n), 0), &y[2], &y[3]); /* singular is no error here */
 }
 
+/* Of the other triangle nothing counts, not even a NaN; what is infinite is left. */
+void all_halves(weft_ctx *c, void *user, weft_tensor **y)
+{
+    const Problem &p = *static_cast<const Problem *>(user);
+    const int64_t shape[] = {p.n, p.m}, one[] = {p.batch, 1, 1};
+    const double factors[] = {1, 2, INFINITY};
+    weft_tensor *b = both_input(c, p.dtype, shape, 2, -1, 1, 7), *x = input(c, p, p.n, p.n);
+    weft_tensor *strong = weft_add(x, weft_mul_scalar(weft_eye(c, p.dtype, p.n, p.n), 3));
+    weft_tensor *wild = weft_add(weft_tril(strong, 0), weft_triu(weft_log(weft_mul_scalar(x, 0)), 1));
+    y[0] = weft_triangular_solve(strong, b, WEFT_TRIANGULAR_SOLVE_UPPER);
+    y[1] = weft_triangular_solve(wild, weft_mul(b, weft_from_data(c, WEFT_F64, one, 3, factors)), 0);
+    y[2] = weft_triangular_solve(x, b, WEFT_TRIANGULAR_SOLVE_UPPER | WEFT_TRIANGULAR_SOLVE_UNIT);
+    y[3] = weft_triangular_solve(weft_mul(strong, weft_from_data(c, WEFT_F64, one, 3, factors)), b, 0);
+}
+
 /* A NaN, an infinity, sizes whose squares are none: not for cuSOLVER. */
 void all_wild(weft_ctx *c, void *user, weft_tensor **y)
 {
@@ -197,6 +212,13 @@ TEST_F(Cusolver, LeavesWildMatricesToOwnKernels)
     EXPECT_GT(cusolver_count().runs, before.runs);
 }
 
+TEST_F(Cusolver, SolvesTriangles)
+{
+    for (Problem p : {Problem{3, 2, 6, WEFT_F64}, Problem{3, 4, 1, WEFT_F64}, Problem{3, 1, 35, WEFT_F64}})
+        check_both_all("triangles", all_halves, &p, 4, 1e-10, 1e-10);
+    EXPECT_GT(cusolver_count().runs, before.runs);
+}
+
 TEST_F(Cusolver, NamesMatricesWithoutAResult)
 {
     open();
@@ -207,6 +229,10 @@ TEST_F(Cusolver, NamesMatricesWithoutAResult)
     a = weft_from_data(ctx, WEFT_F64, shape, 3, x);
     b = weft_from_data(ctx, WEFT_F64, shape, 3, y);
     EXPECT_NE(complaint(weft_solve(a, b)).find("matrix 1 is singular: pivot 1 is 0"), std::string::npos);
+    a = weft_from_data(ctx, WEFT_F64, shape, 3, y);
+    b = weft_from_data(ctx, WEFT_F64, shape, 3, x);
+    a = weft_sub(a, weft_mul_scalar(weft_eye(ctx, WEFT_F64, 2, 2), 3));
+    EXPECT_NE(complaint(weft_triangular_solve(a, b, 0)).find("matrix 1 is singular: pivot 0 is 0"), std::string::npos);
     b = weft_from_data(ctx, WEFT_F64, shape, 3, y);
     EXPECT_NE(complaint(weft_cholesky(b)).find("matrix 2 is not positive definite: its leading minor of order 2"),
               std::string::npos);

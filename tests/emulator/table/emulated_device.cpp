@@ -4,6 +4,8 @@
 #include <cstring>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
+#include "cufft/cufft.h"
+#include "cusolver/cusolver.h"
 #include "emulator.h"
 #include "harness/weft_test.h"
 
@@ -35,6 +37,7 @@ class Guard : public testing::EmptyTestEventListener
         EXPECT_EQ(simt_device_bytes(), 0u) << "device memory was not given back";
         EXPECT_EQ(simt_reports_total(), 0) << "the emulator reported: " << simt_last_report();
         simt_clear_reports();
+        EXPECT_EQ(cufft_count().misuse + cusolver_count().misuse, 0) << "a library was misused";
     }
 };
 
