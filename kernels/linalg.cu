@@ -1,6 +1,6 @@
 /* linalg.cu - factorisations of matrices, what is solved with them, and functions of matrices: a block has one matrix
  * of a batch at a time, and computes in f64 by base/linalg.inc, in global memory. What brings matrices to cuSOLVER and
- * its results back (cuda/solver.c) is in the second half. */
+ * its results back (cuda/linalg.c) is in the second half. */
 #include <cfloat>
 #include <cmath>
 #include "base/linalg.h"

@@ -35,7 +35,7 @@ weft_status weft__cuda_ternary_grad(const weft__exec *e);
 #include "ops/ops.def"
 
 /* Without a library; the launchers of the operations, which choose, are in dnn_conv.c, dnn_attention.c, fft.c and
- * solver.c. */
+ * linalg.c. */
 weft_status weft__cuda_fft_own(const weft__exec *e); /* FFT, RFFT and IRFFT */
 weft_status weft__cuda_conv2d_tiled(const weft__exec *e);
 weft_status weft__cuda_conv2d_transpose_tiled(const weft__exec *e);

@@ -1,4 +1,4 @@
-/* cusolver.cpp - see cusolver.h: the interface, and what it checks. */
+/* culinalg.cpp - see cusolver.h: the interface, and what it checks. */
 #include "cusolver.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/* solver.c - the launchers of linear algebra: cuSOLVER for large matrices, kernels/linalg.cu for everything else.
+/* linalg.c - the launchers of linear algebra: cuSOLVER for large matrices, kernels/linalg.cu for everything else.
  *
  * As everywhere, all is computed in f64 and rounded once, and factors have the signs of base/linalg.inc. cuSOLVER has
  * one matrix at a time and the whole GPU for it; our kernel gives each matrix of a batch a block. So cuSOLVER gets
