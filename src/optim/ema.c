@@ -22,7 +22,7 @@ static void end(void *object)
     weft_ctx_free(e->ctx, e, e->bytes);
 }
 
-static const weft_object_kind kind = {sizeof kind, "average of parameters", "weft_ema_close", end};
+static const weft_object_kind kind = {sizeof kind, "average of parameters", "weft_ema_close", end, false};
 
 static weft_status check_open(weft_ctx *ctx, weft_tensor *const *params, int n, double decay)
 {

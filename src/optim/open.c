@@ -4,7 +4,7 @@
 #include "optim.h"
 
 static void end(void *object);
-const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end};
+const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end, false};
 
 static void end(void *object)
 {
@@ -21,7 +21,6 @@ static void end(void *object)
     weft_ctx_free(o->ctx, o, o->bytes);
 }
 
-const weft_object_kind weft__optim_kind = {sizeof weft__optim_kind, "optimiser", "weft_optim_close", end, false};
 static weft_tensor *state_of(const weft__optim *o, int state, int k, weft_dtype dtype)
 {
     const weft_tensor *p = o->params[k];
