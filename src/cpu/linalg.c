@@ -19,7 +19,7 @@ static void multiply(double *c, const double *a, const double *b, int64_t m, int
 {
     const weft__matrix_f64 right = {.p = b, .row = k, .column = 1};
     const weft__gemm_f64 g = {.m = m, .n = k, .k = n, .a = a, .a_row = n, .a_column = 1, .b = &right, .c = c, .ldc = k};
-    WEFT__CPU(gemm_small_f64)(&g, &right);
+    WEFT__CPU(gemm_small_f64)(&g, &right, false);
 }
 
 #include "base/linalg.inc"

@@ -189,7 +189,7 @@ static int64_t largest_factor(int64_t n)
 /* cuFFT's real transforms go one way each, as ours do: only a derivative of a higher order might ask otherwise. */
 static bool suits(const weft__exec *e, const fft *part, const weft__fft_lines *l)
 {
-    if (e->in[0]->count == 0 || e->out[0]->count == 0)
+    if (weft__cuda_invariant(e) || e->in[0]->count == 0 || e->out[0]->count == 0)
         return false;
     if (l->kind != WEFT__FFT_PAIRS && (e->attrs->fft.inverse != 0) != (l->kind == WEFT__FFT_TO_REAL))
         return false;

@@ -104,10 +104,11 @@ static bool is_by_rotations(const weft__matrix_problem *p)
     return p->op == WEFT_OP_EIGH || p->op == WEFT_OP_SVD || p->op == WEFT_OP_PINV;
 }
 
-static bool suits(const solver *part, const weft__matrix_problem *p, int64_t batch)
+static bool suits(const weft__exec *e, const solver *part, const weft__matrix_problem *p, int64_t batch)
 {
     const int64_t r = least_of(p->m, p->n), large = is_by_rotations(p) ? LARGE_FOR_ROTATIONS : LARGE;
-    if (r == 0 || batch == 0 || (has_sides(p->op) && p->k == 0) || most_of(p->m, most_of(p->n, p->k)) > MOST)
+    if (weft__cuda_invariant(e) || r == 0 || batch == 0 || (has_sides(p->op) && p->k == 0) ||
+        most_of(p->m, most_of(p->n, p->k)) > MOST)
         return false;
     return part->from ? r >= part->from : r >= large && batch <= (r / large) * (r / large);
 }
@@ -291,7 +292,7 @@ static weft_status launch(const weft__exec *e)
     weft__solver_task t = describe(e);
     solver *part = part_of(e);
     bool done = false;
-    const bool wanted = part && suits(part, &t.problem, t.batch);
+    const bool wanted = part && suits(e, part, &t.problem, t.batch);
     if (wanted && !part->opened) {
         part->opened = true;
         open_library(weft__cuda_device_of(e), part);
