@@ -332,8 +332,10 @@ static weft_status models(weft_ctx *c)
         weft_nn_batch_norm(net, NULL, 3, NULL);
         weft_nn_recurrent(net, NULL, WEFT_NN_CELL_LSTM, 4, 2, NULL);
         weft_nn_linear(net, NULL, 2, 2, true);
-        weft_tensor *index[2] = {weft_randperm(c, 3), NULL}, *x = weft_rand(c, WEFT_F32, WEFT_DIMS(2, 3, 4), -1, 1);
-        weft_batch(c, &x, 1, weft_slice(index[0], 0, 0, 0, 1), &index[1]);
+        weft_tensor *x = weft_rand(c, WEFT_F32, WEFT_DIMS(2, 3, 4), -1, 1), *order = weft_randperm(c, 2),
+                    *pair[] = {x, order}, *batch[2];
+        if (weft_batch(c, pair, 2, order, batch) != WEFT_OK && (batch[0] || batch[1]))
+            WEFT_FAIL("a batch is handed back with the error");
         use_model(c, net, x);
     }
     weft_module_close(root);

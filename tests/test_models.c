@@ -58,9 +58,11 @@ WEFT_TEST(Models, PrefillAndOneTokenAfterTheOtherGiveWhatTheWholeSequenceDoes)
         for (int round = 0; round < 2; round++) {
             for (int64_t k = 0, from = 0; k < 5; from = ends[k++]) {
                 WEFT_CHECK_EQ_INT(weft_cache_tokens(cache), from);
+                o.mask = round ? weft_ones(c, WEFT_BOOL, WEFT_DIMS(ends[k] - from, ends[k])) : NULL;
                 weft_tensor *y = weft_forward_with(net, weft_slice(x, 1, from, ends[k], 1), &o);
                 WEFT_CHECK_NEAR(furthest(c, y, weft_slice(whole, 1, from, ends[k], 1)), 0, 5e-6);
             }
+            o.mask = NULL;
             check_no_result(c, weft_forward_with(net, weft_slice(x, 1, 0, 1, 1), &o), WEFT_E_SHAPE,
                             "the cache has 12 tokens of at most 12, and 1 are to come");
             WEFT_CHECK_OK(weft_cache_keep(cache, 0)); /* and again, in the same room */
@@ -421,6 +423,25 @@ WEFT_TEST(Models, BatchesPermutationsAndAccuracy)
         isnan(weft_accuracy(c, weft_ones(c, WEFT_F32, WEFT_DIMS(0, 3)), weft_ones(c, WEFT_I64, WEFT_DIMS(0)), 1)));
     WEFT_CHECK(isnan(weft_accuracy(c, NULL, target, 1)));
     WEFT_CHECK_STATUS(weft_ctx_clear(c), WEFT_E_NULL_ARGUMENT);
+    fault_ctx_close(c, &memory);
+}
+
+WEFT_TEST(Models, ABatchThatFailsHalfWayIsNotHandedBack)
+{
+    fault_memory memory = {0};
+    weft_options o = fault_options(&memory);
+    o.memory_budget = 4 << 20;
+    weft_ctx *c = NULL;
+    WEFT_REQUIRE(weft_ctx_open(&o, &c) == WEFT_OK);
+    weft_tensor *data[] = {weft_ones(c, WEFT_F32, WEFT_DIMS(2)), weft_ones(c, WEFT_F32, WEFT_DIMS(2, 200000))},
+                *batch[2];
+    const int64_t live = weft_live_tensors(c, NULL, NULL);
+    weft_tensor *rows = weft_zeros(c, WEFT_I64, WEFT_DIMS(10));
+    WEFT_CHECK_STATUS(weft_batch(c, data, 2, rows, batch), WEFT_E_NOMEM);
+    WEFT_CHECK(batch[0] == NULL && batch[1] == NULL);
+    weft_ctx_clear(c);
+    weft_drop(rows);
+    WEFT_CHECK_EQ_INT(weft_live_tensors(c, NULL, NULL), live);
     fault_ctx_close(c, &memory);
 }
 

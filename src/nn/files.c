@@ -201,12 +201,13 @@ static int choose(weft_named_tensor *list, int n, const char *part, const char *
 {
     int chosen = 0;
     for (int k = 0; k < n; k++) {
-        if (!strstr(list[k].name, part))
+        const weft_named_tensor entry = list[k];
+        if (!strstr(entry.name, part))
             continue;
-        list[chosen] = list[k];
+        list[chosen] = entry;
         if (prefix[0]) {
             list[chosen].name = names;
-            names += sprintf(names, "%s%s", prefix, list[k].name) + 1;
+            names += sprintf(names, "%s%s", prefix, entry.name) + 1;
         }
         chosen++;
     }
