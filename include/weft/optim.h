@@ -400,8 +400,7 @@ typedef struct weft_step_lists {
     size_t struct_size;         /* set by WEFT_STEP_LISTS_DEFAULTS; all else is 0 or NULL there */
     weft_tensor *const *params; /* [n] */
     weft_tensor *const *grads;  /* [n]; NULL: the parameter is left alone, and what belongs to it */
-    weft_tensor *const *
-        state; /* [kinds n], kind by kind, as weft_optim_state gives it; zeros (AdaGrad: initial_accumulator) before step 1 */
+    weft_tensor *const *state;  /* [kinds n], kind by kind, as weft_optim_state gives it before the first step */
     weft_tensor *const *master; /* [n]: f32 for a half parameter, or NULL; NULL for all others; NULL: none has */
     int n;                      /* at least 1 */
     int64_t step;               /* number of this step, counted from 1 */

@@ -1,5 +1,5 @@
-/* adam.c - Adam and AdamW, also as AMSGrad: their options, their record, their step and their opening. The formula stands in ops.def and
- * <weft/optim.h>. */
+/* adam.c - Adam and AdamW, also as AMSGrad: their options, their record, their step and their opening. The formula
+ * stands in ops.def and <weft/optim.h>. */
 #include "optim.h"
 
 static const weft_adam_options defaults = WEFT_ADAM_DEFAULTS;
@@ -32,7 +32,8 @@ static unsigned states(const void *options)
 WEFT__RULE(adam_step) = {OPTIONS_OF(ADAM_STEP, weft_adam_options, defaults), .check = check, .attrs = attrs,
                          .states = states};
 
-/* i: parameters, steps, decoupled, master weights, amsgrad (the last two where there are so many); f: lr, beta1, beta2, eps, weight decay */
+/* i: parameters, steps, decoupled, master weights, amsgrad (the last two where there are so many);
+ * f: lr, beta1, beta2, eps, weight decay */
 CALL(adam_step)
 {
     weft_adam_options o = WEFT_ADAM_DEFAULTS;

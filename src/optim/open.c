@@ -29,7 +29,7 @@ static weft_tensor *state_of(const weft__optim *o, int state, int k, weft_dtype 
     return weft_full(o->ctx, dtype, weft_shape(p), weft_ndim(p), weft__initial(o->rule, o->options, state));
 }
 
-/* State in the type that the step computes in, zeros in general, and copies in it where master weights are asked for. */
+/* State in the type that the step computes in, and copies in it where master weights are asked for. */
 static weft_status make_state(weft__optim *o)
 {
     const int mark = weft_scope_push(o->ctx);
