@@ -195,8 +195,8 @@ __device__ __forceinline__ void add_to_sums(C *dw, C *db, const C (&v)[2][N], co
     weft_put_all(db, b);
 }
 
-/* Every thread keeps to its own columns, whatever the row, so that only the end needs a barrier. packed: rows are made of
- * packs, and begin at 16-byte borders or must be added up as if they did (weft_row_at).
+/* Every thread keeps to its own columns, whatever the row, so that only the end needs a barrier. packed: rows are made
+ * of packs, and begin at 16-byte borders or must be added up as if they did.
  * op.in = {g, x} [rows, n], op.out dx [rows, n] or NULL, sums [blocks][dw, db][n]; shared memory: [groups][dw,
  * db][room] of sums, [groups][g, x][room] of the rows under work */
 template <int GROUP, class T>

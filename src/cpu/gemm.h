@@ -29,53 +29,52 @@ enum {
 #endif
 #define WEFT__GEMM_MC (WEFT__GEMM_MR * 20) /* rows of a packed block of A: it stays in the second-level cache */
 
-#define WEFT__GEMM_DECLARE(real)                                                                                         \
+#define WEFT__GEMM_DECLARE(real)                                                                                       \
     /* Packs B[k0 .. k0+kc, j0 .. j0+n) into panels of NR columns, weft__panel_pitch apart: \
-     * panels[(j / NR)][k][j % NR], zeros past n. */                            \
-    typedef void (*weft__pack_b_##real)(const void *source, int64_t k0, int64_t kc, int64_t j0, int64_t n,               \
-                                        weft__real_##real *panels, weft__real_##real *spare);                            \
-    /* What becomes of n sums that are complete: y = f(c); y may be c. */                                                \
-    typedef void (*weft__finish_##real)(const weft__real_##real *c, weft__real_##real *y, int64_t n);                    \
-    typedef struct weft__gemm_##real {                                                                                   \
-        int64_t m, n, k;                                                                                                 \
-        const weft__real_##real *a; /* element (i, k) at a[i * a_row + k * a_column] */                                  \
-        int64_t a_row, a_column;                                                                                         \
-        const weft__real_##real *a_packed; /* by gemm_pack_a, or NULL */                                                 \
-        weft__pack_b_##real pack_b;                                                                                      \
-        const void *b;                                                                                                   \
-        weft__real_##real *c; /* row-major, ldc between rows */                                                          \
-        int64_t ldc;                                                                                                     \
-        const weft__real_##real *bias_m, *bias_n; /* added to rows, columns; or NULL */                                  \
-        bool accumulate;                          /* else C is overwritten, never read */                                \
-        weft__finish_##real finish;               /* NULL, or run on each block of C while it is in the cache */         \
-        weft__real_##real *y;                     /* where its results go, laid out as C */                              \
-    } weft__gemm_##real;                                                                                                 \
-    typedef struct weft__matrix_##real {                                                                                 \
-        const weft__real_##real *p;                                                                                      \
-        int64_t row, column; /* strides */                                                                               \
-    } weft__matrix_##real;                                                                                               \
-    /* pack_b for a weft__matrix. */                                                                                     \
-    void WEFT__CAT(weft__cpu_gemm_pack_matrix_##real, WEFT_ISA)(const void *source, int64_t k0, int64_t kc,              \
-                                                                int64_t j0, int64_t n, weft__real_##real *panels,        \
-                                                                weft__real_##real *spare);                               \
+     * panels[(j / NR)][k][j % NR], zeros past n. */                          \
+    typedef void (*weft__pack_b_##real)(const void *source, int64_t k0, int64_t kc, int64_t j0, int64_t n,             \
+                                        weft__real_##real *panels, weft__real_##real *spare);                          \
+    /* What becomes of n sums that are complete: y = f(c); y may be c. */                                              \
+    typedef void (*weft__finish_##real)(const weft__real_##real *c, weft__real_##real *y, int64_t n);                  \
+    typedef struct weft__gemm_##real {                                                                                 \
+        int64_t m, n, k;                                                                                               \
+        const weft__real_##real *a; /* element (i, k) at a[i * a_row + k * a_column] */                                \
+        int64_t a_row, a_column;                                                                                       \
+        const weft__real_##real *a_packed; /* by gemm_pack_a, or NULL */                                               \
+        weft__pack_b_##real pack_b;                                                                                    \
+        const void *b;                                                                                                 \
+        weft__real_##real *c; /* row-major, ldc between rows */                                                        \
+        int64_t ldc;                                                                                                   \
+        const weft__real_##real *bias_m, *bias_n; /* added to rows, columns; or NULL */                                \
+        bool accumulate;                          /* else C is overwritten, never read */                              \
+        weft__finish_##real finish;               /* NULL, or run on each block of C while it is in the cache */       \
+        weft__real_##real *y;                     /* where its results go, laid out as C */                            \
+    } weft__gemm_##real;                                                                                               \
+    typedef struct weft__matrix_##real {                                                                               \
+        const weft__real_##real *p;                                                                                    \
+        int64_t row, column; /* strides */                                                                             \
+    } weft__matrix_##real;                                                                                             \
+    /* pack_b for a weft__matrix. */                                                                                   \
+    void WEFT__CAT(weft__cpu_gemm_pack_matrix_##real, WEFT_ISA)(const void *source, int64_t k0, int64_t kc,            \
+                                                                int64_t j0, int64_t n, weft__real_##real *panels,      \
+                                                                weft__real_##real *spare);                             \
     /* All of A in panels, for a product that is cut into many blocks; packed has room for k times m, \
-     * rounded up to MR. */                  \
-    void WEFT__CAT(weft__cpu_gemm_pack_a_##real, WEFT_ISA)(const weft__gemm_##real *g, weft__real_##real *packed);       \
-    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work elements. */                \
-    void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,            \
-                                                          int64_t j0, int64_t j1, weft__real_##real *work);              \
-    /* The whole product without packing B, in the calling thread: for small ones. in_blocks: added up in blocks of KC \
-     * terms, as gemm_block adds them up. */ \
-    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,      \
-                                                          bool in_blocks);                                               \
+     * rounded up to MR. */                \
+    void WEFT__CAT(weft__cpu_gemm_pack_a_##real, WEFT_ISA)(const weft__gemm_##real *g, weft__real_##real *packed);     \
+    /* C[i0 .. i1, j0 .. j1); i0 a multiple of MC, j1 - j0 at most NC. work: weft__gemm_work elements. */              \
+    void WEFT__CAT(weft__cpu_gemm_block_##real, WEFT_ISA)(const weft__gemm_##real *g, int64_t i0, int64_t i1,          \
+                                                          int64_t j0, int64_t j1, weft__real_##real *work);            \
+    /* The whole product without packing B, in the calling thread: for small ones. in_blocks: of KC terms. */          \
+    void WEFT__CAT(weft__cpu_gemm_small_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,    \
+                                                          bool in_blocks);                                             \
     /* Rows [i0, i1), i0 a multiple of WEFT__GEMM_DOTS, as dot products, where gemm_is_dots finds that \
-     * the better way. */                 \
-    bool WEFT__CAT(weft__cpu_gemm_is_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b);   \
-    void WEFT__CAT(weft__cpu_gemm_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,       \
-                                                         int64_t i0, int64_t i1);                                        \
-    /* y[j] = sum over k of x[k] b(k, j) (+ bias): the matrix is read once. x contiguous; columns [j0, j1). */           \
-    void WEFT__CAT(weft__cpu_gemv_##real, WEFT_ISA)(const weft__real_##real *x, const weft__matrix_##real *b,            \
-                                                    int64_t k, int64_t j0, int64_t j1, const weft__real_##real *bias,    \
+     * the better way. */               \
+    bool WEFT__CAT(weft__cpu_gemm_is_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b); \
+    void WEFT__CAT(weft__cpu_gemm_dots_##real, WEFT_ISA)(const weft__gemm_##real *g, const weft__matrix_##real *b,     \
+                                                         int64_t i0, int64_t i1);                                      \
+    /* y[j] = sum over k of x[k] b(k, j) (+ bias): the matrix is read once. x contiguous; columns [j0, j1). */         \
+    void WEFT__CAT(weft__cpu_gemv_##real, WEFT_ISA)(const weft__real_##real *x, const weft__matrix_##real *b,          \
+                                                    int64_t k, int64_t j0, int64_t j1, const weft__real_##real *bias,  \
                                                     weft__real_##real *y);
 
 WEFT__GEMM_DECLARE(f32)

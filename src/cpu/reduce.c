@@ -579,10 +579,7 @@ weft_status WEFT__CPU(logsumexp)(const weft__exec *e)
 
 /* The squares of f32 fit into f64. Those of f64 may overflow or vanish: the plain sum is tried first, since nearly all
  * data is harmless, and a result that looks suspicious brings the careful, slower fold. */
-static bool looks_harmless(double norm)
-{
-    return norm >= 1e-140 && norm <= 1e150;
-}
+#define LOOKS_HARMLESS(norm) ((norm) >= 1e-140 && (norm) <= 1e150)
 
 /* With batch_invariant the others keep what they have. */
 static weft_status put_right(const weft__exec *e)
@@ -598,7 +595,7 @@ static weft_status put_right(const weft__exec *e)
         return WEFT_E_NOMEM;
     const weft_status status = reduce(&other, &safe_norm_f64);
     for (int64_t i = 0; status == WEFT_OK && i < safe.count; i++)
-        if (!looks_harmless(y[i]))
+        if (!LOOKS_HARMLESS(y[i]))
             y[i] = from[i];
     return status;
 }
@@ -610,7 +607,7 @@ weft_status WEFT__CPU(norm)(const weft__exec *e)
         return status;
     const double *y = e->out[0]->data;
     for (int64_t i = 0; i < e->out[0]->count; i++)
-        if (!looks_harmless(y[i]))
+        if (!LOOKS_HARMLESS(y[i]))
             return put_right(e);
     return WEFT_OK;
 }
