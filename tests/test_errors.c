@@ -116,10 +116,17 @@ static void run_mistake(void *user)
 
 /* ---- The same mistake with every operation ---- */
 
+static weft_dtype dtype_of_first(const case_row *row)
+{
+    if (strcmp(row->name, "matmul_integer") == 0)
+        return WEFT_I8;
+    return row->family == CASE_INTEGER ? WEFT_I64 : WEFT_F32;
+}
+
 static const gold_record *usable_record(const case_row *row)
 {
     for (const gold_record *record = gold_next(row->name, NULL); record; record = gold_next(row->name, record))
-        if (record_takes(record, row->family == CASE_INTEGER ? WEFT_I64 : WEFT_F32) && !(record->flags & GOLD_SPECIAL))
+        if (record_takes(record, dtype_of_first(row)) && !(record->flags & GOLD_SPECIAL))
             return record;
     return NULL;
 }
@@ -130,7 +137,7 @@ static bool lay_out_first(weft_case *c, weft_ctx *ctx, const case_row *row)
     if (!record)
         return false;
     case_begin(c, ctx, record);
-    return lay_out_all(c, record, row->family == CASE_INTEGER ? WEFT_I64 : WEFT_F32, LAYOUT_CONTIGUOUS);
+    return lay_out_all(c, record, dtype_of_first(row), LAYOUT_CONTIGUOUS);
 }
 
 /* Which operands a row can do without. */
@@ -140,6 +147,7 @@ static bool is_optional(const case_row *row, int operand)
         const char *name;
         unsigned mask;
     } optional[] = {{"linear", 4},
+                    {"matmul_integer", 12},
                     {"linear_act", 4},
                     {"layer_norm", 6},
                     {"rms_norm", 2},

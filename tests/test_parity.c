@@ -299,7 +299,7 @@ static void run_record(run *r)
 static bool is_run(const run *r)
 {
     if (r->gold->integer)
-        return r->dtype == WEFT_I64;
+        return r->dtype == (r->gold->flags & GOLD_BYTES ? WEFT_I8 : WEFT_I64);
     /* What is large or small in f64 is infinite or zero in f32. */
     return record_takes(r->gold, r->dtype) && !(r->dtype == WEFT_F32 && r->gold->flags & GOLD_SPECIAL);
 }
@@ -318,7 +318,7 @@ static void check_seen(const run *r)
 
 static void run_row(void *user)
 {
-    static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F32, WEFT_I64};
+    static const weft_dtype dtypes[] = {WEFT_F64, WEFT_F32, WEFT_I64, WEFT_I8};
     test_memory memory;
     run r = {.row = user, .ctx = test_ctx_open(&memory, 1)};
     WEFT_REQUIRE(r.ctx);

@@ -14,13 +14,16 @@
 static bool call_plainly(weft_ctx *c, const weft_op_description *about, weft_dtype dtype)
 {
     weft_tensor *x = weft_ones(c, dtype, WEFT_DIMS(2, 3));
+    const bool bytes = strcmp(about->name, "matmul_integer") == 0;
     if (about->family == WEFT_OP_FAMILY_UNARY_P && about->numbers == 1)
         about->call.unary_1(x, 1);
     else if (about->family == WEFT_OP_FAMILY_UNARY_P)
         about->call.unary_2(x, 0, 1);
     else if (about->family == WEFT_OP_FAMILY_INTEGER) /* of which samples are never floating */
         about->call.binary(x, x);
-    return about->family == WEFT_OP_FAMILY_UNARY_P || about->family == WEFT_OP_FAMILY_INTEGER;
+    else if (bytes) /* nor are they of other dtypes than 8-bit integers */
+        weft_matmul_integer(x, weft_transpose(x, 0, 1), NULL, NULL);
+    return about->family == WEFT_OP_FAMILY_UNARY_P || about->family == WEFT_OP_FAMILY_INTEGER || bytes;
 }
 
 /* Calls op on a device with operands of dtype, and compares with what was foretold. */

@@ -215,7 +215,7 @@ static double flops_of(const weft__launch *l)
 {
     const double of_matrices = matrix_flops(l);
     const weft__array *x = l->n_in > 0 ? l->in[0] : NULL, *w = l->n_in > 1 ? l->in[1] : NULL;
-    if (is(l, "matmul"))
+    if (is(l, "matmul") || is(l, "matmul_integer"))
         return 2 * count(l->out[0]) * size(x, 1);
     if (is(l, "linear") || is(l, "linear_act"))
         return 2 * count(x) * (double)w->shape[0];

@@ -1571,6 +1571,14 @@ WEFT_API weft_tensor *weft_cast(weft_tensor *x, weft_dtype dtype);
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b);
 
+/* the matrix product of 8-bit integers, (a - a_zero) (b - b_zero), in i32, where sums wrap: exact for K up to 33025,
+ * and the same bits everywhere. a [..., M, K] by b [..., K, N] as of weft_matmul; a_zero, [] or one for each row [M],
+ * and b_zero, [] or one for each column [N], are what stands for 0 in quantised data, or NULL: 0 (PyTorch
+ * torch._int_mm, ONNX MatMulInteger).
+ * Dtypes: a and b each i8 or u8, zero points as what they are of; the result is i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
+WEFT_API weft_tensor *weft_matmul_integer(weft_tensor *a, weft_tensor *b, weft_tensor *a_zero, weft_tensor *b_zero);
+
 /* x w^T + b: x [..., K], w [N, K], b [N] or NULL; result [..., N].
  * Dtypes: floating, promoted; the result has that dtype.
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE. */
@@ -2346,6 +2354,7 @@ WEFT_API weft_status weft_lion_step(weft_ctx *ctx, const weft_step_lists *lists,
 #define weft_contiguous(...) (WEFT_HERE("contiguous"), weft_contiguous(__VA_ARGS__))
 #define weft_cast(...) (WEFT_HERE("cast"), weft_cast(__VA_ARGS__))
 #define weft_matmul(...) (WEFT_HERE("matmul"), weft_matmul(__VA_ARGS__))
+#define weft_matmul_integer(...) (WEFT_HERE("matmul_integer"), weft_matmul_integer(__VA_ARGS__))
 #define weft_linear(...) (WEFT_HERE("linear"), weft_linear(__VA_ARGS__))
 #define weft_linear_act(...) (WEFT_HERE("linear_act"), weft_linear_act(__VA_ARGS__))
 #define weft_concat(...) (WEFT_HERE("concat"), weft_concat(__VA_ARGS__))

@@ -21,6 +21,7 @@
  *   o  as q; ones where values are random: what works in place may run many times over
  *   i  indices below the size after '<': "iab<b"                                 k  classes, as i; the second is -100
  *   w  whole numbers of [0, 9), i64 where reals are floating; else of their dtype
+ *   b  8-bit integers of [-9, 9), or [0, 9): u8 where reals are, else i8
  *   c  truth values                                     -  an operand that is left out
  *
  * Its numbers are words, too: whole ones such as "3", "-1", "a", "2c", "a-1", and "t", a dtype to convert to; then,

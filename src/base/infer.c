@@ -141,6 +141,8 @@ static bool check_kinds(weft__infer *q)
         const weft_dtype dtype = (weft_dtype)q->in[k]->dtype;
         if (kind == WEFT__FLOATS && q->def->promotion != WEFT__JOIN_FLOATS && !weft_dtype_is_float(dtype))
             return of_wrong_kind(q, k, WEFT__A_FLOAT);
+        if (weft__operand(q->def, k, q->n_in) & WEFT__SMALL && dtype != WEFT_I8 && dtype != WEFT_U8)
+            return of_wrong_kind(q, k, WEFT__A_BYTE);
         if (weft__operand(q->def, k, q->n_in) & WEFT__WHOLE && weft_dtype_is_float(dtype))
             return of_wrong_kind(q, k, WEFT__A_WHOLE_NUMBER);
         if (kind == WEFT__POSITIONS && dtype != WEFT_I64 && dtype != WEFT_I32)

@@ -55,6 +55,7 @@ weft__text weft__operand_text(const weft__infer *q, int k);
 #define WEFT__A_FLOAT "of a floating dtype"
 #define WEFT__AN_INDEX "i64 or i32"
 #define WEFT__A_WHOLE_NUMBER "of an integer dtype or bool"
+#define WEFT__A_BYTE "i8 or u8"
 
 /* Checks of operand k, which messages call by its name in the operation's prototype. */
 bool weft__has_rank(weft__infer *q, int k, int lo, int hi);

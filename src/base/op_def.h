@@ -32,7 +32,8 @@ enum {
     WEFT__BROADCAST = 64,          /* kernels see it under the shape of result 0 */
     WEFT__BROADCAST_LEADING = 128, /* the same, but for its own last two dims */
     WEFT__AS_BYTES = 256,          /* truth values are compared as bytes: kernels get u8 */
-    WEFT__WHOLE = 512              /* no floating dtype */
+    WEFT__WHOLE = 512,             /* no floating dtype */
+    WEFT__SMALL = 1024             /* i8 or u8 alone; WHOLE, too */
 };
 
 /* Whether an operand of this kind (and flags) is data rather than positions or truth values. */

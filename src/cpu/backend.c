@@ -27,6 +27,7 @@ static weft_status device_open(const weft__device_options *options, void **devic
     memset(d, 0, sizeof *d);
     d->options = *options;
     d->table = weft__cpu_isa_choose();
+    d->has_vnni = weft__cpu_has_vnni(d->table);
     d->pool = weft__pool_open(options);
     if (!d->pool) {
         options->free(options->user, d, sizeof *d);

@@ -22,6 +22,7 @@ typedef struct weft__cpu_table {
 typedef struct weft__cpu_device {
     const weft__cpu_table *table;
     weft__pool *pool;
+    bool has_vnni; /* the processor multiplies bytes in fours, with the table's registers */
     weft__device_options options;
 } weft__cpu_device;
 

@@ -40,6 +40,20 @@ static bool has_avx512(void)
 }
 #endif
 
+bool weft__cpu_has_vnni(const weft__cpu_table *table)
+{
+#if defined(WEFT__HAVE_AVX2) || defined(WEFT__HAVE_AVX512)
+    unsigned a, b, c, d; /* Intel SDM vol. 2A, CPUID leaf 7: AVX512_VNNI is ECX bit 11, AVX-VNNI EAX bit 4 of part 1 */
+    if (strcmp(table->isa, "avx512") == 0)
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1);
+    if (strcmp(table->isa, "avx2") == 0)
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+               (a >> 4 & 1);
+#endif
+    (void)table;
+    return false;
+}
+
 int weft__cpu_isas(const weft__cpu_table *tables[WEFT__MAX_ISAS])
 {
     int n = 0;

@@ -13,6 +13,9 @@ int weft__cpu_isas(const weft__cpu_table *tables[WEFT__MAX_ISAS]);
  * call, so that one process can open contexts of different instruction sets one after the other. */
 const weft__cpu_table *weft__cpu_isa_choose(void);
 
+/* Whether the processor has vpdpbusd for registers as wide as the table's: AVX-512 VNNI, or AVX-VNNI. */
+bool weft__cpu_has_vnni(const weft__cpu_table *table);
+
 /* NULL, or why WEFT_ISA is ignored at present (static storage). */
 const char *weft__cpu_isa_note(void);
 

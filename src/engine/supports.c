@@ -42,7 +42,7 @@ void weft__say_unsupported(const weft__backend *backend, int op, int32_t dtype, 
 
 /* ---- Public operations ---- */
 
-typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY, NO_FLOATS } domain;
+typedef enum domain { ALL_DTYPES, NOT_BOOL, FLOATS_ONLY, NO_FLOATS, BYTES_ONLY } domain;
 
 /* Which dtypes an operation may be called with; others are WEFT_E_DTYPE, on every device. What promotes to floats or
  * numbers takes all; what joins its operands as they are, or changes one in place, adds up no truth values. */
@@ -52,7 +52,7 @@ static domain domain_of(int op)
     if (weft__ops[op].family == WEFT__COMPOSITE)
         return def->takes == WEFT__FLOATS ? FLOATS_ONLY : ALL_DTYPES;
     if (def->in[0] & WEFT__WHOLE)
-        return NO_FLOATS;
+        return def->in[0] & WEFT__SMALL ? BYTES_ONLY : NO_FLOATS;
     if (weft__ops[op].family != WEFT__CUSTOM || def->promotion == WEFT__JOIN_FLOATS)
         return ALL_DTYPES;
     const unsigned kind = def->in[0] & WEFT__KIND_MASK;
@@ -97,8 +97,9 @@ weft_status weft__op_supports(const weft__backend *backend, int op, weft_dtype d
     snprintf(why, size, "%s", "");
     const domain takes = domain_of(op);
     if ((takes == FLOATS_ONLY && !weft_dtype_is_float(dtype)) || (takes == NOT_BOOL && dtype == WEFT_BOOL) ||
-        (takes == NO_FLOATS && weft_dtype_is_float(dtype))) {
-        static const char *const kinds[] = {"", "a numeric", "a floating", "an integer"};
+        (takes == NO_FLOATS && weft_dtype_is_float(dtype)) ||
+        (takes == BYTES_ONLY && dtype != WEFT_I8 && dtype != WEFT_U8)) {
+        static const char *const kinds[] = {"", "a numeric", "a floating", "an integer", "an 8-bit integer"};
         snprintf(why, size, "it is not defined for %s, on no device; weft_cast the operands to %s dtype",
                  weft_dtype_name(dtype), kinds[takes]);
         return WEFT_E_DTYPE;

@@ -1,4 +1,4 @@
-/* matmul.c - matmul, linear, linear_act. */
+/* matmul.c - matmul, linear, linear_act, matmul_integer. */
 #include <string.h>
 #include "define.h"
 
@@ -11,7 +11,7 @@ static double product_flops(const weft__work *w)
 
 /* Joint leading dims, then M and N. As in NumPy an a of one dim is a row and has no M, a b of one dim is a column and
  * has no N; the kernel and the derivative get both as matrices, from weft_matmul. */
-static bool infer_matmul(weft__infer *q)
+static bool product_has(weft__infer *q, int32_t dtype)
 {
     const weft__array *a = q->in[0], *b = q->in[1];
     if (!weft__has_rank(q, 0, 1, WEFT__MAX_DIMS) || !weft__has_rank(q, 1, 1, WEFT__MAX_DIMS))
@@ -34,8 +34,36 @@ static bool infer_matmul(weft__infer *q)
         shape[ndim++] = a->shape[a->ndim - 2];
     if (!column)
         shape[ndim++] = b->shape[b->ndim - 1];
-    weft__set_result(q, 0, q->dtype[0], shape, ndim);
+    weft__set_result(q, 0, dtype, shape, ndim);
     return true;
+}
+
+static bool infer_matmul(weft__infer *q)
+{
+    return product_has(q, q->dtype[0]);
+}
+
+/* Zero points k of an operand of that size: one for all, or one for each of its rows (of b: columns). */
+static bool has_zeros(weft__infer *q, int k, int64_t size, const char *what)
+{
+    const weft__array *zero = q->in[k], *of = q->in[k - 2];
+    if (!zero)
+        return true;
+    if (zero->dtype != of->dtype)
+        return weft__refuse(q, WEFT_E_DTYPE,
+                            "zero points have the dtype of what they are of: %s is %s beside %s; use weft_cast",
+                            k == 2 ? "a_zero" : "b_zero", weft__operand_text(q, k).s, weft__operand_text(q, k - 2).s);
+    if (zero->ndim > 1 || (zero->ndim == 1 && zero->shape[0] != 1 && zero->shape[0] != size))
+        return weft__refuse(q, WEFT_E_SHAPE, "%s is %s, but must be [], or [%lld], one zero point for each %s",
+                            k == 2 ? "a_zero" : "b_zero", weft__operand_text(q, k).s, (long long)size, what);
+    return true;
+}
+
+static bool infer_matmul_integer(weft__infer *q)
+{
+    const weft__array *a = q->in[0], *b = q->in[1];
+    return product_has(q, WEFT_I32) && has_zeros(q, 2, a->ndim > 1 ? a->shape[a->ndim - 2] : 1, "row of a") &&
+           has_zeros(q, 3, b->ndim > 1 ? b->shape[b->ndim - 1] : 1, "column of b");
 }
 
 /* x [..., K], w [N, K], b [N] or NULL. The second result of linear_act, the sums, is for GELU's derivative alone; that
@@ -71,6 +99,11 @@ CALL(matmul)
     c->out[0] = weft_matmul(c->in[0], c->in[1]);
 }
 
+CALL(matmul_integer)
+{
+    c->out[0] = weft_matmul_integer(c->in[0], c->in[1], c->in[2], c->in[3]);
+}
+
 CALL(linear)
 {
     c->out[0] = weft_linear(c->in[0], c->in[1], c->in[2]);
@@ -89,6 +122,14 @@ WEFT__DEFINE(MATMUL, matmul, OPERANDS(FLOATS | STRIDED | BROADCAST_LEADING, FLOA
              WORK(weft__terms_columns, product_flops, weft__bytes_once),
              SAMPLE(call_matmul, RECIPE("xac xcb", ""), RECIPE("x3ac xcb", ""), RECIPE("xc x2cb", ""),
                     RECIPE("x2ac xc", "")))
+WEFT__DEFINE(MATMUL_INTEGER, matmul_integer,
+             OPERANDS(ANY_DTYPE | WHOLE | SMALL | STRIDED | BROADCAST_LEADING,
+                      ANY_DTYPE | WHOLE | SMALL | STRIDED | BROADCAST_LEADING,
+                      ANY_DTYPE | WHOLE | SMALL | STRIDED | OR_NULL, ANY_DTYPE | WHOLE | SMALL | STRIDED | OR_NULL),
+             NO_ATTRS, INFER(infer_matmul_integer, AS_GIVEN), RESULTS(0, EXACT), EFFECT(PURE), NO_DERIVATIVE,
+             WORK(weft__terms_columns, product_flops, weft__bytes_once),
+             SAMPLE(call_matmul_integer, RECIPE("bac bcb - -", ""), RECIPE("bac bcb b bb", ""),
+                    RECIPE("b3ac bcb ba b", ""), RECIPE("bc b2cb - bb", "")))
 WEFT__DEFINE(LINEAR, linear, OPERANDS(FLOATS, FLOATS | STRIDED, FLOATS | OR_NULL), NO_ATTRS, INFER(infer_linear, JOIN),
              RESULTS(1, SUMMED), EFFECT(PURE),
              DERIVATIVE(weft__vjp_linear, ROUNDS_ONCE, READS(FIRST | SECOND), LINEAR_GRAD,
@@ -137,26 +178,38 @@ WEFT__DEFINE(LINEAR_GRAD, linear_grad, OPERANDS(FLOATS, FLOATS), NO_ATTRS, NO_IN
 /* ---- Front ends ---- */
 
 /* A 1-d operand is a row or a column, as in NumPy. */
-weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
+static inline __attribute__((always_inline)) weft_tensor *multiply(int op, weft_tensor **in, int n)
 {
-    weft_tensor *in[2] = {a, b}, *out[1];
-    weft_ctx *ctx = weft__begin(WEFT_OP_MATMUL, in, 2);
+    weft_tensor *out[1];
+    weft_ctx *ctx = weft__begin(op, in, n);
     if (!ctx)
         return NULL;
     const bool row = in[0]->a.ndim == 1, column = in[1]->a.ndim == 1;
     weft__attrs none;
-    if ((row || column) && !weft__ask(ctx, WEFT_OP_MATMUL, in, 2, &none)) /* a message shows them as they were given */
+    if ((row || column) && !weft__ask(ctx, op, in, n, &none)) /* a message shows them as they were given */
         return weft__leave_with(ctx, NULL);
     if (row)
         in[0] = weft_unsqueeze(in[0], 0);
     if (column)
         in[1] = weft_unsqueeze(in[1], 1);
-    weft_tensor *y = weft__complete(ctx, WEFT_OP_MATMUL, in, 2, NULL, out) ? out[0] : NULL;
+    weft_tensor *y = weft__complete(ctx, op, in, n, NULL, out) ? out[0] : NULL;
     if (row && y)
         y = weft_squeeze(y, WEFT_DIMS(-2));
     if (column && y)
         y = weft_squeeze(y, WEFT_DIMS(-1));
     return weft__leave_with(ctx, y);
+}
+
+weft_tensor *weft_matmul(weft_tensor *a, weft_tensor *b)
+{
+    weft_tensor *in[2] = {a, b};
+    return multiply(WEFT_OP_MATMUL, in, 2);
+}
+
+weft_tensor *weft_matmul_integer(weft_tensor *a, weft_tensor *b, weft_tensor *a_zero, weft_tensor *b_zero)
+{
+    weft_tensor *in[4] = {a, b, a_zero, b_zero};
+    return multiply(WEFT_OP_MATMUL_INTEGER, in, 4);
 }
 
 weft_tensor *weft_linear(weft_tensor *x, weft_tensor *w, weft_tensor *b)

@@ -98,7 +98,7 @@ static bool is_operand(const char *word, int length)
 {
     if (*word == '-')
         return length == 1;
-    if (!strchr("xtpngmrqoikcw", *word))
+    if (!strchr("xtpngmrqoikcwb", *word))
         return false;
     const bool below = *word == 'i' || *word == 'k';
     const int last = below ? length - 2 : length;
@@ -160,6 +160,10 @@ static void domain_of(const maker *m, const char *word, double *lo, double *hi)
     case 'c':
         break;
     case 'w':
+        *hi = 9;
+        break;
+    case 'b':
+        *lo = m->o->dtype == WEFT_U8 ? 0 : -9;
         *hi = 9;
         break;
     default:
@@ -235,7 +239,8 @@ static weft_tensor *make_operand(const maker *m, const char *word, int length, i
     for (int at = 1; at < length && word[at] != '<'; at++)
         shape[ndim++] = size_of(word[at], m->o);
     const bool whole = *word == 'i' || *word == 'k' || (*word == 'w' && weft_dtype_is_float(m->o->dtype));
-    const weft_dtype dtype = whole ? WEFT_I64 : *word == 'c' ? WEFT_BOOL : m->o->dtype;
+    const weft_dtype byte = m->o->dtype == WEFT_U8 ? WEFT_U8 : WEFT_I8;
+    const weft_dtype dtype = whole ? WEFT_I64 : *word == 'c' ? WEFT_BOOL : *word == 'b' ? byte : m->o->dtype;
     const bool transposed = *word == 't' && ndim > 1;
     if (transposed)
         swap_last(shape, ndim);

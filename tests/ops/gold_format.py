@@ -33,6 +33,7 @@ FLAGS = {
     "inplace": "the operation writes inputs: none may be expanded",
     "nobool": "the operation refuses bool",
     "dense": "the operation takes contiguous tensors only",
+    "bytes": "the operation takes i8 and u8 alone",
 }
 
 

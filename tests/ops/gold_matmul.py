@@ -4,7 +4,7 @@ import math
 import mpmath as mp
 import numpy as np
 
-from gold_format import Gold, NULL, Source, out, shape_name, v
+from gold_format import Gold, NULL, Source, n, out, shape_name, v
 
 INF, NAN = math.inf, math.nan
 
@@ -82,8 +82,40 @@ def activated_products(gold):
         add("ieee", x, np.abs(w), b, ["special"])
 
 
+INTEGER_SHAPES = [((3, 4), (4, 5)), ((1, 1), (1, 1)), ((1, 7), (7, 1)), ((7, 1), (1, 5)), ((6, 8), (8, 16)), ((13, 8), (8, 9)), ((1, 40), (40, 33)), ((33, 40), (40, 1)),
+                  ((2, 3), (3, 2)), ((5, 3), (3, 7))]
+INTEGER_BATCHES = [((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)), ((2, 1, 3, 4), (3, 4, 2)), ((2, 3, 5), (5,)),
+                   ((0, 4), (4, 5)), ((3, 0), (0, 5)), ((3, 4), (4, 0)), ((2, 2, 0, 4), (4, 2))]
+
+
+def integer_products(gold):
+    """Of signed bytes, of unsigned ones, and of what both have."""
+    source = Source("matmul_integer")
+
+    def add(sa, sb, zeros, lo, hi, label):
+        a, b = source.integers(sa, lo, hi), source.integers(sb, lo, hi)
+        rows, columns = a.shape[-2] if a.ndim > 1 else 1, b.shape[-1] if b.ndim > 1 else 1
+        of_a = [None, source.integers((), lo, hi), source.integers((rows,), lo, hi), None, source.integers((1,), lo, hi)][zeros]
+        of_b = [None, source.integers((), lo, hi), source.integers((columns,), lo, hi), source.integers((columns,), lo, hi), None][zeros]
+        p = a if of_a is None else a - (of_a[:, None] if of_a.ndim and a.ndim > 1 else of_a)
+        q = b if of_b is None else b - of_b
+        gold.add("matmul_integer", f"{shape_name(sa, sb)}_{label}", [n(a), n(b), NULL if of_a is None else n(of_a), NULL if of_b is None else n(of_b)],
+                 [out("T:i32", np.matmul(p, q))], cmp="exact", flags=["bytes"])
+
+    for k, (sa, sb) in enumerate(INTEGER_SHAPES):
+        add(sa, sb, 0, -128, 128, f"signed_{k}")
+        add(sa, sb, 0, 0, 128, f"both_{k}")
+        add(sa, sb, k % 5, 0, 256, f"unsigned_{k}")
+        add(sa, sb, 1 + k % 4, -128, 128, f"zeros_{k}")
+    for k, (sa, sb) in enumerate(INTEGER_BATCHES):
+        add(sa, sb, 0, 0, 128, f"both_{k}")
+        add(sa, sb, 1 + k % 4, -128, 128, f"zeros_{k}")
+
+
 def make():
     gold = Gold("Matrix products, by NumPy in float64.")
     for function in (products, activated_products):
         function(gold)
-    return {"matmul": gold}
+    integer = Gold("Matrix products of 8-bit integers, by NumPy in int64.")
+    integer_products(integer)
+    return {"matmul": gold, "matmul_integer": integer}

@@ -418,6 +418,8 @@ CALLS = {
        "add sub mul div pow fmod floor_divide fmin fmax hypot copysign logaddexp logaddexp2 xlogy eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or "
        "bitwise_xor bitwise_left_shift bitwise_right_shift gcd lcm atan2 outer dot kron matmul".split()},
     **{name: over(getattr(torch, name)) for name in "sum mean nansum nanmean logsumexp any all".split()},
+    "matmul_integer": lambda c: (torch._int_mm(c[0].to(torch.int8), c[1].to(torch.int8)) if c[0].ndim == c[1].ndim == 2 and c[2] is c[3] is None and min(c[0].numel(), c[1].numel())
+                                 and max(int(c[0].max()), int(c[1].max())) < 128 else no()),
     # One operand
     "gelu_tanh": lambda c: F.gelu(c[0], approximate="tanh"),
     "softplus": lambda c: F.softplus(c[0], threshold=40),  # from 20 on, by default, PyTorch takes x itself

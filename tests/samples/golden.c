@@ -184,7 +184,8 @@ static void tensor(reader *r, gold_record *record, gold_tensor *t, char *at)
 
 static unsigned flags_of(reader *r, char *at)
 {
-    static const char *const names[] = {"f32", "f64", "special", "signzero", "nograd", "inplace", "nobool", "dense"};
+    static const char *const names[] = {"f32",     "f64",    "special", "signzero", "nograd",
+                                        "inplace", "nobool", "dense",   "bytes"};
     enum { N = sizeof names / sizeof names[0] };
     unsigned flags = 0;
     for (char *name; (name = word(&at));) {

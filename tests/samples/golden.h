@@ -18,7 +18,8 @@ enum {
     GOLD_NOGRAD = 16,  /* no derivative here */
     GOLD_INPLACE = 32, /* the operation writes inputs: none may be expanded */
     GOLD_NOBOOL = 64,  /* the operation refuses bool */
-    GOLD_DENSE = 128   /* the operation takes contiguous tensors only */
+    GOLD_DENSE = 128,  /* the operation takes contiguous tensors only */
+    GOLD_BYTES = 256   /* the operation takes i8 and u8 alone */
 };
 
 typedef enum gold_compare { GOLD_EXACT, GOLD_ULP, GOLD_MAG } gold_compare;

@@ -89,6 +89,8 @@ bool record_takes(const gold_record *record, weft_dtype dtype)
         return false;
     if (record->flags & GOLD_NOBOOL && dtype == WEFT_BOOL)
         return false;
+    if (record->flags & GOLD_BYTES && dtype != WEFT_I8 && dtype != WEFT_U8)
+        return false;
     for (int k = 0; k < record->n_in && record->integer; k++)
         for (int64_t e = 0; e < record->in[k].count && record->in[k].kind == 'n'; e++)
             if (!in_range(record->in[k].n[e], dtype))

@@ -207,6 +207,20 @@ inline int __popcll(unsigned long long x)
 {
     return __builtin_popcountll(x);
 }
+/* Four products of bytes, added up; the signed form wraps as the unsigned one does. */
+inline unsigned __dp4a(unsigned a, unsigned b, unsigned sum)
+{
+    for (int k = 0; k < 32; k += 8)
+        sum += (a >> k & 0xffu) * (b >> k & 0xffu);
+    return sum;
+}
+inline int __dp4a(int a, int b, int sum)
+{
+    unsigned total = static_cast<unsigned>(sum);
+    for (int k = 0; k < 32; k += 8)
+        total += static_cast<unsigned>(static_cast<signed char>(a >> k) * static_cast<signed char>(b >> k));
+    return static_cast<int>(total);
+}
 inline int __clz(int x)
 {
     return x ? __builtin_clz(static_cast<unsigned>(x)) : 32;

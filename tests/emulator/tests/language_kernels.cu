@@ -119,6 +119,8 @@ __global__ void k_integer_intrinsics(unsigned *y)
     y[i++] = __funnelshift_l(0x80000000u, x, 1);
     y[i++] = __funnelshift_r(0x80000000u, x, 4);
     y[i++] = min(x, 3u) + max(x, 3u);
+    y[i++] = static_cast<unsigned>(__dp4a(static_cast<int>(0x80ff017fu), static_cast<int>(0x80027f80u), 5));
+    y[i++] = __dp4a(0x80ff017fu, 0x80027f80u, 5u);
 }
 
 __device__ int half_warp_sum(int value, unsigned mask)

@@ -177,7 +177,9 @@ TEST(Language, IntegerIntrinsics)
                                             static_cast<unsigned>(x >> 1),
                                             static_cast<unsigned>(x << 1 | 1),
                                             0x18000000u,
-                                            static_cast<unsigned>(x + 3)};
+                                            static_cast<unsigned>(x + 3),
+                                            5 - 127 * 128 + 127 - 2 + 128 * 128,
+                                            5 + 127 * 128 + 127 + 2 * 255 + 128 * 128};
     DeviceArray<unsigned> device_y(expected.size());
     ASSERT_EQ(language::integer_intrinsics(device_y.data(), nullptr), cudaSuccess);
     EXPECT_EQ(device_y.download(), expected);
