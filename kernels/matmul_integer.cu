@@ -2,8 +2,8 @@
  *
  * Both operands pass through shared memory as words of four terms. Unsigned bytes become signed ones by turning their
  * highest bit, which moves them by -128; what that adds, and zero points, is taken off afterwards by the sums of the
- * other operand's terms, which the words of the tile give as well. Sums of integers have no order, so that the result is the
- * CPU's. */
+ * other operand's terms, which the words of the tile give as well. Sums of integers have no order, so that the result
+ * is the CPU's. */
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/product.h"

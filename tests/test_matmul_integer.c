@@ -1,5 +1,5 @@
-/* test_matmul_integer.c - products of 8-bit integers against sums in 64 bits, over several tiles and blocks: every pair of
- * dtypes, zero points, layouts, and values at which an instruction that saturates would be seen. */
+/* test_matmul_integer.c - products of 8-bit integers against sums in 64 bits, over several tiles and blocks: every pair
+ * of dtypes, zero points, layouts, and values at which an instruction that saturates would be seen. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,9 @@
  *   two terms of 16 bits   vpmaddwd, or plain C. Zero points are taken off while an operand is packed: what is left
  *                          lies in [-255, 255], and the sum of two products in 18 bits.
  *   four terms of 8 bits   vpdpbusd, where the processor has AVX-512 VNNI or AVX-VNNI. It wants signed bytes of one
- *                          operand and unsigned ones of the other. Where both are alike, the highest bit of b's is turned,
- *                          which moves them by 128; what that adds is taken off afterwards, as zero points are.
+ *                          operand and unsigned ones of the other. Where both are alike, the highest bit of b's is
+ *                          turned, which moves them by 128; what that adds is taken off afterwards, as zero points
+ *                          are.
  *
  * vpmaddubsw, which does four terms without VNNI, saturates where it adds two products in 16 bits: it is not used. All
  * that is done here wraps in 32 bits, so that every way gives the same bits, in whatever order it adds. */
