@@ -1,4 +1,4 @@
-/* matmul_integer.cu - products of 8-bit integers by dp4a: four products of signed bytes, added up in 32 bits, which wrap.
+/* matmul_integer.cu - products of 8-bit integers by dp4a: four products of signed bytes, added up in 32 bits that wrap.
  *
  * Both operands pass through shared memory as words of four terms. Unsigned bytes become signed ones by turning their
  * highest bit, which moves them by -128; what that adds, and zero points, is taken off afterwards by the sums of the
