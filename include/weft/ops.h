@@ -1348,6 +1348,11 @@ WEFT_API weft_status weft_nanmedian(weft_tensor *x, int64_t dim, bool keepdim, w
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_quantile(weft_tensor *x, double q, int64_t dim, bool keepdim);
 
+/* quantile of the elements that are not NaN; NaN where there is none; no elements is an error.
+ * Dtypes: floating; the result has it.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_nanquantile(weft_tensor *x, double q, int64_t dim, bool keepdim);
+
 /* the m different elements of x, of any shape, in rising order [m]; inverse, of x's shape: which of them each element
  * is; counts [m]: how often each is there. Every NaN is one by itself. The host waits for m (docs/design.md, Sizes that
  * depend on data); places as for topk.
@@ -1440,6 +1445,13 @@ WEFT_API weft_tensor *weft_index_copy(weft_tensor *x, weft_tensor *index, weft_t
  * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
 WEFT_API weft_tensor *weft_index_put(weft_tensor *x, weft_tensor *values, weft_tensor *const *indices, int n,
                                      bool accumulate);
+
+/* x with the product of itself, if include_self, and all src[i, j, k] that scatter_add would add there; where there are
+ * none x stays. Derivatives of every order are right where factors are 0, too (PyTorch scatter_reduce "prod").
+ * Dtypes: x and src floating, promoted; index i64 or i32.
+ * Errors: WEFT_E_DTYPE, WEFT_E_SHAPE, WEFT_E_INVALID. */
+WEFT_API weft_tensor *weft_scatter_prod(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim,
+                                        bool include_self);
 
 /* x with the mean of itself, if include_self, and all src[i, j, k] that scatter_add would add there; where there are
  * none x stays. Sums and counts are f64 (PyTorch scatter_reduce "mean").
@@ -1690,7 +1702,8 @@ WEFT_API weft_status weft_cummax(weft_tensor *x, int64_t dim, weft_tensor **valu
  * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_status weft_cummin(weft_tensor *x, int64_t dim, weft_tensor **values, weft_tensor **indices);
 
-/* y[i] = log(e^x[0] + ... + e^x[i]) along dim, without overflow; -inf as long as all are.
+/* y[i] = log(e^x[0] + ... + e^x[i]) along dim, without overflow; -inf as long as all are, +inf from a +inf on, which is
+ * then all that has a derivative.
  * Dtypes: floating; integers and bool become f32; the result has that dtype.
  * Errors: WEFT_E_INVALID, WEFT_E_SHAPE. */
 WEFT_API weft_tensor *weft_logcumsumexp(weft_tensor *x, int64_t dim);
@@ -2316,6 +2329,7 @@ WEFT_API weft_status weft_lion_step(weft_ctx *ctx, const weft_step_lists *lists,
 #define weft_median(...) (WEFT_HERE("median"), weft_median(__VA_ARGS__))
 #define weft_nanmedian(...) (WEFT_HERE("nanmedian"), weft_nanmedian(__VA_ARGS__))
 #define weft_quantile(...) (WEFT_HERE("quantile"), weft_quantile(__VA_ARGS__))
+#define weft_nanquantile(...) (WEFT_HERE("nanquantile"), weft_nanquantile(__VA_ARGS__))
 #define weft_unique(...) (WEFT_HERE("unique"), weft_unique(__VA_ARGS__))
 #define weft_bucketize(...) (WEFT_HERE("bucketize"), weft_bucketize(__VA_ARGS__))
 #define weft_bincount(...) (WEFT_HERE("bincount"), weft_bincount(__VA_ARGS__))
@@ -2332,6 +2346,7 @@ WEFT_API weft_status weft_lion_step(weft_ctx *ctx, const weft_step_lists *lists,
 #define weft_index_fill(...) (WEFT_HERE("index_fill"), weft_index_fill(__VA_ARGS__))
 #define weft_index_copy(...) (WEFT_HERE("index_copy"), weft_index_copy(__VA_ARGS__))
 #define weft_index_put(...) (WEFT_HERE("index_put"), weft_index_put(__VA_ARGS__))
+#define weft_scatter_prod(...) (WEFT_HERE("scatter_prod"), weft_scatter_prod(__VA_ARGS__))
 #define weft_scatter_mean(...) (WEFT_HERE("scatter_mean"), weft_scatter_mean(__VA_ARGS__))
 #define weft_windows(...) (WEFT_HERE("windows"), weft_windows(__VA_ARGS__))
 #define weft_unfold2d(...) (WEFT_HERE("unfold2d"), weft_unfold2d(__VA_ARGS__))

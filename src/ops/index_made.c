@@ -41,6 +41,12 @@ CALL(scatter_mean)
     c->out[0] = weft_scatter_mean(c->in[0], c->in[1], c->in[2], c->i[0], c->i[1] != 0);
 }
 
+/* i: dim, include_self */
+CALL(scatter_prod)
+{
+    c->out[0] = weft_scatter_prod(c->in[0], c->in[1], c->in[2], c->i[0], c->i[1] != 0);
+}
+
 #define MOVED WORK(weft__terms_one, weft__flops_none, weft__bytes_once)
 
 WEFT__DEFINE_COMPOSITE(TAKE, take, PARTS(ANY_DTYPE, PART(INDEX_SELECT, AS_ALONE)),
@@ -69,6 +75,12 @@ WEFT__DEFINE_COMPOSITE(SCATTER_MEAN, scatter_mean,
                        PARTS(FLOATS, PART(SCATTER_ADD, OF_F64), PART(CLAMP, OF_F64), PART(DIV, OF_F64)),
                        GRADIENT("of x g / n, of src gather of g / n, n the number of terms of each mean"), ROW_ONCE,
                        SAMPLE(call_scatter_mean, RECIPE("xab iab<b xab", "1 1"), RECIPE("xa5 iab<5 xab", "1 1")))
+
+WEFT__DEFINE_COMPOSITE(SCATTER_PROD, scatter_prod,
+                       PARTS(FLOATS, PART(SORT, OF_I64), PART(GATHER, WIDE), PART(EQ, OF_I64), PART(PAD, OF_BOOL),
+                             PART(WHERE, WIDE), PART(LINEAR_SCAN, WIDE), PART(SCATTER, WIDE), PART(MUL, WIDE)),
+                       GRADIENT("of each factor g times the product of the others of its place"), ROW_ONCE,
+                       SAMPLE(call_scatter_prod, RECIPE("nab iab<b nab", "1 1"), RECIPE("na5 iab<5 nab", "1 1")))
 
 /* ---- Reading ---- */
 
@@ -264,4 +276,43 @@ weft_tensor *weft_scatter_mean(weft_tensor *x, weft_tensor *index, weft_tensor *
     weft_tensor *sum = weft_scatter_add(self, in[1], given, dim);
     weft_tensor *mean = weft_div(sum, weft_clamp(terms, 1, INFINITY));
     return weft__leave_with(ctx, weft_cast(mean, dtype));
+}
+
+/* ---- Products ---- */
+
+/* In the order of their places, equal places beside each other, the products of each place are a recurrence that begins
+ * anew where the place changes; its last value is the one that scatter leaves there. The recurrence divides nowhere, so
+ * that zeros are no case of their own in derivatives of any order. */
+weft_tensor *weft_scatter_prod(weft_tensor *x, weft_tensor *index, weft_tensor *src, int64_t dim, bool include_self)
+{
+    enum { OP = WEFT_OP_SCATTER_PROD };
+    static const char *const names[] = {"x", "src"};
+    weft_tensor *in[] = {x, index, src};
+    ENTER_COMPOSITE(SCATTER_PROD, in, 3);
+    weft_tensor *factors[] = {in[0], in[2]}, *places = NULL, *order = NULL;
+    weft_dtype dtype;
+    if (!weft__need_index(ctx, OP, "index", in[1]) || !weft__need_rank(ctx, OP, "x", in[0], 1, WEFT__MAX_DIMS) ||
+        !weft__join_floats(ctx, OP, factors, names, 2, &dtype))
+        return weft__leave_with(ctx, NULL);
+    const int d = weft__dim(ctx, OP, in[0], dim);
+    if (d < 0)
+        return weft__leave_with(ctx, NULL);
+    if (!weft__same_shape(&in[1]->a, &in[2]->a) || in[1]->a.ndim != in[0]->a.ndim)
+        REFUSE(SCATTER_PROD, WEFT_E_SHAPE, "index %s and src %s must have one shape, and as many dims as x %s",
+               weft__describe(in[1]).s, weft__describe(in[2]).s, weft__describe(in[0]).s);
+    const int64_t n = in[1]->a.shape[d];
+    (void)weft_gather(weft_detach(factors[0]), in[1], d); /* a wrong index is told of where it stands, not in order */
+    if (ctx->status != WEFT_OK || weft_sort(weft_cast(in[1], WEFT_I64), d, false, &places, &order) != WEFT_OK)
+        return weft__leave_with(ctx, NULL);
+    weft_tensor *given = weft_gather(factors[1], order, d), *zero = weft__constant_like(given, 0), *goes_on = NULL;
+    if (n > 0) {
+        int64_t before[WEFT__MAX_DIMS] = {0}, after[WEFT__MAX_DIMS] = {0};
+        before[d] = 1;
+        goes_on = weft_eq(weft_slice(places, d, 1, n, 1), weft_slice(places, d, 0, n - 1, 1));
+        goes_on = weft_pad(goes_on, before, after, in[1]->a.ndim, 0);
+        given = weft_linear_scan(weft_where(goes_on, given, zero), weft_where(goes_on, zero, given), d);
+    }
+    weft_tensor *self = factors[0], *start = include_self ? weft_full_like(self, 1) : self;
+    weft_tensor *y = weft_scatter(start, places, given, d);
+    return weft__leave_with(ctx, weft__narrowed(include_self ? weft_mul(self, y) : y, dtype));
 }

@@ -94,15 +94,22 @@ void weft__vjp_cummin(weft__vjp *v)
 /* dx[k] = sum over i >= k of g[i] e^(x[k] - y[i]) = e^(x[k] - y[k]) s[k], with s[k] = g[k] + e^(y[k] - y[k + 1])
  * s[k + 1]. y never falls, so that no exponential is above 1, whatever the range of x. It is computed anew in f64: its
  * rounding in x's dtype would be a relative error here. Where y is -inf all elements so far are, and have no part in
- * anything. */
+ * anything. Where it is +inf all of it is the first +inf's, as in the limit of an x that rises beyond all others. What
+ * is not chosen is 0, not infinite, so that no derivative of it is NaN. */
 void weft__vjp_logcumsumexp(weft__vjp *v)
 {
     const int64_t dim = v->attrs->scan.dim;
     const bool reverse = v->attrs->scan.reverse != 0;
     weft_tensor *x = weft_cast(v->in[0], WEFT_F64), *y = scan(WEFT_OP_LOGCUMSUMEXP, x, dim, reverse);
     weft_tensor *before = neighbour(y, dim, reverse, -INFINITY), *none = weft_scalar(v->ctx, WEFT_F64, -INFINITY);
-    y = weft_where(weft_eq(y, none), weft_scalar(v->ctx, WEFT_F64, 0), y);
-    weft_tensor *share = weft_exp(weft_sub(x, y)), *kept = weft_exp(weft_sub(before, y));
+    weft_tensor *zero = weft_scalar(v->ctx, WEFT_F64, 0), *one = weft_scalar(v->ctx, WEFT_F64, 1);
+    weft_tensor *most = weft_scalar(v->ctx, WEFT_F64, INFINITY);
+    weft_tensor *is_most = weft_eq(y, most), *was_most = weft_eq(before, most);
+    x = weft_where(is_most, zero, x);
+    before = weft_where(is_most, zero, before);
+    y = weft_where(weft_logical_or(is_most, weft_eq(y, none)), zero, y);
+    weft_tensor *share = weft_where(is_most, weft_where(was_most, zero, one), weft_exp(weft_sub(x, y)));
+    weft_tensor *kept = weft_where(is_most, weft_where(was_most, one, zero), weft_exp(weft_sub(before, y)));
     weft_tensor *later = recur(neighbour(kept, dim, !reverse, 0), weft_cast(v->g, WEFT_F64), dim, !reverse);
     v->out[0] = weft_mul(share, later);
 }

@@ -40,6 +40,12 @@ CALL(quantile)
     c->out[0] = weft_quantile(c->in[0], c->f[0], c->i[0], c->i[1] != 0);
 }
 
+/* i: dim, keepdim; f: q */
+CALL(nanquantile)
+{
+    c->out[0] = weft_nanquantile(c->in[0], c->f[0], c->i[0], c->i[1] != 0);
+}
+
 /* Results: values, inverse, counts */
 CALL(unique)
 {
@@ -72,6 +78,13 @@ WEFT__DEFINE_COMPOSITE(QUANTILE, quantile,
                        ROW_ONCE,
                        SAMPLE(call_quantile, RECIPE("xab", "1 0; 0.4"), RECIPE("xa5b", "1 1; 0.75"),
                               RECIPE("xab", "0 0; 0.5")))
+WEFT__DEFINE_COMPOSITE(
+    NANQUANTILE, nanquantile,
+    PARTS(FLOATS, PART(SORT, WIDE), PART(ISNAN, WIDE), PART(SUM, OF_BOOL), PART(SUB, OF_I64), PART(RELU, OF_I64),
+          PART(MUL_SCALAR, OF_F64), PART(FLOOR, OF_F64), PART(CEIL, OF_F64), PART(SUB, OF_F64), PART(GATHER, WIDE),
+          PART(SUB, WIDE), PART(MUL, WIDE), PART(ADD, WIDE), PART(EQ, WIDE), PART(WHERE, WIDE)),
+    GRADIENT("of the lower neighbour g (1 - t), of the upper g t, t the way from one to the other"), ROW_ONCE,
+    SAMPLE(call_nanquantile, RECIPE("xab", "1 0; 0.4"), RECIPE("xa5b", "1 1; 0.75"), RECIPE("xab", "0 0; 0.5")))
 WEFT__DEFINE_COMPOSITE(UNIQUE, unique,
                        PARTS(ANY_DTYPE, PART(SORT, AS_ALONE), PART(NE, AS_ALONE), PART(CONCAT, OF_BOOL),
                              PART(CUMSUM, OF_BOOL), PART(ARANGE, OF_I64), PART(SEARCHSORTED, OF_I64),
@@ -189,6 +202,35 @@ weft_tensor *weft_quantile(weft_tensor *x, double q, int64_t dim, bool keepdim)
     weft_tensor *between = weft_add(weft_mul_scalar(a, 1 - t), weft_mul_scalar(b, t));
     weft_tensor *y = weft_where(weft_isnan(last), last, weft_where(weft_eq(a, b), a, between));
     return weft__leave_with(ctx, weft__narrowed(y, dtype));
+}
+
+/* The place of each slice follows from how many of its elements are numbers: NaN is last in order. In f64, as places of
+ * weft_quantile are. */
+weft_tensor *weft_nanquantile(weft_tensor *x, double q, int64_t dim, bool keepdim)
+{
+    static const char *const names[] = {"x"};
+    ENTER_COMPOSITE(NANQUANTILE, &x, 1);
+    weft_dtype dtype;
+    weft_tensor *in_order[2];
+    if (!(q >= 0 && q <= 1))
+        REFUSE(NANQUANTILE, WEFT_E_INVALID, "q is %g; it must lie in [0, 1]", q);
+    if (!weft__join_floats(ctx, WEFT_OP_NANQUANTILE, &x, names, 1, &dtype))
+        return weft__leave_with(ctx, NULL);
+    const int d = sorted_along(ctx, WEFT_OP_NANQUANTILE, x, dim, in_order);
+    if (d < 0)
+        return weft__leave_with(ctx, NULL);
+    const int64_t n = x->a.shape[d];
+    if (n == 0)
+        REFUSE(NANQUANTILE, WEFT_E_SHAPE, "dim %d of %s holds no elements", d, weft__describe(x).s);
+    weft_tensor *v = in_order[0], *nans = weft_sum(weft_isnan(v), WEFT_DIMS(d), true);
+    weft_tensor *last = weft_relu(weft_sub(whole(ctx, n - 1), nans));
+    weft_tensor *place = weft_mul_scalar(weft_cast(last, WEFT_F64), q), *below = weft_floor(place);
+    weft_tensor *t = weft_cast(weft_sub(place, below), (weft_dtype)v->a.dtype);
+    weft_tensor *a = weft_gather(v, weft_cast(below, WEFT_I64), d);
+    weft_tensor *b = weft_gather(v, weft_cast(weft_ceil(place), WEFT_I64), d);
+    weft_tensor *between = weft_add(weft_mul(a, weft_sub(weft__constant_like(v, 1), t)), weft_mul(b, t));
+    weft_tensor *y = weft_where(weft_eq(a, b), a, between);
+    return weft__leave_with(ctx, weft__narrowed(keepdim ? y : weft_squeeze(y, WEFT_DIMS(d)), dtype));
 }
 
 /* ---- The different values ---- */

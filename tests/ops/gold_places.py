@@ -75,7 +75,7 @@ def made_indices(gold):
 
 def scatters(gold):
     move = Mover(gold)
-    source = Source("scatters")
+    source, factors = Source("scatters"), Source("scatter_prod")
     for k, (shape, taken, dim) in enumerate(SCATTERS):
         index = source.rng.integers(0, shape[dim], taken)
         label = f"{shape_name(shape, taken)}_{k}"
@@ -95,6 +95,10 @@ def scatters(gold):
             sums = scattered(p if self else np.where(none == 1, p, 0), index, s, dim, lambda old, new: old + new)
             terms = scattered(np.full(shape, float(self)), index, s, dim, lambda old, new: old + 1)
             gold.add("scatter_mean", f"{label}_{self}", [v(p), x_(index), v(s)], [out("F", sums / np.maximum(terms, 1), np.full(shape, 4.0))], i=[dim, self], k=4)
+            p, s = factors.uniform(shape, -2, 2), factors.uniform(taken, -2, 2)
+            s = np.where(factors.rng.random(taken) < .2, 0, s)
+            product = scattered(p if self else np.where(none == 1, p, 1), index, s, dim, lambda old, new: old * new)
+            gold.add("scatter_prod", f"{label}_{self}", [v(p), x_(index), v(s)], [out("F", product, np.abs(product) + .5)], i=[dim, self], k=4)
     x, src = np.array([1.0, NAN, 3, -0.0, 0.0, 7]), np.array([NAN, 2, -0.0, 0.0, INF, -INF, 5, 6])
     index = np.array([0, 1, 3, 4, 2, 2, 5, 5])
     for self, most, least in [(1, [NAN, NAN, INF, 0, 0, 7], [NAN, NAN, -INF, -0.0, 0, 5]), (0, [NAN, 2, INF, 0, 0, 6], [NAN, 2, -INF, -0.0, 0, 5])]:

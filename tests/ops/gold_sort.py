@@ -106,6 +106,22 @@ def quantile(gold):
         gold.add("quantile", f"row_{j}", [v(np.array(row))], [out("F", np.array(y), np.array(1.0))], i=[0, 0], f=[q], flags=["special"])
 
 
+def nanquantile(gold):
+    source = Source("nanquantile")
+    for j, (label, wrap, x, dim, flags) in enumerate(inputs(source, special=False)):
+        if wrap is not v:
+            continue
+        q, keep = (.5, .25, 0, 1, .9, 1 / 3)[j % 6], j % 2
+        for holes in (False, True):
+            if holes and x.size:
+                x, flags = np.where(source.rng.random(x.shape) < .3, NAN, x), ["special"]
+                np.moveaxis(x, dim, 0)[-1] = .5  # one is left
+            y = np.nanquantile(x, q, axis=dim, keepdims=bool(keep), method="linear")
+            gold.add("nanquantile", f"{label}_{j}_{int(holes)}", [v(x)], [out("F", y, np.abs(y) + .5)], i=[dim, keep], f=[q], k=1, flags=flags)
+    for j, (row, q, y) in enumerate([([1, NAN, 2], .75, 1.75), ([NAN, NAN], .5, NAN), ([NAN, INF, INF], .75, INF), ([-INF, 1, NAN], .5, -INF), ([NAN, 4], .7, 4)]):
+        gold.add("nanquantile", f"row_{j}", [v(np.array(row))], [out("F", np.array(y), np.array(1.0))], i=[0, 0], f=[q], flags=["special"])
+
+
 def unique(gold):
     source = Source("unique")
 
@@ -203,7 +219,7 @@ def choices(gold):
 def make():
     files = {}
     for name, about, functions in [("sort", "Elements in order, by sorting.", (sorts,)),
-                                   ("sort_made", "What is made of elements in order, by sorting and NumPy.", (argsort, kthvalue, medians, quantile, unique)),
+                                   ("sort_made", "What is made of elements in order, by sorting and NumPy.", (argsort, kthvalue, medians, quantile, nanquantile, unique)),
                                    ("search", "Places in sorted rows, by comparing.", (searches,)),
                                    ("search_made", "What is found and counted, by comparing and NumPy.", (buckets, counts, choices))]:
         files[name] = Gold(about)
