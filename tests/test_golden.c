@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/op_def.h"
 #include "cpu/isa.h"
 
 #include "harness/weft_test.h"
@@ -144,7 +145,10 @@ WEFT_TEST(GoldenFiles, EveryOperationHasRecordsAtEveryDtypeOfItsKind)
 {
     for (int r = 0; r < case_row_count; r++)
         for (int d = 0; d < 4; d++) {
-            const weft_dtype dtype = dtypes[case_rows[r].family == CASE_INTEGER ? 4 + d : d];
+            const bool small = weft__defs[case_rows[r].op]->in[0] & WEFT__SMALL;
+            const weft_dtype dtype = dtypes[small || case_rows[r].family == CASE_INTEGER ? 4 + d : d];
+            if (small && dtype != WEFT_I8 && dtype != WEFT_U8)
+                continue;
             if (count_samples(&case_rows[r], dtype) < 25)
                 WEFT_FAIL("%s at %s has fewer than 25 samples", case_rows[r].name, weft_dtype_name(dtype));
         }
