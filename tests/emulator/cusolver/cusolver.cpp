@@ -1,4 +1,4 @@
-/* culinalg.cpp - see cusolver.h: the interface, and what it checks. */
+/* cusolver.cpp - see cusolver.h: the interface, and what it checks. */
 #include "cusolver.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/* test_linalg.cpp - which matrices cuSOLVER gets, and what happens when it will not have them. Needs
+/* test_solver.cpp - which matrices cuSOLVER gets, and what happens when it will not have them. Needs
  * WEFT_CUSOLVER=self, as the table tests of linear algebra are run once more, then with matrices of any size. */
 #include "cusolver.h"
 
