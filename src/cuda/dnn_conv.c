@@ -3,6 +3,7 @@
 #include <string.h>
 #include "dnn.h"
 #include "kernels.h"
+#include "launch.h"
 
 /* Arrays of more than 2^31 elements are too many for some of cuDNN's engines, and one channel a group is better done
  * directly. */
