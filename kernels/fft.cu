@@ -304,8 +304,8 @@ extern "C" weft__fft_lines weft__cuda_fft_lines(const weft__exec *e)
     const int64_t dim = e->attrs->fft.dim;
     weft__fft_lines l = {};
     l.kind = e->op == WEFT_OP_RFFT ? WEFT__FFT_FROM_REAL : e->op == WEFT_OP_IRFFT ? WEFT__FFT_TO_REAL : WEFT__FFT_PAIRS;
-    const weft__array *pairs = l.kind == FROM_REAL ? e->out[0] : e->in[0];
-    l.n = l.kind == TO_REAL ? e->out[0]->shape[dim] : e->in[0]->shape[dim];
+    const weft__array *pairs = l.kind == WEFT__FFT_FROM_REAL ? e->out[0] : e->in[0];
+    l.n = l.kind == WEFT__FFT_TO_REAL ? e->out[0]->shape[dim] : e->in[0]->shape[dim];
     l.half = l.n / 2 + 1;
     l.outer = l.inner = 1;
     for (int d = 0; d < pairs->ndim - 1; d++)
