@@ -202,7 +202,7 @@ inline int64_t weft_reduce_chunks_wanted(const weft_reduce_plan &p)
 {
     if (p.invariant) {
         const int64_t want = p.count / WEFT_REDUCE_CHUNK;
-        return want < WEFT_REDUCE_BLOCKS ? want : WEFT_REDUCE_BLOCKS;
+        return want < WEFT_REDUCE_BLOCKS ? want : int64_t{WEFT_REDUCE_BLOCKS};
     }
     const int64_t blocks = p.by_columns ? p.tiles : weft_ceil_div(p.tiles, WEFT_REDUCE_THREADS / p.group);
     return blocks < WEFT_REDUCE_BLOCKS / 2 ? weft_ceil_div(WEFT_REDUCE_BLOCKS, blocks) : 1;
