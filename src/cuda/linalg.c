@@ -302,52 +302,19 @@ static weft_status launch(const weft__exec *e)
     return status != WEFT_OK || done ? status : weft__cuda_matrices_own(e);
 }
 
-weft_status weft__cuda_cholesky(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_triangular_solve(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_solve(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_inverse(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_det(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_slogdet(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_qr(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_eigh(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_svd(const weft__exec *e)
-{
-    return launch(e);
-}
-
-weft_status weft__cuda_pinv(const weft__exec *e)
-{
-    return launch(e);
-}
+/* Rows differ in what weft__cuda_matrix_problem reads of them. */
+#define LAUNCHER(name)                                                                                                 \
+    weft_status weft__cuda_##name(const weft__exec *e)                                                                 \
+    {                                                                                                                  \
+        return launch(e);                                                                                              \
+    }
+LAUNCHER(cholesky)
+LAUNCHER(triangular_solve)
+LAUNCHER(solve)
+LAUNCHER(inverse)
+LAUNCHER(det)
+LAUNCHER(slogdet)
+LAUNCHER(qr)
+LAUNCHER(eigh)
+LAUNCHER(svd)
+LAUNCHER(pinv)
